@@ -1,0 +1,1 @@
+"""Postroad: a self-hosted email sending platform."""

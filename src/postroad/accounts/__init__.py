@@ -1,0 +1,1 @@
+"""Ring 7: accounts, SMTP users and the proof of who acts."""

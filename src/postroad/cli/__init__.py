@@ -1,0 +1,1 @@
+"""Ring 11: the commands, one file per noun."""

@@ -1,0 +1,1 @@
+"""Ring 7: from due deliveries to settled ones."""

@@ -1,0 +1,1 @@
+"""Ring 7: sending domains: their records, verification and keys."""

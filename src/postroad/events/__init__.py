@@ -1,0 +1,1 @@
+"""Ring 7: counters made of events, and reading what happened."""

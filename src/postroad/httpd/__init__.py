@@ -1,0 +1,1 @@
+"""Ring 8: the HTTP doors."""

@@ -1,0 +1,93 @@
+"""Sending domains: their states, settings and DKIM keys."""
+
+import enum
+from typing import Annotated
+
+import msgspec
+
+
+class DomainState(enum.Enum):
+    """Where a sending domain stands; only an active one may send.
+
+    vetting → rejected | unverified → active → disabled; a disabled domain becomes unverified again when released.
+    """
+
+    VETTING = "vetting"
+    REJECTED = "rejected"
+    UNVERIFIED = "unverified"
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+def _setting(help_text: str) -> msgspec.Meta:
+    return msgspec.Meta(description=help_text)
+
+
+class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an account may choose for one sending domain."""
+
+    bounce_mail: Annotated[bool, _setting("Mail a delivery report (RFC 3464) to the sender on final failure.")] = True
+    repair_long_lines: Annotated[
+        bool, _setting("Re-encode a part whose lines pass 998 octets instead of refusing the message.")
+    ] = False
+    show_client_address: Annotated[bool, _setting("Name the submitting client's address in the Received header.")] = (
+        False
+    )
+    ed25519: Annotated[bool, _setting("Sign with an Ed25519 key beside the RSA one (RFC 8463).")] = False
+    keep_content_days: Annotated[
+        int, msgspec.Meta(ge=0, le=3650, description="Days a message's content is kept after its last delivery ended.")
+    ] = 0
+
+
+class SendingDomain(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that mail may be sent from, and the account that owns it."""
+
+    id: int
+    account_id: int
+    name: str
+    state: DomainState
+    settings: DomainSettings = DomainSettings()
+    created_at: int
+    verified_at: int | None = None
+    checked_at: int | None = None
+    """When live DNS was last compared with the records to publish."""
+    failing_since: int | None = None
+    """Since when an active domain's records have been missing or different; null while they are right."""
+
+
+class KeyAlgorithm(enum.Enum):
+    """DKIM key types (RFC 6376 §3.3, RFC 8463)."""
+
+    RSA = "rsa"
+    ED25519 = "ed25519"
+
+
+class KeyState(enum.Enum):
+    """Where a DKIM key stands: published → active → retired; only active keys sign.
+
+    A ``published`` key waits until its record is seen in DNS; a ``retired`` one stays in DNS for mail under way.
+    """
+
+    PUBLISHED = "published"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+class DkimKey(msgspec.Struct, frozen=True, kw_only=True):
+    """One DKIM key of a sending domain under one of its fixed selectors."""
+
+    id: int
+    domain_id: int
+    selector: str
+    algorithm: KeyAlgorithm
+    state: KeyState
+    private_key: bytes = msgspec.field(default=b"")
+    """PKCS #8 DER, encrypted with the installation's master key where it is stored."""
+    public_key: str
+    """The ``p=`` value of the record: base64."""
+    signs_organisational: bool = False
+    """This key's selector has been seen at the organisational domain, so a second signature may name it."""
+    created_at: int
+
+    def __repr__(self) -> str:
+        return f"DkimKey({self.selector!r}, {self.algorithm.value}, {self.state.value})"

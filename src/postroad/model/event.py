@@ -1,0 +1,35 @@
+"""Events: immutable facts about messages and deliveries."""
+
+import enum
+from typing import Any
+
+import msgspec
+
+
+class EventType(enum.Enum):
+    """What happened; the words of the glossary."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    BOUNCED = "bounced"
+    SUPPRESSED = "suppressed"
+    CANCELLED = "cancelled"
+    HELD = "held"
+    RELEASED = "released"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact, in the partition of its message; a rejection has no message and its own id's partition."""
+
+    id: int
+    type: EventType
+    at: int
+    account_id: int
+    domain_id: int
+    message_id: int | None = None
+    delivery_id: int | None = None
+    recipient: str | None = None
+    data: dict[str, Any] = {}
+    """Facts of this type, by the names of the event reference; stored as JSON."""

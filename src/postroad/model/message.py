@@ -1,0 +1,40 @@
+"""A message: accepted content, stored once, with one delivery per recipient."""
+
+import msgspec
+
+from postroad.model.delivery import Delivery
+from postroad.model.event import Event
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of an accepted message; its bytes are kept apart (``storage.bodies``)."""
+
+    id: int
+    account_id: int
+    domain_id: int
+    credential_id: int
+    reverse_path: str
+    header_from: str
+    subject: str
+    message_id_header: str
+    size: int
+    """Octets of the stored content."""
+    recipient_count: int
+    accepted_at: int
+    client_address: str
+    channel: str
+    is_eight_bit: bool = False
+    is_utf8: bool = False
+    ret: str | None = None
+    envid: str | None = None
+    is_report: bool = False
+    """A delivery status notification of our own: it leaves with the null reverse path and is never reported on."""
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one accept writes in one transaction."""
+
+    message: Message
+    content: bytes
+    deliveries: tuple[Delivery, ...]
+    events: tuple[Event, ...]

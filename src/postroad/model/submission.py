@@ -1,0 +1,55 @@
+"""A submission: mail that is offered and not yet accepted, and what admission makes of it."""
+
+import msgspec
+
+from postroad.model.credential import Principal
+from postroad.model.envelope import Envelope
+
+
+class ClientFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the connection a submission came over."""
+
+    address: str
+    greeting: str = ""
+    """The name the client gave in EHLO or HELO."""
+    protocol: str = "ESMTP"
+    """The ``with`` keyword of the Received header (RFC 3848): ESMTP, ESMTPA, ESMTPS, ESMTPSA, and UTF8 forms."""
+    tls_version: str | None = None
+    tls_cipher: str | None = None
+    channel: str = "smtp"
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """Mail on offer: who acts, for whom, and the bytes as they came in."""
+
+    principal: Principal
+    envelope: Envelope
+    content: bytes
+    received_at: int
+    client: ClientFacts
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A submission that is refused, with the rule that refused it."""
+
+    rule: str
+    """A stable name such as ``header_from_not_aligned``; listed in the reference."""
+    enhanced_status: str
+    """RFC 3463 code; class 4 invites another try, class 5 does not."""
+    text: str
+    """One sentence that says what to change."""
+
+
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A submission that may be accepted, with its bytes as they will be stored."""
+
+    content: bytes
+    """Header block after all edits, then the body as it came in."""
+    header_from: str
+    """The one address of the From header, domain as A-labels."""
+    subject: str
+    """Decoded for people, at most 255 characters."""
+    message_id_header: str
+    """The Message-ID with its brackets."""
+    edits: tuple[str, ...] = ()
+    """What was done to the header block, for the message's story: ``added Date``, ``removed Bcc``."""

@@ -1,0 +1,1 @@
+"""Ring 5: the network and the clock: dialling, listening, TLS and certificates."""

@@ -1,0 +1,1 @@
+"""Ring 10: the composition root: supervisor, workers, signals."""

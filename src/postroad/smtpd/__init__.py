@@ -1,0 +1,1 @@
+"""Ring 8: the SMTP doors: submission, and the capture sink of dev."""

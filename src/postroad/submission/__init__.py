@@ -1,0 +1,1 @@
+"""Ring 7: from an offered message to committed rows."""

@@ -1,0 +1,1 @@
+"""Ring 4: structured logs and metrics."""

@@ -1,0 +1,1 @@
+"""Ring 7: retention and other work in small slices."""
