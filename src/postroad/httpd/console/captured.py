@@ -1,0 +1,71 @@
+"""A captured message made ready to be looked at: its parts, its header and what its signatures are worth."""
+
+import base64
+import email
+import email.policy
+from email.message import EmailMessage
+from typing import cast
+
+import msgspec
+
+from postroad.protocol.dkim.verify import FindKey, Verdict, verify
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """What the inbox shows of one message."""
+
+    subject: str
+    header_from: str
+    to: str
+    date: str
+    headers: tuple[tuple[str, str], ...]
+    text: str | None
+    html: str | None
+    attachments: tuple[str, ...]
+    source: str
+    signatures: tuple[Verdict, ...]
+
+    @property
+    def is_signed_well(self) -> bool:
+        """Whether there is a signature and every one is valid."""
+        return bool(self.signatures) and all(verdict.result == "pass" for verdict in self.signatures)
+
+
+def view(content: bytes, find_key: FindKey) -> View:
+    """Take a message apart for the inbox."""
+    message = cast("EmailMessage", email.message_from_bytes(content, policy=email.policy.default))
+    html = _part_text(message, "html")
+    return View(
+        subject=str(message.get("Subject", "")),
+        header_from=str(message.get("From", "")),
+        to=str(message.get("To", "")),
+        date=str(message.get("Date", "")),
+        headers=tuple((name, str(value)) for name, value in message.items()),
+        text=_part_text(message, "plain"),
+        html=None if html is None else _with_inline_images(message, html),
+        attachments=tuple(part.get_filename() or part.get_content_type() for part in message.iter_attachments()),
+        source=content.decode("utf-8", "replace"),
+        signatures=tuple(verify(content, find_key)),
+    )
+
+
+def _part_text(message: EmailMessage, subtype: str) -> str | None:
+    body = message.get_body((subtype,))
+    if body is None:
+        return None
+    content = cast("EmailMessage", body).get_payload(decode=True)
+    charset = body.get_content_charset("utf-8")
+    try:
+        return cast("bytes", content).decode(charset, "replace")
+    except LookupError:
+        return cast("bytes", content).decode("utf-8", "replace")
+
+
+def _with_inline_images(message: EmailMessage, html: str) -> str:
+    """Return the HTML with ``cid:`` references replaced by data URLs, for no request may leave the page."""
+    for part in message.walk():
+        content_id = str(part.get("Content-ID", "")).strip("<> ")
+        if content_id and part.get_content_maintype() == "image":
+            data = base64.b64encode(cast("bytes", part.get_payload(decode=True))).decode()
+            html = html.replace(f"cid:{content_id}", f"data:{part.get_content_type()};base64,{data}")
+    return html

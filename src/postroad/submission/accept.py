@@ -1,0 +1,236 @@
+"""Step 2 to 4 of the flow: a submission is admitted, becomes rows, and is answered after the synced commit."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from postroad.model.delivery import Delivery, DeliveryState, Lease, lane_of
+from postroad.model.domain import SendingDomain
+from postroad.model.event import Event, EventType
+from postroad.model.ids import IdSource, partition_of
+from postroad.model.message import Accepted, Message
+from postroad.model.submission import Admitted, Rejected, Submission
+from postroad.net.clock import Clock
+from postroad.policy.admission import AdmissionFacts, admit
+from postroad.storage.engine import Database
+from postroad.submission.settings import SubmissionSettings
+
+log = structlog.get_logger()
+
+_PARTITION_SPAN_MS = 16
+"""Messages of one such span share a partition, so that a batch is one partition's transaction."""
+_DAY_MS = 86_400_000
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The answer to an accepted submission: it is on disk under this id."""
+
+    message_id: int
+
+
+class Domains(Protocol):
+    """Where the facts of the principal's sending domain come from."""
+
+    async def get(self, domain_id: int) -> SendingDomain | None:
+        """Return the domain, or None when it is gone."""
+
+
+class ReadySet(Protocol):
+    """This worker's delivery engine, which may take new deliveries without reading them back."""
+
+    def reserve(self, deliveries: tuple[Delivery, ...], size: int) -> Lease | None:
+        """Return the lease to store the deliveries under, or None when there is no room or the site is closed."""
+
+    def hand_over(self, accepted: Accepted) -> None:
+        """Take deliveries that have just been committed under the lease of ``reserve``."""
+
+    def give_up(self, accepted: Accepted) -> None:
+        """Forget a reservation whose commit failed."""
+
+
+class Meter(Protocol):
+    """What is counted of submissions."""
+
+    def accepted(self, recipients: int, size: int) -> None:
+        """Count one accepted message."""
+
+    def rejected(self, rule: str) -> None:
+        """Count one refused message under its rule."""
+
+
+class Submissions:
+    """Accepts mail for one worker: admission, rows, commit, hand-over."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        domains: Domains,
+        ready: ReadySet | None,
+        ids: IdSource,
+        clock: Clock,
+        meter: Meter,
+        facts_for: Callable[[SendingDomain, int, int], AdmissionFacts],
+        settings: SubmissionSettings,
+    ) -> None:
+        self._database = database
+        self._domains = domains
+        self._ready = ready
+        self._ids = ids
+        self._clock = clock
+        self._meter = meter
+        self._facts_for = facts_for
+        self._settings = settings
+
+    async def submit(self, submission: Submission) -> Receipt | Rejected:
+        """Accept or refuse one submission.
+
+        Returns only after the message, its body, deliveries and events are committed and synced.
+
+        Raises:
+            StorageError: nothing was stored; the client may try again.
+        """
+        now = self._clock()
+        partition = _partition_for(now)
+        message_id = self._ids.next(now, partition)
+        domain = await self._domains.get(submission.principal.domain_id)
+        if domain is None:
+            return await self._refuse(submission, _domain_gone(submission), message_id, now)
+        verdict = admit(submission, self._facts_for(domain, message_id, now))
+        match verdict:
+            case Rejected():
+                return await self._refuse(submission, verdict, message_id, now)
+            case Admitted():
+                await self._store(self._rows(submission, verdict, domain, message_id, now))
+                return Receipt(message_id)
+
+    async def _store(self, accepted: Accepted) -> None:
+        lease = self._ready.reserve(accepted.deliveries, len(accepted.content)) if self._ready else None
+        if lease is not None:
+            accepted = msgspec.structs.replace(
+                accepted,
+                deliveries=tuple(
+                    msgspec.structs.replace(delivery, state=DeliveryState.LEASED, lease=lease)
+                    for delivery in accepted.deliveries
+                ),
+            )
+        try:
+            await self._database.accept(accepted)
+        except BaseException:
+            if self._ready and lease is not None:
+                self._ready.give_up(accepted)
+            raise
+        self._meter.accepted(len(accepted.deliveries), len(accepted.content))
+        if self._ready and lease is not None:
+            self._ready.hand_over(accepted)
+
+    async def _refuse(self, submission: Submission, rejected: Rejected, event_id: int, now: int) -> Rejected:
+        self._meter.rejected(rejected.rule)
+        await self._database.append_events([_rejection(submission, rejected, event_id, now)])
+        return rejected
+
+    def _rows(
+        self, submission: Submission, admitted: Admitted, domain: SendingDomain, message_id: int, now: int
+    ) -> Accepted:
+        envelope, principal = submission.envelope, submission.principal
+        message = Message(
+            id=message_id,
+            account_id=principal.account_id,
+            domain_id=principal.domain_id,
+            credential_id=principal.credential_id,
+            reverse_path=envelope.reverse_path,
+            header_from=admitted.header_from,
+            subject=admitted.subject,
+            message_id_header=admitted.message_id_header,
+            size=len(admitted.content),
+            recipient_count=len(envelope.recipients),
+            accepted_at=now,
+            client_address=submission.client.address,
+            channel=submission.client.channel,
+            is_eight_bit=envelope.is_eight_bit,
+            is_utf8=envelope.is_utf8,
+            ret=envelope.ret,
+            envid=envelope.envid,
+            keep_content_ms=domain.settings.keep_content_days * _DAY_MS,
+        )
+        deliveries = self._deliveries(submission, message, now)
+        return Accepted(
+            message=message,
+            content=admitted.content,
+            deliveries=deliveries,
+            events=tuple(self._accepted_event(submission, admitted, delivery) for delivery in deliveries),
+        )
+
+    def _deliveries(self, submission: Submission, message: Message, now: int) -> tuple[Delivery, ...]:
+        partition = partition_of(message.id)
+        return tuple(
+            Delivery(
+                id=self._ids.next(now, partition),
+                message_id=message.id,
+                account_id=message.account_id,
+                domain_id=message.domain_id,
+                recipient=recipient.forward_path,
+                destination=recipient.destination,
+                pool=self._settings.default_pool,
+                lane=lane_of(message.domain_id, recipient.destination),
+                due_at=now,
+                expires_at=now + self._settings.expires_after_s * 1000,
+                accepted_at=now,
+                notify=recipient.notify,
+                original_recipient=recipient.original_recipient,
+            )
+            for recipient in submission.envelope.recipients
+        )
+
+    def _accepted_event(self, submission: Submission, admitted: Admitted, delivery: Delivery) -> Event:
+        client = submission.client
+        return Event(
+            id=self._ids.next(delivery.accepted_at, partition_of(delivery.id)),
+            type=EventType.ACCEPTED,
+            at=delivery.accepted_at,
+            account_id=delivery.account_id,
+            domain_id=delivery.domain_id,
+            message_id=delivery.message_id,
+            delivery_id=delivery.id,
+            recipient=delivery.recipient,
+            data={
+                "channel": client.channel,
+                "client_address": client.address,
+                "tls_version": client.tls_version,
+                "username": submission.principal.username,
+                "edits": list(admitted.edits),
+            },
+        )
+
+
+def _partition_for(now: int) -> int:
+    # A multiplicative hash spreads neighbouring spans over all partitions (Knuth, TAOCP 3 §6.4).
+    return (now // _PARTITION_SPAN_MS * 2_654_435_761 >> 16) % 1024
+
+
+def _domain_gone(submission: Submission) -> Rejected:
+    name = submission.principal.sending_domain
+    return Rejected("domain_unknown", "5.7.1", f"The sending domain {name} no longer exists; use another SMTP user.")
+
+
+def _rejection(submission: Submission, rejected: Rejected, event_id: int, now: int) -> Event:
+    return Event(
+        id=event_id,
+        type=EventType.REJECTED,
+        at=now,
+        account_id=submission.principal.account_id,
+        domain_id=submission.principal.domain_id,
+        data={
+            "rule": rejected.rule,
+            "enhanced_status": rejected.enhanced_status,
+            "text": rejected.text,
+            "reverse_path": submission.envelope.reverse_path,
+            "recipients": [recipient.forward_path for recipient in submission.envelope.recipients[:20]],
+            "recipient_count": len(submission.envelope.recipients),
+            "size": len(submission.content),
+            "client_address": submission.client.address,
+            "username": submission.principal.username,
+        },
+    )
