@@ -1,1 +1,1 @@
-"""Ring 4: structured logs and metrics."""
+"""Ring 4: structured logs (``logs``) and metrics (``metrics``, ``exposition``)."""

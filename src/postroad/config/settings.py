@@ -1,0 +1,54 @@
+"""The one value that holds every setting, composed of the sections that the packages declare."""
+
+from typing import Annotated
+
+import msgspec
+
+from postroad.delivery.settings import DeliverySettings
+from postroad.dns.settings import DnsSettings
+from postroad.httpd.settings import HttpSettings
+from postroad.submission.settings import SubmissionSettings
+from postroad.telemetry.settings import LogSettings
+from postroad.upkeep.settings import RetentionSettings
+
+
+class AdminSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The door for whoever operates the node."""
+
+    listen: Annotated[
+        str,
+        msgspec.Meta(description="Address that answers `/healthz`, `/readyz` and `/metrics`; empty turns it off."),
+    ] = "127.0.0.1:8026"
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where rows are kept."""
+
+    url: Annotated[
+        str,
+        msgspec.Meta(
+            description="`postgresql://user@host/name`, or empty for the embedded SQLite file in the data folder."
+        ),
+    ] = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting of an installation, with its default."""
+
+    data_dir: Annotated[
+        str,
+        msgspec.Meta(
+            description="Folder for the embedded database, the master key and certificates of our own making."
+        ),
+    ] = "./postroad-data"
+    workers: Annotated[
+        int, msgspec.Meta(ge=0, le=64, description="Worker processes; 0 means one per core (at most 4 with SQLite).")
+    ] = 0
+    database: DatabaseSettings = DatabaseSettings()
+    dns: DnsSettings = DnsSettings()
+    submission: SubmissionSettings = SubmissionSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    http: HttpSettings = HttpSettings()
+    admin: AdminSettings = AdminSettings()
+    retention: RetentionSettings = RetentionSettings()
+    log: LogSettings = LogSettings()

@@ -1,0 +1,202 @@
+"""Every metric, declared in one place, and the meter that the services count with.
+
+Several workers are one installation: the supervisor sets ``PROMETHEUS_MULTIPROC_DIR`` before anything imports this
+module, each worker writes its own files there, and ``telemetry.exposition`` adds them up. The children of labels are
+looked up once per label set and kept: no look-up by label text per message.
+"""
+
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+import msgspec
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from postroad.model.outcome import BounceClass
+from postroad.telemetry.provider import PROVIDERS, provider_of
+
+Direction = Literal["in", "out"]
+End = Literal["delivered", "deferred", "bounced"]
+Metric = TypeVar("Metric", Counter, Gauge, Histogram)
+
+_MILLISECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_WAITS = (0.01, 0.1, 1.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0, 259200.0)
+_ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """One metric as it is documented."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+ACCEPTED = Declared("postroad_accepted_total", "counter", "Messages accepted.", ("channel",))
+ACCEPTED_RECIPIENTS = Declared("postroad_accepted_recipients_total", "counter", "Deliveries made of accepted messages.")
+REJECTED = Declared("postroad_rejected_total", "counter", "Submissions refused, by the rule that refused.", ("rule",))
+DELIVERED = Declared("postroad_delivered_total", "counter", "Deliveries the receiving host took.", ("provider",))
+DEFERRED = Declared("postroad_deferred_total", "counter", "Attempts that will be repeated.", ("provider",))
+BOUNCED = Declared("postroad_bounced_total", "counter", "Deliveries given up.", ("provider", "bounce_class"))
+MAYBE_DELIVERED = Declared(
+    "postroad_maybe_delivered_total", "counter", "Attempts whose end is not known: a later one may be a repeat."
+)
+ACCEPT_SECONDS = Declared(
+    "postroad_accept_seconds", "histogram", "From the final dot to the reply.", buckets=_MILLISECONDS
+)
+QUEUE_WAIT_SECONDS = Declared(
+    "postroad_queue_wait_seconds", "histogram", "From acceptance to delivery.", buckets=_WAITS
+)
+ATTEMPT_SECONDS = Declared("postroad_attempt_seconds", "histogram", "One attempt, by its end.", ("end",), _SECONDS)
+CONNECTIONS = Declared("postroad_connections_open", "gauge", "SMTP connections that are open.", ("direction",))
+CONNECTIONS_TOTAL = Declared("postroad_connections_total", "counter", "SMTP connections made.", ("direction",))
+SESSIONS_REUSED = Declared(
+    "postroad_sessions_reused_total", "counter", "Deliveries that left over a connection that was already open."
+)
+SESSIONS_IDLE = Declared("postroad_sessions_idle", "gauge", "Open outbound connections without a delivery.")
+READY = Declared("postroad_ready_deliveries", "gauge", "Leased deliveries waiting in memory for capacity.")
+BYTES_IN_FLIGHT = Declared("postroad_bytes_in_flight", "gauge", "Octets of message text being received.")
+LOGINS = Declared(
+    "postroad_logins_total", "counter", "Log-ins tried, by result: ok, cached, wrong or busy.", ("result",)
+)
+STORAGE_ROWS = Declared(
+    "postroad_storage_batch_rows", "histogram", "Callers that shared one transaction.", ("batch",), _ROWS
+)
+STORAGE_SECONDS = Declared(
+    "postroad_storage_batch_seconds", "histogram", "One transaction, with its commit.", ("batch",), _MILLISECONDS
+)
+UPKEEP_ROWS = Declared("postroad_upkeep_rows_total", "counter", "Rows removed or folded by upkeep.", ("task",))
+
+METRICS = (
+    ACCEPTED, ACCEPTED_RECIPIENTS, REJECTED, DELIVERED, DEFERRED, BOUNCED, MAYBE_DELIVERED, ACCEPT_SECONDS,
+    QUEUE_WAIT_SECONDS, ATTEMPT_SECONDS, CONNECTIONS, CONNECTIONS_TOTAL, SESSIONS_REUSED, SESSIONS_IDLE, READY,
+    BYTES_IN_FLIGHT, LOGINS, STORAGE_ROWS, STORAGE_SECONDS, UPKEEP_ROWS,
+)  # fmt: skip
+"""What the workers count; ``telemetry.exposition`` adds the sizes of the queue at each scrape."""
+
+
+class Meter:
+    """Counts what happens; a service takes it through a small Protocol of just the methods it calls."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._registry = registry
+        self._accepted = _Family(self._counter(ACCEPTED))
+        self._recipients = self._counter(ACCEPTED_RECIPIENTS)
+        self._rejected = _Family(self._counter(REJECTED))
+        delivered, deferred, bounced = self._counter(DELIVERED), self._counter(DEFERRED), self._counter(BOUNCED)
+        self._delivered = {provider: delivered.labels(provider) for provider in PROVIDERS}
+        self._deferred = {provider: deferred.labels(provider) for provider in PROVIDERS}
+        self._bounced = {
+            (provider, bounce_class): bounced.labels(provider, bounce_class.value)
+            for provider in PROVIDERS
+            for bounce_class in BounceClass
+        }
+        self._maybe_delivered = self._counter(MAYBE_DELIVERED)
+        self._accept_seconds = self._histogram(ACCEPT_SECONDS)
+        self._queue_wait = self._histogram(QUEUE_WAIT_SECONDS)
+        self._attempt_seconds = _Family(self._histogram(ATTEMPT_SECONDS))
+        self._open = _Family(self._gauge(CONNECTIONS))
+        self._opened = _Family(self._counter(CONNECTIONS_TOTAL))
+        self._reused = self._counter(SESSIONS_REUSED)
+        self._idle = self._gauge(SESSIONS_IDLE)
+        self._ready = self._gauge(READY)
+        self._in_flight = self._gauge(BYTES_IN_FLIGHT)
+        self._logins = _Family(self._counter(LOGINS))
+        self._batch_rows = _Family(self._histogram(STORAGE_ROWS))
+        self._batch_seconds = _Family(self._histogram(STORAGE_SECONDS))
+        self._upkeep = _Family(self._counter(UPKEEP_ROWS))
+
+    def accepted(self, channel: str, recipients: int, duration_ms: float) -> None:
+        """Count one accepted message and how long its sender waited for the reply."""
+        self._accepted[channel].inc()
+        self._recipients.inc(recipients)
+        self._accept_seconds.observe(duration_ms / 1000)
+
+    def rejected(self, rule: str) -> None:
+        """Count one refused submission."""
+        self._rejected[rule].inc()
+
+    def delivered(self, destination: str, duration_ms: float, wait_ms: float) -> None:
+        """Count one delivery taken by its host, the attempt's length and the time since acceptance."""
+        self._delivered[provider_of(destination)].inc()
+        self._attempt_seconds["delivered"].observe(duration_ms / 1000)
+        self._queue_wait.observe(wait_ms / 1000)
+
+    def deferred(self, destination: str, duration_ms: float, *, maybe_delivered: bool = False) -> None:
+        """Count one attempt that will be repeated."""
+        self._deferred[provider_of(destination)].inc()
+        self._attempt_seconds["deferred"].observe(duration_ms / 1000)
+        if maybe_delivered:
+            self._maybe_delivered.inc()
+
+    def bounced(self, destination: str, bounce_class: BounceClass, duration_ms: float) -> None:
+        """Count one delivery given up."""
+        self._bounced[provider_of(destination), bounce_class].inc()
+        self._attempt_seconds["bounced"].observe(duration_ms / 1000)
+
+    def connection_opened(self, direction: Direction) -> None:
+        """Count one SMTP connection from now on."""
+        self._open[direction].inc()
+        self._opened[direction].inc()
+
+    def connection_closed(self, direction: Direction) -> None:
+        """Take one SMTP connection off the open ones."""
+        self._open[direction].dec()
+
+    def session_reused(self) -> None:
+        """Count one delivery over a kept connection."""
+        self._reused.inc()
+
+    def sessions_idle(self, count: int) -> None:
+        """Say how many outbound connections wait for work."""
+        self._idle.set(count)
+
+    def ready(self, count: int) -> None:
+        """Say how many leased deliveries wait in memory."""
+        self._ready.set(count)
+
+    def bytes_in_flight(self, octets: int) -> None:
+        """Say how much message text is being received."""
+        self._in_flight.set(octets)
+
+    def login(self, result: str) -> None:
+        """Count one log-in: ``ok``, ``cached``, ``wrong`` or ``busy``."""
+        self._logins[result].inc()
+
+    def batch_written(self, batch: str, rows: int, duration_ms: float) -> None:
+        """Count one storage transaction, named by what it wrote."""
+        self._batch_rows[batch].observe(rows)
+        self._batch_seconds[batch].observe(duration_ms / 1000)
+
+    def upkeep_done(self, task: str, rows: int) -> None:
+        """Count the rows one slice of upkeep dealt with."""
+        self._upkeep[task].inc(rows)
+
+    def _counter(self, declared: Declared) -> Counter:
+        return Counter(declared.name, declared.help, declared.labels, registry=self._registry)
+
+    def _gauge(self, declared: Declared) -> Gauge:
+        # livesum: what open workers hold together; a dead worker's share is forgotten with its process.
+        return Gauge(
+            declared.name, declared.help, declared.labels, registry=self._registry, multiprocess_mode="livesum"
+        )
+
+    def _histogram(self, declared: Declared) -> Histogram:
+        return Histogram(
+            declared.name, declared.help, declared.labels, registry=self._registry, buckets=declared.buckets
+        )
+
+
+class _Family(dict[str, Metric]):
+    """The children of a metric with one label, each looked up once."""
+
+    def __init__(self, metric: Metric) -> None:
+        super().__init__()
+        self._child: Callable[[str], Metric] = metric.labels
+
+    def __missing__(self, label: str) -> Metric:
+        child = self._child(label)
+        self[label] = child
+        return child
