@@ -1,0 +1,85 @@
+"""Which programs of the system a test needs, and what happens where one is missing.
+
+A test says ``@pytest.mark.peer("postfix", "swaks")``. Where one of these cannot be used the test is skipped with a
+reason that names the Debian package; with ``CI=true`` it fails instead, so that a build never passes by leaving out.
+``python -m tests.peers.programs`` prints the Debian packages that are missing here, one a line.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+PACKAGES: Mapping[str, str] = {
+    "chromium": "chromium",
+    "curl": "curl",
+    "nsd": "nsd",
+    "opendkim": "opendkim",
+    "opendkim-testmsg": "opendkim-tools",
+    "postfix": "postfix",
+    "rbldnsd": "rbldnsd",
+    "smtp-sink": "postfix",
+    "smtp-source": "postfix",
+    "swaks": "swaks",
+    "unbound": "unbound",
+}
+"""Each peer by its program's name, with the Debian package that brings it."""
+
+# Postfix's master and the name servers change to users of their own, which only root may.
+_STARTED_BY_ROOT = frozenset({"postfix"})
+# Daemons live where an ordinary user's PATH does not look.
+_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+
+
+def path_of(name: str) -> str:
+    """Return the path of a peer's program; raises LookupError where it is not installed."""
+    found = shutil.which(name, path=_SEARCH_PATH)
+    if found is None:
+        raise LookupError(why_missing(name))
+    return found
+
+
+def missing(names: Iterable[str]) -> list[str]:
+    """Return those of the named peers that cannot be used here."""
+    return [name for name in names if not _is_installed(name) or not _may_start(name)]
+
+
+def why_missing(name: str) -> str:
+    """Return one sentence that says what a missing peer needs."""
+    if _is_installed(name):
+        return f"{name} can be started by root only"
+    return f"{name} is not installed (Debian package {PACKAGES[name]})"
+
+
+def missing_packages() -> list[str]:
+    """Return the Debian packages that would bring every peer that is not installed."""
+    return sorted({package for name, package in PACKAGES.items() if not _is_installed(name)})
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose peers are missing, or fail it where ``CI=true`` says that nothing may be left out."""
+    names = [name for marker in item.iter_markers("peer") for name in marker.args]
+    unknown = [name for name in names if name not in PACKAGES]
+    if unknown:
+        pytest.fail(f"no such peer: {', '.join(unknown)}; tests/peers/programs.py lists them", pytrace=False)
+    absent = missing(names)
+    if not absent:
+        return
+    reason = "; ".join(why_missing(name) for name in absent)
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI=true and {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def _is_installed(name: str) -> bool:
+    return shutil.which(name, path=_SEARCH_PATH) is not None
+
+
+def _may_start(name: str) -> bool:
+    return name not in _STARTED_BY_ROOT or os.geteuid() == 0
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"{package}\n" for package in missing_packages())

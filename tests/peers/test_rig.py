@@ -1,0 +1,81 @@
+"""The rig itself: a test that leans on a peer is worth only as much as the peer's set-up."""
+
+import base64
+import smtplib
+import ssl
+
+import dkim
+import pytest
+
+from tests.peers import ports
+from tests.peers.opendkim import OpenDkim
+from tests.peers.postfix import receiving_server, submission_relay
+from tests.peers.programs import PACKAGES, missing, why_missing
+from tests.peers.sink import Sink
+
+MESSAGE = b"From: app@peer.example\r\nTo: you@there.example\r\nSubject: hello\r\n\r\nline one\r\n.dot\r\n"
+
+
+def send(port: int, recipient: str = "you@there.example", context: ssl.SSLContext | None = None) -> None:
+    with smtplib.SMTP(ports.LOOPBACK, port, local_hostname="client.example", timeout=10) as client:
+        if context:
+            client.starttls(context=context)
+        client.sendmail("app@peer.example", [recipient], MESSAGE)
+
+
+def test_a_peer_that_is_not_installed_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.peers.programs._SEARCH_PATH", "/nonexistent")
+
+    assert list(PACKAGES) == missing(PACKAGES)
+    assert why_missing("opendkim-testmsg") == "opendkim-testmsg is not installed (Debian package opendkim-tools)"
+
+
+@pytest.mark.peer("smtp-sink")
+def test_the_sink_counts_and_keeps_what_it_received() -> None:
+    with Sink(keep_messages=True) as sink:
+        send(sink.port)
+        send(sink.port)
+        sink.wait_for(2)
+        kept = sink.messages()
+
+    paths = [(message.mail_arguments.split(" ")[0], *message.recipients) for message in kept]
+    assert paths == [("<app@peer.example>", "<you@there.example>")] * 2
+    assert [MESSAGE.replace(b"\r\n", b"\n")] * 2 == [message.content for message in kept]
+
+
+@pytest.mark.peer("postfix")
+def test_the_receiving_server_speaks_starttls_and_delivers_to_its_maildir() -> None:
+    with receiving_server(["there.example"]) as server:
+        context = ssl.create_default_context()
+        server.authority.configure_trust(context)
+        context.check_hostname = False
+        send(server.port, context=context)
+        [message] = server.wait_for(1)
+        directory = server.directory
+
+    assert b"(using TLSv1.3 with cipher" in message
+    assert message.endswith(MESSAGE.replace(b"\r\n", b"\n"))
+    assert not directory.exists()
+
+
+@pytest.mark.peer("postfix")
+def test_the_receiving_server_refuses_mail_for_others() -> None:
+    with receiving_server(["there.example"]) as server, pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(server.port, recipient="you@elsewhere.example")
+
+
+@pytest.mark.peer("postfix", "opendkim", "smtp-sink")
+def test_the_relay_passes_mail_on_with_a_valid_signature() -> None:
+    with (
+        Sink(keep_messages=True) as sink,
+        OpenDkim("peer.example") as milter,
+        submission_relay(next_hop_port=sink.port, milter_port=milter.port) as relay,
+    ):
+        send(relay.port)
+        sink.wait_for(1)
+        [message] = sink.messages()
+        record = b"v=DKIM1; k=rsa; p=" + base64.b64encode(milter.public_key)
+
+    verified = dkim.verify(message.content.replace(b"\n", b"\r\n"), dnsfunc=lambda name, timeout=5: record)
+    assert verified
+    assert b"a=rsa-sha256; c=relaxed/relaxed; d=peer.example;\n\ts=peer;" in message.content
