@@ -19,7 +19,8 @@ Selector            {selector}
 KeyFile             {key}
 Canonicalization    relaxed/relaxed
 SignatureAlgorithm  rsa-sha256
-Socket              inet:{port}@127.0.0.1
+Socket              {socket}
+UMask               000
 InternalHosts       127.0.0.1
 Background          no
 Syslog              no
@@ -28,18 +29,24 @@ RequireSafeKeys     no
 
 
 class OpenDkim:
-    """A running opendkim that signs for one domain with RSA-2048; use it as a context manager."""
+    """A running opendkim that signs for one domain with RSA-2048; use it as a context manager.
+
+    It listens on a Unix socket, as Debian's package does: over TCP on loopback Nagle's algorithm and delayed
+    acknowledgements add some 80 ms to each message, which would make a comparison unfair.
+    """
 
     def __init__(self, domain: str, selector: str = "peer") -> None:
         """Make the key at once, so that its record can be published before the milter starts."""
-        self.port = ports.free_port()
         self.domain = domain
         self.selector = selector
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._directory = tempfile.TemporaryDirectory(prefix="opendkim-")
+        self._socket = Path(self._directory.name, "socket")
 
     def __enter__(self) -> Self:
         directory = Path(self._directory.name)
+        # Postfix's own user comes in to the socket; the key stays closed to it.
+        directory.chmod(0o755)
         key = directory / "key.pem"
         key.write_bytes(
             self._key.private_bytes(
@@ -51,17 +58,24 @@ class OpenDkim:
         key.chmod(0o600)
         configuration = directory / "opendkim.conf"
         configuration.write_text(
-            _CONFIGURATION.format(domain=self.domain, selector=self.selector, key=key, port=self.port)
+            _CONFIGURATION.format(domain=self.domain, selector=self.selector, key=key, socket=f"local:{self._socket}")
         )
         self._process = subprocess.Popen([path_of("opendkim"), "-f", "-x", str(configuration)])
-        ports.wait_until_listening(self.port, self._process)
+        ports.wait_until_listening(str(self._socket), self._process)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        ports.stop(self._process)
+        # It has nothing to lose, and libmilter looks for a polite end only every five seconds.
+        self._process.kill()
+        self._process.wait()
         self._directory.cleanup()
+
+    @property
+    def milter(self) -> str:
+        """The milter as Postfix's ``smtpd_milters`` names it."""
+        return f"unix:{self._socket}"
 
     @property
     def pid(self) -> int:

@@ -22,19 +22,20 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def wait_until_listening(port: int, process: subprocess.Popen[bytes], timeout_s: float = 20) -> None:
-    """Wait until the process's port takes connections; raises RuntimeError when the process ends or time is up."""
+def wait_until_listening(place: int | str, process: subprocess.Popen[bytes], timeout_s: float = 20) -> None:
+    """Wait until the process takes connections at a loopback port or a Unix socket's path.
+
+    Raises:
+        RuntimeError: the process ended, or time is up.
+    """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"{process.args!r} ended with {process.returncode} before it listened on {port}")
-        try:
-            socket.create_connection((LOOPBACK, port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode} before it listened on {place}")
+        if _answers(place):
             return
-    raise RuntimeError(f"{process.args!r} did not listen on {port} within {timeout_s} s")
+        time.sleep(0.02)
+    raise RuntimeError(f"{process.args!r} did not listen on {place} within {timeout_s} s")
 
 
 def stop(process: subprocess.Popen[bytes], timeout_s: float = 10) -> None:
@@ -45,3 +46,10 @@ def stop(process: subprocess.Popen[bytes], timeout_s: float = 10) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(timeout_s)
+
+
+def _answers(place: int | str) -> bool:
+    family = socket.AF_INET if isinstance(place, int) else socket.AF_UNIX
+    with socket.socket(family) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((LOOPBACK, place) if isinstance(place, int) else place) == 0

@@ -222,7 +222,7 @@ RELAY_TUNING: Mapping[str, str] = {
 def submission_relay(
     *,
     next_hop_port: int,
-    milter_port: int | None,
+    milter: str | None,
     settings: Mapping[str, str] = RELAY_TUNING,
     parent: Path | None = None,
 ) -> Iterator[Postfix]:
@@ -235,8 +235,8 @@ def submission_relay(
         "smtpd_relay_restrictions": "permit_mynetworks, reject",
         **settings,
     }
-    if milter_port is not None:
-        relay["smtpd_milters"] = f"inet:{ports.LOOPBACK}:{milter_port}"
+    if milter is not None:
+        relay["smtpd_milters"] = milter
         relay["milter_default_action"] = "tempfail"
     with Postfix(relay, parent) as server:
         yield server

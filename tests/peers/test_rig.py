@@ -69,7 +69,7 @@ def test_the_relay_passes_mail_on_with_a_valid_signature() -> None:
     with (
         Sink(keep_messages=True) as sink,
         OpenDkim("peer.example") as milter,
-        submission_relay(next_hop_port=sink.port, milter_port=milter.port) as relay,
+        submission_relay(next_hop_port=sink.port, milter=milter.milter) as relay,
     ):
         send(relay.port)
         sink.wait_for(1)
