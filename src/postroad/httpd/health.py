@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``: what an orchestrator, a balancer and Prometheus ask for."""
+"""What an orchestrator, a balancer, Prometheus and the operator ask of a node."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -6,6 +6,8 @@ from typing import Any, Protocol
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from postroad.model.ids import from_text
 
 
 class NodeStatus(Protocol):
@@ -20,9 +22,12 @@ class NodeStatus(Protocol):
     async def metrics(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
 
+    async def why(self, delivery_id: int) -> str | None:
+        """Return which limit a delivery waits for; None where no worker of this node holds it."""
+
 
 def health_routes(status: NodeStatus) -> list[Route]:
-    """Return the three routes over one node's status."""
+    """Return the routes over one node's status: ``/healthz``, ``/readyz``, ``/metrics`` and ``/why/{delivery}``."""
 
     async def healthz(_request: Request) -> Response:
         return _verdict(status.health())
@@ -33,10 +38,18 @@ def health_routes(status: NodeStatus) -> list[Route]:
     async def metrics(_request: Request) -> Response:
         return Response(await status.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    async def why(request: Request) -> Response:
+        try:
+            delivery_id = from_text(request.path_params["delivery"])
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, status_code=404)
+        return JSONResponse({"reason": await status.why(delivery_id)})
+
     pages: dict[str, Callable[[Request], Awaitable[Response]]] = {
         "/healthz": healthz,
         "/readyz": readyz,
         "/metrics": metrics,
+        "/why/{delivery}": why,
     }
     return [Route(path, endpoint, methods=["GET"]) for path, endpoint in pages.items()]
 

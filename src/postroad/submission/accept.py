@@ -53,8 +53,8 @@ class ReadySet(Protocol):
 class Meter(Protocol):
     """What is counted of submissions."""
 
-    def accepted(self, recipients: int, size: int) -> None:
-        """Count one accepted message."""
+    def accepted(self, channel: str, recipients: int, duration_ms: float) -> None:
+        """Count one accepted message and how long its sender waited for the reply."""
 
     def rejected(self, rule: str) -> None:
         """Count one refused message under its rule."""
@@ -104,6 +104,8 @@ class Submissions:
                 return await self._refuse(submission, verdict, message_id, now)
             case Admitted():
                 await self._store(self._rows(submission, verdict, domain, message_id, now))
+                waited_ms = self._clock() - submission.received_at
+                self._meter.accepted(submission.client.channel, len(submission.envelope.recipients), waited_ms)
                 return Receipt(message_id)
 
     async def _store(self, accepted: Accepted) -> None:
@@ -122,7 +124,6 @@ class Submissions:
             if self._ready and lease is not None:
                 self._ready.give_up(accepted)
             raise
-        self._meter.accepted(len(accepted.deliveries), len(accepted.content))
         if self._ready and lease is not None:
             self._ready.hand_over(accepted)
 

@@ -1,0 +1,176 @@
+"""The supervisor: binds the sockets, drops root, keeps the workers running, answers for all of them, stops in order."""
+
+import asyncio
+import os
+import pwd
+import signal
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from postroad.config import ConfigError, Settings
+from postroad.httpd.apps import admin_app
+from postroad.httpd.server import HttpServer
+from postroad.net.clock import now_ms
+from postroad.net.listen import bind, parse_endpoint
+from postroad.node.channel import Plan
+from postroad.node.doors import SlotSockets, bind_doors
+from postroad.node.installation import worker_count
+from postroad.node.status import Status
+from postroad.node.worker_process import WorkerProcess
+from postroad.storage import workers as worker_rows
+from postroad.storage.engine import Database, open_database
+from postroad.storage.errors import StorageError
+from postroad.telemetry.exposition import forget_process
+
+log = structlog.get_logger()
+
+ROLES = ("smtp", "http", "delivery", "upkeep")
+_GRACE_S = 30.0
+"""How long a worker may take to finish what is in flight before it is killed."""
+
+
+class Supervisor:
+    """One node: its workers and the listener for whoever operates it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        roles: Sequence[str] = ROLES,
+        is_dev: bool = False,
+        reload: Callable[[], Settings] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._roles = tuple(roles)
+        self._is_dev = is_dev
+        self._reload = reload
+        self._workers: list[WorkerProcess] = []
+        self._plans: list[Plan] = []
+        self._sockets: list[SlotSockets] = []
+        """Kept open here across a worker's restarts, so that no waiting client is reset."""
+        self._stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; returns after everything has stopped.
+
+        Raises:
+            ListenError: an address cannot be listened on.
+            ConfigError: a setting does not fit this machine.
+        """
+        slots = worker_count(self._settings)
+        self._sockets = bind_doors(self._settings, slots, frozenset(self._roles), has_http=self._is_dev)
+        admin_sockets = bind(parse_endpoint(self._settings.admin.listen))[0] if self._settings.admin.listen else ()
+        _drop_root(self._settings)
+        metrics_dir = tempfile.TemporaryDirectory(prefix="postroad-metrics-")
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir.name
+        database = await open_database(
+            self._settings.database.url,
+            data_dir=Path(self._settings.data_dir),
+            clock=now_ms,
+            read_connections=1,
+            is_checkpointer=False,
+        )
+        status = Status(self._workers, database, Path(metrics_dir.name))
+        admin = HttpServer(admin_app(status), admin_sockets) if admin_sockets else None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._start_workers(tasks, database, Path(metrics_dir.name))
+                if admin is not None:
+                    await admin.start()
+                self._listen_to_signals()
+                await self._stopped.wait()
+                await asyncio.gather(*(worker.stop(_GRACE_S) for worker in self._workers))
+        finally:
+            if admin is not None:
+                await admin.stop()
+            await database.close()
+            metrics_dir.cleanup()
+            log.info("node_stopped")
+
+    def _start_workers(self, tasks: asyncio.TaskGroup, database: Database, metrics_dir: Path) -> None:
+        async def bury(pid: int, incarnation: int) -> None:
+            forget_process(metrics_dir, pid)
+            try:
+                freed = await database.release_owner(incarnation)
+                await database.write(worker_rows.remove, incarnation)
+                log.info("leases_freed", incarnation=incarnation, deliveries=freed)
+            except StorageError as error:
+                # Time frees them as well; this only makes it sooner.
+                log.warning("leases_not_freed", incarnation=incarnation, error=str(error))
+
+        for slot, row in enumerate(self._sockets):
+            plan = Plan(
+                settings=self._settings,
+                slot=slot,
+                roles=self._roles,
+                sockets={door: tuple(one.fileno() for one in sockets) for door, sockets in row.items()},
+                is_dev=self._is_dev,
+                is_checkpointer=slot == 0,
+            )
+            worker = WorkerProcess(plan, bury)
+            self._plans.append(plan)
+            self._workers.append(worker)
+            tasks.create_task(worker.run(), name=f"worker-{slot}")
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopped.set)
+        loop.add_signal_handler(signal.SIGHUP, self._read_again)
+
+    def _read_again(self) -> None:
+        """Read configuration and certificates anew; workers go over one after another."""
+        if self._reload is None:
+            return
+        try:
+            settings = self._reload()
+        except ConfigError as error:
+            log.warning("configuration_kept", reason=str(error))
+            return
+        for worker in self._workers:
+            worker.reload()
+        if settings == self._settings:
+            log.info("certificates_read")
+            return
+        if _needs_restart(self._settings, settings):
+            log.warning("restart_needed", reason="listening addresses, workers and the database change at a restart")
+        self._settings = settings
+        self._plans = [msgspec.structs.replace(plan, settings=settings) for plan in self._plans]
+        for worker, plan in zip(self._workers, self._plans, strict=True):
+            worker.replace(plan)
+        log.info("configuration_read")
+
+
+def _needs_restart(old: Settings, new: Settings) -> bool:
+    def fixed(settings: Settings) -> tuple[Any, ...]:
+        smtp = settings.smtp
+        return (
+            settings.database,
+            settings.data_dir,
+            settings.workers,
+            settings.admin,
+            settings.http.listen,
+            (smtp.listen, smtp.listen_tls, smtp.listen_by_address),
+        )
+
+    return fixed(old) != fixed(new)
+
+
+def _drop_root(settings: Settings) -> None:
+    """Go on as the configured user once the low ports are bound; raises ConfigError for an unknown one."""
+    if not settings.user or os.geteuid() != 0:
+        return
+    try:
+        entry = pwd.getpwnam(settings.user)
+    except KeyError as error:
+        raise ConfigError(f"user: there is no user {settings.user} on this machine") from error
+    for path in [Path(settings.data_dir), *Path(settings.data_dir).rglob("*")]:
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+    os.initgroups(entry.pw_name, entry.pw_gid)
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)

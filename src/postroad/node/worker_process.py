@@ -1,0 +1,149 @@
+"""One worker slot as the supervisor sees it: start the process, listen to it, start it again when it dies."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from postroad.node.channel import Beat, Channel, Plan, Ready, Reload, Why, WhyAsked
+
+log = structlog.get_logger()
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 30.0
+_STEADY_AFTER_S = 60.0
+"""A worker that lived this long is started again at once."""
+_SILENT_AFTER_S = 15.0
+
+
+class WorkerProcess:
+    """Keeps one worker running until told to stop."""
+
+    def __init__(self, plan: Plan, on_death: Callable[[int], Awaitable[None]]) -> None:
+        self._plan = plan
+        self._on_death = on_death
+        """Called with the incarnation of a worker that died, so that its leases are freed at once."""
+        self._process: asyncio.subprocess.Process | None = None
+        self._channel: Channel | None = None
+        self._ready: Ready | None = None
+        self._beat_at = 0.0
+        self._is_stopping = False
+        self._answers: dict[int, asyncio.Future[str | None]] = {}
+
+    @property
+    def pid(self) -> int | None:
+        """The process that serves this slot now."""
+        return self._process.pid if self._process else None
+
+    @property
+    def number(self) -> int | None:
+        """The worker number it has leased; null until it serves."""
+        return self._ready.number if self._ready else None
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether it has said that it serves, and its event loop still turns."""
+        return self._ready is not None and asyncio.get_running_loop().time() - self._beat_at < _SILENT_AFTER_S
+
+    async def run(self) -> None:
+        """Start the process, and start it again whenever it ends, until ``stop``."""
+        pause_s = _FIRST_PAUSE_S
+        loop = asyncio.get_running_loop()
+        while not self._is_stopping:
+            began = loop.time()
+            code = await self._live_once()
+            if self._is_stopping:
+                return
+            if code == 0:  # it ended to make room for a successor with other settings
+                continue
+            if loop.time() - began > _STEADY_AFTER_S:
+                pause_s = _FIRST_PAUSE_S
+            log.warning("worker_died", slot=self._plan.slot, exit_code=code, again_in_s=pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    async def _live_once(self) -> int:
+        ours, theirs = socket.socketpair()
+        inherited = [descriptor for door in self._plan.sockets.values() for descriptor in door]
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "postroad.node.worker",
+            str(theirs.fileno()),
+            pass_fds=(theirs.fileno(), *inherited),
+            # A terminal's Ctrl-C reaches the supervisor alone, which stops its workers in order.
+            start_new_session=True,
+        )
+        theirs.close()
+        self._channel = await Channel.over(ours)
+        self._channel.say(self._plan)
+        await self._listen(self._channel)
+        code = await self._process.wait()
+        ready, self._ready, self._process = self._ready, None, None
+        self._channel.close()
+        self._forget_questions()
+        if ready is not None:
+            await self._on_death(ready.incarnation)
+        return code
+
+    async def _listen(self, channel: Channel) -> None:
+        async for word in channel.words():
+            match word:
+                case Ready():
+                    self._ready = word
+                    self._beat_at = asyncio.get_running_loop().time()
+                case Beat():
+                    self._beat_at = asyncio.get_running_loop().time()
+                case Why():
+                    asked = self._answers.pop(word.delivery_id, None)
+                    if asked is not None and not asked.done():
+                        asked.set_result(word.reason)
+
+    async def why(self, delivery_id: int) -> str | None:
+        """Ask the worker which limit a delivery waits for; None where it does not hold it or does not answer."""
+        if self._channel is None or not self.is_serving:
+            return None
+        asked = self._answers.setdefault(delivery_id, asyncio.get_running_loop().create_future())
+        self._channel.say(WhyAsked(delivery_id))
+        try:
+            return await asyncio.wait_for(asyncio.shield(asked), 2.0)
+        except TimeoutError:
+            self._answers.pop(delivery_id, None)
+            return None
+
+    def _forget_questions(self) -> None:
+        for asked in self._answers.values():
+            if not asked.done():
+                asked.set_result(None)
+        self._answers.clear()
+
+    def reload(self) -> None:
+        """Have the worker read its certificates anew."""
+        if self._channel is not None:
+            self._channel.say(Reload())
+
+    async def replace(self, plan: Plan) -> None:
+        """Go over to a new plan: the worker ends gracefully and its successor starts with the new settings."""
+        self._plan = plan
+        self._signal(signal.SIGTERM)
+
+    async def stop(self, grace_s: float) -> None:
+        """End the worker: it finishes what is in flight; after ``grace_s`` seconds it is killed."""
+        self._is_stopping = True
+        process = self._process
+        if process is None:
+            return
+        self._signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), grace_s)
+        except TimeoutError:
+            log.warning("worker_killed", slot=self._plan.slot, after_s=grace_s)
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            os.kill(self._process.pid, number)
