@@ -1,0 +1,51 @@
+"""Events of a server session: what the machine tells its driver, and mostly leaves to it to decide."""
+
+import msgspec
+
+from postroad.protocol.smtp.command import Mail, Rcpt
+from postroad.protocol.smtp.data import Fault
+
+
+class AuthOffered(msgspec.Struct, frozen=True):
+    """The client has sent its name and password."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"AuthOffered({self.username!r}, '…')"
+
+
+class MailOffered(msgspec.Struct, frozen=True):
+    """A transaction would begin."""
+
+    mail: Mail
+
+
+class RcptOffered(msgspec.Struct, frozen=True):
+    """A recipient that this transaction does not have yet."""
+
+    rcpt: Rcpt
+
+
+class MessageOffered(msgspec.Struct, frozen=True):
+    """A whole message; to accept it is to take responsibility for it (RFC 5321 §6.1)."""
+
+    mail: Mail
+    recipients: tuple[Rcpt, ...]
+    content: bytes
+    faults: Fault
+
+
+class TlsOffered(msgspec.Struct, frozen=True):
+    """The client was told to begin its handshake: send what is to be sent, start TLS, call ``tls_started``."""
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """The session is over: send what is to be sent and close the connection."""
+
+    reason: str
+
+
+Offer = AuthOffered | MailOffered | RcptOffered | MessageOffered
+Event = Offer | TlsOffered | Closed
