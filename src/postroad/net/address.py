@@ -1,0 +1,83 @@
+"""Network addresses: reading them, naming sets of them, and telling public ones from private ones."""
+
+import ipaddress
+from collections.abc import Iterable
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# RFC 6052 §2.1: the prefix under which translators reach IPv4 addresses.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def parse_address(text: str) -> Address | None:
+    """Return the address a text stands for, or None where it is none.
+
+    A zone index is dropped and an IPv4-mapped IPv6 address becomes the IPv4 address it carries (RFC 4291 §2.5.5.2),
+    so that a dual-stack listener's clients compare equal to their IPv4 networks.
+    """
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def normalise(text: str) -> str:
+    """Return an address in its one usual spelling, and any other text as it is."""
+    address = parse_address(text)
+    return text if address is None else str(address)
+
+
+def parse_network(text: str) -> Network:
+    """Read a CIDR network or a single address; raises ValueError with a sentence that says what is wrong."""
+    try:
+        return ipaddress.ip_network(text.strip())
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is not a network: write an address, or a range such as 192.0.2.0/24 ({error})"
+        ) from None
+
+
+class Networks:
+    """A set of networks that an address is in or not."""
+
+    __slots__ = ("_networks",)
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._networks = tuple(parse_network(text) for text in texts)
+
+    def __contains__(self, address: object) -> bool:
+        """Tell whether an address, given as text or value, lies in one of the networks."""
+        if isinstance(address, str):
+            address = parse_address(address)
+        return any(address in network for network in self._networks) if address is not None else False
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def __repr__(self) -> str:
+        return f"Networks({[str(network) for network in self._networks]!r})"
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether an address is one of the public Internet, looking through transition prefixes.
+
+    Private, loopback, link-local, shared, documentation, multicast and reserved ranges are not.
+    """
+    carried = _carried_ipv4(address)
+    if carried is not None:
+        return is_public(carried)
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _carried_ipv4(address: Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that an IPv6 one leads to: mapped, 6to4 (RFC 3056 §2), Teredo or NAT64."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
