@@ -1,0 +1,116 @@
+"""The one handle on the database, whichever engine is behind it."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Concatenate, ParamSpec, TypeVar
+
+import msgspec
+from sqlalchemy import Connection
+
+from postroad.model.delivery import Delivery, DeliveryState
+from postroad.model.event import Event
+from postroad.model.message import Accepted
+from postroad.model.outcome import Settlement
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Clock = Callable[[], int]
+"""Returns milliseconds since 1970-01-01 UTC."""
+DueListener = Callable[[frozenset[str]], None]
+"""Called with the pools in which deliveries may have become due."""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's wish for due deliveries."""
+
+    pools: tuple[str, ...]
+    owner: int
+    """Incarnation id of the worker."""
+    now: int
+    lease_until: int
+    limit: int
+    per_lane: int
+    """How many one lane may give per round, so that its next ones wait for the others' turns."""
+
+
+class SettleRequest(msgspec.Struct, frozen=True):
+    """One caller's settlements, with the reports that are accepted if their delivery's settlement takes effect."""
+
+    settlements: Sequence[Settlement]
+    reports: Mapping[int, Accepted]
+
+
+class Database(ABC):
+    """Runs repository functions in transactions, and the hot calls of many callers as few of them."""
+
+    is_postgres: bool
+    supports_many_writers: bool
+    """Whether several processes may write; else ``workers = 1`` and commands go through the running node."""
+
+    def __init__(self) -> None:
+        self._due_listeners: set[DueListener] = set()
+
+    @abstractmethod
+    async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``fn`` in a snapshot that cannot write."""
+
+    @abstractmethod
+    async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``fn`` in a transaction and return once it is committed and synced.
+
+        ``fn`` may be run a second time when another caller's share of the transaction failed.
+        """
+
+    @abstractmethod
+    async def accept(self, accepted: Accepted) -> None:
+        """Store a message with all that belongs to it; returns after the synced commit."""
+
+    @abstractmethod
+    async def claim(self, claim: Claim) -> list[Delivery]:
+        """Lease due deliveries, going round the lanes."""
+
+    @abstractmethod
+    async def settle(self, settlements: Sequence[Settlement], reports: Mapping[int, Accepted]) -> frozenset[int]:
+        """Record what attempts came to; returns the deliveries whose lease still held, the others are untouched.
+
+        A report (by delivery id) is accepted in the same transaction, and only with its delivery's settlement.
+        """
+
+    @abstractmethod
+    async def renew(self, owner: int, delivery_ids: Sequence[int], until: int) -> frozenset[int]:
+        """Lengthen leases; returns the deliveries that ``owner`` still holds."""
+
+    @abstractmethod
+    async def release(self, owner: int, delivery_ids: Sequence[int], due_at: int | None) -> None:
+        """Give leases back without an attempt; null keeps the due time."""
+
+    @abstractmethod
+    async def release_owner(self, owner: int) -> int:
+        """Free what a dead incarnation of a worker held; returns how many."""
+
+    @abstractmethod
+    async def append_events(self, events: Sequence[Event]) -> None:
+        """Write events that stand alone, such as rejections, and count them."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what was handed in and let go of the database."""
+
+    async def listen(self, callback: DueListener) -> None:
+        """Call ``callback`` when deliveries become due, until cancelled; a hint, so that polling may be slow."""
+        self._due_listeners.add(callback)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._due_listeners.discard(callback)
+
+    def _announce_due(self, pools: frozenset[str]) -> None:
+        for callback in tuple(self._due_listeners):
+            callback(pools)
+
+
+def pools_made_due(accepted: Accepted) -> frozenset[str]:
+    """Return the pools in which an accepted message waits to be claimed."""
+    return frozenset(delivery.pool for delivery in accepted.deliveries if delivery.state is DeliveryState.SCHEDULED)

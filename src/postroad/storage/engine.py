@@ -1,0 +1,30 @@
+"""Opens the database that ``database.url`` names."""
+
+import asyncio
+from pathlib import Path
+
+from postroad.storage.database import Claim, Clock, Database, SettleRequest
+from postroad.storage.location import SqliteFile, locate
+from postroad.storage.migrate import require_current, schema_state
+from postroad.storage.sqlite import SqliteDatabase
+
+__all__ = ["Claim", "Database", "SettleRequest", "SqliteDatabase", "open_database"]
+
+
+async def open_database(
+    url: str, *, data_dir: Path, clock: Clock, read_connections: int = 4, is_checkpointer: bool = True
+) -> Database:
+    """Open a migrated database; raises SchemaMismatch where it needs another version.
+
+    Args:
+        url: ``postgresql://…``, ``sqlite:///path``, or empty for the file in the data folder.
+        data_dir: The data folder.
+        clock: Says when a delivery ended.
+        read_connections: How many reads may run at the same time.
+        is_checkpointer: Whether this process keeps the write-ahead log short; one process of a node does (SQLite).
+    """
+    require_current(await asyncio.to_thread(schema_state, url, data_dir))
+    place = locate(url, data_dir)
+    if isinstance(place, SqliteFile):
+        return SqliteDatabase(place, clock, read_connections=read_connections, is_checkpointer=is_checkpointer)
+    raise NotImplementedError

@@ -1,0 +1,265 @@
+"""The statements of the flow on SQLite, batch by batch, on the raw driver.
+
+The driver lets go of the interpreter's lock for each step of a statement, and beside a busy event loop every step then
+waits for a switch interval to get it back: fifty rows by ``executemany`` take fifty such waits, one statement of fifty
+rows takes one. So rows are written by multi-row statements and read back as a single value, a JSON array.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from postroad.model.delivery import Delivery
+from postroad.model.event import Event
+from postroad.model.message import Accepted
+from postroad.model.outcome import Settlement
+from postroad.storage import rows
+from postroad.storage.database import Claim, SettleRequest
+from postroad.storage.lanes import LaneRounds, Visit
+
+Raw = Any
+"""A connection of the SQLite driver, within a transaction."""
+
+_ROWS_PER_STATEMENT = 64
+_decode_json = msgspec.json.Decoder(list[Any]).decode
+
+
+class _Table:
+    """Writes rows of one table, many at a time; keeps its statements for the driver's cache to recognise."""
+
+    def __init__(self, name: str, columns: Sequence[str]) -> None:
+        quoted = ", ".join(f'"{column}"' for column in columns)
+        self._head = f"INSERT INTO {name} ({quoted}) VALUES "  # noqa: S608 - our own names
+        self._row = _placeholders(len(columns))
+        self._statements: dict[int, str] = {}
+
+    def insert(self, raw: Raw, rows_: Sequence[rows.Row]) -> None:
+        for start in range(0, len(rows_), _ROWS_PER_STATEMENT):
+            part = rows_[start : start + _ROWS_PER_STATEMENT]
+            raw.execute(self._statement(len(part)), list(chain.from_iterable(part)))
+
+    def _statement(self, count: int) -> str:
+        statement = self._statements.get(count)
+        if statement is None:
+            statement = self._statements[count] = self._head + ",".join([self._row] * count)
+        return statement
+
+
+def _placeholders(columns: int) -> str:
+    return f"({','.join('?' * columns)})"
+
+
+_MESSAGES = _Table("messages", rows.MESSAGE_COLUMNS)
+_BODIES = _Table("bodies", rows.BODY_COLUMNS)
+_BODY_CHUNKS = _Table("body_chunks", rows.BODY_CHUNK_COLUMNS)
+_DELIVERIES = _Table("deliveries", rows.DELIVERY_COLUMNS)
+_EVENTS = _Table("events", rows.EVENT_COLUMNS)
+_COUNTER_DELTAS = _Table("counter_deltas", rows.COUNTER_DELTA_COLUMNS)
+
+
+def accept(raw: Raw, batch: Sequence[Accepted]) -> None:
+    """Write messages, bodies, deliveries, events and counter deltas."""
+    written = rows.rows_of(batch)
+    _MESSAGES.insert(raw, written.messages)
+    _BODIES.insert(raw, written.bodies)
+    _BODY_CHUNKS.insert(raw, written.body_chunks)
+    _DELIVERIES.insert(raw, written.deliveries)
+    append_events(raw, written.events)
+
+
+def append_events(raw: Raw, events: Sequence[Event]) -> None:
+    """Write events and one counter delta per distinct thing they count."""
+    _EVENTS.insert(raw, [rows.event_row(event) for event in events])
+    _COUNTER_DELTAS.insert(raw, rows.counter_delta_rows(events))
+
+
+_HELD_LEASES = """
+SELECT json_group_array(json_array(id, lease_owner, lease_epoch)) FROM deliveries
+WHERE id IN (SELECT value FROM json_each(?)) AND state = 'leased'
+"""
+_SETTLE_HEAD = """
+UPDATE deliveries SET
+  state = v.column2, due_at = v.column3, attempts = v.column4, last_reply = v.column5,
+  maybe_delivered = maybe_delivered OR v.column6, lease_owner = NULL, lease_until = NULL
+FROM (VALUES """
+_SETTLE_TAIL = ") AS v WHERE deliveries.id = v.column1"
+_FINISH_HEAD = """
+UPDATE messages SET
+  open_deliveries = open_deliveries - v.column2,
+  finished_at = CASE WHEN open_deliveries = v.column2 THEN v.column3 END,
+  content_until = CASE WHEN open_deliveries = v.column2 THEN v.column3 + keep_content_ms END
+FROM (VALUES """
+_FINISH_TAIL = ") AS v WHERE messages.id = v.column1"
+
+
+def settle(raw: Raw, batch: Sequence[SettleRequest], now: int) -> list[frozenset[int]]:
+    """Record the settlements whose lease still holds, with their events and reports; returns them per request."""
+    ids = [settlement.delivery_id for request in batch for settlement in request.settlements]
+    # Nobody else writes during this transaction, so what is read here still holds below.
+    leases = {lease[0]: (lease[1], lease[2]) for lease in _fetch_json(raw, _HELD_LEASES, json.dumps(ids))}
+    effective: list[Settlement] = []
+    reports: list[Accepted] = []
+    results = []
+    for request in batch:
+        mine = []
+        for settlement in request.settlements:
+            if leases.get(settlement.delivery_id) == (settlement.owner, settlement.epoch):
+                del leases[settlement.delivery_id]
+                mine.append(settlement)
+        effective += mine
+        results.append(frozenset([settlement.delivery_id for settlement in mine]))
+        reports += [request.reports[identifier] for identifier in results[-1] if identifier in request.reports]
+    _update(raw, _SETTLE_HEAD, _SETTLE_TAIL, [_settlement_row(settlement) for settlement in effective])
+    finished = rows.finished_by_message(effective)
+    _update(raw, _FINISH_HEAD, _FINISH_TAIL, [(message_id, count, now) for message_id, count in finished.items()])
+    append_events(raw, [event for settlement in effective for event in settlement.events])
+    if reports:
+        accept(raw, reports)
+    return results
+
+
+def _settlement_row(settlement: Settlement) -> rows.Row:
+    return (
+        settlement.delivery_id,
+        settlement.state.value,
+        settlement.due_at,
+        settlement.attempts,
+        rows.storable(settlement.last_reply),
+        settlement.maybe_delivered,
+    )
+
+
+def _update(raw: Raw, head: str, tail: str, values: Sequence[rows.Row]) -> None:
+    for start in range(0, len(values), _ROWS_PER_STATEMENT):
+        part = values[start : start + _ROWS_PER_STATEMENT]
+        placeholders = ",".join([_placeholders(len(part[0]))] * len(part))
+        raw.execute(f"{head}{placeholders}{tail}", list(chain.from_iterable(part)))
+
+
+_EXPIRE_LEASES = """
+UPDATE deliveries SET state = 'scheduled', lease_owner = NULL, lease_until = NULL, maybe_delivered = 1
+WHERE state = 'leased' AND lease_until <= ?
+"""
+# From one row to the next in the order of the index: on within the lane while it has something due and has not given
+# its share, else past the rank or past the lane. Each step is one descent of the index, however long the lane is.
+_WALK_LANES = """
+WITH RECURSIVE walk(id, lane, rank, due_at, taken) AS (
+  SELECT id, lane, rank, due_at, due_at <= :now FROM (
+    SELECT id, lane, rank, due_at FROM deliveries INDEXED BY deliveries_by_lane
+    WHERE state = 'scheduled' AND pool = :pool AND lane > :after
+    ORDER BY lane, rank, due_at, id LIMIT 1)
+  UNION ALL
+  SELECT n.id, n.lane, n.rank, n.due_at, (CASE WHEN n.lane = walk.lane THEN walk.taken ELSE 0 END) + (n.due_at <= :now)
+  FROM walk JOIN deliveries AS n ON n.id = (
+    SELECT d.id FROM deliveries AS d INDEXED BY deliveries_by_lane
+    WHERE d.state = 'scheduled' AND d.pool = :pool AND (d.lane, d.rank, d.due_at, d.id) > (
+      walk.lane,
+      CASE WHEN walk.taken >= :per_lane THEN 2147483648 ELSE walk.rank END,
+      CASE WHEN walk.taken >= :per_lane OR walk.due_at > :now THEN 4611686018427387904 ELSE walk.due_at END,
+      walk.id)
+    ORDER BY d.lane, d.rank, d.due_at, d.id LIMIT 1)
+  LIMIT :visits)
+SELECT json_group_array(json_array(id, lane, due_at)) FROM walk
+"""
+_DUE_FIRST = """
+SELECT json_group_array(id) FROM (
+  SELECT id FROM deliveries INDEXED BY deliveries_by_due
+  WHERE state = 'scheduled' AND pool = ? AND due_at <= ? ORDER BY due_at LIMIT ?)
+"""
+_LEASE = """
+UPDATE deliveries SET state = 'leased', lease_owner = ?, lease_epoch = lease_epoch + 1, lease_until = ?
+WHERE id IN (SELECT value FROM json_each(?))
+"""
+_DELIVERIES_BY_ID = f"""
+SELECT json_group_array(json_array({", ".join(rows.DELIVERY_COLUMNS)})) FROM deliveries
+WHERE id IN (SELECT value FROM json_each(?))
+"""  # noqa: S608 - our own names
+_IS_ANYTHING_DUE = """
+SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 'scheduled'
+               AND pool IN (SELECT value FROM json_each(?)) AND due_at <= ?)
+    OR EXISTS (SELECT 1 FROM deliveries WHERE state = 'leased' AND lease_until <= ?)
+"""
+
+
+def is_anything_due(raw: Raw, claim: Claim) -> bool:
+    """Return whether a claim could find something, without writing."""
+    parameters = (json.dumps(claim.pools), claim.now, claim.now)
+    return bool(raw.execute(_IS_ANYTHING_DUE, parameters).fetchone()[0])
+
+
+def claim(raw: Raw, claim_: Claim, rounds: LaneRounds) -> list[Delivery]:
+    """Lease due deliveries: some of each lane in turn, then what has been due longest."""
+    # A worker that let its lease run out may have been in the middle of a transfer.
+    raw.execute(_EXPIRE_LEASES, (claim_.now,))
+    chosen: dict[int, None] = {}
+    for pool in claim_.pools:
+        room = claim_.limit - len(chosen)
+        if room <= 0:
+            break
+        chosen.update(dict.fromkeys(rounds.next(pool, claim_, room, _lane_walker(raw, pool, claim_))))
+        room = claim_.limit - len(chosen)
+        longest_due = _fetch_json(raw, _DUE_FIRST, pool, claim_.now, claim_.limit)
+        chosen.update(dict.fromkeys([found for found in longest_due if found not in chosen][:room]))
+    if not chosen:
+        return []
+    ids = json.dumps(list(chosen))
+    raw.execute(_LEASE, (claim_.owner, claim_.lease_until, ids))
+    leased = {row[0]: rows.delivery_from(row) for row in _fetch_json(raw, _DELIVERIES_BY_ID, ids)}
+    return [leased[identifier] for identifier in chosen]
+
+
+def _lane_walker(raw: Raw, pool: str, claim_: Claim) -> Callable[[int, int], Iterable[Visit]]:
+    def walk(after: int, visits: int) -> list[Visit]:
+        parameters = {
+            "pool": pool,
+            "after": after,
+            "now": claim_.now,
+            "per_lane": claim_.per_lane,
+            "visits": visits,
+        }
+        return [Visit(*row) for row in _decode_json(raw.execute(_WALK_LANES, parameters).fetchone()[0])]
+
+    return walk
+
+
+_RENEW = """
+UPDATE deliveries SET lease_until = ?
+WHERE state = 'leased' AND lease_owner = ? AND id IN (SELECT value FROM json_each(?))
+"""
+_HELD_BY = """
+SELECT json_group_array(id) FROM deliveries
+WHERE state = 'leased' AND lease_owner = ? AND id IN (SELECT value FROM json_each(?))
+"""
+_RELEASE = """
+UPDATE deliveries SET state = 'scheduled', lease_owner = NULL, lease_until = NULL, due_at = coalesce(?, due_at)
+WHERE state = 'leased' AND lease_owner = ? AND id IN (SELECT value FROM json_each(?))
+"""
+_RELEASE_OWNER = """
+UPDATE deliveries SET state = 'scheduled', lease_owner = NULL, lease_until = NULL, maybe_delivered = 1
+WHERE state = 'leased' AND lease_owner = ?
+"""
+
+
+def renew(raw: Raw, owner: int, delivery_ids: Sequence[int], until: int) -> frozenset[int]:
+    """Lengthen the leases that ``owner`` still holds, and return them."""
+    ids = json.dumps(list(delivery_ids))
+    raw.execute(_RENEW, (until, owner, ids))
+    return frozenset(_fetch_json(raw, _HELD_BY, owner, ids))
+
+
+def release(raw: Raw, owner: int, delivery_ids: Sequence[int], due_at: int | None) -> None:
+    """Give leases back."""
+    raw.execute(_RELEASE, (due_at, owner, json.dumps(list(delivery_ids))))
+
+
+def release_owner(raw: Raw, owner: int) -> int:
+    """Free everything an incarnation held."""
+    count: int = raw.execute(_RELEASE_OWNER, (owner,)).rowcount
+    return count
+
+
+def _fetch_json(raw: Raw, statement: str, *parameters: Any) -> list[Any]:
+    return _decode_json(raw.execute(statement, parameters).fetchone()[0])

@@ -1,0 +1,43 @@
+"""Where the database is: what ``database.url`` means."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from postroad.storage.errors import StorageError
+
+
+class SqliteFile(msgspec.Struct, frozen=True):
+    """An embedded database in one file."""
+
+    path: Path
+
+    @property
+    def lock_path(self) -> Path:
+        """The file whose lock lets processes take turns at writing."""
+        return self.path.with_name(f"{self.path.name}.lock")
+
+
+class PostgresServer(msgspec.Struct, frozen=True):
+    """A database on a PostgreSQL server."""
+
+    url: str
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The address with the driver that SQLAlchemy is to use."""
+        return f"postgresql+asyncpg://{self.url.partition('://')[2]}"
+
+
+def locate(url: str, data_dir: Path) -> SqliteFile | PostgresServer:
+    """Return what ``url`` names; an empty one is the file in the data folder."""
+    if not url:
+        return SqliteFile(data_dir / "postroad.sqlite")
+    parts = urlsplit(url)
+    if parts.scheme in {"postgresql", "postgres"}:
+        return PostgresServer(url)
+    # Three slashes and a relative path, or four and an absolute one, as SQLAlchemy writes it.
+    if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
+        return SqliteFile(data_dir / parts.path[1:])
+    raise StorageError(f"database.url is postgresql://… or sqlite:///path, not {parts.scheme or 'that'!r}")

@@ -1,0 +1,128 @@
+"""Brings a database to the newest schema, or says where it stands."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from postroad.storage.driver import connect, engine_over
+from postroad.storage.errors import SchemaMismatch, StorageUnavailable
+from postroad.storage.location import PostgresServer, SqliteFile, locate
+
+T = TypeVar("T")
+
+# Any fixed number will do: it makes nodes that migrate at the same moment take turns.
+_ADVISORY_LOCK = 0x706F_7374_726F_6164
+
+
+class SchemaState(msgspec.Struct, frozen=True):
+    """Where a database's schema stands."""
+
+    current: str | None
+    """The last step that was run; null for an empty database."""
+    newest: str
+    """The last step that this version knows."""
+    is_newer: bool
+    """The database has been migrated by a later version."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this version can work with the database as it is."""
+        return self.current == self.newest
+
+
+def migrate(url: str, data_dir: Path) -> list[str]:
+    """Run the steps that are missing and return their names; blocks, and may be called from any thread."""
+    return _run(url, data_dir, _upgrade)
+
+
+def schema_state(url: str, data_dir: Path) -> SchemaState:
+    """Return where the schema stands, without changing anything; blocks."""
+    place = locate(url, data_dir)
+    if isinstance(place, SqliteFile) and not place.path.exists():
+        return SchemaState(None, _known()[-1], is_newer=False)
+    return _run(url, data_dir, state_of)
+
+
+def state_of(connection: sqlalchemy.Connection) -> SchemaState:
+    """Return where the schema stands, by an open connection."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = _known()
+    return SchemaState(current, known[-1], is_newer=current is not None and current not in known)
+
+
+def require_current(state: SchemaState) -> None:
+    """Raise SchemaMismatch, with what to do, unless this version can work with the database."""
+    if state.is_newer:
+        raise SchemaMismatch(
+            f"the database is at schema {state.current}, newer than {state.newest} of this version: install the newer "
+            "version, or restore a backup made before the upgrade"
+        )
+    if not state.is_current:
+        raise SchemaMismatch(
+            f"the database is at schema {state.current or 'none'}, this version needs {state.newest}: run postroad migrate"
+        )
+
+
+def _upgrade(connection: sqlalchemy.Connection) -> list[str]:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    before = state_of(connection)
+    if before.is_newer:
+        require_current(before)
+    command.upgrade(_config(connection), "head")
+    known = _known()
+    return known[known.index(before.current) + 1 :] if before.current else known
+
+
+def _known() -> list[str]:
+    """Return the names of all steps, first to last."""
+    script = ScriptDirectory.from_config(_config(None))
+    return [step.revision for step in reversed(list(script.walk_revisions()))]
+
+
+def _config(connection: sqlalchemy.Connection | None) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _run(url: str, data_dir: Path, work: Callable[[sqlalchemy.Connection], T]) -> T:
+    place = locate(url, data_dir)
+    if isinstance(place, SqliteFile):
+        return _run_sqlite(place, work)
+    # In a thread of its own, because the caller's may be running an event loop.
+    with ThreadPoolExecutor(1, "migrate") as executor:
+        return executor.submit(lambda: asyncio.run(_run_postgres(place, work))).result()
+
+
+def _run_sqlite(place: SqliteFile, work: Callable[[sqlalchemy.Connection], T]) -> T:
+    place.path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(connect(place.path)) as raw, engine_over(raw).connect() as connection:
+        raw.execute("BEGIN IMMEDIATE")
+        value = work(connection)
+        connection.commit()
+        return value
+
+
+async def _run_postgres(place: PostgresServer, work: Callable[[sqlalchemy.Connection], T]) -> T:
+    engine = create_async_engine(place.sqlalchemy_url, poolclass=NullPool)
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+    except OSError as error:
+        raise StorageUnavailable(f"cannot connect to PostgreSQL: {error}") from error
+    finally:
+        await engine.dispose()

@@ -1,0 +1,263 @@
+"""Every table, for statements; ``migrations`` creates them and a test holds the two equal.
+
+The control plane is small and read often; the data plane is large and named by ``partition``. Instants are BIGINT
+milliseconds since 1970.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, Table, Text
+
+metadata = MetaData()
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("suspended_at", BigInteger),
+)
+
+domains = Table(
+    "domains",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("verified_at", BigInteger),
+    Column("checked_at", BigInteger),
+    Column("failing_since", BigInteger),
+)
+
+dkim_keys = Table(
+    "dkim_keys",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("selector", Text, nullable=False),
+    Column("algorithm", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("private_key", LargeBinary, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("signs_organisational", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+smtp_users = Table(
+    "smtp_users",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("username", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("networks", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    Column("last_used_at", BigInteger),
+)
+
+routes = Table(
+    "routes",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("destination", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("tls_rule", Text, nullable=False),
+    Column("implicit_tls", Boolean, nullable=False),
+    Column("username", Text),
+    Column("password", LargeBinary),
+    Column("pool", Text),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("installation_id", Text),
+    Column("key_fingerprint", Text),
+    Column("created_at", BigInteger),
+    Column("last_incarnation", BigInteger, nullable=False),
+)
+
+installation_secrets = Table(
+    "installation_secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("incarnation", BigInteger, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("pools", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("heartbeat_at", BigInteger, nullable=False),
+)
+
+site_limits = Table(
+    "site_limits",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("site", Text, primary_key=True),
+    Column("window", Integer, nullable=False),
+    Column("paused_until", BigInteger),
+    Column("reason", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+captures = Table(
+    "captures",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("reverse_path", Text, nullable=False),
+    Column("recipients", Text, nullable=False),
+    Column("header_from", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("credential_id", BigInteger, nullable=False),
+    Column("reverse_path", Text, nullable=False),
+    Column("header_from", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("message_id_header", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("recipient_count", Integer, nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("client_address", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("is_eight_bit", Boolean, nullable=False),
+    Column("is_utf8", Boolean, nullable=False),
+    Column("ret", Text),
+    Column("envid", Text),
+    Column("is_report", Boolean, nullable=False),
+    Column("keep_content_ms", BigInteger, nullable=False),
+    Column("open_deliveries", Integer, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("content_until", BigInteger),
+)
+
+bodies = Table(
+    "bodies",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+"""The first 256 KB of each message's content."""
+
+body_chunks = Table(
+    "body_chunks",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+"""What comes after the first 256 KB, numbered from 1: apart, because one short key keeps ordinary messages cheap."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("message_id", BigInteger, nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("pool", Text, nullable=False),
+    Column("lane", BigInteger, nullable=False),
+    # Minus the priority, so that one ascending index serves a lane in the order in which it leaves.
+    Column("rank", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("notify", Integer, nullable=False),
+    Column("original_recipient", Text),
+    Column("lease_owner", BigInteger),
+    Column("lease_epoch", Integer, nullable=False),
+    Column("lease_until", BigInteger),
+    Column("last_reply", Text),
+    Column("maybe_delivered", Boolean, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("message_id", BigInteger),
+    Column("delivery_id", BigInteger),
+    Column("recipient", Text),
+    Column("data", Text, nullable=False),
+)
+
+counter_deltas = Table(
+    "counter_deltas",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("hour", Integer, nullable=False),
+    Column("dimension", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+)
+"""Counts of one transaction each; its id is that of the first event it counts, so that no sequence is needed."""
+
+counters_hourly = Table(
+    "counters_hourly",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("dimension", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+counters_daily = Table(
+    "counters_daily",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("dimension", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)

@@ -1,0 +1,144 @@
+"""The database in one file: many readers, one writer at a time, every commit synced."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate
+
+from sqlalchemy import Connection
+
+from postroad.model.delivery import Delivery
+from postroad.model.event import Event
+from postroad.model.message import Accepted
+from postroad.model.outcome import Settlement
+from postroad.storage import driver, hot_sqlite
+from postroad.storage.checkpointer import Checkpointer
+from postroad.storage.database import Claim, Clock, Database, P, SettleRequest, T, pools_made_due
+from postroad.storage.driver_errors import in_our_words
+from postroad.storage.errors import StorageUnavailable
+from postroad.storage.lanes import LaneRounds
+from postroad.storage.location import SqliteFile
+from postroad.storage.writer import Operation, Writer
+
+
+class SqliteDatabase(Database):
+    """An SQLite file shared by the workers of one node."""
+
+    is_postgres = False
+    supports_many_writers = driver.SUPPORTS_MANY_WRITERS
+
+    def __init__(self, place: SqliteFile, clock: Clock, *, read_connections: int, is_checkpointer: bool) -> None:
+        super().__init__()
+        self._clock = clock
+        self._raw = driver.connect(place.path)
+        self._write_engine = driver.engine_over(self._raw)
+        self._connection = self._write_engine.connect()
+        self._rounds = LaneRounds()
+        self._writer = Writer(self._raw, place.lock_path, self._forget_transaction)
+        self._read_engine = driver.reading_engine(place.path, read_connections)
+        self._readers = ThreadPoolExecutor(read_connections, "sqlite-reader")
+        self._checkpointer = Checkpointer(place.path, self._writer.turn) if is_checkpointer else None
+        self._is_closed = False
+
+    async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``fn`` in a snapshot on one of the read connections."""
+        return await self._in_reader(lambda connection: fn(connection, *args, **kwargs))
+
+    async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``fn`` in the writer's next transaction."""
+        result: T = await self._submit(self._run, lambda: fn(self._connection, *args, **kwargs))
+        return result
+
+    async def accept(self, accepted: Accepted) -> None:
+        """Store a message with all that belongs to it."""
+        await self._submit(self._accept, accepted)
+        if self._due_listeners and (pools := pools_made_due(accepted)):
+            self._announce_due(pools)
+
+    async def claim(self, claim: Claim) -> list[Delivery]:
+        """Lease due deliveries; an empty queue costs one read."""
+        if not await self._in_reader(lambda connection: hot_sqlite.is_anything_due(_raw_of(connection), claim)):
+            return []
+        result: list[Delivery] = await self._submit(self._claim, claim)
+        return result
+
+    async def settle(self, settlements: Sequence[Settlement], reports: Mapping[int, Accepted]) -> frozenset[int]:
+        """Record what attempts came to."""
+        result: frozenset[int] = await self._submit(self._settle, SettleRequest(settlements, reports))
+        return result
+
+    async def renew(self, owner: int, delivery_ids: Sequence[int], until: int) -> frozenset[int]:
+        """Lengthen leases."""
+        result: frozenset[int] = await self._submit(
+            self._run, lambda: hot_sqlite.renew(self._raw, owner, delivery_ids, until)
+        )
+        return result
+
+    async def release(self, owner: int, delivery_ids: Sequence[int], due_at: int | None) -> None:
+        """Give leases back."""
+        await self._submit(self._run, lambda: hot_sqlite.release(self._raw, owner, delivery_ids, due_at))
+
+    async def release_owner(self, owner: int) -> int:
+        """Free what a dead incarnation held."""
+        result: int = await self._submit(self._run, lambda: hot_sqlite.release_owner(self._raw, owner))
+        return result
+
+    async def append_events(self, events: Sequence[Event]) -> None:
+        """Write events that stand alone."""
+        await self._submit(self._append_events, events)
+
+    async def close(self) -> None:
+        """Finish what was handed in; the log is left for the next start to read."""
+        if not self._is_closed:
+            self._is_closed = True
+            await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.close()
+        self._writer.close()
+        self._readers.shutdown()
+        self._read_engine.dispose()
+        self._connection.close()
+        self._write_engine.dispose()
+        self._raw.close()
+
+    async def _in_reader(self, work: Callable[[Connection], T]) -> T:
+        if self._is_closed:
+            raise StorageUnavailable("the database has been closed")
+        with in_our_words():
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        with self._read_engine.connect() as connection, connection.begin():
+            return work(connection)
+
+    async def _submit(self, operation: Operation, payload: Any) -> Any:
+        with in_our_words():
+            return await self._writer.submit(operation, payload)
+
+    def _run(self, batch: Sequence[Callable[[], Any]]) -> Sequence[Any]:
+        return [job() for job in batch]
+
+    def _accept(self, batch: Sequence[Accepted]) -> Sequence[None]:
+        hot_sqlite.accept(self._raw, batch)
+        return [None] * len(batch)
+
+    def _claim(self, batch: Sequence[Claim]) -> Sequence[list[Delivery]]:
+        return [hot_sqlite.claim(self._raw, claim, self._rounds) for claim in batch]
+
+    def _settle(self, batch: Sequence[SettleRequest]) -> Sequence[frozenset[int]]:
+        return hot_sqlite.settle(self._raw, batch, self._clock())
+
+    def _append_events(self, batch: Sequence[Sequence[Event]]) -> Sequence[None]:
+        hot_sqlite.append_events(self._raw, [event for events in batch for event in events])
+        return [None] * len(batch)
+
+    def _forget_transaction(self) -> None:
+        """Tell SQLAlchemy that the writer has ended the transaction it may think it is in."""
+        if self._connection.in_transaction():
+            self._connection.rollback()
+
+
+def _raw_of(connection: Connection) -> Any:
+    return connection.connection.driver_connection
