@@ -32,6 +32,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     origin = "" if path is None else str(path)
     document = _read(path) if path is not None else {}
     _refuse_unknown(document, fields, origin)
+    if path is not None and isinstance(document.get("data_dir", ""), str):
+        # Wherever a command is started from, the file means the same folder.
+        document["data_dir"] = str(path.parent / document.get("data_dir", Settings().data_dir))
     for setting, text in _from_environment(environ, fields):
         _place(document, setting.path.split("."), _value_of(setting, text))
     _read_sizes(document, fields)

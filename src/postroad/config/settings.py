@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from postroad.accounts.settings import AccountsSettings
 from postroad.delivery.settings import DeliverySettings
 from postroad.dns.settings import DnsSettings
 from postroad.httpd.settings import HttpSettings
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, msgspec.Meta(ge=0, le=64, description="Worker processes; 0 means one per core (at most 4 with SQLite).")
     ] = 0
     database: DatabaseSettings = DatabaseSettings()
+    accounts: AccountsSettings = AccountsSettings()
     dns: DnsSettings = DnsSettings()
     submission: SubmissionSettings = SubmissionSettings()
     delivery: DeliverySettings = DeliverySettings()

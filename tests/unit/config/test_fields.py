@@ -33,7 +33,7 @@ def test_each_setting_becomes_a_row_with_type_bounds_and_variable() -> None:
 
 def test_sections_keep_their_order_and_sentence() -> None:
     assert [(section.path, section.description) for section in sections_of(_Outer)] == [
-        ("", ""),
+        ("", "All of it."),
         ("inner", "The inner table."),
     ]
 

@@ -97,3 +97,12 @@ def test_missing_file_and_bad_toml_are_said_in_one_sentence(tmp_path: Path) -> N
         load(tmp_path / "nowhere.toml", {})
     with pytest.raises(ConfigError, match=r"postroad\.toml: is not TOML: .*line 1"):
         load(_write(tmp_path, "workers = = 1"), {})
+
+
+def test_data_folder_is_found_from_the_file_and_not_from_the_working_folder(tmp_path: Path) -> None:
+    path = _write(tmp_path, 'data_dir = "mail"\n')
+
+    assert load(path, {}).data_dir == str(tmp_path / "mail")
+    assert load(_write(tmp_path, ""), {}).data_dir == str(tmp_path / "postroad-data")
+    assert load(path, {"POSTROAD_DATA_DIR": "here"}).data_dir == "here"
+    assert load(_write(tmp_path, 'data_dir = "/srv/mail"\n'), {}).data_dir == "/srv/mail"
