@@ -27,7 +27,7 @@ _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 _NUMBER = re.compile(r"\d{1,12}\Z")
 
 
-class Result(enum.Enum):
+class Result(enum.StrEnum):
     """What became of one signature (RFC 8601 §2.7.1)."""
 
     PASS = "pass"

@@ -1,0 +1,242 @@
+"""Whether a submission may be accepted, and the bytes that will be stored of it.
+
+The checks run from what concerns the whole text to what concerns one field; the first that does not hold is told,
+by its stable rule and a sentence that says what to change.
+"""
+
+import msgspec
+
+from postroad.model.credential import Principal
+from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.submission import Admitted, Rejected, Submission
+from postroad.policy.alignment import OrganisationalDomainOf, header_from_is_aligned
+from postroad.policy.header_rules import MAX_RECEIVED, HeaderFacts, edit_header
+from postroad.protocol.mime.encoded_word import decode
+from postroad.protocol.mime.header import HeaderBlock, HeaderFault, split
+from postroad.protocol.mime.long_line import repair
+from postroad.protocol.mime.mailbox import ListFault, Mailbox, parse_address_list
+from postroad.protocol.smtp.data import LONGEST_LINE, Fault, content_faults
+
+_LONGEST_SUBJECT = 255
+
+RULES: dict[str, tuple[str, str]] = {
+    "reverse_path_null": ("5.7.1", "MAIL FROM is the null path"),
+    "reverse_path_not_at_domain": ("5.7.1", "MAIL FROM is not at exactly the sending domain"),
+    "domain_not_active": ("5.7.1", "the sending domain is not verified, or was stopped"),
+    "message_too_large": ("5.3.4", "the message is larger than the installation accepts"),
+    "bare_cr": ("5.6.0", "a CR stands without LF"),
+    "bare_lf": ("5.6.0", "a LF stands without CR"),
+    "nul_octet": ("5.6.0", "a NUL octet"),
+    "line_too_long": ("5.6.0", f"a line of more than {LONGEST_LINE} octets"),
+    "header_block_too_large": ("5.6.0", "the header block is larger than 256 KB"),
+    "too_many_header_fields": ("5.6.0", "the header block has more than 1,000 fields"),
+    "header_begins_folded": ("5.6.0", "the first header line begins with white space"),
+    "header_line_not_ended": ("5.6.0", "a header line does not end with CRLF"),
+    "header_bare_cr_or_lf": ("5.6.0", "a CR or LF alone within the header block"),
+    "header_space_before_colon": ("5.6.0", "white space between a field's name and its colon"),
+    "header_line_without_colon": ("5.6.0", "a header line without a colon"),
+    "header_name_empty": ("5.6.0", "a field without a name"),
+    "header_name_invalid": ("5.6.0", "a field name with characters other than printable ASCII"),
+    "header_not_ascii": ("5.6.0", "octets beyond ASCII in the header block without SMTPUTF8"),
+    "header_not_utf8": ("5.6.0", "octets in the header block that are not UTF-8"),
+    "too_many_received": ("5.4.6", f"more than {MAX_RECEIVED} Received fields: the message goes in circles"),
+    "header_from_missing": ("5.7.1", "there is no From field"),
+    "header_from_duplicate": ("5.7.1", "there are several From fields"),
+    "header_from_malformed": ("5.7.1", "From cannot be read as an address"),
+    "header_from_not_single": ("5.7.1", "From has no address, several, or a group"),
+    "header_from_not_aligned": ("5.7.1", "From is not at the sending domain or a parent of it"),
+    "header_to_duplicate": ("5.6.0", "there are several To fields"),
+    "header_cc_duplicate": ("5.6.0", "there are several Cc fields"),
+    "header_subject_duplicate": ("5.6.0", "there are several Subject fields"),
+}
+"""Every rule by its stable name: its enhanced status code, and what it refuses."""
+
+
+class AdmissionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What admission needs to know besides the submission."""
+
+    domain: SendingDomain
+    hostname: str
+    """The name of this installation, as its Received fields give it."""
+    message_id: int
+    now: int
+    identifier_key: bytes
+    organisational_domain_of: OrganisationalDomainOf
+    max_size: int = 25 * 1024 * 1024
+    faults: Fault | None = None
+    """What a scan of the content in chunks has shown; None has it scanned here."""
+
+
+def admit(submission: Submission, facts: AdmissionFacts) -> Admitted | Rejected:
+    """Decide on one submission; a pure function, which may run off the loop for large content."""
+    refusal = (
+        _domain_refusal(facts.domain)
+        or check_reverse_path(submission.principal, submission.envelope.reverse_path)
+        or _size_refusal(submission.content, facts.max_size)
+    )
+    if refusal:
+        return refusal
+    notes: list[str] = []
+    content = _sound_content(submission.content, facts, notes)
+    if isinstance(content, Rejected):
+        return content
+    block = split(content)
+    if isinstance(block, HeaderFault):
+        return _rejected(block.rule, block.text)
+    refusal = _charset_refusal(block, is_utf8=submission.envelope.is_utf8) or _count_refusal(block)
+    if refusal:
+        return refusal
+    header_from = _header_from(block, facts)
+    if isinstance(header_from, Rejected):
+        return header_from
+    if not submission.envelope.is_eight_bit and not content.isascii():
+        notes.append("8-bit content without BODY=8BITMIME")
+    return _admitted(submission, facts, block, header_from, notes)
+
+
+def check_reverse_path(principal: Principal, path: str) -> Rejected | None:
+    """Refuse a reverse path that is not at exactly the principal's sending domain."""
+    domain = principal.sending_domain
+    if not path:
+        return _rejected("reverse_path_null", f"The null sender <> is not for submission; use an address at {domain}.")
+    if path.rpartition("@")[2] != domain:
+        return _rejected(
+            "reverse_path_not_at_domain", f"MAIL FROM must be at {domain}, the sending domain of this SMTP user."
+        )
+    return None
+
+
+def _rejected(rule: str, text: str) -> Rejected:
+    return Rejected(rule, RULES[rule][0], text)
+
+
+def _domain_refusal(domain: SendingDomain) -> Rejected | None:
+    if domain.state is DomainState.ACTIVE:
+        return None
+    what = {
+        DomainState.VETTING: "waits for the operator's approval",
+        DomainState.REJECTED: "was rejected by the operator",
+        DomainState.UNVERIFIED: "is not verified: publish its DNS records and verify it",
+        DomainState.DISABLED: "is disabled: ask the operator to release it",
+    }[domain.state]
+    return _rejected("domain_not_active", f"The sending domain {domain.name} {what}.")
+
+
+def _size_refusal(content: bytes, max_size: int) -> Rejected | None:
+    if len(content) <= max_size:
+        return None
+    return _rejected("message_too_large", f"The message has {len(content)} octets; at most {max_size} are accepted.")
+
+
+def _sound_content(content: bytes, facts: AdmissionFacts, notes: list[str]) -> bytes | Rejected:
+    """Return the content with sound octets and a last line that ends, mending long lines where the domain allows."""
+    faults = content_faults(content) if facts.faults is None else facts.faults
+    # RFC 5322 §2.3: CR and LF stand only together, in lines of at most 998 octets.
+    if Fault.BARE_CR in faults:
+        return _rejected("bare_cr", "The message has a CR without LF; end every line with CRLF.")
+    if Fault.BARE_LF in faults:
+        return _rejected("bare_lf", "The message has a LF without CR; end every line with CRLF.")
+    if Fault.NUL in faults:
+        return _rejected("nul_octet", "The message has a NUL octet; encode binary parts as base64.")
+    if Fault.LONG_LINE in faults:
+        repaired = repair(content) if facts.domain.settings.repair_long_lines else None
+        if repaired is None:
+            return _long_line_refusal(is_allowed=facts.domain.settings.repair_long_lines)
+        content = repaired
+        notes.append("re-encoded a part with lines over 998 octets")
+    if not content.endswith(b"\r\n"):
+        content += b"\r\n"
+        notes.append("added the last line end")
+    return content
+
+
+def _long_line_refusal(*, is_allowed: bool) -> Rejected:
+    advice = (
+        "it stands where it cannot be re-encoded, so fold the header field or encode the part"
+        if is_allowed
+        else "encode the part as quoted-printable or base64"
+    )
+    return _rejected("line_too_long", f"A line has more than {LONGEST_LINE} octets; {advice}.")
+
+
+def _charset_refusal(block: HeaderBlock, *, is_utf8: bool) -> Rejected | None:
+    if block.is_ascii:
+        return None
+    if not is_utf8:
+        return _rejected(
+            "header_not_ascii",
+            "The header has characters beyond ASCII; write them as encoded words (RFC 2047), "
+            "or say SMTPUTF8 in MAIL FROM.",
+        )
+    try:
+        block.content[: block.end].decode("utf-8")
+    except UnicodeDecodeError:
+        return _rejected("header_not_utf8", "The header has octets that are not UTF-8 (RFC 6532); write it in UTF-8.")
+    return None
+
+
+def _count_refusal(block: HeaderBlock) -> Rejected | None:
+    """Refuse what stands too often, From aside."""
+    # RFC 5321 §6.3: a large number of Received fields shows a loop.
+    received = len(block.named(b"received"))
+    if received > MAX_RECEIVED:
+        return _rejected(
+            "too_many_received", f"The message has {received} Received fields; it seems to go round in a loop."
+        )
+    for name in ("To", "Cc", "Subject"):
+        count = len(block.named(name.lower().encode()))
+        if count > 1:
+            advice = "keep one" if name == "Subject" else "put all addresses into one, with commas between"
+            return _rejected(f"header_{name.lower()}_duplicate", f"The message has {count} {name} headers; {advice}.")
+    return None
+
+
+def _header_from(block: HeaderBlock, facts: AdmissionFacts) -> Mailbox | Rejected:
+    """Return the one address of the one From field, if it may be used."""
+    sending_domain = facts.domain.name
+    fields = block.named(b"from")
+    if not fields:
+        return _rejected("header_from_missing", f"The message has no From header; add one at {sending_domain}.")
+    if len(fields) > 1:
+        return _rejected("header_from_duplicate", f"The message has {len(fields)} From headers; keep one.")
+    addresses = parse_address_list(block.value(fields[0]))
+    if isinstance(addresses, ListFault):
+        return _rejected("header_from_malformed", f"The From header {addresses.text}.")
+    if len(addresses.mailboxes) != 1 or addresses.group_count:
+        return _rejected("header_from_not_single", "The From header must have exactly one address, and no group.")
+    mailbox = addresses.mailboxes[0]
+    if not header_from_is_aligned(sending_domain, mailbox.domain, facts.organisational_domain_of):
+        return _rejected(
+            "header_from_not_aligned",
+            f"The From header is at {mailbox.domain}; it must be at {sending_domain} or a parent of it, "
+            f"down to {facts.organisational_domain_of(sending_domain) or sending_domain}.",
+        )
+    return mailbox
+
+
+def _admitted(
+    submission: Submission, facts: AdmissionFacts, block: HeaderBlock, header_from: Mailbox, notes: list[str]
+) -> Admitted:
+    edits = edit_header(
+        block,
+        HeaderFacts(
+            sending_domain=facts.domain.name,
+            domain_id=facts.domain.id,
+            account_id=facts.domain.account_id,
+            hostname=facts.hostname,
+            message_id=facts.message_id,
+            now=facts.now,
+            identifier_key=facts.identifier_key,
+            organisational_domain_of=facts.organisational_domain_of,
+            client=submission.client,
+            shows_client_address=facts.domain.settings.show_client_address,
+        ),
+    )
+    subject = block.first(b"subject")
+    return Admitted(
+        content=edits.applied(),
+        header_from=header_from.address,
+        subject=decode(block.value(subject))[:_LONGEST_SUBJECT] if subject else "",
+        message_id_header=edits.message_id,
+        edits=(*notes, *edits.notes),
+    )

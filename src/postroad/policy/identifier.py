@@ -1,0 +1,40 @@
+"""Signed identifiers: an id of ours that comes back from outside, and shows that it was ours.
+
+29 characters of Crockford's base32: 13 of the id as people see it, 16 (80 bits) of HMAC-SHA256 over purpose and id.
+Upper and lower case are the same, as some hosts change the case of addresses.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from postroad.model.ids import from_text, text_of
+
+LENGTH = 29
+_ID_LENGTH = 13
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def sign_identifier(identifier: int, purpose: str, key: bytes) -> str:
+    """Return the signed form of an id; a token made for one purpose is not valid for another."""
+    return (text_of(identifier) + _mark(identifier, purpose, key)).lower()
+
+
+def read_identifier(token: str, purpose: str, keys: Sequence[bytes]) -> int | None:
+    """Return the id of a token that one of the keys signed for this purpose, or None."""
+    if len(token) != LENGTH or not token.isascii():
+        return None
+    try:
+        identifier = from_text(token[:_ID_LENGTH])
+    except ValueError:
+        return None
+    mark = token[_ID_LENGTH:].upper()
+    # All keys are compared, so that the time says nothing about which of them fits.
+    matches = [hmac.compare_digest(mark, _mark(identifier, purpose, key)) for key in keys]
+    return identifier if any(matches) else None
+
+
+def _mark(identifier: int, purpose: str, key: bytes) -> str:
+    digest = hmac.digest(key, b"%b\0%d" % (purpose.encode(), identifier), hashlib.sha256)
+    number = int.from_bytes(digest[:10])
+    return "".join([_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5)])

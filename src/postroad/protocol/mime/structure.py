@@ -1,0 +1,115 @@
+"""The parts of a message as byte spans, for the few cases in which something within the body must change.
+
+Depth and number are bounded; what lies beyond is one part that nobody looks into.
+"""
+
+import re
+
+import msgspec
+
+from postroad.protocol.mime.header import HeaderBlock, HeaderFault, split
+
+MAX_DEPTH = 20
+MAX_PARTS = 1000
+
+# RFC 2045 §5.1: a parameter's value is a token or a quoted string.
+_PARAMETER = re.compile(rb';[ \t]*([!#-\'*+.0-9A-Z^-~-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^ \t;"]+))')
+_TYPE = re.compile(rb"[ \t]*([!#-'*+.0-9A-Z^-~-]+)/([!#-'*+.0-9A-Z^-~-]+)", re.IGNORECASE)
+
+
+class ContentType(msgspec.Struct, frozen=True):
+    """A media type with its parameters, names in lower case."""
+
+    type: str
+    subtype: str
+    parameters: dict[str, str]
+
+
+PLAIN = ContentType("text", "plain", {})
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A message or body part: where its header and body stand in the whole content."""
+
+    start: int
+    body_start: int
+    end: int
+    block: HeaderBlock
+    """Its header block; spans within it count from ``start``."""
+    content_type: ContentType
+    transfer_encoding: str
+    """In lower case; ``7bit`` where none is named (RFC 2045 §6.1)."""
+    children: tuple["Part", ...] = ()
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether its parts are covered by a signature of the author's (RFC 1847)."""
+        return (self.content_type.type, self.content_type.subtype) == ("multipart", "signed")
+
+
+def parse_content_type(value: bytes) -> ContentType:
+    """Read the value of a Content-Type field; what cannot be read is plain text (RFC 2045 §5.2)."""
+    found = _TYPE.match(value.replace(b"\r\n", b""))
+    if found is None:
+        return PLAIN
+    parameters: dict[str, str] = {}
+    for name, quoted, token in _PARAMETER.findall(value.replace(b"\r\n", b"")):
+        text = re.sub(rb"\\(.)", rb"\1", quoted) if quoted else token
+        parameters.setdefault(name.decode("latin-1").lower(), text.decode("utf-8", "replace"))
+    return ContentType(found[1].decode("latin-1").lower(), found[2].decode("latin-1").lower(), parameters)
+
+
+def parse(content: bytes) -> Part | HeaderFault:
+    """Return the tree of parts of a whole message."""
+    return _Walk(content).part(0, len(content), depth=0)
+
+
+class _Walk:
+    """One walk over a message, counting the parts it meets."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._count = 0
+
+    def part(self, start: int, end: int, depth: int) -> Part | HeaderFault:
+        self._count += 1
+        block = split(self._content[start:end])
+        if isinstance(block, HeaderFault):
+            return block
+        declared = block.first(b"content-type")
+        content_type = parse_content_type(block.value(declared)) if declared else PLAIN
+        coded = block.first(b"content-transfer-encoding")
+        encoding = block.text(coded).decode("latin-1").lower() if coded else "7bit"
+        body_start = start + block.body_offset
+        children: list[Part] = []
+        for child_start, child_end in self._children(content_type, body_start, end) if depth < MAX_DEPTH else ():
+            child = self.part(child_start, child_end, depth + 1)
+            if isinstance(child, HeaderFault):
+                return child
+            children.append(child)
+        return Part(start, body_start, end, block, content_type, encoding, tuple(children))
+
+    def _children(self, content_type: ContentType, start: int, end: int) -> list[tuple[int, int]]:
+        if content_type.type == "message" and content_type.subtype in {"rfc822", "global"}:
+            return [(start, end)]
+        boundary = content_type.parameters.get("boundary", "")
+        # RFC 2046 §5.1.1: a boundary has at most 70 characters.
+        if content_type.type != "multipart" or not 1 <= len(boundary) <= 70:
+            return []
+        return self._spans(boundary.encode(), start, end)
+
+    def _spans(self, boundary: bytes, start: int, end: int) -> list[tuple[int, int]]:
+        """Return where the parts between delimiter lines stand; the CRLF before a delimiter belongs to it."""
+        delimiter = re.compile(rb"(?:\A|\r\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\Z)")
+        spans: list[tuple[int, int]] = []
+        begun: int | None = None
+        # The CRLF before the body ends the header; one more before the first delimiter need not be there.
+        for found in delimiter.finditer(self._content, max(start - 2, 0), end):
+            if begun is not None:
+                spans.append((min(begun, found.start()), found.start()))
+            if found[1] is not None or self._count + len(spans) >= MAX_PARTS:
+                return spans
+            begun = min(found.end() + 2, end)
+        if begun is not None:
+            spans.append((begun, end))
+        return spans

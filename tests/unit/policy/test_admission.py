@@ -1,0 +1,179 @@
+"""Admission: what is refused, by which rule, and what the sentence says."""
+
+import msgspec
+import pytest
+
+from postroad.model.domain import DomainState
+from postroad.model.submission import Admitted, Rejected
+from postroad.policy.admission import RULES, admit, check_reverse_path
+from postroad.protocol.smtp.data import Fault
+from tests.unit.policy.submissions import CONTENT, admitted, facts, principal, rejected, submission
+
+
+def changed(old: bytes, new: bytes) -> bytes:
+    assert old in CONTENT
+    return CONTENT.replace(old, new, 1)
+
+
+REFUSED: list[tuple[str, bytes]] = [
+    ("bare_cr", changed(b"Text", b"Te\rxt")),
+    ("bare_lf", changed(b"Text", b"Te\nxt")),
+    ("bare_lf", changed(b"Text", b"Text\n.\r\n")),
+    ("nul_octet", changed(b"Text", b"Te\0xt")),
+    ("line_too_long", changed(b"Text", b"x" * 999)),
+    ("header_block_too_large", b"X: y\r\n z\r\n" * 30_000 + CONTENT),
+    ("too_many_header_fields", b"X: y\r\n" * 1_001 + CONTENT),
+    ("header_begins_folded", b" " + CONTENT),
+    ("header_space_before_colon", changed(b"Subject:", b"Subject :")),
+    ("header_line_without_colon", changed(b"Subject: Hello", b"Hello")),
+    ("header_name_empty", changed(b"Subject:", b":")),
+    ("header_name_invalid", changed(b"Subject:", b"Sub ject:")),
+    ("header_not_ascii", changed(b"Hello", "Grüße".encode())),
+    ("header_from_missing", changed(b"From:", b"X-From:")),
+    ("header_from_missing", b"\r\nonly a body\r\n"),
+    ("header_from_duplicate", b"From: ada@news.example.com\r\n" + CONTENT),
+    ("header_from_malformed", changed(b"Ada <ada@news.example.com>", b"Ada")),
+    ("header_from_malformed", changed(b"Ada <ada@news.example.com>", b"")),
+    ("header_from_not_single", changed(b"Ada <ada@", b"a@news.example.com, Ada <ada@")),
+    ("header_from_not_single", changed(b"Ada <ada@news.example.com>", b"Team: ada@news.example.com;")),
+    ("header_from_not_single", changed(b"Ada <ada@news.example.com>", b"Team:;")),
+    ("header_from_not_aligned", changed(b"ada@news.", b"ada@shop.")),
+    ("header_from_not_aligned", changed(b"ada@news.", b"ada@a.news.")),
+    ("header_from_not_aligned", changed(b"ada@news.example.com", b"ada@com")),
+    ("header_from_not_aligned", changed(b"ada@news.example.com", b"ada@[192.0.2.1]")),
+    ("header_to_duplicate", b"To: x@example.net\r\n" + CONTENT),
+    ("header_cc_duplicate", b"Cc: x@example.net\r\nCC: y@example.net\r\n" + CONTENT),
+    ("header_subject_duplicate", b"subject: x\r\n" + CONTENT),
+]
+
+
+@pytest.mark.parametrize(("rule", "content"), REFUSED, ids=[rule for rule, _ in REFUSED])
+def test_content_is_refused_by_its_rule(rule: str, content: bytes) -> None:
+    verdict = rejected(content)
+
+    assert (verdict.rule, verdict.enhanced_status) == (rule, RULES[rule][0])
+    assert verdict.text.endswith(".")
+    assert verdict.text.isascii()
+
+
+def test_every_rule_for_content_is_tried_here() -> None:
+    """Those about the envelope and the domain have their own tests, and two cannot come past the scan."""
+    elsewhere = {
+        "reverse_path_null", "reverse_path_not_at_domain", "domain_not_active", "message_too_large", "header_not_utf8",
+        "too_many_received", "header_line_not_ended", "header_bare_cr_or_lf",
+    }  # fmt: skip
+
+    assert {rule for rule, _ in REFUSED} == set(RULES) - elsewhere
+
+
+def test_a_good_message_is_admitted_with_its_facts() -> None:
+    verdict = admitted(changed(b"Hello", b"=?utf-8?q?Gr=C3=BC=C3=9Fe?="))
+
+    assert verdict.header_from == "ada@news.example.com"
+    assert verdict.subject == "Grüße"
+    assert verdict.message_id_header == "<one@news.example.com>"
+
+
+def test_from_may_be_at_the_organisational_domain() -> None:
+    assert admitted(changed(b"ada@news.example.com", b"ada@Example.COM")).header_from == "ada@example.com"
+
+
+def test_the_sentence_names_the_domains_that_may_be_used() -> None:
+    assert rejected(changed(b"ada@news.", b"ada@shop.")).text == (
+        "The From header is at shop.example.com; it must be at news.example.com or a parent of it, down to example.com."
+    )
+
+
+def test_a_long_subject_is_cut_for_people_and_whole_in_the_message() -> None:
+    verdict = admitted(changed(b"Hello", b"x" * 300))
+
+    assert verdict.subject == "x" * 255
+    assert b"Subject: " + b"x" * 300 in verdict.content
+
+
+def test_utf8_in_the_header_is_for_smtputf8() -> None:
+    content = changed(b"Hello", "Grüße".encode())
+
+    assert admitted(content, is_utf8=True).subject == "Grüße"
+    assert rejected(changed(b"Hello", b"\xff"), is_utf8=True).rule == "header_not_utf8"
+
+
+def test_eight_bit_text_that_was_not_declared_is_noted() -> None:
+    content = changed(b"Text", "Täxt".encode())
+
+    assert admitted(content).edits[0] == "8-bit content without BODY=8BITMIME"
+    assert "8-bit content without BODY=8BITMIME" not in admitted(content, is_eight_bit=True).edits
+
+
+def test_a_last_line_without_end_gets_one() -> None:
+    verdict = admitted(CONTENT.removesuffix(b"\r\n"))
+
+    assert verdict.content.endswith(b"\r\n\r\nText\r\n")
+    assert verdict.edits[0] == "added the last line end"
+
+
+def test_a_message_that_is_all_header_is_admitted() -> None:
+    content = CONTENT.partition(b"\r\n\r\n")[0]
+
+    assert admitted(content).content.endswith(b"X-Postroad-ID: " + admitted(content).content[-31:])
+
+
+def test_long_lines_are_mended_where_the_domain_allows() -> None:
+    content = changed(b"Text", b"long " * 300)
+    verdict = admit(submission(content), facts(repair_long_lines=True))
+
+    assert isinstance(verdict, Admitted)
+    assert verdict.edits[0] == "re-encoded a part with lines over 998 octets"
+    assert b"Content-Transfer-Encoding: quoted-printable" in verdict.content
+    assert b"MIME-Version: 1.0\r\n" in verdict.content
+
+
+def test_a_long_header_line_is_refused_even_then() -> None:
+    verdict = admit(submission(changed(b"Hello", b"x" * 999)), facts(repair_long_lines=True))
+
+    assert isinstance(verdict, Rejected)
+    assert (verdict.rule, "cannot be re-encoded" in verdict.text) == ("line_too_long", True)
+
+
+def test_faults_that_are_known_are_not_looked_for_again() -> None:
+    known = msgspec.structs.replace(facts(), faults=Fault.NUL)
+
+    assert admit(submission(), known).rule == "nul_octet"  # type: ignore[union-attr]
+
+
+def test_a_message_over_the_limit_is_refused() -> None:
+    at_limit = msgspec.structs.replace(facts(), max_size=len(CONTENT))
+    below = msgspec.structs.replace(facts(), max_size=len(CONTENT) - 1)
+
+    assert isinstance(admit(submission(), at_limit), Admitted)
+    assert admit(submission(), below).enhanced_status == "5.3.4"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("state", [state for state in DomainState if state is not DomainState.ACTIVE])
+def test_only_an_active_domain_may_send(state: DomainState) -> None:
+    verdict = admit(submission(), facts(state))
+
+    assert isinstance(verdict, Rejected)
+    assert (verdict.rule, verdict.enhanced_status) == ("domain_not_active", "5.7.1")
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("", "reverse_path_null"),
+        ("back@example.com", "reverse_path_not_at_domain"),
+        ("back@a.news.example.com", "reverse_path_not_at_domain"),
+        ("back@othernews.example.com", "reverse_path_not_at_domain"),
+    ],
+)
+def test_the_reverse_path_is_at_exactly_the_sending_domain(path: str, rule: str) -> None:
+    verdict = check_reverse_path(principal(), path)
+
+    assert verdict is not None
+    assert (verdict.rule, verdict.enhanced_status) == (rule, "5.7.1")
+    assert rejected(CONTENT, reverse_path=path) == verdict
+    assert "news.example.com" in verdict.text
+
+
+def test_a_reverse_path_at_the_sending_domain_is_taken() -> None:
+    assert check_reverse_path(principal(), "anything+here@news.example.com") is None
