@@ -19,7 +19,7 @@ T = TypeVar("T")
 Clock = Callable[[], int]
 """Returns milliseconds since 1970-01-01 UTC."""
 DueListener = Callable[[frozenset[str]], None]
-"""Called with the pools in which deliveries may have become due."""
+"""Called with the pools in which deliveries may have become due; none when it may be any."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """What the drivers raise, in storage's own words."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,22 +10,16 @@ from postroad.storage.driver import sqlite
 from postroad.storage.errors import Conflict, StorageError, StorageUnavailable
 
 _CONFLICTS = (exc.IntegrityError, sqlite.IntegrityError, asyncpg.IntegrityConstraintViolationError)
-UNREACHABLE = (
+_UNREACHABLE = (
     exc.OperationalError,
     exc.InterfaceError,
     exc.TimeoutError,
     sqlite.OperationalError,
-    asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.ReadOnlySQLTransactionError,
-    ConnectionError,
-    asyncio.TimeoutError,
+    OSError,
 )
-"""The database is away, full or busy: the same call may work later."""
+_PASSING_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+"""SQLSTATE classes of a server that is away, read-only, full, busy or going down, and of a lost race."""
 
 
 @contextmanager
@@ -36,14 +29,22 @@ def in_our_words() -> Iterator[None]:
         yield
     except _CONFLICTS as error:
         raise Conflict(_first_line(error)) from error
-    except UNREACHABLE as error:
+    except _UNREACHABLE as error:
         raise StorageUnavailable(_first_line(error)) from error
-    except exc.DBAPIError as error:
-        if error.connection_invalidated:
+    except (exc.DBAPIError, asyncpg.PostgresError, sqlite.Error) as error:
+        if may_pass(error):
             raise StorageUnavailable(_first_line(error)) from error
         raise StorageError(_first_line(error)) from error
-    except (sqlite.Error, asyncpg.PostgresError) as error:
-        raise StorageError(_first_line(error)) from error
+
+
+def may_pass(error: BaseException) -> bool:
+    """Return whether the same call may work later, because the fault is with the database and not with the call."""
+    if isinstance(error, exc.DBAPIError):
+        if error.connection_invalidated:
+            return True
+        error = error.orig or error
+    state = getattr(error, "sqlstate", None) or ""
+    return isinstance(error, _UNREACHABLE) or state[:2] in _PASSING_CLASSES
 
 
 def _first_line(error: BaseException) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 from postroad.storage.database import Claim, Clock, Database, SettleRequest
 from postroad.storage.location import SqliteFile, locate
 from postroad.storage.migrate import require_current, schema_state
+from postroad.storage.postgres import PostgresDatabase, open_postgres
 from postroad.storage.sqlite import SqliteDatabase
 
-__all__ = ["Claim", "Database", "SettleRequest", "SqliteDatabase", "open_database"]
+__all__ = ["Claim", "Database", "PostgresDatabase", "SettleRequest", "SqliteDatabase", "open_database"]
 
 
 async def open_database(
@@ -27,4 +28,4 @@ async def open_database(
     place = locate(url, data_dir)
     if isinstance(place, SqliteFile):
         return SqliteDatabase(place, clock, read_connections=read_connections, is_checkpointer=is_checkpointer)
-    raise NotImplementedError
+    return await open_postgres(place, clock, read_connections=read_connections)

@@ -6,7 +6,7 @@ rows takes one. So rows are written by multi-row statements and read back as a s
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -199,7 +199,7 @@ def claim(raw: Raw, claim_: Claim, rounds: LaneRounds) -> list[Delivery]:
         room = claim_.limit - len(chosen)
         if room <= 0:
             break
-        chosen.update(dict.fromkeys(rounds.next(pool, claim_, room, _lane_walker(raw, pool, claim_))))
+        chosen.update(dict.fromkeys(_next_of_lanes(raw, pool, claim_, room, rounds)))
         room = claim_.limit - len(chosen)
         longest_due = _fetch_json(raw, _DUE_FIRST, pool, claim_.now, claim_.limit)
         chosen.update(dict.fromkeys([found for found in longest_due if found not in chosen][:room]))
@@ -211,18 +211,17 @@ def claim(raw: Raw, claim_: Claim, rounds: LaneRounds) -> list[Delivery]:
     return [leased[identifier] for identifier in chosen]
 
 
-def _lane_walker(raw: Raw, pool: str, claim_: Claim) -> Callable[[int, int], Iterable[Visit]]:
-    def walk(after: int, visits: int) -> list[Visit]:
-        parameters = {
-            "pool": pool,
-            "after": after,
-            "now": claim_.now,
-            "per_lane": claim_.per_lane,
-            "visits": visits,
-        }
-        return [Visit(*row) for row in _decode_json(raw.execute(_WALK_LANES, parameters).fetchone()[0])]
-
-    return walk
+def _next_of_lanes(raw: Raw, pool: str, claim_: Claim, room: int, rounds: LaneRounds) -> list[int]:
+    choice = rounds.next(pool, claim_.now, room)
+    visits: list[Visit] | None = None
+    while True:
+        try:
+            walk = next(choice) if visits is None else choice.send(visits)
+        except StopIteration as end:
+            chosen: list[int] = end.value
+            return chosen
+        parameters = {"pool": pool, "now": claim_.now, "per_lane": claim_.per_lane, **walk._asdict()}
+        visits = [Visit(*row) for row in _decode_json(raw.execute(_WALK_LANES, parameters).fetchone()[0])]
 
 
 _RENEW = """
