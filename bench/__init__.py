@@ -1,0 +1,1 @@
+"""Benches: how fast the product is beside its peers, and how fast its parts are."""
