@@ -1,0 +1,76 @@
+"""A worker's view of the sending domains and their signing keys: read when first needed, dropped when they change."""
+
+import msgspec
+
+from postroad.domains.keys import Vault, signing_keys
+from postroad.model.domain import SendingDomain
+from postroad.policy.alignment import OrganisationalDomainOf
+from postroad.protocol.dkim.key import SigningKey
+from postroad.storage import dkim_keys, domains, revision
+from postroad.storage.database import Database
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    domain: SendingDomain
+    keys: tuple[SigningKey, ...]
+
+
+class DomainDirectory:
+    """Gives domains and signing keys from memory; ``refresh`` keeps the memory true."""
+
+    def __init__(self, database: Database, vault: Vault, organisational_domain_of: OrganisationalDomainOf) -> None:
+        self._database = database
+        self._vault = vault
+        self._organisational_domain_of = organisational_domain_of
+        self._entries: dict[int, _Entry] = {}
+        self._revision: int | None = None
+        self._generation = 0
+
+    def cached(self, domain_id: int) -> SendingDomain | None:
+        """Return a domain if it is in memory: one dictionary look-up."""
+        entry = self._entries.get(domain_id)
+        return None if entry is None else entry.domain
+
+    def cached_signing_keys(self, domain_id: int) -> tuple[SigningKey, ...] | None:
+        """Return the keys that sign a domain's mail if they are in memory: one dictionary look-up."""
+        entry = self._entries.get(domain_id)
+        return None if entry is None else entry.keys
+
+    async def get(self, domain_id: int) -> SendingDomain | None:
+        """Return a domain, or None where there is none."""
+        entry = self._entries.get(domain_id) or await self._load(domain_id)
+        return None if entry is None else entry.domain
+
+    async def signing_keys(self, domain_id: int) -> tuple[SigningKey, ...]:
+        """Return the keys that sign a domain's mail now; none where there is no such domain."""
+        entry = self._entries.get(domain_id) or await self._load(domain_id)
+        return () if entry is None else entry.keys
+
+    async def refresh(self) -> bool:
+        """Drop what is in memory when the control plane has changed, and tell whether it had; called every second."""
+        current = await self._database.read(revision.current)
+        if current == self._revision:
+            return False
+        self._revision = current
+        self._generation += 1
+        self._entries.clear()
+        return True
+
+    async def _load(self, domain_id: int) -> _Entry | None:
+        generation = self._generation
+        domain = await self._database.read(domains.get, domain_id)
+        if domain is None:
+            return None
+        keys = await self._database.read(dkim_keys.of_domain, domain_id)
+        ready = signing_keys(
+            domain.name,
+            keys,
+            self._vault,
+            self._organisational_domain_of(domain.name),
+            ed25519_too=domain.settings.ed25519,
+        )
+        entry = _Entry(domain, ready)
+        # What was read before a change must not stay in memory after it.
+        if generation == self._generation:
+            self._entries[domain_id] = entry
+        return entry
