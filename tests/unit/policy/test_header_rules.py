@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from postroad.policy.admission import admit
 from postroad.policy.header_rules import HEADER_RULES, IDENTIFIER_PURPOSE, MAX_RECEIVED, reference_page
 from postroad.policy.identifier import read_identifier
 from postroad.protocol.mime.header import HeaderBlock, split
-from tests.unit.policy.submissions import CONTENT, KEY, MESSAGE_ID, admit, admitted, facts, rejected, submission
+from tests.unit.policy.submissions import CONTENT, KEY, MESSAGE_ID, admitted, facts, rejected, submission
 
 ROOT = Path(__file__).parents[3]
 
