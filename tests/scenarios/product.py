@@ -1,0 +1,175 @@
+"""A whole node on free loopback ports: configured, filled and started by the commands that an operator uses."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.peers.ports import LOOPBACK, free_ports
+
+DOMAIN = "bench.example"
+USERNAME = f"load@{DOMAIN}"
+PASSWORD = "Quiet-harbour-41-lanterns"
+
+_READY_S = 40.0
+_COMMAND_S = 60.0
+_STOP_S = 40.0
+
+_CONFIGURATION = """\
+data_dir = {data_dir}
+workers = {workers}
+
+[database]
+url = {database_url}
+
+[smtp]
+listen = ["127.0.0.1:{submission_port}"]
+listen_by_address = ["127.0.0.1:{by_address_port}"]
+
+[delivery]
+smarthost = "127.0.0.1:{smarthost_port}"
+{delivery}
+[domains]
+verification = "off"
+
+[http]
+listen = ["127.0.0.1:{http_port}"]
+
+[admin]
+listen = "127.0.0.1:{admin_port}"
+"""
+
+
+class Product:
+    """One node; use it as a context manager once ``prepare`` has been called on it or on a node with its database."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        smarthost_port: int,
+        database_url: str = "",
+        workers: int = 2,
+        delivery_settings: str = "",
+    ) -> None:
+        """Write the configuration; ``delivery_settings`` are further lines of the ``[delivery]`` section."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.data_dir = directory / "data"
+        self.submission_port, self.by_address_port, self.admin_port, http_port = free_ports(4)
+        self.configuration = directory / "postroad.toml"
+        self.log = directory / "postroad.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.configuration.write_text(
+            _CONFIGURATION.format(
+                # A JSON string is a TOML string too.
+                data_dir=json.dumps(str(self.data_dir)),
+                database_url=json.dumps(database_url),
+                workers=workers,
+                submission_port=self.submission_port,
+                by_address_port=self.by_address_port,
+                smarthost_port=smarthost_port,
+                delivery=delivery_settings,
+                http_port=http_port,
+                admin_port=self.admin_port,
+            )
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def prepare(self) -> None:
+        """Make the schema, the domain, and an SMTP user with a password."""
+        self.run("migrate")
+        self.run("domain", "add", DOMAIN)
+        self.run("smtp-user", "add", USERNAME, "--password-stdin", given=PASSWORD)
+
+    def run(self, *arguments: str, given: str = "") -> str:
+        """Run one command of the product and return what it printed; raises RuntimeError where it refuses."""
+        command = [sys.executable, "-m", "postroad", *arguments, "--config", str(self.configuration)]
+        done = subprocess.run(
+            command, input=given + "\n", capture_output=True, text=True, timeout=_COMMAND_S, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"postroad {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def start(self) -> None:
+        """Start serving and wait until the node says that it is ready."""
+        command = [sys.executable, "-m", "postroad", "serve", "--config", str(self.configuration)]
+        with self.log.open("ab") as log:
+            # A session of its own, so that the whole node can be killed at once.
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + _READY_S
+        while not self.is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"postroad serve is not ready; its log ends:\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ask for a graceful end; the whole node is killed when it takes too long, and that is an error."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired as error:
+            _kill_group(process)
+            raise RuntimeError(
+                f"SIGTERM did not end the node; its log ends:\n{self.log.read_text()[-4000:]}"
+            ) from error
+
+    def kill(self) -> None:
+        """Kill supervisor and workers at the same instant, as a power cut would."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        _kill_group(process)
+
+    def is_ready(self) -> bool:
+        """Whether ``/readyz`` answers 200."""
+        try:
+            self._get("/readyz")
+        except OSError:
+            return False
+        return True
+
+    def worker_pids(self) -> list[int]:
+        """Return the processes of the workers that live."""
+        return [worker["pid"] for worker in json.loads(self._get("/healthz"))["workers"] if worker["pid"]]
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def metrics(self) -> str:
+        """Return what ``/metrics`` says."""
+        return self._get("/metrics").decode()
+
+    def _get(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{self.admin_port}{path}", timeout=6) as reply:
+            content: bytes = reply.read()
+        return content
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(_STOP_S)
