@@ -4,6 +4,7 @@ import msgspec
 
 from postroad.model.credential import Principal
 from postroad.model.envelope import Envelope
+from postroad.protocol.smtp.data import Fault
 
 
 class ClientFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes
     received_at: int
     client: ClientFacts
+    faults: Fault | None = None
+    """What is wrong with the octets, found while they came in; null where nobody has looked."""
 
 
 class Rejected(msgspec.Struct, frozen=True):

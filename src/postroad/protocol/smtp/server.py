@@ -128,14 +128,14 @@ class ServerMachine:
         return self._state in (State.TEXT, State.CHUNK) and self._pending is None
 
     @property
-    def held_octets(self) -> int:
-        """How many octets the session keeps in memory: message text, and commands that wait."""
-        return len(self._in) + len(self._content)
+    def content_octets(self) -> int:
+        """How many octets of message text are in memory; those of a message on offer are the driver's."""
+        return len(self._content)
 
     @property
     def wants_pause(self) -> bool:
-        """Whether the driver should read no more for now, as what comes could only be kept."""
-        return self._pending is not None or self._state in SILENT
+        """Whether the driver should read no more for now, as commands wait already behind a decision."""
+        return bool(self._in) and (self._pending is not None or self._state in SILENT)
 
     # What the driver tells.
 

@@ -1,0 +1,416 @@
+"""One SMTP connection: drives the server machine over a transport, with TLS, the PROXY header and the time limits.
+
+A connection passes these stages: the PROXY header (from named networks only), TLS (where it comes first), the
+greeting, and then the machine's dialogue to its end. A subclass decides about the machine's offers; everything here
+holds for every kind of SMTP door.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+import structlog
+
+from postroad.net.address import Network, normalise, parse_address
+from postroad.net.clock import Clock
+from postroad.protocol.proxy import LONGEST_HEADER, ProxyError, parse_proxy
+from postroad.protocol.smtp.offer import Closed, MailOffered, MessageOffered, Offer, TlsOffered
+from postroad.protocol.smtp.order import State
+from postroad.protocol.smtp.reply import Reply
+from postroad.protocol.smtp.server import ServerMachine, ServerOptions
+from postroad.smtpd import replies
+from postroad.smtpd.roster import ByteBudget, Roster, client_of
+from postroad.smtpd.settings import SmtpSettings
+
+log = structlog.get_logger()
+
+_UNREAD_REPLIES = 65_536
+"""Octets of replies that a client may leave unread before it is read from no more."""
+_LINGER_S = 10.0
+"""Seconds after which a connection that is closed and not yet gone is cut."""
+_RATE_GRACE_S = 60.0
+
+
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """What all connections of one kind have in common."""
+
+    options: ServerOptions
+    settings: SmtpSettings
+    tls_context: ssl.SSLContext | None
+    begins_with_tls: bool
+    proxy_networks: tuple[Network, ...]
+    roster: Roster
+    budget: ByteBudget
+    clock: Clock
+
+
+class Connection(asyncio.Protocol):
+    """A connection from its first octet to its last; subclasses say how offers are decided."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._loop = asyncio.get_running_loop()
+        self._machine = ServerMachine(door.options)
+        self._transport: asyncio.Transport = asyncio.Transport()
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._client: str | None = None
+        self._proxy_header: bytearray | None = None
+        self._hello = bytearray()
+        self._awaits_tls = self._is_write_paused = self._is_read_paused = self._is_closing = self._is_gone = False
+        self._charged = self._offered_octets = 0
+        self._progress_at = self._octets_at = self._loop.time()
+        self._transaction_at: float | None = None
+        self._content_at: float | None = None
+        self._content_octets = 0
+        self.client_address = ""
+        self.tls_version: str | None = None
+        self.tls_cipher: str | None = None
+
+    # What a subclass decides.
+
+    def turned_away_by(self) -> Reply | None:
+        """Return the reply that ends the session before it begins; the client's address is known by now."""
+        return None
+
+    def decide(self, offer: Offer) -> Reply | Coroutine[Any, Any, Reply] | None:
+        """Return the reply to an offer, or what will return it; None for the machine's own positive reply."""
+        raise NotImplementedError
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin with the first stage that this connection has."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_UNREAD_REPLIES)
+        self._timer = self._loop.call_at(self._due_at(), self._look_at_clock)
+        has_room = self._door.roster.enter(self)
+        peer = transport.get_extra_info("peername")
+        self.client_address = normalise(peer[0]) if peer else ""
+        if not has_room:
+            self._turn_away(replies.TOO_MANY_SESSIONS)
+        elif self._is_proxied():
+            self._proxy_header = bytearray()
+        else:
+            self._begin()
+
+    def data_received(self, data: bytes) -> None:
+        """Give octets to the stage that they are for."""
+        self._octets_at = self._loop.time()
+        self._content_octets += len(data)
+        if self._is_closing:
+            return
+        if self._proxy_header is not None:
+            self._read_proxy_header(data)
+        elif self._awaits_tls and self._transport.get_protocol() is self:
+            # The TLS layer is not in place yet. Before a handshake from the first octet these are its beginning;
+            # behind STARTTLS they were sent in the clear, and RFC 3207 §4.2 has them dropped.
+            if self._door.begins_with_tls:
+                self._hello += data
+        else:
+            self._machine.feed(data)
+            self._run()
+
+    def eof_received(self) -> bool:
+        """Finish what was asked before the client stopped sending; a reply may still be read."""
+        if self._proxy_header is not None or self._awaits_tls:
+            return False
+        self._machine.feed_eof()
+        self._run()
+        # Over TLS there is no half-closed state: the transport ends by itself.
+        return not self._machine.is_tls
+
+    def pause_writing(self) -> None:
+        """Do no more for a client that does not read its replies."""
+        self._is_write_paused = True
+
+    def resume_writing(self) -> None:
+        """Go on where the client reads again."""
+        self._is_write_paused = False
+        self._run()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give back what the connection held; a message that is being stored is stored all the same."""
+        if self._is_gone:
+            return
+        self._is_gone = self._is_closing = True
+        if exc is not None:
+            log.debug("smtp_connection_lost", client_address=self.client_address, why=str(exc))
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._client is not None:
+            self._door.roster.release(self._client)
+        if self._task is None:
+            self._let_go()
+
+    # What the listener calls.
+
+    def leave(self) -> None:
+        """End as soon as no message is under way."""
+        if self._proxy_header is not None or self._awaits_tls:
+            self.abort()
+            return
+        self._machine.leave()
+        self._run()
+
+    def abort(self) -> None:
+        """End at once."""
+        if not self._awaits_tls:
+            self._machine.turn_away(replies.GOING_DOWN)
+            self._flush()
+        self._is_closing = True
+        self._transport.abort()
+
+    # The stages before the dialogue.
+
+    def _is_proxied(self) -> bool:
+        networks = self._door.proxy_networks
+        address = parse_address(self.client_address) if networks else None
+        return address is not None and any(address in network for network in networks)
+
+    def _read_proxy_header(self, data: bytes) -> None:
+        assert self._proxy_header is not None
+        self._proxy_header += data[: LONGEST_HEADER + 1]
+        try:
+            header = parse_proxy(bytes(self._proxy_header))
+        except ProxyError as error:
+            log.warning("proxy_header_refused", client_address=self.client_address, why=str(error))
+            self._close()
+            return
+        if header is None:
+            return
+        rest = bytes(self._proxy_header[header.length :]) + data[LONGEST_HEADER + 1 :]
+        self._proxy_header = None
+        if header.source_address is not None:
+            self.client_address = normalise(header.source_address)
+        self._begin()
+        if rest:
+            self.data_received(rest)
+
+    def _begin(self) -> None:
+        self._client = client_of(self.client_address)
+        if not self._door.roster.claim(self._client):
+            self._turn_away(replies.TOO_MANY_SESSIONS)
+        elif self._door.begins_with_tls:
+            self._start_tls()
+        else:
+            self._greet()
+
+    def _turn_away(self, reply: Reply) -> None:
+        if self._door.begins_with_tls and not self._machine.is_tls:
+            # The client waits for a handshake: a reply in the clear would only confuse it.
+            self._close()
+        else:
+            self._machine.turn_away(reply)
+            self._run()
+
+    def _greet(self) -> None:
+        refusal = self.turned_away_by()
+        if refusal is not None:
+            self._turn_away(refusal)
+            return
+        self._machine.greet()
+        if self._machine.spoke_early:
+            log.info("smtp_client_spoke_early", client_address=self.client_address)
+        self._run()
+
+    def _start_tls(self) -> None:
+        self._awaits_tls = True
+        self._progress_at = self._loop.time()
+        self._transport.pause_reading()
+        self._task = self._loop.create_task(self._shake_hands())
+
+    async def _shake_hands(self) -> None:
+        assert self._door.tls_context is not None
+        timeout_s = self._door.settings.handshake_timeout_s
+        self._loop.call_soon(self._pass_on_hello, self._transport)
+        try:
+            transport = await self._loop.start_tls(
+                self._transport,
+                self,
+                self._door.tls_context,
+                server_side=True,
+                ssl_handshake_timeout=timeout_s,
+                ssl_shutdown_timeout=_LINGER_S,
+            )
+        except (OSError, RuntimeError) as error:  # RuntimeError: uvloop's word for a transport that is closed
+            log.debug("smtp_handshake_failed", client_address=self.client_address, why=str(error))
+            self._transport.abort()
+            self.connection_lost(None)
+            return
+        finally:
+            self._task = None
+        if transport is None or self._is_gone:
+            self._transport.abort()
+            self.connection_lost(None)
+            return
+        self._awaits_tls = False
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_UNREAD_REPLIES)
+        handshake = transport.get_extra_info("ssl_object")
+        self.tls_version = handshake.version()
+        self.tls_cipher = handshake.cipher()[0]
+        self._is_read_paused = False
+        if self._machine.state is State.HANDSHAKE:
+            # Octets that came before start_tls returned were decrypted, and wait in the machine.
+            self._machine.tls_started()
+            self._run()
+        else:
+            self._machine.start_in_tls()
+            self._greet()
+
+    def _pass_on_hello(self, transport: asyncio.Transport) -> None:
+        """Give the TLS layer the octets of its handshake that were read before it was in place."""
+        layer = transport.get_protocol()
+        while self._hello and isinstance(layer, asyncio.BufferedProtocol):
+            buffer = memoryview(layer.get_buffer(len(self._hello)))
+            taken = min(len(buffer), len(self._hello))
+            buffer[:taken] = self._hello[:taken]
+            del self._hello[:taken]
+            layer.buffer_updated(taken)
+
+    # The dialogue.
+
+    def _run(self) -> None:
+        machine = self._machine
+        while not self._is_write_paused and not self._is_closing:
+            event = machine.next_event()
+            match event:
+                case None:
+                    break
+                case Closed(reason):
+                    log.debug("smtp_session_ended", client_address=self.client_address, why=reason)
+                    self._flush()
+                    self._close()
+                case TlsOffered():
+                    self._flush()
+                    self._start_tls()
+                    return
+                case _:
+                    self._settle(event)
+        self._flush()
+        self._charge(machine.content_octets + self._offered_octets)
+        self._note_progress()
+        self._balance_reading()
+
+    def _settle(self, offer: Offer) -> None:
+        if isinstance(offer, MessageOffered):
+            self._offered_octets = len(offer.content)
+        elif isinstance(offer, MailOffered) and not self._door.budget.has_room(offer.mail.size or 0):
+            self._machine.refuse(replies.NO_ROOM)
+            return
+        decision = self.decide(offer)
+        if decision is None:
+            self._machine.accept()
+        elif isinstance(decision, Reply):
+            self._answer(decision)
+        else:
+            self._task = self._loop.create_task(self._await_decision(decision))
+
+    async def _await_decision(self, decision: Coroutine[Any, Any, Reply]) -> None:
+        try:
+            reply = await decision
+        finally:
+            self._task = None
+            if self._is_gone:
+                self._let_go()
+        if self._machine.state is not State.CLOSED and not self._is_gone:
+            self._answer(reply)
+            self._run()
+
+    def _let_go(self) -> None:
+        self._charge(0)
+        self._door.roster.quit(self)
+
+    def _answer(self, reply: Reply) -> None:
+        self._offered_octets = 0
+        if reply.is_positive:
+            self._machine.accept(reply)
+        else:
+            self._machine.refuse(reply)
+
+    def _flush(self) -> None:
+        out = self._machine.data_to_send()
+        if out and not self._is_gone:
+            self._progress_at = self._loop.time()
+            self._transport.write(out)
+
+    def _charge(self, octets: int) -> None:
+        budget = self._door.budget
+        if octets <= self._charged:
+            budget.give_back(self._charged - octets)
+            self._charged = octets
+        elif budget.take(octets - self._charged):
+            self._charged = octets
+        else:
+            self._machine.discard_content(replies.NO_ROOM)
+            budget.give_back(self._charged)
+            self._charged = 0
+
+    def _balance_reading(self) -> None:
+        if self._is_closing:
+            return
+        wants_pause = self._machine.wants_pause or self._is_write_paused
+        if wants_pause != self._is_read_paused:
+            self._is_read_paused = wants_pause
+            if wants_pause:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def _close(self) -> None:
+        self._is_closing = True
+        self._transport.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._is_gone:
+            self._timer = self._loop.call_later(_LINGER_S, self._transport.abort)
+
+    # Time limits: one timer, which looks again when it is due and is not moved by every octet.
+
+    def _note_progress(self) -> None:
+        now = self._octets_at
+        if not self._machine.is_in_transaction:
+            self._transaction_at = None
+        elif self._transaction_at is None:
+            self._transaction_at = now
+        if not self._machine.is_receiving_content:
+            self._content_at = None
+        elif self._content_at is None:
+            self._content_at = now
+            self._content_octets = 0
+
+    def _due_at(self) -> float:
+        settings = self._door.settings
+        if self._task is not None and not self._awaits_tls:
+            # It is our turn: the client waits for a decision.
+            return self._loop.time() + settings.command_timeout_s
+        if self._proxy_header is not None:
+            return self._progress_at + settings.handshake_timeout_s
+        if self._content_at is None:
+            due_at = self._progress_at + settings.command_timeout_s
+        else:
+            # RFC 5321 §4.5.3.2.5: three minutes for each block of data, and a rate for those who send one octet in each.
+            due_at = self._octets_at + settings.data_timeout_s
+            if settings.min_data_rate:
+                seconds = self._content_octets / settings.min_data_rate
+                due_at = min(due_at, self._content_at + _RATE_GRACE_S + seconds)
+        if self._transaction_at is not None:
+            due_at = min(due_at, self._transaction_at + settings.transaction_timeout_s)
+        return due_at
+
+    def _look_at_clock(self) -> None:
+        due_at = self._due_at()
+        if self._loop.time() < due_at:
+            self._timer = self._loop.call_at(due_at, self._look_at_clock)
+            return
+        log.info("smtp_timed_out", client_address=self.client_address, state=self._machine.state.name)
+        if self._proxy_header is not None or self._awaits_tls:
+            self._close()
+            return
+        self._machine.turn_away(replies.TIMED_OUT)
+        self._is_write_paused = False
+        self._run()

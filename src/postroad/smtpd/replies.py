@@ -1,0 +1,42 @@
+"""Replies of the SMTP doors to what services decided: the only place where a verdict gets a reply code."""
+
+from postroad.model.ids import text_of
+from postroad.model.submission import Rejected
+from postroad.protocol.smtp.reply import Reply
+
+# RFC 5321 §4.2.3: the codes with a meaning of their own; any other rejection is 550, or 451 where it may pass.
+_CODES = {
+    "5.3.4": 552,
+    "5.2.2": 552,
+    "5.4.6": 554,
+    "5.1.7": 553,
+    "5.7.0": 530,
+    "5.7.8": 535,
+    "4.2.1": 450,
+    "4.2.2": 452,
+    "4.3.1": 452,
+    "4.5.3": 452,
+    "4.7.1": 450,
+}
+
+STORAGE_FAILED = Reply(451, "4.3.0", "The message could not be stored; try again later")
+NO_ROOM = Reply(452, "4.3.1", "Too much mail is being received at once; try again later")
+TIMED_OUT = Reply(421, "4.4.2", "Nothing came for too long, or too slowly; connect again")
+TOO_MANY_SESSIONS = Reply(421, "4.7.0", "Too many connections; close some or try again later")
+GOING_DOWN = Reply(421, "4.3.2", "The server is going down; try again soon")
+LOGGED_IN = Reply(235, "2.7.0", "Logged in")
+LOGIN_WRONG = Reply(535, "5.7.8", "Name or password is wrong")
+LOGIN_BUSY = Reply(454, "4.7.0", "Logins cannot be checked at the moment; try again later")
+LOGIN_ENDED = Reply(530, "5.7.0", "This login may not send any more; log in again")
+ADDRESS_UNKNOWN = Reply(554, "5.7.1", "No user sends from this network address; log in on the submission port instead")
+
+
+def reply_to(rejected: Rejected) -> Reply:
+    """Return the reply that refuses a submission."""
+    code = _CODES.get(rejected.enhanced_status, 451 if rejected.enhanced_status.startswith("4") else 550)
+    return Reply(code, rejected.enhanced_status, rejected.text)
+
+
+def accepted_as(message_id: int) -> Reply:
+    """Return the reply that takes responsibility for a message, with the id it can be found by."""
+    return Reply(250, "2.0.0", f"Accepted as {text_of(message_id)}")

@@ -1,0 +1,196 @@
+"""The submission door: who may send, from which address, and what becomes of a message that was received."""
+
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from postroad.model.credential import Principal
+from postroad.model.envelope import Envelope, Notify, Recipient, destination_of
+from postroad.model.submission import ClientFacts, Rejected, Submission
+from postroad.protocol.smtp.command import Mail, Rcpt
+from postroad.protocol.smtp.offer import AuthOffered, MailOffered, MessageOffered, Offer, RcptOffered
+from postroad.protocol.smtp.reply import Reply
+from postroad.smtpd import replies
+from postroad.smtpd.connection import Connection, Door
+
+log = structlog.get_logger()
+
+
+class LoginRefused(Protocol):
+    """Why a name and password prove nobody."""
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same login may work later."""
+
+
+class Authenticator(Protocol):
+    """Proves who acts."""
+
+    async def verify(
+        self,
+        username: str,
+        password: str,
+        client_address: str,
+        over_tls: bool,
+    ) -> Principal | LoginRefused:
+        """Return who a name and password prove, or why they prove nobody."""
+
+    def principal_for_address(self, address: str) -> Principal | None:
+        """Return who a network address alone proves."""
+
+    def still_valid(self, principal: Principal) -> bool:
+        """Whether somebody proven earlier may go on."""
+
+
+class SenderCheck(Protocol):
+    """Knows which reverse paths are whose."""
+
+    def check_reverse_path(self, principal: Principal, path: str) -> Rejected | None:
+        """Return why this principal may not send from this path, or None where it may."""
+
+
+class Receipt(Protocol):
+    """The answer to a submission that is stored."""
+
+    @property
+    def message_id(self) -> int:
+        """The id it is stored under."""
+
+
+class Submissions(Protocol):
+    """Takes responsibility for mail."""
+
+    async def submit(self, submission: Submission) -> Receipt | Rejected:
+        """Store a submission or say why not; returns once it is on disk, raises where storing failed."""
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What sessions ask."""
+
+    authenticator: Authenticator
+    sender_check: SenderCheck
+    submissions: Submissions
+
+
+class SubmissionSession(Connection):
+    """A client that submits mail after a login, or from a network address that is its login."""
+
+    def __init__(self, door: Door, services: Services) -> None:
+        super().__init__(door)
+        self._services = services
+        self._principal: Principal | None = None
+
+    def turned_away_by(self) -> Reply | None:
+        """Find out who a client is whose network address is its login."""
+        if self._door.options.requires_auth:
+            return None
+        self._principal = self._services.authenticator.principal_for_address(self.client_address)
+        return replies.ADDRESS_UNKNOWN if self._principal is None else None
+
+    def decide(self, offer: Offer) -> Reply | Coroutine[Any, Any, Reply] | None:
+        """Ask the service that the offer concerns."""
+        match offer:
+            case RcptOffered():
+                # Whether the recipient's domain exists is found out at delivery.
+                return None
+            case MailOffered(mail):
+                return self._check_sender(mail)
+            case MessageOffered():
+                return self._submit(offer, self._door.clock())
+            case AuthOffered(username, password):
+                return self._verify(username, password)
+
+    def _check_sender(self, mail: Mail) -> Reply | None:
+        principal = self._principal
+        if principal is None or not self._services.authenticator.still_valid(principal):
+            self._principal = None
+            self._machine.log_out()
+            return replies.LOGIN_ENDED if self._door.options.requires_auth else replies.ADDRESS_UNKNOWN
+        rejected = self._services.sender_check.check_reverse_path(principal, mail.reverse_path)
+        return None if rejected is None else replies.reply_to(rejected)
+
+    async def _verify(self, username: str, password: str) -> Reply:
+        try:
+            result = await self._services.authenticator.verify(
+                username, password, self.client_address, self._machine.is_tls
+            )
+        except Exception:
+            log.exception("login_failed", client_address=self.client_address)
+            return replies.LOGIN_BUSY
+        if isinstance(result, Principal):
+            self._principal = result
+            return replies.LOGGED_IN
+        return replies.LOGIN_BUSY if result.is_temporary else replies.LOGIN_WRONG
+
+    async def _submit(self, offer: MessageOffered, received_at: int) -> Reply:
+        assert self._principal is not None
+        submission = Submission(
+            principal=self._principal,
+            envelope=envelope_of(offer.mail, offer.recipients),
+            content=offer.content,
+            received_at=received_at,
+            client=self._client_facts(offer.mail),
+            faults=offer.faults,
+        )
+        try:
+            result = await self._services.submissions.submit(submission)
+        except Exception:
+            # Whatever went wrong, nothing was promised yet: the client keeps the message and tries again.
+            log.exception("submission_not_stored", client_address=self.client_address)
+            return replies.STORAGE_FAILED
+        if isinstance(result, Rejected):
+            return replies.reply_to(result)
+        return replies.accepted_as(result.message_id)
+
+    def _client_facts(self, mail: Mail) -> ClientFacts:
+        machine = self._machine
+        return ClientFacts(
+            address=self.client_address,
+            greeting=machine.client_name,
+            protocol=protocol_keyword(
+                is_extended=machine.is_extended,
+                is_utf8=mail.is_utf8,
+                is_tls=machine.is_tls,
+                is_authenticated=machine.is_authenticated,
+            ),
+            tls_version=self.tls_version,
+            tls_cipher=self.tls_cipher,
+        )
+
+
+def protocol_keyword(*, is_extended: bool, is_utf8: bool, is_tls: bool, is_authenticated: bool) -> str:
+    """Return the ``with`` keyword that a Received header names the session by."""
+    if not is_extended:
+        return "SMTP"
+    # RFC 3848 §1, and RFC 6531 §4.3 for UTF8SMTP.
+    return ("UTF8SMTP" if is_utf8 else "ESMTP") + "S" * is_tls + "A" * is_authenticated
+
+
+def envelope_of(mail: Mail, recipients: tuple[Rcpt, ...]) -> Envelope:
+    """Return a transaction's parsed commands as the envelope of a submission."""
+    return Envelope(
+        reverse_path=mail.reverse_path,
+        recipients=tuple(
+            Recipient(
+                forward_path=rcpt.forward_path,
+                destination=destination_of(rcpt.forward_path),
+                notify=_notify(rcpt.notify),
+                original_recipient=rcpt.original_recipient,
+            )
+            for rcpt in recipients
+        ),
+        is_eight_bit=mail.is_eight_bit,
+        is_utf8=mail.is_utf8,
+        ret=mail.ret,
+        envid=mail.envid,
+    )
+
+
+def _notify(words: tuple[str, ...]) -> Notify:
+    wanted = Notify.UNSET
+    for word in words:
+        wanted |= Notify[word]
+    return wanted

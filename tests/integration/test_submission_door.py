@@ -1,0 +1,597 @@
+"""The submission door on real sockets: unmodified clients, TLS in both ways, limits, and a graceful stop."""
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import smtplib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import aiosmtplib
+import msgspec
+import pytest
+import trustme
+import uvloop
+
+from postroad.model.credential import CredentialKind, Principal
+from postroad.model.envelope import Notify
+from postroad.model.ids import text_of
+from postroad.model.submission import Rejected, Submission
+from postroad.smtpd.capture import CaptureListener
+from postroad.smtpd.listener import SubmissionListener
+from postroad.smtpd.session import Services
+from postroad.smtpd.settings import SmtpSettings
+from postroad.storage.errors import StorageUnavailable
+from tests.peers.programs import path_of
+
+HOSTNAME = "mail.postroad.example"
+USERNAME = "app@news.example.com"
+PASSWORD = "correct horse battery staple"
+PRINCIPAL = Principal(1, 2, "news.example.com", 3, USERNAME, CredentialKind.PASSWORD)
+MESSAGE_ID = 123_456_789_012_345_678
+MESSAGE = b"From: app@news.example.com\r\nSubject: Hello\r\n\r\n.one\r\n..two\r\n"
+
+
+class Refused(msgspec.Struct):
+    is_temporary: bool
+
+
+class Accounts:
+    """One user, and one address that needs no login."""
+
+    def __init__(self) -> None:
+        self.removed = False
+        self.asked: list[tuple[str, str, bool]] = []
+        self.own_address: str | None = None
+
+    async def verify(self, username: str, password: str, client_address: str, over_tls: bool) -> Principal | Refused:
+        self.asked.append((username, client_address, over_tls))
+        if username == "busy":
+            return Refused(True)
+        return PRINCIPAL if (username, password) == (USERNAME, PASSWORD) else Refused(False)
+
+    def principal_for_address(self, address: str) -> Principal | None:
+        return PRINCIPAL if address == self.own_address else None
+
+    def still_valid(self, principal: Principal) -> bool:
+        return not self.removed
+
+
+class Senders:
+    def check_reverse_path(self, principal: Principal, path: str) -> Rejected | None:
+        if path.endswith(f"@{principal.sending_domain}"):
+            return None
+        return Rejected("reverse_path", "5.7.1", f"MAIL FROM must be at {principal.sending_domain}")
+
+
+class Store:
+    """Takes submissions; waits at the gate, or fails, where a test wants it."""
+
+    def __init__(self) -> None:
+        self.taken: list[Submission] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.arrived = asyncio.Event()
+        self.failure: Exception | None = None
+        self.verdict: Rejected | None = None
+
+    async def submit(self, submission: Submission) -> "Stored | Rejected":
+        self.arrived.set()
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        if self.verdict is not None:
+            return self.verdict
+        self.taken.append(submission)
+        return Stored(MESSAGE_ID)
+
+
+class Stored(msgspec.Struct):
+    message_id: int
+
+
+class Rig:
+    """A listener on free ports with its services within reach."""
+
+    def __init__(self, settings: SmtpSettings, authority: trustme.CA) -> None:
+        self.accounts, self.store = Accounts(), Store()
+        certificate = authority.issue_cert(HOSTNAME, "127.0.0.1")
+        self.server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(self.server_context)
+        self.client_context = ssl.create_default_context()
+        authority.configure_trust(self.client_context)
+        services = Services(authenticator=self.accounts, sender_check=Senders(), submissions=self.store)
+        self.listener = SubmissionListener(
+            settings, services, hostname=HOSTNAME, tls_context=self.server_context, clock=lambda: 1_800_000_000_000
+        )
+        self.port = self.tls_port = self.address_port = 0
+
+    async def start(self) -> None:
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+        await self.listener.start([sockets[0]], [sockets[1]], [sockets[2]])
+        self.port, self.tls_port, self.address_port = (bound.getsockname()[1] for bound in sockets)
+
+    async def talk(self, *parts: bytes, port: int | None = None, half_close: bool = False) -> bytes:
+        """Send octets as they are and return all that comes back until the server closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port or self.port)
+        with contextlib.closing(writer):
+            for part in parts:
+                writer.write(part)
+                with contextlib.suppress(ConnectionError):
+                    await writer.drain()
+            if half_close:
+                writer.write_eof()
+            return await asyncio.wait_for(reader.read(), 10)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def on_each_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test on the standard library's event loop and on uvloop, whose transports differ in details."""
+
+    @functools.wraps(test)
+    def run_on(*, loop_factory: Callable[[], asyncio.AbstractEventLoop], **fixtures: object) -> None:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(test(**fixtures))
+
+    signature = inspect.signature(test)
+    factory = inspect.Parameter("loop_factory", inspect.Parameter.KEYWORD_ONLY)
+    run_on.__signature__ = signature.replace(parameters=[*signature.parameters.values(), factory])  # type: ignore[attr-defined]
+    factories = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return pytest.mark.parametrize("loop_factory", factories.values(), ids=factories.keys())(run_on)
+
+
+Start = Callable[..., contextlib.AbstractAsyncContextManager[Rig]]
+
+
+@pytest.fixture
+def running(authority: trustme.CA) -> Start:
+    @contextlib.asynccontextmanager
+    async def start(**settings: object) -> AsyncIterator[Rig]:
+        rig = Rig(msgspec.convert(settings, SmtpSettings), authority)
+        await rig.start()
+        try:
+            yield rig
+        finally:
+            rig.store.gate.set()
+            await rig.listener.stop(5)
+            assert len(rig.listener.roster) == 0
+            assert rig.listener.budget.used == 0
+
+    return start
+
+
+LOGIN = b"EHLO client\r\nAUTH PLAIN AGFwcEBuZXdzLmV4YW1wbGUuY29tAGNvcnJlY3QgaG9yc2UgYmF0dGVyeSBzdGFwbGU=\r\n"
+SEND = b"MAIL FROM:<a@news.example.com>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n"
+
+
+def last_line(transcript: bytes) -> str:
+    return transcript.decode().splitlines()[-1]
+
+
+def send_with_smtplib(rig: Rig, *, starttls: bool, implicit: bool) -> dict[str, tuple[int, bytes]]:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@news.example.com", "b@example.net", "Hello"
+    message.set_content(".dot\nsecond line\n")
+    connection = (
+        smtplib.SMTP_SSL("127.0.0.1", rig.tls_port, context=rig.client_context)
+        if implicit
+        else smtplib.SMTP("127.0.0.1", rig.port)
+    )
+    with connection as client:
+        if starttls:
+            client.starttls(context=rig.client_context)
+        client.login(USERNAME, PASSWORD)
+        return client.send_message(message)
+
+
+@pytest.mark.parametrize(
+    ("starttls", "implicit", "keyword"), [(False, False, "ESMTPA"), (True, False, "ESMTPSA"), (False, True, "ESMTPSA")]
+)
+@on_each_loop
+async def test_smtplib_submits_in_the_clear_and_over_tls_in_both_ways(
+    running: Start, starttls: bool, implicit: bool, keyword: str
+) -> None:
+    async with running() as rig:
+        refused = await asyncio.to_thread(send_with_smtplib, rig, starttls=starttls, implicit=implicit)
+
+    (submission,) = rig.store.taken
+    assert refused == {}
+    assert submission.content.endswith(b"\r\n\r\n.dot\r\nsecond line\r\n")
+    assert submission.principal == PRINCIPAL
+    assert [recipient.forward_path for recipient in submission.envelope.recipients] == ["b@example.net"]
+    assert submission.client.protocol == keyword
+    assert submission.client.address == "127.0.0.1"
+    assert (submission.client.tls_version == "TLSv1.3") == (keyword == "ESMTPSA")
+    assert rig.accounts.asked == [(USERNAME, "127.0.0.1", keyword == "ESMTPSA")]
+
+
+@on_each_loop
+async def test_aiosmtplib_submits_over_starttls_and_learns_the_id(running: Start) -> None:
+    async with running() as rig:
+        client = aiosmtplib.SMTP(
+            hostname="127.0.0.1", port=rig.port, start_tls=True, tls_context=rig.client_context, timeout=10
+        )
+        async with client:
+            await client.login(USERNAME, PASSWORD)
+            for _ in range(3):
+                _, text = await client.sendmail(
+                    "a@news.example.com", ["b@example.net"], MESSAGE, rcpt_options=["NOTIFY=SUCCESS,FAILURE"]
+                )
+
+    assert text == f"2.0.0 Accepted as {text_of(MESSAGE_ID)}"
+    assert [submission.content for submission in rig.store.taken] == [MESSAGE] * 3
+    assert rig.store.taken[0].envelope.recipients[0].notify == Notify.SUCCESS | Notify.FAILURE
+
+
+async def run(*command: str, text: bytes = b"") -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    out, _ = await asyncio.wait_for(process.communicate(text), 30)
+    return process.returncode, out.decode()
+
+
+@pytest.mark.peer("swaks")
+@pytest.mark.parametrize("auth", ["LOGIN", "PLAIN"])
+@pytest.mark.parametrize("tls", [(), ("--tls",), ("--tlsc",)])
+@on_each_loop
+async def test_swaks_submits(running: Start, auth: str, tls: tuple[str, ...]) -> None:
+    async with running() as rig:
+        port = rig.tls_port if "--tlsc" in tls else rig.port
+        code, transcript = await run(
+            path_of("swaks"), "--server", f"127.0.0.1:{port}", *tls, "--auth", auth,
+            "--auth-user", USERNAME, "--auth-password", PASSWORD,
+            "--from", "a@news.example.com", "--to", "b@example.net,c@example.net",
+        )  # fmt: skip
+
+    assert code == 0, transcript
+    assert len(rig.store.taken[0].envelope.recipients) == 2
+
+
+@pytest.mark.peer("curl")
+@pytest.mark.parametrize("tls", [False, True])
+@on_each_loop
+async def test_curl_submits(running: Start, authority: trustme.CA, tmp_path: Path, tls: bool) -> None:
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    (tmp_path / "message").write_bytes(MESSAGE)
+    async with running() as rig:
+        url = f"smtps://127.0.0.1:{rig.tls_port}" if tls else f"smtp://127.0.0.1:{rig.port}"
+        code, transcript = await run(
+            path_of("curl"), "--silent", "--show-error", "--url", url, "--ssl-reqd", "--cacert", str(tmp_path / "ca.pem"),
+            "--user", f"{USERNAME}:{PASSWORD}", "--mail-from", "a@news.example.com", "--mail-rcpt", "b@example.net",
+            "--upload-file", str(tmp_path / "message"),
+        )  # fmt: skip
+
+    assert code == 0, transcript
+    assert [submission.content for submission in rig.store.taken] == [MESSAGE]
+
+
+@pytest.mark.peer("smtp-source")
+@on_each_loop
+async def test_smtp_source_submits_by_its_address(running: Start) -> None:
+    async with running() as rig:
+        rig.accounts.own_address = "127.0.0.1"
+        code, transcript = await run(
+            path_of("smtp-source"), "-s", "5", "-m", "50", "-l", "4096", "-f", "a@news.example.com",
+            "-t", "b@example.net", f"inet:127.0.0.1:{rig.address_port}",
+        )  # fmt: skip
+
+    assert code == 0, transcript
+    assert len(rig.store.taken) == 50
+    assert rig.store.taken[0].client.protocol == "ESMTP"
+
+
+@on_each_loop
+async def test_a_pipelined_session_in_one_segment_is_answered_in_order(running: Start) -> None:
+    async with running() as rig:
+        transcript = await rig.talk(
+            LOGIN + SEND + MESSAGE.replace(b"\r\n.", b"\r\n..") + b".\r\n" + SEND[:32] + b"QUIT\r\n"
+        )
+
+    codes = [line[:3] for line in transcript.decode().splitlines() if line[3] == " "]
+    assert codes == ["220", "250", "235", "250", "250", "354", "250", "250", "221"]
+    assert [submission.content for submission in rig.store.taken] == [MESSAGE]
+
+
+@on_each_loop
+async def test_a_client_that_half_closes_still_gets_its_replies(running: Start) -> None:
+    async with running() as rig:
+        rig.store.gate.clear()
+        talk = asyncio.create_task(rig.talk(LOGIN + SEND + b"Subject: x\r\n\r\n.\r\n", half_close=True))
+        await asyncio.wait_for(rig.store.arrived.wait(), 5)
+        rig.store.gate.set()
+
+        assert last_line(await talk) == f"250 2.0.0 Accepted as {text_of(MESSAGE_ID)}"
+
+
+@on_each_loop
+async def test_a_storage_failure_is_answered_with_451_and_the_session_goes_on(running: Start) -> None:
+    async with running() as rig:
+        rig.store.failure = StorageUnavailable("disk full")
+        transcript = await rig.talk(LOGIN + SEND + b"Subject: x\r\n\r\n.\r\nNOOP\r\nQUIT\r\n")
+
+    assert b"\r\n451 4.3.0 The message could not be stored; try again later\r\n250 2.0.0 Ok\r\n221" in transcript
+
+
+@on_each_loop
+async def test_a_rejection_is_answered_with_its_own_words(running: Start) -> None:
+    async with running() as rig:
+        rig.store.verdict = Rejected("too_many_hops", "5.4.6", "The message has more than 50 Received fields")
+        transcript = await rig.talk(LOGIN + SEND + b"Subject: x\r\n\r\n.\r\nQUIT\r\n")
+
+    assert b"\r\n554 5.4.6 The message has more than 50 Received fields\r\n" in transcript
+
+
+@on_each_loop
+async def test_a_foreign_reverse_path_is_refused_naming_the_domain(running: Start) -> None:
+    async with running() as rig:
+        transcript = await rig.talk(LOGIN + b"MAIL FROM:<a@example.com>\r\nQUIT\r\n")
+
+    assert b"\r\n550 5.7.1 MAIL FROM must be at news.example.com\r\n" in transcript
+
+
+@on_each_loop
+async def test_a_wrong_password_gets_535_and_a_busy_checker_454(running: Start) -> None:
+    async with running() as rig:
+        transcript = await rig.talk(b"EHLO c\r\nAUTH PLAIN AGEAYg==\r\nAUTH PLAIN AGJ1c3kAYg==\r\nQUIT\r\n")
+
+    assert b"\r\n535 5.7.8 " in transcript
+    assert b"\r\n454 4.7.0 " in transcript
+
+
+@on_each_loop
+async def test_a_removed_user_is_stopped_at_the_next_mail(running: Start) -> None:
+    async with running() as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        writer.write(LOGIN)
+        await reader.readuntil(b"235 2.7.0 Logged in\r\n")
+        rig.accounts.removed = True
+        writer.write(SEND[:32] + SEND[:32] + b"QUIT\r\n")
+        transcript = await reader.read()
+        writer.close()
+
+    assert [line[:9] for line in transcript.splitlines()] == [b"530 5.7.0", b"530 5.7.0", b"221 2.0.0"]
+
+
+@on_each_loop
+async def test_octets_behind_starttls_in_the_clear_are_dropped(running: Start) -> None:
+    async with running() as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        await reader.readline()
+        writer.write(b"EHLO c\r\nSTARTTLS\r\nEHLO injected\r\n")
+        await reader.readuntil(b"220 2.0.0 Begin the handshake\r\n")
+        await writer.start_tls(rig.client_context, server_hostname="127.0.0.1")
+        writer.write(b"NOOP\r\nQUIT\r\n")
+        transcript = await reader.read()
+        writer.close()
+
+    assert [line[:9] for line in transcript.splitlines()] == [b"250 2.0.0", b"221 2.0.0"]
+
+
+@on_each_loop
+async def test_commands_sent_with_the_end_of_the_handshake_are_not_lost(running: Start) -> None:
+    async with running() as rig:
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+            await reader.readline()
+            writer.write(b"EHLO c\r\nSTARTTLS\r\n")
+            await reader.readuntil(b"220 2.0.0 Begin the handshake\r\n")
+            await writer.start_tls(rig.client_context, server_hostname="127.0.0.1")
+            writer.write(LOGIN + b"QUIT\r\n")
+            assert last_line(await reader.read()).startswith("221 ")
+            writer.close()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("split", [False, True])
+@on_each_loop
+async def test_a_proxy_header_names_the_client_before_tls_and_after(running: Start, tls: bool, split: bool) -> None:
+    async with running(proxy_protocol_from=["127.0.0.0/8"]) as rig:
+        transcript = await asyncio.to_thread(proxied, rig, tls, split)
+
+    assert transcript.splitlines()[-1].startswith(b"221 ")
+    assert rig.accounts.asked == [(USERNAME, "2001:db8::7", tls)]
+
+
+def proxied(rig: Rig, tls: bool, split: bool) -> bytes:
+    """Talk through a header that comes in the same segment as what follows it, unless ``split``."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    layer = rig.client_context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    header = b"PROXY TCP6 2001:db8::7 2001:db8::1 4000 587\r\n"
+    with socket.create_connection(("127.0.0.1", rig.tls_port if tls else rig.port)) as connection:
+        connection.settimeout(10)
+        if not tls:
+            if split:
+                connection.sendall(header)
+                header = b""
+            connection.sendall(header + LOGIN + b"QUIT\r\n")
+            return b"".join(iter(lambda: connection.recv(4096), b""))
+        if split:
+            connection.sendall(header)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            layer.do_handshake()
+        connection.sendall((b"" if split else header) + outgoing.read())
+        while True:
+            incoming.write(connection.recv(65536))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                layer.do_handshake()
+                break
+        layer.write(LOGIN + b"QUIT\r\n")
+        connection.sendall(outgoing.read())
+        transcript = b""
+        while b"\r\n221 " not in transcript:
+            try:
+                transcript += layer.read(65536)
+            except ssl.SSLWantReadError:
+                incoming.write(connection.recv(65536))
+        return transcript
+
+
+@on_each_loop
+async def test_without_its_network_named_a_proxy_header_is_an_unknown_command(running: Start) -> None:
+    async with running() as rig:
+        transcript = await rig.talk(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nQUIT\r\n")
+
+    assert b"\r\n500 5.5.1 " in transcript
+
+
+@on_each_loop
+async def test_a_client_beyond_its_number_of_sessions_is_turned_away(running: Start) -> None:
+    async with running(max_sessions_per_address=2) as rig:
+        open_sessions = [await asyncio.open_connection("127.0.0.1", rig.port) for _ in range(2)]
+        for reader, _ in open_sessions:
+            await reader.readline()
+
+        assert (await rig.talk()).startswith(b"421 4.7.0 ")
+
+        for _, writer in open_sessions:
+            writer.close()
+            await writer.wait_closed()
+        assert (await rig.talk(b"QUIT\r\n")).startswith(b"220 ")
+
+
+@on_each_loop
+async def test_more_text_than_the_worker_may_hold_gets_452(running: Start) -> None:
+    async with running(max_bytes_in_flight=1_048_576) as rig:
+        big = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 20_000
+        transcript = await rig.talk(LOGIN + SEND, big + b".\r\nQUIT\r\n")
+        declared = await rig.talk(LOGIN + b"MAIL FROM:<a@news.example.com> SIZE=2000000\r\nQUIT\r\n")
+
+    assert b"\r\n452 4.3.1 " in transcript
+    assert b"\r\n452 4.3.1 " in declared
+    assert rig.store.taken == []
+
+
+@on_each_loop
+async def test_a_large_message_arrives_whole(running: Start) -> None:
+    async with running() as rig:
+        big = b"Subject: x\r\n\r\n" + (b"." + b"x" * 70 + b"\r\n") * 40_000
+        await asyncio.to_thread(send_raw, rig, big)
+
+    assert [submission.content for submission in rig.store.taken] == [big]
+
+
+def send_raw(rig: Rig, content: bytes) -> None:
+    with smtplib.SMTP_SSL("127.0.0.1", rig.tls_port, context=rig.client_context) as client:
+        client.login(USERNAME, PASSWORD)
+        client.sendmail("a@news.example.com", ["b@example.net"], content)
+
+
+@on_each_loop
+async def test_a_silent_client_is_told_and_left(running: Start) -> None:
+    async with running(command_timeout_s=0.2) as rig:
+        transcript = await rig.talk(b"EHLO c\r\n")
+
+    assert last_line(transcript).startswith("421 4.4.2 ")
+
+
+@on_each_loop
+async def test_a_client_that_drips_octets_of_a_command_is_timed_out_all_the_same(running: Start) -> None:
+    async with running(command_timeout_s=0.4) as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        dripping = asyncio.create_task(drip(writer))
+        transcript = await asyncio.wait_for(reader.read(), 5)
+        dripping.cancel()
+        writer.close()
+
+    assert last_line(transcript).startswith("421 4.4.2 ")
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"N")
+        await asyncio.sleep(0.05)
+
+
+@on_each_loop
+async def test_a_message_that_takes_too_long_is_given_up(running: Start) -> None:
+    async with running(transaction_timeout_s=0.3) as rig:
+        transcript = await rig.talk(LOGIN + SEND + b"Subject: never ends\r\n")
+
+    assert last_line(transcript).startswith("421 4.4.2 ")
+    assert rig.store.taken == []
+
+
+@on_each_loop
+async def test_stopping_finishes_the_message_under_way_and_turns_the_idle_away(running: Start) -> None:
+    async with running() as rig:
+        rig.store.gate.clear()
+        idle = asyncio.create_task(rig.talk(b"EHLO c\r\n"))
+        busy = asyncio.create_task(rig.talk(LOGIN + SEND + b"Subject: x\r\n\r\n.\r\n"))
+        await asyncio.wait_for(rig.store.arrived.wait(), 5)
+        stopping = asyncio.create_task(rig.listener.stop(10))
+
+        assert last_line(await idle).startswith("421 4.3.2 ")
+        assert not stopping.done()
+        rig.store.gate.set()
+        *_, accepted, goodbye = (await busy).decode().splitlines()
+        await stopping
+
+    assert accepted.startswith("250 2.0.0 Accepted as ")
+    assert goodbye.startswith("421 4.3.2 ")
+
+
+@on_each_loop
+async def test_stopping_does_not_wait_beyond_its_grace(running: Start) -> None:
+    async with running() as rig:
+        talk = asyncio.create_task(rig.talk(LOGIN + SEND + b"Subject: never ends\r\n"))
+        while not rig.accounts.asked:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(rig.listener.stop(0.1), 5)
+
+        with contextlib.suppress(ConnectionResetError):
+            assert last_line(await talk).startswith("421 4.3.2 ")
+
+
+@on_each_loop
+async def test_an_address_without_a_user_is_refused_at_the_greeting(running: Start) -> None:
+    async with running() as rig:
+        assert (await rig.talk(port=rig.address_port)).startswith(b"554 5.7.1 ")
+
+
+@on_each_loop
+async def test_a_client_that_vanishes_while_its_message_is_stored_harms_nobody(running: Start) -> None:
+    async with running() as rig:
+        rig.store.gate.clear()
+        _, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        writer.write(LOGIN + SEND + b"Subject: x\r\n\r\n.\r\n")
+        await asyncio.wait_for(rig.store.arrived.wait(), 5)
+        writer.transport.abort()
+        rig.store.gate.set()
+        while not rig.store.taken:
+            await asyncio.sleep(0.01)
+
+        assert last_line(await rig.talk(b"QUIT\r\n")).startswith("221 ")
+
+
+@on_each_loop
+async def test_the_capture_sink_takes_mail_from_anybody_for_anybody(authority: trustme.CA) -> None:
+    kept: list[tuple[str, tuple[str, ...], bytes, int]] = []
+
+    async def store(reverse_path: str, recipients: tuple[str, ...], content: bytes, received_at: int) -> None:
+        kept.append((reverse_path, recipients, content, received_at))
+
+    rig = Rig(SmtpSettings(), authority)
+    sink = CaptureListener(
+        SmtpSettings(), store, hostname=HOSTNAME, tls_context=rig.server_context, clock=lambda: 1_800_000_000_000
+    )
+    bound = socket.create_server(("127.0.0.1", 0))
+    await sink.start([bound])
+    port = bound.getsockname()[1]
+    client = aiosmtplib.SMTP(
+        hostname="127.0.0.1", port=port, start_tls=True, tls_context=rig.client_context, timeout=10
+    )
+    async with client:
+        await client.sendmail("", ["x@one.example", "y@two.example"], MESSAGE)
+    await sink.stop(5)
+
+    assert kept == [("", ("x@one.example", "y@two.example"), MESSAGE, 1_800_000_000_000)]
