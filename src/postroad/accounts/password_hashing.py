@@ -8,10 +8,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from postroad.model.credential import Secret
 
-# OWASP's smallest recommended cost: 19 MiB, two passes, one lane; about 20 ms. The library's default takes ten times
-# that, which a server that hashes for every new client cannot spend.
-_COST = {"memory_cost": 19 * 1024, "time_cost": 2, "parallelism": 1}
-
 
 class BusyError(Exception):
     """Too many passwords wait to be hashed; a later try may do."""
@@ -19,14 +15,14 @@ class BusyError(Exception):
 
 def hash_password(password: Secret) -> str:
     """Return the stored form of a password: algorithm, cost, salt and digest."""
-    return argon2.PasswordHasher(**_COST).hash(password)
+    return _argon2().hash(password)
 
 
 class PasswordHasher:
     """Compares passwords with their stored forms off the event loop."""
 
     def __init__(self, threads: int, queue: int) -> None:
-        self._argon2 = argon2.PasswordHasher(**_COST)
+        self._argon2 = _argon2()
         self._threads = ThreadPoolExecutor(threads, "password-hasher")
         self._room = threads + queue
 
@@ -54,3 +50,9 @@ class PasswordHasher:
             return self._argon2.verify(stored, password)
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _argon2() -> argon2.PasswordHasher:
+    # OWASP's smallest recommended cost: 19 MiB, two passes, one lane; about 20 ms. The library's default takes ten
+    # times that, which a server that hashes for every new client cannot spend.
+    return argon2.PasswordHasher(memory_cost=19 * 1024, time_cost=2, parallelism=1)

@@ -7,7 +7,10 @@ import msgspec
 from postroad.accounts.settings import AccountsSettings
 from postroad.delivery.settings import DeliverySettings
 from postroad.dns.settings import DnsSettings
+from postroad.domains.settings import DomainsSettings
 from postroad.httpd.settings import HttpSettings
+from postroad.net.settings import TlsSettings
+from postroad.smtpd.settings import SmtpSettings
 from postroad.submission.settings import SubmissionSettings
 from postroad.telemetry.settings import LogSettings
 from postroad.upkeep.settings import RetentionSettings
@@ -45,11 +48,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workers: Annotated[
         int, msgspec.Meta(ge=0, le=64, description="Worker processes; 0 means one per core (at most 4 with SQLite).")
     ] = 0
+    user: Annotated[
+        str,
+        msgspec.Meta(description="User to go on as once root has bound the low ports; empty to stay who started it."),
+    ] = ""
     database: DatabaseSettings = DatabaseSettings()
+    smtp: SmtpSettings = SmtpSettings()
     accounts: AccountsSettings = AccountsSettings()
     dns: DnsSettings = DnsSettings()
+    domains: DomainsSettings = DomainsSettings()
     submission: SubmissionSettings = SubmissionSettings()
     delivery: DeliverySettings = DeliverySettings()
+    tls: TlsSettings = TlsSettings()
     http: HttpSettings = HttpSettings()
     admin: AdminSettings = AdminSettings()
     retention: RetentionSettings = RetentionSettings()

@@ -1,0 +1,287 @@
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+
+from postroad.accounts.accounts import Accounts
+from postroad.accounts.authentication import Authenticator, AuthRefused
+from postroad.accounts.settings import AccountsSettings
+from postroad.accounts.smtp_users import SmtpUsers
+from postroad.model.account import Account
+from postroad.model.credential import CredentialKind, Principal, Secret
+from postroad.model.domain import SendingDomain
+from postroad.storage.engine import Database
+from postroad.storage.errors import StorageUnavailable
+
+from .conftest import ManualClock
+
+NAME = "app@news.example.com"
+PASSWORD = "Right-password"
+
+
+class CountingMeter:
+    def __init__(self) -> None:
+        self.results: Counter[str] = Counter()
+
+    def login(self, result: str) -> None:
+        self.results[result] += 1
+
+
+@pytest.fixture
+def meter() -> CountingMeter:
+    return CountingMeter()
+
+
+@pytest.fixture
+def users(database: Database, clock: ManualClock, domain: SendingDomain) -> SmtpUsers:
+    return SmtpUsers(database, clock)
+
+
+@pytest.fixture
+async def authenticator(
+    database: Database, clock: ManualClock, meter: CountingMeter, users: SmtpUsers
+) -> AsyncIterator[Authenticator]:
+    await users.add(NAME, password=Secret(PASSWORD))
+    made = Authenticator(database, clock, settings=AccountsSettings(), meter=meter, process_key=b"k" * 32)
+    await made.refresh()
+    yield made
+    made.close()
+
+
+async def _log_in(authenticator: Authenticator, password: str = PASSWORD, name: str = NAME) -> Principal | AuthRefused:
+    return await authenticator.verify(name, password, "192.0.2.1", over_tls=True)
+
+
+async def test_right_password_gives_the_principal_of_its_domain(
+    authenticator: Authenticator, domain: SendingDomain
+) -> None:
+    principal = await _log_in(authenticator, name=" APP@news.example.com")
+
+    assert isinstance(principal, Principal)
+    assert (principal.sending_domain, principal.domain_id, principal.username, principal.kind) == (
+        "news.example.com",
+        domain.id,
+        NAME,
+        CredentialKind.PASSWORD,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [(NAME, "right-password"), (NAME, ""), ("nobody@news.example.com", PASSWORD), ("", ""), (NAME, "x" * 300)],
+)
+async def test_anything_else_is_wrong_and_says_no_more(authenticator: Authenticator, name: str, password: str) -> None:
+    refused = await _log_in(authenticator, password, name)
+
+    assert refused == AuthRefused("wrong")
+    assert isinstance(refused, AuthRefused)
+    assert not refused.is_temporary
+
+
+async def test_unknown_names_cost_a_hashing_too(authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = _count_hashings(authenticator, monkeypatch)
+
+    await _log_in(authenticator, name="nobody@news.example.com")
+    await _log_in(authenticator, "wrong")
+
+    assert len(hashed) == 2
+    assert {stored[:31] for stored in hashed} == {"$argon2id$v=19$m=19456,t=2,p=1$"}
+
+
+async def test_second_log_in_is_not_hashed(
+    authenticator: Authenticator, meter: CountingMeter, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = _count_hashings(authenticator, monkeypatch)
+
+    await _log_in(authenticator)
+    await _log_in(authenticator)
+    clock.advance(300_000)
+    await _log_in(authenticator)
+
+    assert len(hashed) == 2
+    assert meter.results == {"ok": 2, "cached": 1}
+
+
+async def test_wrong_password_is_never_remembered(
+    authenticator: Authenticator, meter: CountingMeter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = _count_hashings(authenticator, monkeypatch)
+
+    await _log_in(authenticator, "wrong")
+    await _log_in(authenticator, "wrong")
+
+    assert len(hashed) == 2
+    assert meter.results == {"wrong": 2}
+
+
+async def test_equal_log_ins_at_once_are_hashed_once(
+    authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = _count_hashings(authenticator, monkeypatch)
+
+    results = await asyncio.gather(*(_log_in(authenticator) for _ in range(100)))
+
+    assert len(hashed) == 1
+    assert all(isinstance(result, Principal) for result in results)
+
+
+async def test_one_client_that_hangs_up_does_not_cancel_the_others(authenticator: Authenticator) -> None:
+    first = asyncio.ensure_future(_log_in(authenticator))
+    second = asyncio.ensure_future(_log_in(authenticator))
+    while not authenticator._under_way:
+        await asyncio.sleep(0)
+    first.cancel()
+
+    assert isinstance(await second, Principal)
+    assert first.cancelled()
+
+
+async def test_more_log_ins_than_the_queue_holds_are_busy(
+    database: Database, clock: ManualClock, meter: CountingMeter, users: SmtpUsers
+) -> None:
+    settings = AccountsSettings(hash_queue=1)
+    authenticator = Authenticator(database, clock, settings=settings, meter=meter, process_key=b"k" * 32)
+
+    results = await asyncio.gather(*(_log_in(authenticator, f"Guess-{number}") for number in range(5)))
+    authenticator.close()
+
+    assert Counter(result.reason for result in results if isinstance(result, AuthRefused)) == {"wrong": 2, "busy": 3}
+    assert AuthRefused("busy").is_temporary
+
+
+async def test_storage_that_cannot_be_read_is_busy_and_not_wrong(
+    authenticator: Authenticator, database: Database
+) -> None:
+    await database.close()
+
+    assert await _log_in(authenticator) == AuthRefused("busy")
+
+
+async def test_disabled_user_is_refused_and_its_session_ends(authenticator: Authenticator, users: SmtpUsers) -> None:
+    principal = await _log_in(authenticator)
+    assert isinstance(principal, Principal)
+
+    await users.disable(NAME)
+    await authenticator.refresh()
+
+    assert not authenticator.still_valid(principal)
+    assert await _log_in(authenticator) == AuthRefused("wrong")
+
+    await users.enable(NAME)
+    await authenticator.refresh()
+
+    assert authenticator.still_valid(principal)
+    assert isinstance(await _log_in(authenticator), Principal)
+
+
+async def test_removed_user_and_suspended_account_end_sessions(
+    authenticator: Authenticator, users: SmtpUsers, database: Database, clock: ManualClock, account: Account
+) -> None:
+    await users.add("other@news.example.com", password=Secret(PASSWORD))
+    one, other = await _log_in(authenticator), await _log_in(authenticator, name="other@news.example.com")
+    assert isinstance(one, Principal)
+    assert isinstance(other, Principal)
+
+    await users.remove(NAME)
+    await authenticator.refresh()
+    assert (authenticator.still_valid(one), authenticator.still_valid(other)) == (False, True)
+
+    await Accounts(database, clock).suspend(account.name)
+    await authenticator.refresh()
+    assert not authenticator.still_valid(other)
+    assert await _log_in(authenticator, name="other@news.example.com") == AuthRefused("wrong")
+
+
+async def test_old_password_ends_when_another_is_set(authenticator: Authenticator, users: SmtpUsers) -> None:
+    await _log_in(authenticator)
+
+    await users.set_password(NAME, Secret("Other-password"))
+    await authenticator.refresh()
+
+    assert await _log_in(authenticator) == AuthRefused("wrong")
+    assert isinstance(await _log_in(authenticator, "Other-password"), Principal)
+
+
+async def test_smallest_matching_network_proves_an_address(authenticator: Authenticator, users: SmtpUsers) -> None:
+    await users.add("wide@news.example.com", networks=["192.0.2.0/24"])
+    await users.add("narrow@news.example.com", networks=["192.0.2.128/25", "2001:db8::/64"])
+    await authenticator.refresh()
+
+    def named(address: str) -> str | None:
+        principal = authenticator.principal_for_address(address)
+        return None if principal is None else principal.username
+
+    assert named("192.0.2.7") == "wide@news.example.com"
+    assert named("192.0.2.200") == "narrow@news.example.com"
+    assert named("::ffff:192.0.2.200") == "narrow@news.example.com"
+    assert named("2001:db8::9") == "narrow@news.example.com"
+    assert named("198.51.100.1") is None
+    assert named("unknown") is None
+
+
+async def test_a_network_proves_nobody_by_password(authenticator: Authenticator, users: SmtpUsers) -> None:
+    await users.add("printer@news.example.com", networks=["192.0.2.0/24"])
+
+    assert await _log_in(authenticator, "", "printer@news.example.com") == AuthRefused("wrong")
+
+
+async def test_last_use_is_written_at_most_once_a_minute(
+    authenticator: Authenticator, users: SmtpUsers, clock: ManualClock
+) -> None:
+    first = clock.now
+    await _log_in(authenticator)
+    await authenticator.refresh()
+    clock.advance(59_999)
+    await _log_in(authenticator)
+    await authenticator.refresh()
+    assert (await users.find(NAME)).last_used_at == first
+
+    clock.advance(1)
+    await _log_in(authenticator)
+    await authenticator.refresh()
+    assert (await users.find(NAME)).last_used_at == clock.now
+
+
+async def test_writing_the_last_use_does_not_void_proofs(authenticator: Authenticator, meter: CountingMeter) -> None:
+    await _log_in(authenticator)
+    await authenticator.refresh()
+    await authenticator.refresh()
+    await _log_in(authenticator)
+
+    assert meter.results["cached"] == 1
+
+
+async def test_run_goes_on_when_storage_fails_for_a_moment(
+    database: Database, clock: ManualClock, meter: CountingMeter, users: SmtpUsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = AccountsSettings(poll_s=0.001)
+    authenticator = Authenticator(database, clock, settings=settings, meter=meter, process_key=b"k" * 32)
+    calls = []
+
+    async def failing_once() -> bool:
+        calls.append(1)
+        if len(calls) == 1:
+            raise StorageUnavailable("gone for a moment")
+        return False
+
+    monkeypatch.setattr(authenticator._credentials, "refresh", failing_once)
+    running = asyncio.ensure_future(authenticator.run())
+    while len(calls) < 3:
+        await asyncio.sleep(0)
+    running.cancel()
+    authenticator.close()
+
+    assert not running.done() or running.cancelled()
+
+
+def _count_hashings(authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    hashed: list[str] = []
+    matches = authenticator._hasher._matches
+
+    def counting(stored: str, password: Secret) -> bool:
+        hashed.append(stored)
+        return matches(stored, password)
+
+    monkeypatch.setattr(authenticator._hasher, "_matches", counting)
+    return hashed
