@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,7 +50,7 @@ listen = "127.0.0.1:{admin_port}"
 
 
 class Product:
-    """One node; use it as a context manager once ``prepare`` has been called on it or on a node with its database."""
+    """One node; use it as a context manager once it is prepared, or has joined one that is."""
 
     def __init__(
         self,
@@ -97,6 +98,11 @@ class Product:
         self.run("migrate")
         self.run("domain", "add", DOMAIN)
         self.run("smtp-user", "add", USERNAME, "--password-stdin", given=PASSWORD)
+
+    def join(self, other: "Product") -> None:
+        """Take another node's master key, as every node of one database has to have the same."""
+        self.data_dir.mkdir(mode=0o700)
+        shutil.copy2(other.data_dir / "master.key", self.data_dir)
 
     def run(self, *arguments: str, given: str = "") -> str:
         """Run one command of the product and return what it printed; raises RuntimeError where it refuses."""
