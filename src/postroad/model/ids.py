@@ -69,3 +69,8 @@ def from_text(text: str) -> int:
     if value >> 63:
         raise ValueError(f"{text!r} is not an id: it is too large")
     return value
+
+
+def lowest_at(instant: int) -> int:
+    """Return the lowest id that can have been made at an instant, in milliseconds since 1970; never below 0."""
+    return max(0, instant - EPOCH_MS) << 23

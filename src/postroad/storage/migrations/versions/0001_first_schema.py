@@ -6,6 +6,8 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+# An id that stood for a credential or a domain must not stand for another later: events and caches remember it.
+NEVER_REUSED = {"sqlite_autoincrement": True}
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -28,14 +30,15 @@ def _data_key(name: str = "id", *more: str) -> sa.PrimaryKeyConstraint:
 def _create_customers() -> None:
     op.create_table(
         "accounts",
-        sa.Column("id", BIG, primary_key=True, autoincrement=False),
+        sa.Column("id", BIG, sa.Identity(), primary_key=True),
         sa.Column("name", sa.Text, nullable=False, unique=True),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("suspended_at", sa.BigInteger),
+        **NEVER_REUSED,
     )
     op.create_table(
         "domains",
-        sa.Column("id", BIG, primary_key=True, autoincrement=False),
+        sa.Column("id", BIG, sa.Identity(), primary_key=True),
         sa.Column("account_id", BIG, sa.ForeignKey("accounts.id"), nullable=False, index=True),
         sa.Column("name", sa.Text, nullable=False, unique=True),
         sa.Column("state", sa.Text, nullable=False),
@@ -44,10 +47,11 @@ def _create_customers() -> None:
         sa.Column("verified_at", sa.BigInteger),
         sa.Column("checked_at", sa.BigInteger),
         sa.Column("failing_since", sa.BigInteger),
+        **NEVER_REUSED,
     )
     op.create_table(
         "dkim_keys",
-        sa.Column("id", BIG, primary_key=True, autoincrement=False),
+        sa.Column("id", BIG, sa.Identity(), primary_key=True),
         sa.Column("domain_id", BIG, sa.ForeignKey("domains.id"), nullable=False),
         sa.Column("selector", sa.Text, nullable=False),
         sa.Column("algorithm", sa.Text, nullable=False),
@@ -56,6 +60,7 @@ def _create_customers() -> None:
         sa.Column("public_key", sa.Text, nullable=False),
         sa.Column("signs_organisational", sa.Boolean, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
+        **NEVER_REUSED,
     )
     # A retired key's selector comes round again at a later rotation.
     unretired = sa.text("state <> 'retired'")
@@ -69,7 +74,7 @@ def _create_customers() -> None:
     )
     op.create_table(
         "smtp_users",
-        sa.Column("id", BIG, primary_key=True, autoincrement=False),
+        sa.Column("id", BIG, sa.Identity(), primary_key=True),
         sa.Column("account_id", BIG, sa.ForeignKey("accounts.id"), nullable=False),
         sa.Column("domain_id", BIG, sa.ForeignKey("domains.id"), nullable=False, index=True),
         sa.Column("username", sa.Text, nullable=False, unique=True),
@@ -80,13 +85,14 @@ def _create_customers() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("disabled_at", sa.BigInteger),
         sa.Column("last_used_at", sa.BigInteger),
+        **NEVER_REUSED,
     )
 
 
 def _create_installation() -> None:
     op.create_table(
         "routes",
-        sa.Column("id", BIG, primary_key=True, autoincrement=False),
+        sa.Column("id", BIG, sa.Identity(), primary_key=True),
         sa.Column("destination", sa.Text, nullable=False, unique=True),
         sa.Column("host", sa.Text, nullable=False),
         sa.Column("port", sa.Integer, nullable=False),
@@ -96,6 +102,7 @@ def _create_installation() -> None:
         sa.Column("password", sa.LargeBinary),
         sa.Column("pool", sa.Text),
         sa.Column("created_at", sa.BigInteger, nullable=False),
+        **NEVER_REUSED,
     )
     op.create_table(
         "revision",
@@ -139,13 +146,14 @@ def _create_installation() -> None:
     )
     op.create_table(
         "captures",
-        sa.Column("id", BIG, primary_key=True, autoincrement=False),
+        sa.Column("id", BIG, sa.Identity(), primary_key=True),
         sa.Column("received_at", sa.BigInteger, nullable=False),
         sa.Column("reverse_path", sa.Text, nullable=False),
         sa.Column("recipients", sa.Text, nullable=False),
         sa.Column("header_from", sa.Text, nullable=False),
         sa.Column("subject", sa.Text, nullable=False),
         sa.Column("content", sa.LargeBinary, nullable=False),
+        **NEVER_REUSED,
     )
 
 

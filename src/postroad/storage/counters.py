@@ -1,0 +1,83 @@
+"""Counters: how many events of each type a domain had in each hour and day."""
+
+import enum
+from collections import Counter
+
+import msgspec
+from sqlalchemy import Connection, Table, delete, func, literal, select, union_all
+
+from postroad.storage.dialect import claimed_rows, insert_into
+from postroad.storage.schema import counter_deltas, counters_daily, counters_hourly
+
+HOUR_MS = 3_600_000
+HOURS_OF_DAY = 24
+_KEY = ("domain_id", "dimension", "key", "type")
+
+
+class Period(enum.Enum):
+    """What a count spans."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events of one type."""
+
+    domain_id: int
+    period: int
+    """Hours or days since 1970-01-01 UTC."""
+    dimension: str
+    """What the events are counted by; ``all`` for all of them together."""
+    key: str
+    type: str
+    count: int
+
+
+def fold(connection: Connection, limit: int) -> int:
+    """Move at most ``limit`` deltas into the counters, each exactly once; returns how many."""
+    oldest = claimed_rows(select(counter_deltas.c.id).order_by(counter_deltas.c.id).limit(limit))
+    statement = delete(counter_deltas).where(counter_deltas.c.id.in_(oldest)).returning(*counter_deltas.c)
+    folded = 0
+    hourly: Counter[tuple[object, ...]] = Counter()
+    daily: Counter[tuple[object, ...]] = Counter()
+    for row in connection.execute(statement).mappings():
+        folded += 1
+        key = tuple(row[name] for name in _KEY)
+        hourly[(row["hour"], *key)] += row["count"]
+        daily[(row["hour"] // HOURS_OF_DAY, *key)] += row["count"]
+    _add(connection, counters_hourly, Period.HOUR, hourly)
+    _add(connection, counters_daily, Period.DAY, daily)
+    return folded
+
+
+def _add(connection: Connection, table: Table, period: Period, counts: Counter[tuple[object, ...]]) -> None:
+    names = (period.value, *_KEY)
+    # In one order everywhere, so that two transactions over the same rows wait for each other instead of for ever.
+    values = [dict(zip(names, key, strict=True)) | {"count": counts[key]} for key in sorted(counts, key=repr)]
+    if values:
+        statement = insert_into(connection, table)
+        added = {"count": table.c.count + statement.excluded.count}
+        connection.execute(statement.on_conflict_do_update(index_elements=names, set_=added), values)
+
+
+def read(connection: Connection, period: Period, since: int, until: int, domain_id: int | None = None) -> list[Count]:
+    """Return the counts of the periods from ``since`` up to, not at, ``until``, with what is not folded yet."""
+    table = counters_hourly if period is Period.HOUR else counters_daily
+    hours = 1 if period is Period.HOUR else HOURS_OF_DAY
+    # SQLAlchemy's // is floor division on both engines.
+    unfolded = (counter_deltas.c.hour // literal(hours)).label("period")
+    folded_key = [table.c[name] for name in _KEY]
+    delta_key = [counter_deltas.c[name] for name in _KEY]
+    both = union_all(
+        select(table.c[period.value].label("period"), *folded_key, table.c.count),
+        select(unfolded, *delta_key, counter_deltas.c.count),
+    ).subquery()
+    key = [both.c.domain_id, both.c.period, both.c.dimension, both.c.key, both.c.type]
+    query = select(*key, func.sum(both.c.count).label("total")).where(both.c.period >= since, both.c.period < until)
+    if domain_id is not None:
+        query = query.where(both.c.domain_id == domain_id)
+    return [
+        Count(domain_id=row[0], period=row[1], dimension=row[2], key=row[3], type=row[4], count=int(row[5]))
+        for row in connection.execute(query.group_by(*key).order_by(*key))
+    ]

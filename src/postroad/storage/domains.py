@@ -1,0 +1,138 @@
+"""Sending domains."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, delete, select, update
+
+from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingDomain
+from postroad.storage import dkim_keys as key_rows
+from postroad.storage import revision
+from postroad.storage.dialect import insert_into
+from postroad.storage.errors import Conflict
+from postroad.storage.schema import dkim_keys, domains, smtp_users
+from postroad.storage.secrets import Vault
+
+_NOTED = frozenset({"checked_at", "failing_since"})
+"""Columns that nothing a cache holds depends on."""
+
+
+def add(connection: Connection, domain: SendingDomain) -> SendingDomain:
+    """Add a domain, whose id is given to it now; raises Conflict where the name is taken."""
+    statement = insert_into(connection, domains).values(_values(domain))
+    row = connection.execute(statement.on_conflict_do_nothing().returning(*domains.c)).mappings().one_or_none()
+    if row is None:
+        raise Conflict(f"domain {domain.name}")
+    revision.bump(connection)
+    return _domain(row)
+
+
+def add_with_keys(
+    connection: Connection,
+    vault: Vault,
+    domain: SendingDomain,
+    keys: Sequence[DkimKey],
+    lapsed_claim: int | None = None,
+) -> SendingDomain:
+    """Add a domain and its first keys, in the place of another account's lapsed claim where one is named.
+
+    Raises Conflict where the name is taken, or the claim is none any more.
+    """
+    if lapsed_claim is not None:
+        _drop_claim(connection, lapsed_claim)
+    added = add(connection, domain)
+    for key in keys:
+        key_rows.add(connection, vault, msgspec.structs.replace(key, domain_id=added.id))
+    return added
+
+
+def _drop_claim(connection: Connection, domain_id: int) -> None:
+    claim = select(domains.c.id).where(domains.c.id == domain_id, domains.c.verified_at.is_(None))
+    if connection.execute(claim.with_for_update()).first() is None:
+        raise Conflict("the name was verified just now")
+    # They were never able to send: only a verified domain is.
+    connection.execute(delete(smtp_users).where(smtp_users.c.domain_id == domain_id))
+    remove(connection, domain_id)
+
+
+def get(connection: Connection, domain_id: int) -> SendingDomain | None:
+    """Return a domain."""
+    row = connection.execute(select(domains).where(domains.c.id == domain_id)).mappings().one_or_none()
+    return None if row is None else _domain(row)
+
+
+def by_name(connection: Connection, name: str) -> SendingDomain | None:
+    """Return the domain of a name, an A-label in lower case."""
+    row = connection.execute(select(domains).where(domains.c.name == name)).mappings().one_or_none()
+    return None if row is None else _domain(row)
+
+
+def list_all(connection: Connection, account_id: int | None = None) -> list[SendingDomain]:
+    """Return the domains of an account, or of all, in the order of their names."""
+    query = select(domains).order_by(domains.c.name)
+    if account_id is not None:
+        query = query.where(domains.c.account_id == account_id)
+    return [_domain(row) for row in connection.execute(query).mappings()]
+
+
+def list_in_state(connection: Connection, state: DomainState) -> list[SendingDomain]:
+    """Return the domains in one state, those first whose records were compared longest ago."""
+    query = select(domains).where(domains.c.state == state.value)
+    return [_domain(row) for row in connection.execute(query.order_by(domains.c.checked_at, domains.c.id)).mappings()]
+
+
+def replace(connection: Connection, domain: SendingDomain) -> bool:
+    """Store a changed domain under its id; false where it is gone."""
+    result = connection.execute(update(domains).where(domains.c.id == domain.id).values(_values(domain)))
+    revision.bump(connection)
+    return result.rowcount == 1
+
+
+def change(
+    connection: Connection, vault: Vault, before: SendingDomain, after: SendingDomain, keys: Sequence[DkimKey] = ()
+) -> bool:
+    """Store what differs between ``before`` and ``after``, with changed keys and new ones (those without an id).
+
+    False, and nothing is stored, where the domain is no longer in the state it was in before.
+    """
+    old, new = _values(before), _values(after)
+    differing = {name: value for name, value in new.items() if value != old[name]}
+    statement = update(domains).where(domains.c.id == before.id, domains.c.state == before.state.value)
+    if connection.execute(statement.values(differing or {"state": before.state.value})).rowcount != 1:
+        return False
+    for key in keys:
+        if key.id:
+            key_rows.replace(connection, key)
+        else:
+            key_rows.add(connection, vault, msgspec.structs.replace(key, domain_id=before.id))
+    if differing.keys() - _NOTED:
+        revision.bump(connection)
+    return True
+
+
+def set_checked(connection: Connection, domain_id: int, checked_at: int, failing_since: int | None) -> None:
+    """Note what a comparison with live DNS showed; nothing that caches hold changes by it."""
+    connection.execute(
+        update(domains).where(domains.c.id == domain_id).values(checked_at=checked_at, failing_since=failing_since)
+    )
+
+
+def remove(connection: Connection, domain_id: int) -> None:
+    """Remove a domain with its keys; raises Conflict while SMTP users are bound to it."""
+    if connection.execute(select(smtp_users.c.id).where(smtp_users.c.domain_id == domain_id).limit(1)).first():
+        raise Conflict("SMTP users are bound to the domain")
+    connection.execute(delete(dkim_keys).where(dkim_keys.c.domain_id == domain_id))
+    connection.execute(delete(domains).where(domains.c.id == domain_id))
+    revision.bump(connection)
+
+
+def _values(domain: SendingDomain) -> dict[str, object]:
+    values = msgspec.structs.asdict(domain)
+    del values["id"]
+    return values | {"state": domain.state.value, "settings": msgspec.json.encode(domain.settings).decode()}
+
+
+def _domain(row: RowMapping) -> SendingDomain:
+    facts = dict(row)
+    settings = msgspec.json.decode(facts.pop("settings"), type=DomainSettings)
+    return SendingDomain(**facts | {"state": DomainState(facts["state"]), "settings": settings})
