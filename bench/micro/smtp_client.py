@@ -1,12 +1,11 @@
-"""Times the client machine on one kept, pipelined connection in memory: microseconds per 4 KB transaction.
-
-    python bench/micro/smtp_client.py [transactions]
+"""The client machine on one kept, pipelined connection in memory: one case is one 4 KB transaction.
 
 The replies are made beforehand; what is measured is our side alone: commands, content, replies and events.
 """
 
-import sys
-import time
+import functools
+import itertools
+from collections.abc import Callable
 
 from postroad.protocol.smtp.client import Client, TransactionEnded
 from postroad.protocol.smtp.transaction import Transaction
@@ -33,32 +32,25 @@ def transaction(key: int) -> Transaction:
     )
 
 
-def run(count: int) -> float:
-    """Return the seconds that ``count`` transactions took, each begun behind the final dot of the one before."""
+def pipelined_transaction() -> Callable[[], object]:
+    """Return a function that ends one transaction and begins the next behind its final dot."""
     client = ready_client()
-    transactions = [transaction(key) for key in range(count)]
-    ended = 0
-    began = time.perf_counter()
-    client.transact(transactions[0])
-    client.data_to_send()
-    for key in range(1, count):
-        client.feed(GO_AHEAD if key == 1 else TAKEN + GO_AHEAD)
+    keys = itertools.count()
+
+    def follow(replies: bytes) -> int:
+        client.feed(replies)
+        ended = 0
         while event := client.next_event():
             ended += isinstance(event, TransactionEnded)
-        client.transact(transactions[key])
+        client.transact(transaction(next(keys)))
         client.data_to_send()
-    took = time.perf_counter() - began
-    assert ended == count - 2, "every transaction but the last two has its reply"
-    return took
+        return ended
+
+    follow(b"")
+    follow(GO_AHEAD)
+    assert follow(TAKEN + GO_AHEAD) == 1, "each operation ends one transaction"
+    return functools.partial(follow, TAKEN + GO_AHEAD)
 
 
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    best = min(run(count) for _ in range(5))
-    print(
-        f"client machine: {best / count * 1e6:.1f} µs per transaction of {len(CONTENT)} octets, python {sys.version.split()[0]}"
-    )
-
-
-if __name__ == "__main__":
-    main()
+def cases() -> dict[str, Callable[[], object]]:
+    return {f"transaction of {len(CONTENT)} octets": pipelined_transaction()}
