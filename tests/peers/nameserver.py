@@ -6,8 +6,6 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 import socket
 import struct
 import subprocess
@@ -135,25 +133,25 @@ class Authority(_Daemon):
         return [path_of("nsd"), "-d", "-c", str(self.directory / "nsd.conf")]
 
     def replace(self, zone: str, records: str) -> None:
-        """Serve other records in a zone from now on."""
+        """Serve other records in a zone from now on.
+
+        The server is started anew: on a reload NSD's old process may still answer when its new one already does.
+        """
         assert self._process is not None
         self._serial += 1
-        path = self.directory / zone
-        before = path.stat().st_mtime
-        path.write_text(zone_text(zone, records, self._serial, self._ttl_s))
-        # NSD goes by the time of change, in whole seconds on some builds.
-        os.utime(path, (before + self._serial, before + self._serial))
-        self._process.send_signal(signal.SIGHUP)
+        self._zones[zone] = records
+        ports.stop(self._process)
+        self.__enter__()
         deadline = time.monotonic() + 10
         while self._served_serial(zone) != self._serial:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"NSD does not serve the new {zone}")
+                raise RuntimeError(f"NSD does not serve the new {zone}: {(self.directory / 'log').read_text()}")
             time.sleep(0.02)
 
     def _served_serial(self, zone: str) -> int:
         with contextlib.suppress(dns.exception.DNSException, OSError):
             response = dns.query.udp(dns.message.make_query(zone, "SOA"), "127.0.0.1", 1, self.port)
-            return int(response.answer[0][0].serial)
+            return int(response.answer[0][0].serial) if response.answer else 0
         return 0
 
 

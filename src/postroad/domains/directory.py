@@ -2,12 +2,13 @@
 
 import msgspec
 
-from postroad.domains.keys import Vault, signing_keys
+from postroad.domains.keys import signing_keys
 from postroad.model.domain import SendingDomain
 from postroad.policy.alignment import OrganisationalDomainOf
 from postroad.protocol.dkim.key import SigningKey
 from postroad.storage import dkim_keys, domains, revision
 from postroad.storage.database import Database
+from postroad.storage.secrets import Vault
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -61,11 +62,10 @@ class DomainDirectory:
         domain = await self._database.read(domains.get, domain_id)
         if domain is None:
             return None
-        keys = await self._database.read(dkim_keys.of_domain, domain_id)
+        keys = await self._database.read(dkim_keys.of_domain, self._vault, domain_id)
         ready = signing_keys(
             domain.name,
             keys,
-            self._vault,
             self._organisational_domain_of(domain.name),
             ed25519_too=domain.settings.ed25519,
         )

@@ -1,8 +1,7 @@
-"""DKIM keys: making them, keeping them encrypted, and reading them for signing."""
+"""DKIM keys: making them, choosing their selectors, and reading them for signing."""
 
 import asyncio
 from collections.abc import Iterable
-from typing import Protocol
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -15,20 +14,8 @@ from postroad.protocol.dkim.key import PrivateKey, SigningKey, parse_private_key
 _RSA_BITS = 2048
 
 
-class Vault(Protocol):
-    """Encrypts secrets at rest; the context ties a secret to the one thing it belongs to."""
-
-    def encrypt(self, content: bytes, context: str) -> bytes:
-        """Return the content encrypted under the master key."""
-
-    def decrypt(self, content: bytes, context: str) -> bytes:
-        """Return what was encrypted under the same context."""
-
-
-async def new_key(
-    domain_name: str, selector: str, algorithm: KeyAlgorithm, *, state: KeyState, vault: Vault, now: int
-) -> DkimKey:
-    """Make a key pair for a selector; its ids are given where it is stored.
+async def new_key(selector: str, algorithm: KeyAlgorithm, state: KeyState, now: int) -> DkimKey:
+    """Make a key pair for a selector; storage gives it its ids and encrypts the private half.
 
     RSA takes a tenth of a second or more and releases the interpreter, so it runs in a thread.
     """
@@ -42,7 +29,7 @@ async def new_key(
         selector=selector,
         algorithm=algorithm,
         state=state,
-        private_key=vault.encrypt(der, _context(domain_name, selector)),
+        private_key=der,
         public_key=public_value(private_key),
         created_at=now,
     )
@@ -55,14 +42,14 @@ def free_selector(algorithm: KeyAlgorithm, keys: Iterable[DkimKey]) -> str | Non
 
 
 def signing_keys(
-    domain_name: str, keys: Iterable[DkimKey], vault: Vault, organisational_domain: str | None, *, ed25519_too: bool
+    domain_name: str, keys: Iterable[DkimKey], organisational_domain: str | None, *, ed25519_too: bool
 ) -> tuple[SigningKey, ...]:
     """Return the keys that sign a domain's mail, ready for use: RSA first, each followed by its organisational twin."""
     ready = []
     for key in sorted(keys, key=lambda key: key.algorithm is KeyAlgorithm.ED25519):
         if key.state is not KeyState.ACTIVE or (key.algorithm is KeyAlgorithm.ED25519 and not ed25519_too):
             continue
-        private_key = parse_private_key(vault.decrypt(key.private_key, _context(domain_name, key.selector)))
+        private_key = parse_private_key(key.private_key)
         ready.append(SigningKey(domain_name, key.selector, private_key))
         selector = organisational_selector(key.selector, domain_name, organisational_domain)
         if key.signs_organisational and selector is not None and organisational_domain is not None:
@@ -76,7 +63,3 @@ def _generate(algorithm: KeyAlgorithm) -> PrivateKey:
             return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
         case KeyAlgorithm.ED25519:
             return ed25519.Ed25519PrivateKey.generate()
-
-
-def _context(domain_name: str, selector: str) -> str:
-    return f"dkim:{domain_name}:{selector}"

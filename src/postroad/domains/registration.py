@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from postroad.domains.keys import Vault, free_selector, new_key
+from postroad.domains.keys import free_selector, new_key
 from postroad.domains.refused import RefusedError
 from postroad.domains.settings import DomainsSettings
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, KeyAlgorithm, KeyState, SendingDomain
@@ -19,6 +19,7 @@ from postroad.protocol.smtp.address import AddressError, normal_domain
 from postroad.storage import dkim_keys, domains
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
+from postroad.storage.secrets import Vault
 
 log = structlog.get_logger()
 
@@ -60,10 +61,10 @@ class Registration:
             created_at=now,
             verified_at=None,
         )
-        keys = [await self._new_key(normal, algorithm, ()) for algorithm in _algorithms(domain.settings)]
+        keys = [await self._new_key(algorithm, ()) for algorithm in _algorithms(domain.settings)]
         try:
             return await self._database.write(
-                domains.add_with_keys, domain, keys, replacing=None if existing is None else existing.id
+                domains.add_with_keys, self._vault, domain, keys, None if existing is None else existing.id
             )
         except Conflict as error:
             raise RefusedError(f"{normal} was added by someone else just now.") from error
@@ -87,25 +88,25 @@ class Registration:
     async def change_settings(self, name: str, settings: DomainSettings) -> SendingDomain:
         """Give a domain other settings, and the keys that these ask for."""
         domain = await self.find(name)
-        keys = await self._database.read(dkim_keys.of_domain, domain.id)
+        keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         present = {key.algorithm for key in keys if key.state is not KeyState.RETIRED}
         lacking = [algorithm for algorithm in _algorithms(settings) if algorithm not in present]
-        added = [await self._new_key(domain.name, algorithm, keys) for algorithm in lacking]
+        added = [await self._new_key(algorithm, keys) for algorithm in lacking]
         changed = msgspec.structs.replace(domain, settings=settings)
-        await self._database.write(domains.change, domain, changed, added)
+        await self._database.write(domains.change, self._vault, domain, changed, added)
         return changed
 
     async def rotate_dkim(self, name: str) -> list[DkimKey]:
         """Make new keys under the other selectors; each takes over when its record is seen in DNS."""
         domain = await self.find(name)
-        keys = await self._database.read(dkim_keys.of_domain, domain.id)
+        keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         waiting = [key.selector for key in keys if key.state is KeyState.PUBLISHED]
         if waiting:
             raise RefusedError(
                 f"A key of {domain.name} still waits to be seen in DNS at the selector {waiting[0]}: "
                 "publish it, or verify the domain again."
             )
-        added = [await self._new_key(domain.name, algorithm, keys) for algorithm in _algorithms(domain.settings)]
+        added = [await self._new_key(algorithm, keys) for algorithm in _algorithms(domain.settings)]
         # Without verification nothing will ever see the new key in DNS: it takes over at once.
         replaced = {key.algorithm for key in added if key.state is KeyState.ACTIVE}
         retired = [
@@ -113,8 +114,8 @@ class Registration:
             for key in keys
             if key.state is KeyState.ACTIVE and key.algorithm in replaced
         ]
-        await self._database.write(domains.change, domain, domain, retired + added)
-        return await self._database.read(dkim_keys.of_domain, domain.id)
+        await self._database.write(domains.change, self._vault, domain, domain, retired + added)
+        return await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
 
     async def find(self, name: str) -> SendingDomain:
         """Return a domain by its name."""
@@ -125,20 +126,20 @@ class Registration:
 
     async def keys_of(self, domain: SendingDomain) -> list[DkimKey]:
         """Return the keys of a domain, also retired ones."""
-        return await self._database.read(dkim_keys.of_domain, domain.id)
+        return await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
 
-    async def _new_key(self, name: str, algorithm: KeyAlgorithm, keys: Sequence[DkimKey]) -> DkimKey:
+    async def _new_key(self, algorithm: KeyAlgorithm, keys: Sequence[DkimKey]) -> DkimKey:
         selector = free_selector(algorithm, keys)
         assert selector is not None, "callers look for a key that waits first"
         state = KeyState.PUBLISHED if self._settings.verification == "on" else KeyState.ACTIVE
-        return await new_key(name, selector, algorithm, state=state, vault=self._vault, now=self._clock())
+        return await new_key(selector, algorithm, state, self._clock())
 
     async def _move(self, name: str, allowed: set[DomainState], state: DomainState) -> SendingDomain:
         domain = await self.find(name)
         if domain.state not in allowed:
             raise RefusedError(f"{domain.name} is {domain.state.value}: this cannot be done now.")
         moved = msgspec.structs.replace(domain, state=state, failing_since=None)
-        if not await self._database.write(domains.change, domain, moved, []):
+        if not await self._database.write(domains.change, self._vault, domain, moved):
             raise RefusedError(f"{domain.name} was changed by someone else just now; look at it again.")
         log.info("domain_state_changed", domain=domain.name, before=domain.state.value, after=state.value)
         return moved

@@ -24,6 +24,7 @@ from postroad.policy.records import (
 from postroad.policy.verification import CheckResult, after_check
 from postroad.storage import dkim_keys, domains
 from postroad.storage.database import Database
+from postroad.storage.secrets import Vault
 
 log = structlog.get_logger()
 
@@ -41,6 +42,7 @@ class Verification:
     def __init__(
         self,
         database: Database,
+        vault: Vault,
         lookup: Lookup,
         *,
         settings: DomainsSettings,
@@ -49,6 +51,7 @@ class Verification:
         clock: Clock,
     ) -> None:
         self._database = database
+        self._vault = vault
         self._lookup = lookup
         self._settings = settings
         self._names = names
@@ -57,7 +60,7 @@ class Verification:
 
     async def expected(self, domain: SendingDomain) -> tuple[ExpectedRecord, ...]:
         """Return the records a domain is to publish."""
-        keys = await self._database.read(dkim_keys.of_domain, domain.id)
+        keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         return self._expected(domain, keys)
 
     async def verify(self, domain_id: int) -> list[RecordVerdict]:
@@ -65,7 +68,7 @@ class Verification:
         domain = await self._database.read(domains.get, domain_id)
         if domain is None:
             raise LookupError(f"there is no domain with the id {domain_id}")
-        keys = await self._database.read(dkim_keys.of_domain, domain_id)
+        keys = await self._database.read(dkim_keys.of_domain, self._vault, domain_id)
         expected = self._expected(domain, keys)
         verdicts = list(await asyncio.gather(*(self._judge(record, domain, keys) for record in expected)))
         result = after_check(domain, keys, verdicts, self._clock(), self._settings.grace_s * 1000)
@@ -76,7 +79,8 @@ class Verification:
         """Check every domain whose turn it is and return how many these were."""
         if self._settings.verification == "off":
             return 0
-        due = [domain for domain in await self._database.read(domains.list_all) if await self._is_due(domain)]
+        active = await self._database.read(domains.list_in_state, DomainState.ACTIVE)
+        due = [domain for domain in active if await self._is_due(domain)]
         gate = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
         async def check(domain: SendingDomain) -> None:
@@ -90,14 +94,12 @@ class Verification:
 
     async def _is_due(self, domain: SendingDomain) -> bool:
         """Tell whether an active domain's last check is long enough ago: a day, an hour while something changes."""
-        if domain.state is not DomainState.ACTIVE:
-            return False
         age_s = (self._clock() - (domain.checked_at or 0)) / 1000
         if age_s >= self._settings.check_every_s:
             return True
         if age_s < _SOON_S:
             return False
-        keys = await self._database.read(dkim_keys.of_domain, domain.id)
+        keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         return domain.failing_since is not None or any(key.state is KeyState.PUBLISHED for key in keys)
 
     def _expected(self, domain: SendingDomain, keys: Sequence[DkimKey]) -> tuple[ExpectedRecord, ...]:
@@ -149,7 +151,7 @@ class Verification:
         self, before: SendingDomain, keys: Sequence[DkimKey], result: CheckResult, verdicts: Sequence[RecordVerdict]
     ) -> None:
         changed = [after for key, after in zip(keys, result.keys, strict=True) if key != after]
-        if not await self._database.write(domains.change, before, result.domain, changed):
+        if not await self._database.write(domains.change, self._vault, before, result.domain, changed):
             log.info("domain_check_overtaken", domain=before.name)
             return
         after = result.domain

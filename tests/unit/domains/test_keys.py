@@ -11,28 +11,12 @@ RSA, ED25519 = KeyAlgorithm.RSA, KeyAlgorithm.ED25519
 ORGANISATIONAL = "example.com"
 
 
-class Reversing:
-    """A vault whose secrets can be told from clear text and open under their own context only."""
-
-    def encrypt(self, content: bytes, context: str) -> bytes:
-        return context.encode() + b"\0" + content[::-1]
-
-    def decrypt(self, content: bytes, context: str) -> bytes:
-        marked, _, secret = content.partition(b"\0")
-        if marked != context.encode():
-            raise ValueError("another context")
-        return secret[::-1]
-
-
-VAULT = Reversing()
-
-
 async def made(selector: str, algorithm: KeyAlgorithm = ED25519, state: KeyState = KeyState.ACTIVE) -> DkimKey:
-    return await new_key("news.example.com", selector, algorithm, state=state, vault=VAULT, now=7)
+    return await new_key(selector, algorithm, state, now=7)
 
 
 def signers(*keys: DkimKey, organisational: str | None = ORGANISATIONAL, ed25519_too: bool = True) -> list[str]:
-    ready = signing_keys("news.example.com", keys, VAULT, organisational, ed25519_too=ed25519_too)
+    ready = signing_keys("news.example.com", keys, organisational, ed25519_too=ed25519_too)
     return [f"{key.selector}@{key.domain} {key.algorithm}" for key in ready]
 
 
@@ -41,17 +25,10 @@ async def test_a_new_keys_record_can_be_read_and_belongs_to_the_private_key(algo
     key = await made("postroad1", algorithm)
 
     record = parse_record(f"v=DKIM1; k={key.algorithm.value}; p={key.public_key}")
-    private_key = parse_private_key(VAULT.decrypt(key.private_key, "dkim:news.example.com:postroad1"))
+    private_key = parse_private_key(key.private_key)
     assert isinstance(record, KeyRecord)
     assert public_value(private_key) == key.public_key
     assert (key.state, key.created_at) == (KeyState.ACTIVE, 7)
-
-
-async def test_a_key_cannot_be_used_for_another_domain() -> None:
-    key = await made("postroad1")
-
-    with pytest.raises(ValueError, match="another context"):
-        signing_keys("other.example.com", [key], VAULT, None, ed25519_too=True)
 
 
 async def test_only_active_keys_sign_and_rsa_comes_first() -> None:
