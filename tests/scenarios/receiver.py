@@ -9,7 +9,7 @@ Without a script it behaves as a strict host does: commands out of order get 503
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -58,7 +58,7 @@ class Receiver:
         self,
         *,
         extensions: Sequence[str] = ("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "SIZE 52428800"),
-        replies: dict[str, Script] | None = None,
+        replies: Mapping[str, Script] | None = None,
         disconnect_at: str | None = None,
         disconnect_times: int = 1_000_000,
         delays: dict[str, float] | None = None,
@@ -85,6 +85,7 @@ class Receiver:
         self.port = 0
         self._turns: dict[str, int] = {}
         self._open: dict[int, asyncio.StreamWriter] = {}
+        self._tasks: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -99,9 +100,13 @@ class Receiver:
         assert self._server is not None
         self._server.close()
         self.disconnect_all()
+        for task in self._tasks:
+            task.cancel()
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
-        while self._open:
-            await asyncio.sleep(0)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
     @property
     def open_connections(self) -> int:
@@ -125,6 +130,9 @@ class Receiver:
         dialogue = _Dialogue(self.connections, reader, writer, is_tls=self.implicit_tls)
         self.peers.append(writer.get_extra_info("peername"))
         self._open[dialogue.number] = writer
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.append(task)  # the loop alone would let go of one whose handshake failed
         try:
             await self._converse(dialogue)
         except (_Disconnect, ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):

@@ -119,17 +119,19 @@ class _Passage:
         return None
 
     async def _transmit(self, session: Session) -> bool:
-        """Send what is left; return whether anything was brought to its end."""
-        before = len(self._left)
+        """Send what is left; return whether the host answered any of it."""
+        answered = 0
         started_at = self._terms.clock()
         broken: list[int] = []
 
         def on_result(result: TransmissionResult) -> None:
+            nonlocal answered
             attempt = self._attempt_of(result, session)
             if session.is_over and _may_go_elsewhere(result):
                 self._held[result.delivery_id] = attempt
                 broken.append(result.delivery_id)
             else:
+                answered += result.reply is not None
                 self._report(attempt)
 
         await session.transmit(list(self._left.values()), on_result)
@@ -141,7 +143,7 @@ class _Passage:
         for delivery_id in broken:
             # To the end of the row: should it be what breaks connections, the others get by first.
             self._left[delivery_id] = self._left.pop(delivery_id)
-        return len(self._left) < before
+        return answered > 0
 
     # -- reports -------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ SMTP beyond that. Results are reported as they happen, from the callback of the 
 
 import asyncio
 import math
+import os
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -395,4 +396,13 @@ def _allowed_seconds(timeouts: TimeoutSettings) -> dict[Stage, int]:
 
 
 def _sentence(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """Return what an error of the network says to a reader who does not see the code."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return error.verify_message
+        case ssl.SSLError(reason=str(reason)):
+            return reason.lower().replace("_", " ")
+        case OSError(errno=int(number)):
+            return os.strerror(number)
+        case _:
+            return str(error) or type(error).__name__

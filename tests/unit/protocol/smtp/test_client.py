@@ -1,5 +1,6 @@
 """Dialogues of the client machine, each told whole, byte by byte and at every split."""
 
+import sys
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -522,6 +523,27 @@ def test_quit_ends_in_order_and_begins_nothing_more() -> None:
     ended = player.events[-1]
     assert isinstance(ended, ConnectionEnded)
     assert (ended.stage, ended.problem) == (Stage.QUIT, None)
+
+
+def test_nothing_is_awaited_from_a_connection_that_is_over() -> None:
+    player = in_large_content()
+    player.client.data_to_send()
+    player.client.lose(Problem.TIMEOUT, "too slow")
+    assert player.client.awaited is None
+    assert player.client.data_to_send() == b""
+
+
+def test_an_idle_connection_holds_on_to_no_content() -> None:
+    content = b"x" * 100 + b"\r\n"
+    held_before = sys.getrefcount(content)
+    player = Player([transaction(1, content=content)])
+    for said, _ in PIPELINED:
+        player.feed(said.encode())
+    player.feed(b"250 ok\r\n250 ok\r\n354 go\r\n")
+    assert sys.getrefcount(content) > held_before
+    player.feed(b"250 taken\r\n")
+    assert player.client.is_idle
+    assert sys.getrefcount(content) == held_before
 
 
 def test_progress_moves_with_whole_replies_and_pieces_only() -> None:
