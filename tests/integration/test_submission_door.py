@@ -146,7 +146,8 @@ def on_each_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[...
     factory = inspect.Parameter("loop_factory", inspect.Parameter.KEYWORD_ONLY)
     run_on.__signature__ = signature.replace(parameters=[*signature.parameters.values(), factory])  # type: ignore[attr-defined]
     factories = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-    return pytest.mark.parametrize("loop_factory", factories.values(), ids=factories.keys())(run_on)
+    on_each: Callable[..., None] = pytest.mark.parametrize("loop_factory", factories.values(), ids=factories)(run_on)
+    return on_each
 
 
 Start = Callable[..., contextlib.AbstractAsyncContextManager[Rig]]
@@ -287,7 +288,7 @@ async def test_smtp_source_submits_by_its_address(running: Start) -> None:
 
     assert code == 0, transcript
     assert len(rig.store.taken) == 50
-    assert rig.store.taken[0].client.protocol == "ESMTP"
+    assert rig.store.taken[0].client.protocol == "SMTP"
 
 
 @on_each_loop

@@ -8,7 +8,7 @@ holds for every kind of SMTP door.
 import asyncio
 import ssl
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
@@ -83,9 +83,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with the first stage that this connection has."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_UNREAD_REPLIES)
+        # uvloop's transports are none by their type, and are by all they do.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_UNREAD_REPLIES)
         self._timer = self._loop.call_at(self._due_at(), self._look_at_clock)
         has_room = self._door.roster.enter(self)
         peer = transport.get_extra_info("peername")
@@ -112,7 +112,9 @@ class Connection(asyncio.Protocol):
                 self._hello += data
         else:
             self._machine.feed(data)
-            self._run()
+            # Octets may come decrypted before start_tls has returned; they wait in the machine.
+            if not self._awaits_tls:
+                self._run()
 
     def eof_received(self) -> bool:
         """Finish what was asked before the client stopped sending; a reply may still be read."""
@@ -255,7 +257,6 @@ class Connection(asyncio.Protocol):
         self.tls_cipher = handshake.cipher()[0]
         self._is_read_paused = False
         if self._machine.state is State.HANDSHAKE:
-            # Octets that came before start_tls returned were decrypted, and wait in the machine.
             self._machine.tls_started()
             self._run()
         else:
@@ -264,8 +265,12 @@ class Connection(asyncio.Protocol):
 
     def _pass_on_hello(self, transport: asyncio.Transport) -> None:
         """Give the TLS layer the octets of its handshake that were read before it was in place."""
-        layer = transport.get_protocol()
-        while self._hello and isinstance(layer, asyncio.BufferedProtocol):
+        installed = transport.get_protocol()
+        if installed is self:
+            return
+        # Both event loops' TLS layers are buffered protocols; uvloop's does not say so by its type.
+        layer = cast("asyncio.BufferedProtocol", installed)
+        while self._hello:
             buffer = memoryview(layer.get_buffer(len(self._hello)))
             taken = min(len(buffer), len(self._hello))
             buffer[:taken] = self._hello[:taken]
@@ -372,16 +377,17 @@ class Connection(asyncio.Protocol):
     # Time limits: one timer, which looks again when it is due and is not moved by every octet.
 
     def _note_progress(self) -> None:
-        now = self._octets_at
-        if not self._machine.is_in_transaction:
-            self._transaction_at = None
-        elif self._transaction_at is None:
-            self._transaction_at = now
-        if not self._machine.is_receiving_content:
-            self._content_at = None
-        elif self._content_at is None:
-            self._content_at = now
+        is_in_transaction, is_receiving = self._machine.is_in_transaction, self._machine.is_receiving_content
+        if is_in_transaction == (self._transaction_at is not None) and is_receiving == (self._content_at is not None):
+            return
+        self._transaction_at = (self._transaction_at or self._octets_at) if is_in_transaction else None
+        if is_receiving and self._content_at is None:
             self._content_octets = 0
+        self._content_at = (self._content_at or self._octets_at) if is_receiving else None
+        due_at = self._due_at()
+        if self._timer is not None and not self._is_closing and due_at < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._loop.call_at(due_at, self._look_at_clock)
 
     def _due_at(self) -> float:
         settings = self._door.settings
