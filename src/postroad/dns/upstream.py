@@ -125,7 +125,7 @@ class Upstream:
                     response = await self._ask_by_tcp(query)
                 return response
         except TimeoutError:
-            raise NoAnswer(f"no answer within {timeout_s:g} s") from None
+            raise NoAnswer(f"no answer within {timeout_s:.1f} s") from None
         except OSError as error:
             raise NoAnswer(_os_reason(error)) from error
 
