@@ -26,7 +26,8 @@ def run_one(data: bytes) -> None:
     """Verify ``data``, and read it as a key record; any exception or wrong belief is a finding."""
     parse_record(data.decode("utf-8", "replace"))
     verdicts = verify(data, lambda selector, domain: _RECORD if (selector, domain) == ("pr1", KEY.domain) else None)
-    if len(verdicts) == 1 and verdicts[0].result is Result.PASS:
+    # On the wire every body ends with CRLF; of one that does not dkimpy keeps the white space at its end.
+    if len(verdicts) == 1 and verdicts[0].result is Result.PASS and data.endswith(b"\r\n"):
         assert dkimpy_verdicts(data, [KEY]) == [True]
     # A message whose signed fields and body are whole is signed anew without complaint.
     block = split(data)

@@ -15,7 +15,9 @@ def relaxed_field(name: bytes, value: bytes) -> bytes:
     # RFC 6376 §3.4.2: unfold, runs of white space become one space, none at either end or around the colon.
     if b"\r\n" in value:
         value = value.replace(b"\r\n", b"")
-    return b"%b:%b\r\n" % (name, _one_space(value).strip(b" "))
+    if b"\t" in value or b"  " in value:
+        value = _one_space(value)
+    return name + b":" + value.strip(b" ") + b"\r\n"
 
 
 def _one_space(text: bytes) -> bytes:

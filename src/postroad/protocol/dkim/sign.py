@@ -22,8 +22,7 @@ OVER_SIGNED = (
 # A discussion list may add these to a message that came without them and leave its signature whole.
 SIGNED_WHERE_PRESENT = ("List-Id", "List-Help", "List-Subscribe", "List-Post", "List-Owner", "List-Archive")
 
-_ALWAYS = tuple((name, name.lower().encode(), True) for name in OVER_SIGNED)
-_PRESENT = tuple((name, name.lower().encode(), False) for name in SIGNED_WHERE_PRESENT)
+_NAMES = tuple((name, name.lower().encode(), name in OVER_SIGNED) for name in OVER_SIGNED + SIGNED_WHERE_PRESENT)
 _WIDTH = 76
 
 
@@ -50,12 +49,16 @@ def _signed_fields(block: HeaderBlock) -> tuple[list[str], bytes]:
     """Return the names for ``h=`` and the canonical form of the fields they select."""
     names: list[str] = []
     pieces: list[bytes] = []
-    for name, key, is_always in _ALWAYS + _PRESENT:
-        found = block.named(key)
+    by_name = block.by_name
+    for name, key, is_always in _NAMES:
+        found = by_name.get(key)
+        if found is None:
+            if is_always:
+                names.append(name)
+            continue
+        names += [name] * (len(found) + 1)
         # RFC 6376 §5.4.2: several fields of a name are taken from the bottom up.
-        pieces.extend(relaxed_field(key, block.value(field)) for field in reversed(found))
-        if is_always or found:
-            names.extend([name] * (len(found) + 1))
+        pieces += [relaxed_field(key, block.value(field)) for field in reversed(found)]
     return names, b"".join(pieces)
 
 

@@ -61,7 +61,8 @@ class HeaderBlock(msgspec.Struct, frozen=True, dict=True):
         return unfold(self.value(field)).strip(b" \t")
 
     @cached_property
-    def _by_name(self) -> dict[bytes, list[Field]]:
+    def by_name(self) -> dict[bytes, list[Field]]:
+        """The fields of each name in lower case, top first."""
         index: dict[bytes, list[Field]] = {}
         for field in self.fields:
             index.setdefault(field.name, []).append(field)
@@ -69,11 +70,11 @@ class HeaderBlock(msgspec.Struct, frozen=True, dict=True):
 
     def named(self, name: bytes) -> list[Field]:
         """Return the fields of a name (given in lower case), top first."""
-        return self._by_name.get(name, [])
+        return self.by_name.get(name, [])
 
     def first(self, name: bytes) -> Field | None:
         """Return the topmost field of a name (given in lower case)."""
-        found = self._by_name.get(name)
+        found = self.by_name.get(name)
         return found[0] if found else None
 
     @property

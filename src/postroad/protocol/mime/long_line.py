@@ -5,6 +5,7 @@ import re
 from postroad.protocol.mime import transfer_encoding
 from postroad.protocol.mime.header import Edit, HeaderFault, apply, insert_at_end, replace
 from postroad.protocol.mime.structure import Part, parse
+from postroad.protocol.smtp.data import Fault, content_faults
 
 _LONG_LINE = re.compile(rb"[^\n]{1000}|[^\n]{998}[^\r\n]")
 
@@ -61,7 +62,8 @@ def _recode(content: bytes, part: Part, pieces: list[tuple[int, int, bytes]]) ->
     octets = _decoded(body, part.transfer_encoding)
     if octets is None:
         return False
-    is_text = part.content_type.type == "text"
+    # What was decoded may hold octets that stand in no text: they are kept exactly, which quoted-printable lines are not.
+    is_text = part.content_type.type == "text" and content_faults(octets) in {Fault.NONE, Fault.LONG_LINE}
     name = b"quoted-printable" if is_text else b"base64"
     encoded = transfer_encoding.quoted_printable(octets) if is_text else transfer_encoding.base64(octets)
     pieces.append((part.start, part.body_start, _with_encoding(part, name)))

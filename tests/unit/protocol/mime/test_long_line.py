@@ -64,6 +64,16 @@ def test_a_part_that_is_no_text_becomes_base64(encoding: bytes) -> None:
     assert payload_of(mended, 1) == (b"ABC" * 400 if encoding == b"base64" else octets)
 
 
+def test_text_that_holds_single_line_feeds_becomes_base64() -> None:
+    """Encoded as quoted-printable its lines would change, or stand bare."""
+    part = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b"YQpiCmNk" * 200
+    mended = repair(mixed(part))
+
+    assert mended is not None
+    assert content_faults(mended) is Fault.NONE
+    assert payload_of(mended, 1) == b"a\nb\ncd" * 200
+
+
 def test_long_quoted_printable_lines_are_broken_anew() -> None:
     part = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + b"a=3Db " * 200
     mended = repair(mixed(part))
