@@ -3,38 +3,15 @@
 import contextlib
 import os
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import msgspec
+from tests.peers.processes import tree
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _INTERVAL_S = 0.5
-
-
-class Stat(msgspec.Struct, frozen=True):
-    """What ``/proc/PID/stat`` says of one process."""
-
-    pid: int
-    parent: int
-    ticks: int
-    """Its own processor time, and that of its children that have ended and been waited for."""
-
-
-def tree(roots: Sequence[int]) -> list[Stat]:
-    """Return the processes of some roots with all their descendants."""
-    children: defaultdict[int, list[Stat]] = defaultdict(list)
-    found = []
-    for stat in _all_stats():
-        children[stat.parent].append(stat)
-        if stat.pid in roots:
-            found.append(stat)
-    for stat in found:
-        found.extend(children[stat.pid])
-    return found
 
 
 def cpu_s(roots: Sequence[int]) -> float:
@@ -81,12 +58,3 @@ class Meter:
             self.peak_memory_mib = max(self.peak_memory_mib, memory_mib(self._roots))
             if self._is_over.wait(_INTERVAL_S):
                 return
-
-
-def _all_stats() -> Iterable[Stat]:
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # Fields count from the one after the command's name, which stands in brackets: state is 3 in proc(5).
-            fields = path.read_text().rpartition(")")[2].split()
-            ticks = sum(int(field) for field in fields[11:15])
-            yield Stat(int(path.parent.name), int(fields[1]), ticks)

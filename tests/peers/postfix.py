@@ -20,6 +20,7 @@ from typing import Self
 import trustme
 
 from tests.peers import ports
+from tests.peers.processes import every_process
 from tests.peers.programs import path_of
 
 _HOSTNAME = "mx.peer.example"
@@ -253,11 +254,4 @@ def _end_group(group: int) -> None:
 
 
 def _is_alive(group: int) -> bool:
-    """Whether a process group has members that are more than zombies, which are for init to bury."""
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # After the command's name in brackets: state, parent, process group.
-            state, _, process_group = path.read_text().rpartition(")")[2].split()[:3]
-            if int(process_group) == group and state != "Z":
-                return True
-    return False
+    return any(process.group == group and process.is_alive for process in every_process())

@@ -1,8 +1,11 @@
 """The rig itself: a test that leans on a peer is worth only as much as the peer's set-up."""
 
 import base64
+import signal
 import smtplib
 import ssl
+import subprocess
+import sys
 
 import dkim
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from tests.peers import ports
 from tests.peers.opendkim import OpenDkim
 from tests.peers.postfix import receiving_server, submission_relay
+from tests.peers.processes import every_process, kill_tree, tree
 from tests.peers.programs import PACKAGES, missing, why_missing
 from tests.peers.sink import Sink
 
@@ -79,3 +83,22 @@ def test_the_relay_passes_mail_on_with_a_valid_signature() -> None:
     verified = dkim.verify(message.content.replace(b"\n", b"\r\n"), dnsfunc=lambda name, timeout=5: record)
     assert verified
     assert b"a=rsa-sha256; c=relaxed/relaxed; d=peer.example;\n\ts=peer;" in message.content
+
+
+def test_killing_a_tree_reaches_descendants_in_sessions_of_their_own() -> None:
+    child = "import time; time.sleep(60)"
+    parent = (
+        "import subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}], start_new_session=True)\n"
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process:
+        child_pid = int(process.stdout.readline())
+        assert [stat.pid for stat in tree([process.pid])] == [process.pid, child_pid]
+
+        kill_tree(process.pid)
+
+    assert process.returncode == -signal.SIGKILL
+    assert not any(stat.pid == child_pid and stat.is_alive for stat in every_process())

@@ -1,10 +1,7 @@
 """A whole node on free loopback ports: configured, filled and started by the commands that an operator uses."""
 
-import contextlib
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.peers.ports import LOOPBACK, free_ports
+from tests.peers.processes import kill_tree
 
 DOMAIN = "bench.example"
 USERNAME = f"load@{DOMAIN}"
@@ -118,8 +116,7 @@ class Product:
         """Start serving and wait until the node says that it is ready."""
         command = [sys.executable, "-m", "postroad", "serve", "--config", str(self.configuration)]
         with self.log.open("ab") as log:
-            # A session of its own, so that the whole node can be killed at once.
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + _READY_S
         while not self.is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -136,7 +133,8 @@ class Product:
         try:
             process.wait(_STOP_S)
         except subprocess.TimeoutExpired as error:
-            _kill_group(process)
+            kill_tree(process.pid)
+            process.wait(_STOP_S)
             raise RuntimeError(
                 f"SIGTERM did not end the node; its log ends:\n{self.log.read_text()[-4000:]}"
             ) from error
@@ -145,7 +143,8 @@ class Product:
         """Kill supervisor and workers at the same instant, as a power cut would."""
         assert self._process is not None
         process, self._process = self._process, None
-        _kill_group(process)
+        kill_tree(process.pid)
+        process.wait(_STOP_S)
 
     def is_ready(self) -> bool:
         """Whether ``/readyz`` answers 200."""
@@ -173,9 +172,3 @@ class Product:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{self.admin_port}{path}", timeout=6) as reply:
             content: bytes = reply.read()
         return content
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(_STOP_S)
