@@ -5,6 +5,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from postroad.model.route import TlsRule
+from postroad.policy.retry import DEFAULT_SCHEDULE_TEXT
+
 
 class TimeoutSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long a receiving host may take; the defaults are the least that RFC 5321 §4.5.3.2 asks for."""
@@ -46,8 +49,97 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     max_hops: Annotated[int, Meta(ge=1, le=50, description="Host addresses tried within one attempt.")] = 5
 
 
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An address that mail leaves from."""
+
+    ipv4: Annotated[str, Meta(description="Local IPv4 address to send from; empty for none.")] = ""
+    ipv6: Annotated[str, Meta(description="Local IPv6 address to send from; empty for none.")] = ""
+    hostname: Annotated[
+        str, Meta(description="Name in EHLO for this address; empty for ``delivery.hostname``. It should resolve back.")
+    ] = ""
+
+
+class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where mail for some destinations goes instead of to their MX hosts, or on which terms."""
+
+    destination: Annotated[
+        str, Meta(min_length=1, description="``example.com``, ``*.example.com`` for domains below it, or ``*``.")
+    ]
+    host: Annotated[str, Meta(description="Host that takes the mail; empty leaves the choice to DNS.")] = ""
+    port: Annotated[int, Meta(ge=1, le=65_535, description="Port of that host.")] = 25
+    tls: Annotated[
+        TlsRule, Meta(description="never, opportunistic, encrypt, or verify (a public authority vouches for the name).")
+    ] = TlsRule.OPPORTUNISTIC
+    implicit_tls: Annotated[bool, Meta(description="Start with TLS at once, as on port 465.")] = False
+    username: Annotated[str, Meta(description="Name to log in with; empty for no login.")] = ""
+    password: Annotated[str, Meta(description="Password to log in with.")] = ""
+
+
+class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much is worked on at a time; every limit on a site holds for the whole installation."""
+
+    # Postfix keeps up to 20,000 recipients in its active queue; what is more stays in the table, at no cost here.
+    ready: Annotated[int, Meta(ge=10, le=1_000_000, description="Deliveries a worker holds in memory.")] = 10_000
+    ready_per_site: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Deliveries a worker holds for one site, so that others have room.")
+    ] = 2_000
+    claim: Annotated[int, Meta(ge=1, le=10_000, description="Deliveries claimed at a time.")] = 500
+    claim_per_lane: Annotated[
+        int, Meta(ge=1, le=1_000, description="Of these, per sending domain and destination in one round.")
+    ] = 20
+    poll_ms: Annotated[
+        int, Meta(ge=50, le=60_000, description="Milliseconds between looks for deliveries that have become due.")
+    ] = 1_000
+    # Longer than a transfer may take: RFC 5321 §4.5.3.2.6 gives the final dot alone ten minutes.
+    lease_s: Annotated[int, Meta(ge=60, le=86_400, description="Seconds a worker holds what it has claimed.")] = 1_800
+    sessions: Annotated[int, Meta(ge=1, le=20_000, description="SMTP sessions at work per worker.")] = 500
+    sessions_per_site: Annotated[
+        int, Meta(ge=1, le=1_000, description="SMTP sessions towards one site from one source, over all workers.")
+    ] = 20
+    first_sessions: Annotated[
+        int, Meta(ge=1, le=1_000, description="SMTP sessions towards a site that nothing is known of yet.")
+    ] = 5
+    batch: Annotated[int, Meta(ge=1, le=1_000, description="Deliveries handed to one session at a time.")] = 20
+    first_pause_s: Annotated[
+        int, Meta(ge=1, le=3600, description="Seconds a site is left alone after it refused a connection.")
+    ] = 30
+    longest_pause_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="Seconds such pauses grow to when the site goes on refusing.")
+    ] = 1_800
+    content_bytes: Annotated[
+        int, Meta(ge=1_000_000, description="Octets of content a worker holds for sessions at work.")
+    ] = 256_000_000
+    cache_bytes: Annotated[
+        int, Meta(ge=0, description="Octets of content kept for the other recipients of a message.")
+    ] = 64_000_000
+
+
 class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything under ``delivery`` in the configuration."""
 
+    hostname: Annotated[
+        str, Meta(description="Name this installation introduces itself by in EHLO; empty for the machine's name.")
+    ] = ""
+    smarthost: Annotated[
+        str, Meta(description="``host`` or ``host:port`` that takes all mail; empty to deliver to MX hosts.")
+    ] = ""
+    routes: Annotated[
+        tuple[RouteSettings, ...], Meta(description="Exceptions by destination; the most exact one counts.")
+    ] = ()
+    port: Annotated[int, Meta(ge=1, le=65_535, description="Port of MX hosts; for tests.")] = 25
+    tls: Annotated[TlsRule, Meta(description="TLS towards MX hosts: never, opportunistic, encrypt or verify.")] = (
+        TlsRule.OPPORTUNISTIC
+    )
+    sources: Annotated[
+        dict[str, SourceSettings], Meta(description="Addresses of this node to send from, by a name for each.")
+    ] = {}
+    pools: Annotated[
+        dict[str, dict[str, int]], Meta(description="Sources that share traffic, by pool, each with its weight.")
+    ] = {}
+    # RFC 5321 §4.5.4.1: retries go on for four to five days with many; three days are enough for today's receivers.
+    retry_schedule: Annotated[
+        str, Meta(description="Pauses after the first, second, … attempt; the last one repeats until the mail expires.")
+    ] = DEFAULT_SCHEDULE_TEXT
+    queue: QueueSettings = QueueSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     connections: ConnectionSettings = ConnectionSettings()

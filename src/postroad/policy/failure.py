@@ -26,7 +26,8 @@ from postroad.model.attempt import Attempt, FailureKind
 from postroad.model.outcome import AttemptFacts, BounceClass, Bounced, Deferred, Delivered, Outcome, Phase, Scope
 from postroad.policy.bounce_class import bounce_class_of
 
-_SET_UP = frozenset({Phase.DNS, Phase.CONNECT, Phase.GREETING, Phase.EHLO, Phase.STARTTLS, Phase.AUTH})
+SET_UP = frozenset({Phase.DNS, Phase.CONNECT, Phase.GREETING, Phase.EHLO, Phase.STARTTLS, Phase.AUTH})
+"""The phases before a host takes transactions: what fails there concerns every delivery of the site."""
 
 _OVER_RATE = re.compile(
     r"rate.?limit|throttl|too many (?:connections|messages|concurrent|sessions|errors)|slow down|too fast"
@@ -97,7 +98,7 @@ def _judge_reply(facts: AttemptFacts) -> Outcome:
 def _is_transient(facts: AttemptFacts, code: int) -> bool:
     if code < 500:
         return True
-    if facts.phase in _SET_UP:
+    if facts.phase in SET_UP:
         # A refusal before MAIL is about us or about the host, not about this message; what is wrong is often mended
         # within hours. RFC 7504 §4: 521 alone says that no later try will do better.
         return code != 521
@@ -112,10 +113,10 @@ def _is_transient(facts: AttemptFacts, code: int) -> bool:
 
 
 def _scope_of(facts: AttemptFacts) -> Scope:
-    if facts.phase in _SET_UP or _OVER_RATE.search(facts.text) or _OUR_ADDRESS.search(facts.text):
+    if facts.phase in SET_UP or _OVER_RATE.search(facts.text) or _OUR_ADDRESS.search(facts.text):
         return Scope.SITE
     return Scope.RECIPIENT if facts.phase is Phase.RCPT else Scope.MESSAGE
 
 
 def _scope_of_set_up(facts: AttemptFacts) -> Scope | None:
-    return Scope.SITE if facts.phase in _SET_UP else None
+    return Scope.SITE if facts.phase in SET_UP else None

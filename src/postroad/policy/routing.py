@@ -51,18 +51,12 @@ class NextHop(msgspec.Struct, frozen=True):
     """The destination, or the host that a rule names; an address needs no look-up."""
     rule: RouteRule | None
 
-    @property
-    def literal(self) -> str | None:
-        """The address itself, where the next hop is named by its address."""
-        return _address_in(self.domain)
-
 
 class Fate(enum.Enum):
     """What becomes of a delivery that has no route."""
 
     DEFERRED = "deferred"
     BOUNCED = "bounced"
-    CANCELLED = "cancelled"
 
 
 class NoRoute(msgspec.Struct, frozen=True):
@@ -72,6 +66,8 @@ class NoRoute(msgspec.Struct, frozen=True):
     enhanced_status: str
     text: str
     bounce_class: BounceClass
+    is_loop: bool = False
+    """The best host is ourselves; a report of ours ends here in silence."""
 
 
 def next_hop(destination: str, rules: RoutingRules) -> NextHop:
@@ -88,36 +84,18 @@ def rule_for(destination: str, rules: Iterable[RouteRule]) -> RouteRule | None:
     return max(fitting, key=lambda rule: (not rule.pattern.startswith("*"), len(rule.pattern)), default=None)
 
 
-def literal_hosts(hop: NextHop) -> MailHosts | None:
-    """Return the mail hosts of a next hop that is named by its address; null where DNS must be asked."""
-    literal = hop.literal
-    if literal is None:
-        return None
-    host = MailHost(literal, 0, (literal,))
-    return MailHosts(status=MxStatus.FOUND, hosts=(host,), is_implicit=True, expires_at=_NEVER)
-
-
 def route(
-    hop: NextHop,
-    mail_hosts: MailHosts,
-    source: EgressSource,
-    rules: RoutingRules,
-    shuffle: Shuffle,
-    *,
-    is_report: bool = False,
+    hop: NextHop, mail_hosts: MailHosts, source: EgressSource, rules: RoutingRules, shuffle: Shuffle
 ) -> Route | NoRoute:
-    """Return the route from one egress source to a next hop.
-
-    A report of ours (``is_report``) that would come back to ourselves is cancelled: nobody waits for it.
-    """
+    """Return the route from one egress source to a next hop, in a new random order of equal hosts."""
     if mail_hosts.status is not MxStatus.FOUND:
         return _without_hosts(hop.domain, mail_hosts)
     is_relayed = hop.rule is not None and hop.rule.host is not None
     hosts = mail_hosts.hosts if is_relayed else _before_ourselves(mail_hosts.hosts, rules)
     if not hosts:
         # RFC 5321 §5.1: the best host left is ourselves: sending on would make a loop.
-        fate = Fate.CANCELLED if is_report else Fate.BOUNCED
-        return NoRoute(fate, "5.4.6", f"Mail for {hop.domain} loops back to this server.", BounceClass.ROUTING)
+        text = f"Mail for {hop.domain} loops back to this server."
+        return NoRoute(Fate.BOUNCED, "5.4.6", text, BounceClass.ROUTING, is_loop=True)
     port = hop.rule.port if is_relayed and hop.rule is not None else rules.port
     hops = _hops(hosts, source, port, shuffle)
     if not hops:
@@ -148,26 +126,10 @@ def site_name(hosts: Iterable[MailHost], tls_rule: TlsRule | None = None) -> str
     return f"{name}!{tls_rule.value}" if tls_rule else name
 
 
-_NEVER = 1 << 62
-
-
 def _fits(pattern: str, destination: str) -> bool:
     if pattern.startswith("*."):
         return destination.endswith(pattern[1:])
     return pattern in ("*", destination)
-
-
-def _address_in(domain: str) -> str | None:
-    """Return the address in ``[192.0.2.1]``, ``[IPv6:2001:db8::1]`` (RFC 5321 §4.1.3) or in a bare address."""
-    text = domain[1:-1] if domain.startswith("[") and domain.endswith("]") else domain
-    if text[:5].lower() == "ipv6:":
-        text = text[5:]
-    if ":" not in text and not text[-1:].isdigit():
-        return None  # A name: the common case needs no exception.
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        return None
 
 
 def _relay_site(host: str, port: int) -> str:
@@ -175,24 +137,21 @@ def _relay_site(host: str, port: int) -> str:
 
 
 def _without_hosts(domain: str, mail_hosts: MailHosts) -> NoRoute:
-    because = f" {mail_hosts.detail}" if mail_hosts.detail else ""
-    match mail_hosts.status:
-        case MxStatus.NULL_MX:
-            # RFC 7505 §4.1: no attempt is made, and the code says why.
-            text = f"{domain} takes no mail (null MX).{because}"
-            return NoRoute(Fate.BOUNCED, "5.1.10", text, BounceClass.BAD_DOMAIN)
-        case MxStatus.NO_SUCH_DOMAIN:
-            # RFC 3463 §3.2: X.1.2 is a destination system that does not exist.
-            text = f"The domain {domain} does not exist.{because}"
-            return NoRoute(Fate.BOUNCED, "5.1.2", text, BounceClass.BAD_DOMAIN)
-        case MxStatus.NO_HOSTS:
-            # RFC 3463 §3.5: X.4.4 is a next hop that cannot be determined.
-            text = f"No mail host of {domain} has an address.{because}"
-            return NoRoute(Fate.BOUNCED, "5.4.4", text, BounceClass.BAD_DOMAIN)
-        case _:
-            # RFC 3463 §3.5: X.4.3 is a directory server, here DNS, that gives no answer.
-            text = f"Looking up the mail hosts of {domain} failed for now.{because}"
-            return NoRoute(Fate.DEFERRED, "4.4.3", text, BounceClass.ROUTING)
+    fate, enhanced_status, bounce_class, text = _WITHOUT_HOSTS[mail_hosts.status]
+    because = f": {mail_hosts.detail}" if mail_hosts.detail else ""
+    return NoRoute(fate, enhanced_status, f"{text.format(domain)}{because}.", bounce_class)
+
+
+_WITHOUT_HOSTS: dict[MxStatus, tuple[Fate, str, BounceClass, str]] = {
+    # RFC 7505 §4.1: no attempt is made, and the code says why.
+    MxStatus.NULL_MX: (Fate.BOUNCED, "5.1.10", BounceClass.BAD_DOMAIN, "{} takes no mail"),
+    # RFC 3463 §3.2: X.1.2 is a destination system that does not exist.
+    MxStatus.NO_SUCH_DOMAIN: (Fate.BOUNCED, "5.1.2", BounceClass.BAD_DOMAIN, "{} does not exist"),
+    # RFC 3463 §3.5: X.4.4 is a next hop that cannot be determined.
+    MxStatus.NO_HOSTS: (Fate.BOUNCED, "5.4.4", BounceClass.BAD_DOMAIN, "{} has no mail host that can be reached"),
+    # RFC 3463 §3.5: X.4.3 is a directory server, here DNS, that gives no answer.
+    MxStatus.TEMPORARY: (Fate.DEFERRED, "4.4.3", BounceClass.ROUTING, "{} could not be looked up"),
+}
 
 
 def _before_ourselves(hosts: tuple[MailHost, ...], rules: RoutingRules) -> tuple[MailHost, ...]:

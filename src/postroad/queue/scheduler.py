@@ -210,6 +210,11 @@ class Scheduler:
         """Keep a pause that another worker has found."""
         self._alter(key, now, lambda window: throttle.paused_elsewhere(window, until, reason))
 
+    def paused_until(self, key: LotKey) -> int | None:
+        """Return when a lot's last pause ends or ended; null for a lot that was never paused."""
+        lot = self._lots.get(key)
+        return (lot.window.paused_until or None) if lot is not None else None
+
     def withdraw(self, key: LotKey, now: int) -> list[Delivery]:
         """Take everything out of one lot's ready queue, as when its site is paused for long."""
         lot = self._lots.get(key)

@@ -14,7 +14,6 @@ from postroad.policy.routing import (
     NoRoute,
     RouteRule,
     RoutingRules,
-    literal_hosts,
     next_hop,
     route,
     rule_for,
@@ -41,10 +40,8 @@ def routed(mail_hosts: MailHosts, source: EgressSource = ANY, rules: RoutingRule
     return result
 
 
-def unrouted(
-    mail_hosts: MailHosts, source: EgressSource = ANY, rules: RoutingRules = RULES, **options: bool
-) -> NoRoute:
-    result = route(next_hop("example.com", rules), mail_hosts, source, rules, keep, **options)
+def unrouted(mail_hosts: MailHosts, source: EgressSource = ANY, rules: RoutingRules = RULES) -> NoRoute:
+    result = route(next_hop("example.com", rules), mail_hosts, source, rules, keep)
     assert isinstance(result, NoRoute)
     return result
 
@@ -100,10 +97,10 @@ def test_no_common_family_is_deferred_because_the_operator_can_mend_it() -> None
 def test_each_failure_of_dns_has_its_own_end(
     status: MxStatus, fate: Fate, code: str, bounce_class: BounceClass
 ) -> None:
-    verdict = unrouted(MailHosts(status=status, detail="The server said so."))
+    verdict = unrouted(MailHosts(status=status, detail="the server said so"))
     assert (fate, code, bounce_class) == (verdict.fate, verdict.enhanced_status, verdict.bounce_class)
-    assert verdict.text.startswith(("example.com", "The domain example.com", "No mail host", "Looking up"))
-    assert verdict.text.endswith("The server said so.")
+    assert verdict.text.startswith("example.com ")
+    assert verdict.text.endswith(": the server said so.")
 
 
 LOOP = found(
@@ -123,9 +120,8 @@ def test_our_own_host_and_those_no_better_are_left_out(rules: RoutingRules) -> N
 
 
 def test_a_destination_whose_best_host_is_ourselves_bounces_as_a_loop() -> None:
-    rules = RoutingRules(own_hosts=frozenset({"better.test"}))
-    assert ((verdict := unrouted(LOOP, rules=rules)).fate, verdict.enhanced_status) == (Fate.BOUNCED, "5.4.6")
-    assert Fate.CANCELLED is unrouted(LOOP, rules=rules, is_report=True).fate
+    verdict = unrouted(LOOP, rules=RoutingRules(own_hosts=frozenset({"better.test"})))
+    assert (verdict.fate, verdict.enhanced_status, verdict.is_loop) == (Fate.BOUNCED, "5.4.6", True)
 
 
 def test_a_relay_may_be_one_of_our_own_hosts() -> None:
@@ -172,29 +168,9 @@ def test_no_rule_fits_without_a_star() -> None:
     assert rule_for("other.test", [RouteRule(pattern="example.com")]) is None
 
 
-@pytest.mark.parametrize(
-    ("domain", "literal"),
-    [
-        ("[192.0.2.7]", "192.0.2.7"),
-        ("[IPv6:2001:db8::7]", "2001:db8::7"),
-        ("127.0.0.1", "127.0.0.1"),
-        ("::1", "::1"),
-        ("example.com", None),
-        ("host1", None),
-        ("[example.com]", None),
-    ],
-)
-def test_an_address_is_its_own_mail_host(domain: str, literal: str | None) -> None:
-    hosts = literal_hosts(NextHop(domain, None))
-    assert literal == (hosts.hosts[0].addresses[0] if hosts else None)
-
-
 def test_a_relay_named_by_an_ipv6_address_has_a_readable_site() -> None:
     rules = RoutingRules(rules=(RouteRule(pattern="*", host="::1", port=2525),))
-    hop = next_hop("example.com", rules)
-    hosts = literal_hosts(hop)
-    assert hosts is not None
-    assert routed(hosts, rules=rules).site == "[::1]:2525"
+    assert routed(found(MailHost("::1", 0, ("::1",))), rules=rules).site == "[::1]:2525"
 
 
 HOSTS = st.lists(

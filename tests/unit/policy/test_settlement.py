@@ -22,7 +22,6 @@ from postroad.model.outcome import (
 )
 from postroad.policy.retry import DEFAULT_SCHEDULE
 from postroad.policy.settlement import (
-    DSN_HANDED_ON,
     SenderFacts,
     SettlingFacts,
     cancel,
@@ -30,6 +29,7 @@ from postroad.policy.settlement import (
     settle,
     unattempted,
 )
+from postroad.protocol.smtp.transaction import NOT_SIGNED_FOR
 
 HOUR = 3_600_000
 NOW = 10 * HOUR
@@ -45,7 +45,9 @@ FACTS = AttemptFacts(
     started_at=NOW - 200,
     duration_ms=200,
 )
-DELIVERED = Delivered(msgspec.structs.replace(FACTS, code=250, enhanced_status="2.0.0", text="ok"))
+DELIVERED = Delivered(
+    msgspec.structs.replace(FACTS, code=250, enhanced_status="2.0.0", text="ok", notes=(NOT_SIGNED_FOR,))
+)
 DEFERRED = Deferred(FACTS, Scope.RECIPIENT, BounceClass.POLICY)
 BOUNCED = Bounced(msgspec.structs.replace(FACTS, code=550), Scope.RECIPIENT, BounceClass.BAD_MAILBOX)
 SENDER = SenderFacts(reverse_path="app@news.test", is_report=False, mails_bounces=True)
@@ -199,7 +201,7 @@ def test_reports_follow_notify(
 
 
 def test_no_report_on_success_where_the_next_hop_takes_care() -> None:
-    facts = msgspec.structs.replace(DELIVERED.facts, notes=(DSN_HANDED_ON,))
+    facts = msgspec.structs.replace(DELIVERED.facts, notes=())
     assert settle(delivery(notify=Notify.SUCCESS), Delivered(facts), SENDER, HOW).report is None
 
 

@@ -1,0 +1,255 @@
+"""How deliveries come into the ready set: claimed from the table or handed over by the accept, routed, and queued.
+
+Whatever cannot wait in memory goes back to the table with a time at which it may be claimed again, so that one full
+or paused site leaves room for the others.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable, Sequence
+
+import structlog
+
+from postroad.delivery.contents import Origin
+from postroad.delivery.parts import Parts
+from postroad.delivery.router import Course
+from postroad.model.delivery import Delivery
+from postroad.model.outcome import BounceClass, Bounced, Deferred, Phase, Scope
+from postroad.policy.routing import Fate, NoRoute
+from postroad.policy.settlement import unattempted
+from postroad.queue.scheduler import LotKey, Refusal
+from postroad.storage.database import Claim
+from postroad.storage.errors import StorageError
+
+log = structlog.get_logger()
+
+_LOOKUPS_AT_ONCE = 200
+_GATHER_S = 0.005
+"""How long a hint is left to be followed by others before it makes a claim."""
+_WHILE_FULL_MS = 10_000
+_WHILE_OTHERS_OWN_MS = 2_000
+_SPREAD_MS = 5_000
+_CLAIM_WHILE_FULL = 50
+
+
+class Intake:
+    """Fills the ready set of one worker."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.courses: dict[LotKey, Course] = {}
+        self.ready = asyncio.Event()
+        """Set when the ready set or what bounds it has changed."""
+        self._database = parts.database
+        self._ledger = parts.ledger
+        self._router = parts.router
+        self._scheduler = parts.scheduler
+        self._contents = parts.contents
+        self._settler = parts.settler
+        self._givens = parts.givens
+        self._settings = parts.settings.queue
+        self._is_stopping = False
+        self._hint = asyncio.Event()
+        self._looking_up: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)
+        self._lookups: set[asyncio.Task[None]] = set()
+        self._claiming = asyncio.Lock()
+        self._lookup_slots = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
+        self._group: asyncio.TaskGroup | None = None
+        self._unroutable: list[tuple[Delivery, NoRoute]] = []
+        self._something_unroutable = asyncio.Event()
+
+    @property
+    def room(self) -> int:
+        """How many more deliveries this worker may lease."""
+        return self._settings.ready - len(self._ledger)
+
+    def wake(self) -> None:
+        """Look for due deliveries soon."""
+        self._hint.set()
+
+    def is_open(self, delivery: Delivery) -> bool:
+        """Whether a delivery would find its site known, open and with room."""
+        if delivery.pool not in self._router.pools:
+            return False
+        now = self._givens.clock()
+        course = self._router.known(delivery, now)
+        return isinstance(course, Course) and self._scheduler.refusal(course.key, now) is None
+
+    def stop(self) -> None:
+        """Take nothing more in, and give back what waits for DNS."""
+        self._is_stopping = True
+        for lookup in self._lookups:
+            lookup.cancel()
+        for deliveries in self._looking_up.values():
+            self._ledger.give_back([delivery.id for delivery in deliveries], None)
+        self._looking_up.clear()
+
+    async def finish(self) -> None:
+        """After :meth:`stop`: wait for a claim under way, whose find goes back, and record what has no route."""
+        async with self._claiming:
+            pass
+        await self.settle_unroutable()
+
+    def forget_courses(self, but: Collection[LotKey]) -> None:
+        """Forget where lots go that the scheduler has forgotten."""
+        self.courses = {key: course for key, course in self.courses.items() if key in but}
+
+    async def keep_claiming(self, group: asyncio.TaskGroup) -> None:
+        """Claim what is due whenever there is room, until cancelled."""
+        self._group = group
+        while True:
+            async with self._claiming:
+                is_more_due = await self._claim()
+            if not is_more_due:
+                await self._wait_for_hint()
+
+    async def keep_settling_unroutable(self) -> None:
+        """Record what has no route, until cancelled."""
+        while True:
+            await self._something_unroutable.wait()
+            self._something_unroutable.clear()
+            await self.settle_unroutable()
+
+    def admit(self, deliveries: Iterable[Delivery]) -> int:
+        """Route and queue leased deliveries; returns how many found their place or are on their way to it."""
+        now = self._givens.clock()
+        return sum(self._admit(delivery, now) for delivery in deliveries)
+
+    def set_aside(self, deliveries: Iterable[Delivery], no_route: NoRoute) -> None:
+        """Have deliveries recorded as what has no route."""
+        self._unroutable += [(delivery, no_route) for delivery in deliveries]
+        self._something_unroutable.set()
+
+    def send_back(self, deliveries: Iterable[Delivery], until: int) -> None:
+        """Give deliveries of a paused site back to the table; those whose time is over end here."""
+        now = self._givens.clock()
+        waiting = []
+        for delivery in deliveries:
+            if delivery.expires_at <= now:
+                text = delivery.last_reply or "the site took no connection"
+                self.set_aside([delivery], NoRoute(Fate.DEFERRED, "4.4.1", text, BounceClass.ROUTING))
+            else:
+                waiting.append(delivery.id)
+        if waiting:
+            # A little apart, so that the return of a site is not the hour of all at once.
+            self._ledger.give_back(waiting, until + round(self._givens.jitter() * _SPREAD_MS))
+
+    async def _claim(self) -> bool:
+        """Claim once; returns whether another claim should follow at once."""
+        limit = min(self._settings.claim, self.room)
+        if limit <= 0 or self._is_stopping:
+            return False
+        now = self._givens.clock()
+        claim = Claim(
+            pools=tuple(self._router.pools),
+            owner=self._ledger.owner,
+            now=now,
+            lease_until=self._ledger.new_end(now),
+            limit=limit if self._scheduler.room > 0 else min(limit, _CLAIM_WHILE_FULL),
+            per_lane=self._settings.claim_per_lane,
+        )
+        try:
+            deliveries = await self._database.claim(claim)
+        except StorageError as error:
+            log.warning("claim_failed", error=str(error))
+            return False
+        self._ledger.take(deliveries)
+        if self._is_stopping:
+            self._ledger.give_back([delivery.id for delivery in deliveries], None)
+            return False
+        return self.admit(deliveries) > 0 and len(deliveries) == limit
+
+    async def _wait_for_hint(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.poll_ms / 1000):
+                await self._hint.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(_GATHER_S)
+        self._hint.clear()
+
+    def _admit(self, delivery: Delivery, now: int) -> bool:
+        if delivery.pool not in self._router.pools:
+            # The pools of this node were changed since the claim.
+            self._ledger.give_back([delivery.id], None)
+            return False
+        course = self._router.known(delivery, now)
+        if course is None:
+            self._look_up(delivery)
+            return True
+        return self._enqueue(delivery, course, now)
+
+    def _enqueue(self, delivery: Delivery, course: Course | NoRoute, now: int) -> bool:
+        if isinstance(course, NoRoute):
+            self.set_aside([delivery], course)
+            return True
+        refusal = self._scheduler.add(course.key, delivery, now)
+        match refusal:
+            case None:
+                self.courses[course.key] = course
+                self.ready.set()
+                return True
+            case Refusal.SITE_PAUSED:
+                self.send_back([delivery], self._scheduler.paused_until(course.key) or now)
+            case Refusal.NO_SHARE:
+                self._ledger.give_back([delivery.id], now + _WHILE_OTHERS_OWN_MS)
+            case Refusal.LOT_FULL | Refusal.READY_SET_FULL:
+                self._ledger.give_back([delivery.id], now + _WHILE_FULL_MS)
+        return False
+
+    def _look_up(self, delivery: Delivery) -> None:
+        waiting = self._looking_up[delivery.pool, delivery.destination]
+        waiting.append(delivery)
+        if len(waiting) == 1 and self._group is not None:
+            lookup = self._group.create_task(self._find(delivery))
+            self._lookups.add(lookup)
+            lookup.add_done_callback(self._lookups.discard)
+
+    async def _find(self, first: Delivery) -> None:
+        async with self._lookup_slots:
+            await self._router.find(first)
+        now = self._givens.clock()
+        deliveries = self._looking_up.pop((first.pool, first.destination))
+        for delivery in deliveries:
+            # Another delivery of the destination may leave from another source: each asks, DNS has answered.
+            course = self._router.known(delivery, now)
+            self._enqueue(delivery, course if course is not None else await self._router.find(delivery), now)
+
+    async def settle_unroutable(self) -> None:
+        """Record what has no route so far."""
+        items = deque(self._unroutable)
+        self._unroutable.clear()
+        try:
+            origins = await self._origins([delivery for delivery, _ in items])
+            while items:
+                delivery, no_route = items[0]
+                await self._settle_unroutable(delivery, no_route, origins.get(delivery.message_id))
+                items.popleft()
+        except StorageError as error:
+            log.warning("reading_messages_failed", deliveries=len(items), error=str(error))
+            self._ledger.give_back([delivery.id for delivery, _ in items], self._givens.clock() + _WHILE_FULL_MS)
+
+    async def _origins(self, deliveries: Sequence[Delivery]) -> dict[int, Origin]:
+        found = await self._contents.messages(delivery.message_id for delivery in deliveries)
+        origins: dict[int, Origin] = {}
+        for message_id, message in found.items():
+            # A domain that is gone has nobody to tell; its deliveries end all the same.
+            with contextlib.suppress(LookupError):
+                origins[message_id] = await self._contents.origin(message)
+        return origins
+
+    async def _settle_unroutable(self, delivery: Delivery, no_route: NoRoute, origin: Origin | None) -> None:
+        if no_route.is_loop and origin is not None and origin.message.is_report:
+            self._settler.cancel(delivery, no_route.text)
+            return
+        now = self._givens.clock()
+        facts = unattempted(Phase.DNS, no_route.text, no_route.enhanced_status, now)
+        if no_route.fate is Fate.DEFERRED and now < delivery.expires_at:
+            self._settler.settle(delivery, Deferred(facts, Scope.SITE, no_route.bounce_class), origin, None)
+            return
+        content = await self._contents.stored(origin.message) if origin is not None else None
+        if no_route.fate is Fate.BOUNCED:
+            outcome: Bounced | Deferred = Bounced(facts, Scope.SITE, no_route.bounce_class)
+        else:
+            outcome = Deferred(facts, Scope.SITE, no_route.bounce_class)
+        self._settler.settle(delivery, outcome, origin, content)
