@@ -62,19 +62,27 @@ def empty_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return Place(server.get_uri(name), tmp_path)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """A migrated, empty database."""
-    if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "postroad.sqlite")
-        yield Place("", tmp_path)
-        return
-    server = request.getfixturevalue("postgres_server")
-    pattern = request.getfixturevalue("postgres_template")
+@pytest.fixture
+def sqlite_place(sqlite_template: Path, tmp_path: Path) -> Place:
+    """A migrated, empty file."""
+    shutil.copy(sqlite_template, tmp_path / "postroad.sqlite")
+    return Place("", tmp_path)
+
+
+@pytest.fixture
+def postgres_place(postgres_server: Any, postgres_template: str, tmp_path: Path) -> Iterator[Place]:
+    """A migrated, empty database on the server."""
     name = f"test_{next(_numbers)}"
-    _administer(server.get_uri(), f"CREATE DATABASE {name} TEMPLATE {pattern}")
-    yield Place(server.get_uri(name), tmp_path)
-    _administer(server.get_uri(), f"DROP DATABASE {name} WITH (FORCE)")
+    _administer(postgres_server.get_uri(), f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    yield Place(postgres_server.get_uri(name), tmp_path)
+    _administer(postgres_server.get_uri(), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """A migrated, empty database of each engine."""
+    found: Place = request.getfixturevalue(f"{request.param}_place")
+    return found
 
 
 @pytest.fixture

@@ -1,0 +1,100 @@
+"""The schema: made in steps, refused when it is another one than this version's."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from postroad.storage.engine import Database, open_database
+from postroad.storage.errors import SchemaMismatch, StorageError, StorageUnavailable
+from postroad.storage.location import PostgresServer, SqliteFile, locate
+from postroad.storage.migrate import migrate, schema_state
+from postroad.storage.schema import metadata
+from tests.storage.samples import NOW, Place
+
+
+async def _open(place: Place) -> Database:
+    return await open_database(place.url, data_dir=place.data_dir, clock=lambda: NOW)
+
+
+def test_migrating_runs_each_step_once(empty_place: Place) -> None:
+    before = schema_state(*empty_place)
+    steps = migrate(*empty_place)
+    after = schema_state(*empty_place)
+
+    assert (before.current, before.is_current, before.is_newer) == (None, False, False)
+    assert steps[0] == "0001"
+    assert (after.current, after.is_current) == (steps[-1], True)
+    assert migrate(*empty_place) == []
+
+
+async def test_nodes_that_migrate_at_the_same_time_take_turns(empty_place: Place) -> None:
+    results = await asyncio.gather(*(asyncio.to_thread(migrate, *empty_place) for _ in range(3)))
+
+    assert sorted(map(len, results))[:2] == [0, 0]
+    assert schema_state(*empty_place).is_current
+
+
+async def test_a_database_that_is_not_migrated_is_not_opened(empty_place: Place) -> None:
+    with pytest.raises(SchemaMismatch, match="run postroad migrate"):
+        await _open(empty_place)
+
+
+async def test_a_newer_schema_is_refused_with_what_to_do(place: Place) -> None:
+    def pretend(connection: sqlalchemy.Connection) -> None:
+        connection.execute(sqlalchemy.text("UPDATE alembic_version SET version_num = '9999'"))
+
+    database = await _open(place)
+    await database.write(pretend)
+    await database.close()
+
+    assert schema_state(*place).is_newer
+    with pytest.raises(SchemaMismatch, match="install the newer"):
+        await _open(place)
+    with pytest.raises(SchemaMismatch, match="install the newer"):
+        await asyncio.to_thread(migrate, *place)
+
+
+async def test_the_tables_are_those_that_statements_name(database: Database) -> None:
+    def reflect(connection: sqlalchemy.Connection) -> dict[str, dict[str, tuple[str, bool]]]:
+        found = sqlalchemy.MetaData()
+        found.reflect(connection)
+        return {
+            name: {column.name: (_family(column), bool(column.nullable)) for column in table.columns}
+            for name, table in found.tables.items()
+            if name != "alembic_version"
+        }
+
+    expected = {
+        name: {column.name: (_family(column), bool(column.nullable)) for column in table.columns}
+        for name, table in metadata.tables.items()
+    }
+    assert expected == await database.read(reflect)
+
+
+def _family(column: sqlalchemy.Column[object]) -> str:
+    """SQLite has one kind of integer, whatever it is called."""
+    kind = column.type
+    if isinstance(kind, sqlalchemy.Integer | sqlalchemy.BigInteger):
+        return "integer"
+    return {"BYTEA": "BLOB"}.get(str(kind).upper(), str(kind).upper())
+
+
+async def test_a_server_that_is_away_is_said_so(place: Place) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    with pytest.raises(StorageUnavailable):
+        await open_database(url, data_dir=place.data_dir, clock=lambda: NOW)
+
+
+def test_urls_name_files_and_servers() -> None:
+    folder = Path("/data")
+    assert locate("", folder) == SqliteFile(Path("/data/postroad.sqlite"))
+    assert locate("sqlite:///mail.sqlite", folder) == SqliteFile(Path("/data/mail.sqlite"))
+    assert locate("sqlite:////srv/mail.sqlite", folder) == SqliteFile(Path("/srv/mail.sqlite"))
+    server = locate("postgres://u:p@db/postroad?sslmode=require", folder)
+    assert isinstance(server, PostgresServer)
+    assert server.sqlalchemy_url == "postgresql+asyncpg://u:p@db/postroad?sslmode=require"
+    for wrong in ("mysql://db/x", "sqlite://mail", "mail.sqlite"):
+        with pytest.raises(StorageError, match=r"database\.url"):
+            locate(wrong, folder)

@@ -1,0 +1,133 @@
+"""Counters, retention and searching of events."""
+
+import asyncio
+
+import sqlalchemy
+
+from postroad.model.event import EventType
+from postroad.storage import bodies, counters, events, messages
+from postroad.storage.counters import HOUR_MS, Count, Period
+from postroad.storage.engine import Database
+from postroad.storage.events import EventSelector
+from tests.storage.samples import DATA_TABLES, DAY, NOW, accepted, claim, column, count_rows, rejected, settled
+
+HOUR = NOW // HOUR_MS
+
+
+async def _count(database: Database, period: Period = Period.HOUR, domain_id: int | None = None) -> dict[str, int]:
+    since, until = (HOUR, HOUR + 48) if period is Period.HOUR else (HOUR // 24, HOUR // 24 + 2)
+    found = await database.read(counters.read, period, since, until, domain_id)
+    return {count.type: count.count for count in found}
+
+
+async def test_counts_are_right_before_while_and_after_folding(database: Database) -> None:
+    for _ in range(30):
+        await database.append_events([rejected()])
+    steps = [await _count(database)]
+    while await database.write(counters.fold, 7):
+        steps.append(await _count(database))
+
+    assert len(steps) == 6
+    assert steps == [{"rejected": 30}] * 6
+    assert await _count(database, Period.DAY) == {"rejected": 30}
+    assert await database.read(column, "SELECT id FROM counter_deltas") == []
+
+
+async def test_folding_at_the_same_time_as_writing_counts_once(database: Database) -> None:
+    async def write() -> None:
+        for _ in range(40):
+            await database.append_events([rejected(), rejected(domain_id=2)])
+
+    async def fold() -> None:
+        for _ in range(30):
+            await database.write(counters.fold, 5)
+
+    await asyncio.gather(write(), fold(), write(), fold())
+
+    assert await _count(database, domain_id=1) == {"rejected": 80}
+    assert await _count(database, domain_id=2) == {"rejected": 80}
+    while await database.write(counters.fold, 50):
+        pass
+    assert await _count(database, domain_id=2) == {"rejected": 80}
+
+
+async def test_a_failed_fold_changes_no_count(database: Database) -> None:
+    await database.append_events([rejected()])
+
+    def fold_and_fail(connection: sqlalchemy.Connection) -> None:
+        counters.fold(connection, 10)
+        raise LookupError
+
+    result = await asyncio.gather(database.write(fold_and_fail), return_exceptions=True)
+
+    assert isinstance(result[0], LookupError)
+    assert await _count(database) == {"rejected": 1}
+    assert await database.read(column, "SELECT count FROM counter_deltas") == [1]
+
+
+async def test_hours_and_days_are_kept_apart(database: Database) -> None:
+    for at in (NOW, NOW + HOUR_MS, NOW + DAY):
+        await database.append_events([rejected(at=at)])
+    await database.write(counters.fold, 2)
+
+    hourly = await database.read(counters.read, Period.HOUR, HOUR, HOUR + 25)
+    daily = await database.read(counters.read, Period.DAY, HOUR // 24, HOUR // 24 + 2)
+
+    assert [(count.period, count.count) for count in hourly] == [(HOUR, 1), (HOUR + 1, 1), (HOUR + 24, 1)]
+    assert sum(count.count for count in daily) == 3
+    assert hourly[0] == Count(domain_id=1, period=HOUR, dimension="all", key="", type="rejected", count=1)
+
+
+async def test_content_goes_when_its_time_has_come_and_not_before(database: Database) -> None:
+    kept, gone, waiting = accepted(keep_content_ms=DAY), accepted(content=b"x" * 300_000), accepted(due_at=NOW + 1)
+    for one in (kept, gone, waiting):
+        await database.accept(one)
+    for delivery in await database.claim(claim()):
+        await database.settle([settled(delivery)], {})
+
+    assert await database.write(bodies.delete_due, NOW, 10) == 1
+    assert await database.write(bodies.delete_due, NOW, 10) == 0
+    left = await database.read(bodies.read_many, [one.message.id for one in (kept, gone, waiting)])
+    assert left == {one.message.id: one.content for one in (kept, waiting)}
+    assert await database.read(bodies.read, gone.message.id) is None
+    assert await database.write(bodies.delete_due, NOW + DAY, 10) == 1
+
+
+async def test_finished_messages_go_in_slices_and_open_ones_stay(database: Database) -> None:
+    finished = [accepted("a@example.net", "b@example.net") for _ in range(5)]
+    still_open = accepted(due_at=NOW + 30 * DAY)
+    for one in [*finished, still_open]:
+        await database.accept(one)
+    await database.settle([settled(delivery) for delivery in await database.claim(claim())], {})
+
+    assert await database.write(messages.delete_finished_before, NOW, 3) == 0
+    later = NOW + DAY
+    assert [await database.write(messages.delete_finished_before, later, 3) for _ in range(3)] == [3, 2, 0]
+
+    counts = await database.read(count_rows, DATA_TABLES)
+    assert (counts["messages"], counts["deliveries"], counts["bodies"]) == (1, 1, 1)
+
+
+async def test_old_events_go_in_slices(database: Database) -> None:
+    await database.append_events([rejected() for _ in range(5)])
+
+    assert await database.write(events.delete_before, NOW, 10) == 0
+    assert [await database.write(events.delete_before, NOW + DAY, 3) for _ in range(3)] == [3, 2, 0]
+
+
+async def test_events_are_searched_page_by_page(database: Database) -> None:
+    offered = accepted("a@example.net", "b@example.net")
+    await database.accept(offered)
+    await database.append_events([rejected(domain_id=2), rejected()])
+
+    async def found(limit: int = 10, after: int = 0, **wanted: object) -> list[tuple[EventType, int]]:
+        selector = EventSelector(**wanted)  # type: ignore[arg-type]
+        return [(event.type, event.domain_id) for event in await database.read(events.search, selector, limit, after)]
+
+    first_page = await database.read(events.search, EventSelector(), 2)
+    assert first_page == list(offered.events)
+    assert await found(after=first_page[-1].id) == [(EventType.REJECTED, 2), (EventType.REJECTED, 1)]
+    assert await found(types=(EventType.REJECTED,), domain_id=1) == [(EventType.REJECTED, 1)]
+    assert await found(message_id=offered.message.id, account_id=1) == [(EventType.ACCEPTED, 1)] * 2
+    assert await found(until=NOW) == []
+    assert len(await found(since=NOW, until=NOW + 1000)) == 4
