@@ -1,1 +1,27 @@
-"""Ring 11: the commands, one file per noun."""
+"""Ring 11: the commands, one file per noun; nouns come first, then verbs.
+
+Exit codes: 0 done, 1 refused with a sentence on the error output, 2 not understood.
+"""
+
+from postroad.cli.group import LazyGroup
+
+COMMANDS = {
+    "dev": "postroad.cli.dev:dev",
+    "serve": "postroad.cli.serve:serve",
+    "check": "postroad.cli.check:check",
+    "migrate": "postroad.cli.migrate:migrate",
+    "backup": "postroad.cli.backup:backup",
+    "restore": "postroad.cli.backup:restore",
+    "account": "postroad.cli.account:account",
+    "domain": "postroad.cli.domain:domain",
+    "smtp-user": "postroad.cli.smtp_user:smtp_user",
+    "message": "postroad.cli.message:message",
+    "queue": "postroad.cli.queue:queue",
+    "route": "postroad.cli.route:route",
+    "events": "postroad.cli.events:events",
+    "stats": "postroad.cli.stats:stats",
+}
+"""Every command, by the place of its code."""
+
+main = LazyGroup("postroad", COMMANDS, "Postroad: a self-hosted email sending platform.")
+"""The ``postroad`` command."""

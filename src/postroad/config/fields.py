@@ -31,6 +31,10 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     description: str
     fields: tuple[SettingField, ...]
+    header: str = ""
+    """How the table begins in the file: ``[smtp]``, and ``[[delivery.routes]]`` where it can be repeated."""
+    is_repeated: bool = False
+    """One of any number of such tables; its settings have no path and no variable of their own."""
 
 
 def sections_of(struct: type[msgspec.Struct]) -> tuple[Section, ...]:
@@ -40,25 +44,44 @@ def sections_of(struct: type[msgspec.Struct]) -> tuple[Section, ...]:
 
 def fields_by_path(struct: type[msgspec.Struct]) -> dict[str, SettingField]:
     """Return every setting by its dotted path."""
-    return {field.path: field for section in sections_of(struct) for field in section.fields}
+    sections = (section for section in sections_of(struct) if not section.is_repeated)
+    return {field.path: field for section in sections for field in section.fields}
 
 
-def _sections(info: inspect.Type, path: str) -> Iterator[Section]:
+def _sections(info: inspect.Type, path: str, header: str = "", *, is_repeated: bool = False) -> Iterator[Section]:
     if not isinstance(info, inspect.StructType):
         raise TypeError(f"{path} is not a section of settings")
-    fields, tables = [], []
+    fields: list[SettingField] = []
+    inner_sections: list[Iterator[Section]] = []
     for field in info.fields:
-        inner, sentence = _unwrapped(field.type)
+        inner, _ = _unwrapped(field.type)
         name = f"{path}.{field.encode_name}" if path else field.encode_name
         if isinstance(inner, inspect.StructType):
-            tables.append((inner, name))
+            inner_sections.append(_sections(inner, name, f"[{name}]"))
             continue
-        default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-        kind, type_text = _kind_of(inner)
-        fields.append(SettingField(path=name, kind=kind, type_text=type_text, default=default, description=sentence))
-    yield Section(path=path, description=(info.cls.__doc__ or "").splitlines()[0], fields=tuple(fields))
-    for inner, name in tables:
-        yield from _sections(inner, name)
+        fields.append(_field(field, name))
+        match inner:
+            case inspect.DictType(value_type=inspect.StructType() as item):
+                inner_sections.append(_sections(item, f"{name}.NAME", f"[{name}.NAME]", is_repeated=True))
+            case inspect.VarTupleType(item_type=inspect.StructType() as item):
+                inner_sections.append(_sections(item, name, f"[[{name}]]", is_repeated=True))
+    description = (info.cls.__doc__ or "").splitlines()[0]
+    yield Section(path=path, description=description, fields=tuple(fields), header=header, is_repeated=is_repeated)
+    for sections in inner_sections:
+        yield from sections
+
+
+def _field(field: inspect.Field, path: str) -> SettingField:
+    inner, sentence = _unwrapped(field.type)
+    kind, type_text = _kind_of(inner)
+    default = field.default_factory() if field.default is msgspec.NODEFAULT and not field.required else field.default
+    return SettingField(
+        path=path,
+        kind=kind,
+        type_text=type_text,
+        default=None if default is msgspec.NODEFAULT else default,
+        description=sentence.replace("``", "`"),
+    )
 
 
 def _unwrapped(info: inspect.Type) -> tuple[inspect.Type, str]:
@@ -92,14 +115,16 @@ def _kind_of(info: inspect.Type) -> tuple[Kind, str]:
         case inspect.VarTupleType() | inspect.ListType():
             return "list", "list of " + _plural(_unwrapped(info.item_type)[0])
         case inspect.DictType():
-            return "table", "table: name to " + _kind_of(_unwrapped(info.value_type)[0])[1]
+            value = _unwrapped(info.value_type)[0]
+            named = "a table" if isinstance(value, inspect.StructType) else _kind_of(value)[1]
+            return "table", f"table: for each name {named}"
         case _:
             raise TypeError(f"settings have no form for {type(info).__name__}")
 
 
 def _plural(item: inspect.Type) -> str:
     if isinstance(item, inspect.StructType):
-        return "tables with " + ", ".join(f"`{field.encode_name}`" for field in item.fields)
+        return "tables"
     kind, type_text = _kind_of(item)
     return {"int": "whole numbers", "float": "numbers", "text": "texts"}.get(kind, type_text)
 

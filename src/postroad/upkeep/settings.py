@@ -19,3 +19,9 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     interval_s: Annotated[
         int, msgspec.Meta(ge=1, le=3600, description="Seconds between two rounds of upkeep when nothing is left over.")
     ] = 10
+    worker_silence_s: Annotated[
+        int,
+        msgspec.Meta(
+            ge=10, le=3600, description="Seconds without a sign of life after which a worker's deliveries are freed."
+        ),
+    ] = 60

@@ -1,0 +1,292 @@
+"""``postroad domain``: the names that mail is sent from, and the records they publish."""
+
+import contextlib
+import difflib
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from postroad.accounts.accounts import Accounts
+from postroad.cli.invocation import Invocation, open_vault, refuse, with_database
+from postroad.cli.output import answer, facts, local_time, table, utc_time
+from postroad.dns import resolver
+from postroad.domains.registration import Registration
+from postroad.domains.settings import installation_names
+from postroad.domains.verification import Verification
+from postroad.model.account import Account
+from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingDomain
+from postroad.net.clock import now_ms
+from postroad.policy.alignment import OrganisationalDomains
+from postroad.policy.record_comparison import RecordVerdict, VerdictStatus
+from postroad.policy.records import ExpectedRecord, as_zone_line, dkim_zone_records
+from postroad.storage import domains as domain_rows
+from postroad.storage.database import Database
+
+
+@click.group()
+def domain() -> None:
+    """Sending domains: the names that mail may be sent from."""
+
+
+class _Services(msgspec.Struct, frozen=True):
+    """The domain services of one command."""
+
+    registration: Registration
+    verification: Verification
+
+
+@contextlib.asynccontextmanager
+async def _services(invocation: Invocation, database: Database) -> AsyncIterator[_Services]:
+    settings = invocation.settings
+    vault = await open_vault(invocation, database)
+    organisational_domain_of = OrganisationalDomains()
+    # Without a cache in front: a record published a moment ago is to be seen.
+    try:
+        lookup = resolver.from_settings(settings.dns, now_ms)
+    except ValueError as error:
+        refuse(f"dns.resolvers: {error}.")
+    try:
+        yield _Services(
+            Registration(database, vault, settings.domains, organisational_domain_of, now_ms),
+            Verification(
+                database,
+                vault,
+                lookup,
+                settings=settings.domains,
+                names=installation_names(settings.domains),
+                organisational_domain_of=organisational_domain_of,
+                clock=now_ms,
+            ),
+        )
+    finally:
+        await lookup.aclose()
+
+
+@domain.command()
+@click.argument("name")
+@click.option("--account", "account_name", help="Account it belongs to; without it the default one.")
+@with_database
+async def add(invocation: Invocation, database: Database, name: str, account_name: str | None) -> None:
+    """Add a sending domain and print the DNS records to publish."""
+    account = await Accounts(database, now_ms).find(account_name)
+    async with _services(invocation, database) as services:
+        added = await services.registration.add(account.id, name)
+        await _answer_with_records(invocation, services, added, account)
+
+
+@domain.command("list")
+@click.option("--account", "account_name", help="Only the domains of this account.")
+@with_database
+async def list_domains(invocation: Invocation, database: Database, account_name: str | None) -> None:
+    """List sending domains."""
+    accounts = {one.id: one for one in await Accounts(database, now_ms).all()}
+    found = await database.read(domain_rows.list_all)
+    if account_name is not None:
+        account = await Accounts(database, now_ms).find(account_name)
+        found = [one for one in found if one.account_id == account.id]
+    rows = [(one.name, _standing(one), accounts[one.account_id].name, local_time(one.checked_at)) for one in found]
+    documents = [_document(one, accounts[one.account_id]) for one in found]
+    answer(invocation, documents, table(("DOMAIN", "STATE", "ACCOUNT", "CHECKED"), rows))
+
+
+@domain.command()
+@click.argument("name")
+@with_database
+async def show(invocation: Invocation, database: Database, name: str) -> None:
+    """Show a domain, its settings and the DNS records to publish, ready to paste into a zone."""
+    async with _services(invocation, database) as services:
+        found = await services.registration.find(name)
+        await _answer_with_records(invocation, services, found, await _account_of(database, found))
+
+
+@domain.command()
+@click.argument("name")
+@with_database
+async def verify(invocation: Invocation, database: Database, name: str) -> None:
+    """Compare each record with live DNS and say what is missing or different; an unverified domain becomes active."""
+    async with _services(invocation, database) as services:
+        before = await services.registration.find(name)
+        verdicts = await services.verification.verify(before.id)
+        after = await services.registration.find(name)
+    document = _document(after, await _account_of(database, after)) | {"records": [_judged(one) for one in verdicts]}
+    closing = f"{after.name} is {_standing(after)}."
+    answer(invocation, document, "\n".join([*itertools.chain(*map(_verdict_lines, verdicts)), closing]))
+    if any(one.expected.is_required and one.status is not VerdictStatus.OK for one in verdicts):
+        refuse(f"{after.name} does not publish all that it needs.")
+
+
+@domain.command()
+@click.argument("name")
+@with_database
+async def approve(invocation: Invocation, database: Database, name: str) -> None:
+    """Let a domain that waits for the operator be verified."""
+    async with _services(invocation, database) as services:
+        changed = await services.registration.approve(name)
+    answer(invocation, _document(changed, await _account_of(database, changed)), f"{changed.name} is approved.")
+
+
+@domain.command()
+@click.argument("name")
+@with_database
+async def reject(invocation: Invocation, database: Database, name: str) -> None:
+    """Refuse a domain that waits for the operator."""
+    async with _services(invocation, database) as services:
+        changed = await services.registration.reject(name)
+    answer(invocation, _document(changed, await _account_of(database, changed)), f"{changed.name} is rejected.")
+
+
+@domain.command("set")
+@click.argument("name")
+@click.argument("assignments", nargs=-1, required=True, metavar="KEY=VALUE...")
+@with_database
+async def set_settings(invocation: Invocation, database: Database, name: str, assignments: Sequence[str]) -> None:
+    """Change a domain's settings; `domain show` names them all."""
+    async with _services(invocation, database) as services:
+        found = await services.registration.find(name)
+        changed = await services.registration.change_settings(name, changed_settings(found.settings, assignments))
+    answer(
+        invocation,
+        _document(changed, await _account_of(database, changed)),
+        facts((key, _shown(value)) for key, value in msgspec.structs.asdict(changed.settings).items()),
+    )
+
+
+@domain.command("rotate-dkim")
+@click.argument("name")
+@with_database
+async def rotate_dkim(invocation: Invocation, database: Database, name: str) -> None:
+    """Make a new DKIM key under the other selector; the old one signs until the new one is seen in DNS."""
+    async with _services(invocation, database) as services:
+        await services.registration.rotate_dkim(name)
+        found = await services.registration.find(name)
+        await _answer_with_records(invocation, services, found, await _account_of(database, found))
+
+
+def changed_settings(settings: DomainSettings, assignments: Sequence[str]) -> DomainSettings:
+    """Return settings with ``KEY=VALUE`` assignments made; refuses what is not known or does not fit."""
+    values = msgspec.structs.asdict(settings)
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise click.UsageError(f"{assignment!r} is not KEY=VALUE.")
+        if key not in values:
+            near = difflib.get_close_matches(key, values, n=1)
+            refuse(f"{key} is not a setting of a domain{f'; did you mean {near[0]}?' if near else '.'}")
+        values[key] = {"on": "true", "off": "false"}.get(text, text)
+    try:
+        return msgspec.convert(values, DomainSettings, strict=False)
+    except msgspec.ValidationError as error:
+        refuse(f"{error}.".replace("`", ""))
+
+
+async def _account_of(database: Database, domain: SendingDomain) -> Account:
+    return next(one for one in await Accounts(database, now_ms).all() if one.id == domain.account_id)
+
+
+async def _answer_with_records(
+    invocation: Invocation, services: _Services, domain: SendingDomain, account: Account
+) -> None:
+    records = await services.verification.expected(domain)
+    keys = await services.registration.keys_of(domain)
+    zone = invocation.settings.domains.dkim_zone
+    own = dkim_zone_records(domain.name, tuple(keys), zone) if zone else ()
+    document = _document(domain, account) | {
+        "keys": [_key_document(key) for key in keys],
+        "records": [_record(one) for one in records],
+        "operator_records": [_record(one) for one in own],
+    }
+    answer(invocation, document, _description(domain, account, keys, records, own))
+
+
+def _description(
+    domain: SendingDomain,
+    account: Account,
+    keys: Sequence[DkimKey],
+    records: Sequence[ExpectedRecord],
+    own: Sequence[ExpectedRecord],
+) -> str:
+    settings = " ".join(f"{key}={_shown(value)}" for key, value in msgspec.structs.asdict(domain.settings).items())
+    pairs = [
+        ("domain", domain.name),
+        ("state", _standing(domain)),
+        ("account", account.name),
+        ("settings", settings),
+        ("keys", "\n".join(f"{key.selector}: {key.algorithm.value}, {key.state.value}" for key in keys)),
+    ]
+    parts = [facts(pairs), f"Publish in the zone of {domain.name}:", _zone_lines(records)]
+    if own:
+        parts += ["Serve in your own zone:", _zone_lines(own)]
+    if domain.state is DomainState.UNVERIFIED:
+        parts.append(f"Then run: postroad domain verify {domain.name}")
+    return "\n\n".join(parts)
+
+
+def _zone_lines(records: Sequence[ExpectedRecord]) -> str:
+    return "\n".join(
+        f"; {'required' if one.is_required else 'recommended'}: {one.reason}\n{as_zone_line(one)}" for one in records
+    )
+
+
+def _verdict_lines(verdict: RecordVerdict) -> list[str]:
+    mark = "ok" if verdict.status is VerdictStatus.OK else verdict.status.value.upper()
+    weight = "" if verdict.expected.is_required else " (recommended)"
+    lines = [f"{mark:<9}  {verdict.expected.form} {verdict.expected.name}{weight}"]
+    if verdict.status is not VerdictStatus.OK:
+        lines += [f"           {verdict.hint}"] if verdict.hint else []
+        lines += [f"           found: {verdict.found}"] if verdict.found else []
+        lines += [f"           publish: {as_zone_line(verdict.expected)}"]
+    return lines
+
+
+def _standing(domain: SendingDomain) -> str:
+    if domain.failing_since is None:
+        return domain.state.value
+    return f"{domain.state.value}, its records failing since {local_time(domain.failing_since)}"
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _document(domain: SendingDomain, account: Account) -> dict[str, Any]:
+    return {
+        "name": domain.name,
+        "state": domain.state.value,
+        "account": account.name,
+        "settings": msgspec.structs.asdict(domain.settings),
+        "created_at": utc_time(domain.created_at),
+        "verified_at": utc_time(domain.verified_at),
+        "checked_at": utc_time(domain.checked_at),
+        "failing_since": utc_time(domain.failing_since),
+    }
+
+
+def _key_document(key: DkimKey) -> dict[str, Any]:
+    return {
+        "selector": key.selector,
+        "algorithm": key.algorithm.value,
+        "state": key.state.value,
+        "public_key": key.public_key,
+    }
+
+
+def _record(record: ExpectedRecord) -> dict[str, Any]:
+    return {
+        "purpose": record.purpose.value,
+        "name": record.name,
+        "type": record.form,
+        "value": record.value,
+        "is_required": record.is_required,
+        "zone_line": as_zone_line(record),
+    }
+
+
+def _judged(verdict: RecordVerdict) -> dict[str, Any]:
+    return _record(verdict.expected) | {
+        "status": verdict.status.value,
+        "found": verdict.found,
+        "hint": verdict.hint,
+    }

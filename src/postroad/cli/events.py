@@ -1,0 +1,120 @@
+"""``postroad events``: what happened, searched or followed."""
+
+import contextlib
+from typing import Any
+
+import click
+import msgspec
+
+from postroad.cli.invocation import Invocation, with_database
+from postroad.cli.output import answer, local_time, utc_time
+from postroad.cli.parameters import ID, INSTANT, account_id_of, domain_id_of
+from postroad.events.tail import tail as follow
+from postroad.model.event import Event, EventType
+from postroad.model.ids import text_of
+from postroad.net.clock import now_ms
+from postroad.storage import events as event_rows
+from postroad.storage.database import Database
+from postroad.storage.events import EventSelector
+
+
+@click.group()
+def events() -> None:
+    """Events: what happened to messages and deliveries."""
+
+
+def _selecting(command: Any) -> Any:
+    options = [
+        click.option("--account", "account_name", help="Those of one account."),
+        click.option("--domain", "domain_name", help="Those of one sending domain."),
+        click.option("--message", "message_id", type=ID, help="Those of one message."),
+        click.option(
+            "--type",
+            "types",
+            multiple=True,
+            type=click.Choice([kind.value for kind in EventType]),
+            help="Those of one type; repeatable.",
+        ),
+        click.option("--since", type=INSTANT, help="Those since: 2h, 3d, 2026-11-21."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@events.command()
+@_selecting
+@click.option("--until", type=INSTANT, help="Those until then.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many at most.")
+@click.option("--after", type=ID, default=0, help="Only those beyond this event, for the next page.")
+@with_database
+async def search(
+    invocation: Invocation, database: Database, *, until: int | None, limit: int, after: int, **chosen: Any
+) -> None:
+    """Find events, oldest first."""
+    selector = msgspec.structs.replace(await _selector(database, **chosen), until=until)
+    found = await database.read(event_rows.search, selector, limit, after)
+    text = "\n".join(f"{text_of(one.id)}  {local_time(one.at)}  {event_sentence(one)}" for one in found)
+    answer(invocation, [event_document(one) for one in found], text)
+
+
+@events.command()
+@_selecting
+@with_database
+async def tail(invocation: Invocation, database: Database, **chosen: Any) -> None:
+    """Follow events as they happen, one line each; Ctrl-C ends it."""
+    selector = await _selector(database, **chosen)
+    with contextlib.suppress(KeyboardInterrupt):
+        async for event in follow(database, selector, now_ms):
+            if invocation.is_json:
+                click.echo(msgspec.json.encode(event_document(event)).decode())
+            else:
+                click.echo(f"{local_time(event.at)}  {event_sentence(event)}")
+
+
+async def _selector(
+    database: Database,
+    *,
+    account_name: str | None,
+    domain_name: str | None,
+    message_id: int | None,
+    types: tuple[str, ...],
+    since: int | None,
+) -> EventSelector:
+    return EventSelector(
+        account_id=await account_id_of(database, account_name),
+        domain_id=await domain_id_of(database, domain_name),
+        message_id=message_id,
+        types=tuple(EventType(kind) for kind in types),
+        since=since,
+    )
+
+
+def event_sentence(event: Event) -> str:
+    """Return an event in one line: what, for whom, and the words that explain it."""
+    data = event.data
+    code = " ".join(str(data[name]) for name in ("code", "enhanced_status") if data.get(name))
+    by = data.get("host") or data.get("username") or data.get("by") or ""
+    words = " ".join(str(data.get("text") or data.get("reason") or "").split())
+    parts = [
+        f"{event.type.value:<10}",
+        event.recipient or "",
+        f"attempt {data['attempt']}" if data.get("attempt") else "",
+        f"by {by}" if by else "",
+        f"rule {data['rule']}" if data.get("rule") else "",
+        f"{code} {words}".strip(),
+    ]
+    return "  ".join(part for part in parts if part).rstrip()
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """Return an event as programs read it."""
+    return {
+        "id": text_of(event.id),
+        "type": event.type.value,
+        "at": utc_time(event.at),
+        "message_id": None if event.message_id is None else text_of(event.message_id),
+        "delivery_id": None if event.delivery_id is None else text_of(event.delivery_id),
+        "recipient": event.recipient,
+        "data": event.data,
+    }

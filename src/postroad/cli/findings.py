@@ -1,0 +1,197 @@
+"""What ``postroad check`` looks at: each look is one finding, with what to do about it."""
+
+import asyncio
+import ipaddress
+import os
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from cryptography import x509
+
+from postroad.config import Settings
+from postroad.dns.answer import AnswerStatus, Mx, RecordType
+from postroad.dns.resolver import Lookup
+from postroad.net.clock import now_ms
+from postroad.net.tls import CertificateError, ServerCertificate
+from postroad.storage.errors import StorageError
+from postroad.storage.migrate import schema_state
+
+_DAY_S = 86_400
+_PROBE_DOMAINS = ("gmail.com", "outlook.com", "yahoo.com")
+"""Destinations that always take connections on port 25: what cannot reach any of them cannot reach the Internet."""
+_PORT_TIMEOUT_S = 10
+# The NTP epoch, 1900-01-01, in Unix seconds (RFC 5905 §6).
+_NTP_EPOCH_S = -2_208_988_800
+_TIME_SERVER = ("pool.ntp.org", 123)
+
+Status = Literal["ok", "warning", "wrong"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """The result of one look: what was seen, and how to mend it where it is not right."""
+
+    subject: str
+    status: Status
+    text: str
+    remedy: str = ""
+
+
+def data_folder(settings: Settings) -> Finding:
+    """Look at the folder that holds the database and the master key."""
+    path = Path(settings.data_dir)
+    if not path.is_dir():
+        return Finding("data folder", "wrong", f"{path} does not exist.", "Run `postroad migrate`, or name another.")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return Finding("data folder", "wrong", f"{path} cannot be written.", "Give it to the user Postroad runs as.")
+    if path.stat().st_mode & 0o007:
+        return Finding("data folder", "warning", f"{path} is open to everybody.", f"Run `chmod o-rwx {path}`.")
+    return Finding("data folder", "ok", f"{path} can be written.")
+
+
+def database(settings: Settings) -> Finding:
+    """Look whether the database answers and has the schema of this version."""
+    try:
+        state = schema_state(settings.database.url, Path(settings.data_dir))
+    except StorageError as error:
+        return Finding("database", "wrong", f"{error}.", "Check database.url and that the server runs.")
+    if state.is_newer:
+        text = f"Schema {state.current} was made by a newer version than this one, which knows {state.newest}."
+        return Finding("database", "wrong", text, "Install the newer version again.")
+    if not state.is_current:
+        text = f"Schema {state.current or 'none'} is older than {state.newest}."
+        return Finding("database", "wrong", text, "Run `postroad migrate`.")
+    return Finding("database", "ok", f"Schema {state.current} is current.")
+
+
+def certificate(settings: Settings, now: int) -> Finding:
+    """Look at the certificate that the doors show."""
+    tls = settings.tls
+    if not tls.certificate and not tls.key:
+        return Finding(
+            "certificate",
+            "warning",
+            "The doors show a self-signed certificate, which clients elsewhere do not trust.",
+            "Set tls.certificate and tls.key.",
+        )
+    try:
+        ServerCertificate(Path(tls.certificate), Path(tls.key))
+        # RFC 5280 §4.1.2.5: the first certificate of the file is the one that is shown.
+        shown = x509.load_pem_x509_certificates(Path(tls.certificate).read_bytes())[0]
+    except (CertificateError, OSError, ValueError) as error:
+        return Finding("certificate", "wrong", f"{error}", "Mend tls.certificate and tls.key.")
+    left_days = int(shown.not_valid_after_utc.timestamp() - now / 1000) // _DAY_S
+    if left_days < 0:
+        return Finding("certificate", "wrong", f"{tls.certificate} has expired.", "Renew it.")
+    if left_days < 14:
+        return Finding("certificate", "warning", f"{tls.certificate} ends in {left_days} days.", "Renew it.")
+    return Finding("certificate", "ok", f"{tls.certificate} is valid for {left_days} days.")
+
+
+async def resolver(lookup: Lookup) -> Finding:
+    """Look whether names can be resolved."""
+    answer = await lookup.resolve(_PROBE_DOMAINS[0], RecordType.MX)
+    if answer.status is AnswerStatus.FOUND:
+        return Finding("DNS", "ok", f"{_PROBE_DOMAINS[0]} was resolved.")
+    return Finding(
+        "DNS", "wrong", f"{_PROBE_DOMAINS[0]} could not be resolved: {answer.status.value}.", "Check dns.resolvers."
+    )
+
+
+async def greeting_name(lookup: Lookup, hostname: str) -> Finding:
+    """Look whether the name we introduce ourselves by leads to an address that leads back to it."""
+    for record_type in (RecordType.A, RecordType.AAAA):
+        answer = await lookup.resolve(hostname, record_type)
+        for address in answer.records:
+            pointer = await lookup.resolve(reverse_name(str(address)), RecordType.PTR)
+            if hostname.lower() in {str(name).lower() for name in pointer.records}:
+                return Finding("host name", "ok", f"{hostname} and {address} name each other.")
+            return Finding(
+                "host name",
+                "warning",
+                f"{hostname} has the address {address}, whose reverse name is another or none.",
+                f"Ask whoever gave you {address} to set its reverse name to {hostname}.",
+            )
+    return Finding(
+        "host name", "warning", f"{hostname} has no address.", "Publish an A record, or set delivery.hostname."
+    )
+
+
+async def port_25(lookup: Lookup) -> Finding:
+    """Look whether mail hosts of others can be reached: many networks block port 25."""
+    for domain in _PROBE_DOMAINS:
+        answer = await lookup.resolve(domain, RecordType.MX)
+        for record in answer.records:
+            if isinstance(record, Mx) and await _takes_connections(record.host, 25):
+                return Finding("port 25", "ok", f"{record.host} was reached.")
+    return Finding(
+        "port 25",
+        "wrong",
+        f"No mail host of {', '.join(_PROBE_DOMAINS)} was reached on port 25.",
+        "Ask your provider to open outgoing port 25, or set delivery.smarthost.",
+    )
+
+
+async def clock(ask_time: Callable[[], Awaitable[int]] | None = None) -> Finding:
+    """Look whether the clock is right: ids, leases and signatures depend on it."""
+    try:
+        there = await (ask_time or _network_time)()
+    except (OSError, TimeoutError):
+        return Finding("clock", "warning", f"{_TIME_SERVER[0]} did not answer.", "See that a time service runs.")
+    off_ms = abs(now_ms() - there)
+    if off_ms > 2_000:
+        return Finding("clock", "wrong", f"The clock is off by {off_ms / 1000:.0f} s.", "Run a time service.")
+    return Finding("clock", "ok", f"The clock is right: {datetime.fromtimestamp(there / 1000, UTC):%H:%M:%S} UTC.")
+
+
+def reverse_name(address: str) -> str:
+    """Return the name under which an address's PTR record is."""
+    # RFC 1035 §3.5 and RFC 3596 §2.5
+    return ipaddress.ip_address(address).reverse_pointer
+
+
+async def _takes_connections(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _PORT_TIMEOUT_S)
+    except (OSError, TimeoutError, ssl.SSLError):
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+class _TimeQuestion(asyncio.DatagramProtocol):
+    def __init__(self, answer: asyncio.Future[bytes]) -> None:
+        self._answer = answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # RFC 5905 §7.3: leap 0, version 4, mode 3 (client); a client may leave the rest empty (§14).
+        assert isinstance(transport, asyncio.DatagramTransport)
+        transport.sendto(bytes([0x23]) + bytes(47))
+
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002
+        if not self._answer.done():
+            self._answer.set_result(data)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self._answer.done():
+            self._answer.set_exception(exc)
+
+
+async def _network_time() -> int:
+    """Ask a time server for the milliseconds since 1970."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[bytes] = loop.create_future()
+    transport, _ = await loop.create_datagram_endpoint(lambda: _TimeQuestion(answer), remote_addr=_TIME_SERVER)
+    try:
+        packet = await asyncio.wait_for(answer, 5)
+    finally:
+        transport.close()
+    if len(packet) < 48:
+        raise OSError("the time server's answer is too short")
+    # RFC 5905 §7.3: the transmit timestamp, 32 bits of seconds and 32 of fraction, at octet 40.
+    seconds, fraction = int.from_bytes(packet[40:44]), int.from_bytes(packet[44:48])
+    return (seconds + _NTP_EPOCH_S) * 1000 + (fraction * 1000 >> 32)

@@ -1,0 +1,127 @@
+"""What every command shares: its options, the settings they lead to, the database, and how it ends."""
+
+import asyncio
+import functools
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+import msgspec
+
+from postroad.accounts import refused as accounts_refused
+from postroad.config import ConfigError, Settings, load
+from postroad.domains import refused as domains_refused
+from postroad.net.clock import now_ms
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
+from postroad.storage.errors import StorageError
+from postroad.storage.secrets import Vault, bind_key, master_key
+
+T = TypeVar("T")
+
+DEFAULT_CONFIG = Path("postroad.toml")
+
+
+class Invocation(msgspec.Struct, frozen=True):
+    """One run of a command: the installation it is about, and the form of its output."""
+
+    settings: Settings
+    is_json: bool
+
+    @property
+    def data_dir(self) -> Path:
+        """Return the data folder."""
+        return Path(self.settings.data_dir)
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End the command with exit code 1 and a sentence on the error output."""
+    raise click.ClickException(sentence)
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--config``, ``--data`` and ``--json``, and the invocation they make as its first argument."""
+
+    @click.option(
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="POSTROAD_CONFIG",
+        help="Configuration file; ./postroad.toml where it exists.",
+    )
+    @click.option(
+        "--data", "data_dir", type=click.Path(path_type=Path, file_okay=False), help="Data folder, over the file's."
+    )
+    @click.option("--json", "is_json", is_flag=True, help="Print one JSON document.")
+    @functools.wraps(command)
+    def wrapped(config_file: Path | None, data_dir: Path | None, *, is_json: bool, **arguments: Any) -> None:
+        invocation = Invocation(settings_for(config_file, data_dir), is_json)
+        try:
+            command(invocation, **arguments)
+        except (accounts_refused.RefusedError, domains_refused.RefusedError) as error:
+            refuse(str(error))
+        except StorageError as error:
+            refuse(f"Storage: {error}.")
+
+    return wrapped
+
+
+def with_database(
+    command: Callable[..., Coroutine[Any, Any, None]],
+) -> Callable[..., None]:
+    """Give a command the options of ``with_settings`` and the open database of an installation that exists."""
+
+    @functools.wraps(command)
+    def opened(invocation: Invocation, **arguments: Any) -> None:
+        async def body(database: Database) -> None:
+            await command(invocation, database, **arguments)
+
+        run_with_database(invocation, body)
+
+    return with_settings(opened)
+
+
+async def open_vault(invocation: Invocation, database: Database) -> Vault:
+    """Return what encrypts secrets at rest, bound to this installation's master key."""
+    vault = Vault(master_key(invocation.data_dir, os.environ.get("POSTROAD_MASTER_KEY", "")))
+    await database.write(bind_key, vault, installation_id=secrets.token_hex(16), now=now_ms())
+    return vault
+
+
+def settings_for(config_file: Path | None, data_dir: Path | None) -> Settings:
+    """Return the settings of the file named, else of ./postroad.toml where there is one, else the defaults."""
+    if config_file is None and data_dir is None and DEFAULT_CONFIG.exists():
+        config_file = DEFAULT_CONFIG
+    try:
+        settings = load(config_file, os.environ)
+    except ConfigError as error:
+        refuse(f"{error}.")
+    return settings if data_dir is None else msgspec.structs.replace(settings, data_dir=str(data_dir))
+
+
+def run_with_database(invocation: Invocation, body: Callable[[Database], Awaitable[T]]) -> T:
+    """Open the database, run ``body`` and close it again; refuses where there is no installation yet."""
+    if not invocation.settings.database.url and not invocation.data_dir.is_dir():
+        refuse(
+            f"There is no data folder {invocation.data_dir}: name the installation with --config or --data, "
+            "or make one with `postroad migrate`."
+        )
+    return asyncio.run(_opened(invocation, body))
+
+
+async def _opened(invocation: Invocation, body: Callable[[Database], Awaitable[T]]) -> T:
+    # A command reads and writes a little: the running node keeps the write-ahead log short.
+    database = await open_database(
+        invocation.settings.database.url,
+        data_dir=invocation.data_dir,
+        clock=now_ms,
+        read_connections=1,
+        is_checkpointer=False,
+    )
+    try:
+        return await body(database)
+    finally:
+        await database.close()

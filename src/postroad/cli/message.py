@@ -1,0 +1,140 @@
+"""``postroad message``: what was accepted, and what became of it."""
+
+from typing import Any
+
+import click
+
+from postroad.cli.events import event_document, event_sentence
+from postroad.cli.invocation import Invocation, refuse, with_database
+from postroad.cli.output import answer, counted, facts, local_time, table, utc_time
+from postroad.cli.parameters import ID, INSTANT, account_id_of, domain_id_of
+from postroad.cli.queue import document as delivery_document
+from postroad.model.ids import from_text, text_of
+from postroad.model.message import Message
+from postroad.storage import messages
+from postroad.storage.database import Database
+from postroad.storage.messages import MessageSelector, Story
+
+
+@click.group()
+def message() -> None:
+    """Accepted messages and their story."""
+
+
+@message.command()
+@click.argument("message_id", type=ID, metavar="MESSAGE")
+@with_database
+async def show(invocation: Invocation, database: Database, message_id: int) -> None:
+    """Tell a message's whole story in time order; the id is the one in the 250 reply."""
+    story = await database.read(messages.show, message_id)
+    if story is None:
+        refuse(f"There is no message {text_of(message_id)}: message rows are kept for a while only.")
+    answer(invocation, _story_document(story), _story_text(story))
+
+
+@message.command()
+@click.option("--account", "account_name", help="Those of one account.")
+@click.option("--domain", "domain_name", help="Those of one sending domain.")
+@click.option("--recipient", help="Those with a delivery to one address.")
+@click.option("--destination", help="Those with a delivery to one recipient domain.")
+@click.option("--reverse-path", help="Those of one MAIL FROM.")
+@click.option("--from", "header_from", help="Those with one address in From.")
+@click.option("--message-id", "message_id_header", help="Those with one Message-ID.")
+@click.option("--subject", "subject_contains", help="Those with this in the subject.")
+@click.option("--since", type=INSTANT, help="Those accepted since: 2h, 3d, 2026-11-21.")
+@click.option("--until", type=INSTANT, help="Those accepted until then.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
+@click.option("--before", type=ID, help="Only those older than this message, for the next page.")
+@with_database
+async def search(
+    invocation: Invocation,
+    database: Database,
+    *,
+    account_name: str | None,
+    domain_name: str | None,
+    limit: int,
+    before: int | None,
+    **chosen: Any,
+) -> None:
+    """Find messages, newest first."""
+    selector = MessageSelector(
+        account_id=await account_id_of(database, account_name),
+        domain_id=await domain_id_of(database, domain_name),
+        **chosen,
+    )
+    found = await database.read(messages.search, selector, limit, before)
+    rows = [
+        (text_of(one.id), local_time(one.accepted_at), one.reverse_path, str(one.recipient_count), one.subject)
+        for one in found
+    ]
+    text = table(("MESSAGE", "ACCEPTED", "REVERSE PATH", "RCPTS", "SUBJECT"), rows)
+    answer(invocation, [_document(one) for one in found], text)
+
+
+@message.command()
+@click.argument("query")
+@click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="How many messages at most.")
+@with_database
+async def trace(invocation: Invocation, database: Database, query: str, limit: int) -> None:
+    """Tell the stories of the newest messages to a recipient, with a Message-ID, or with an id."""
+    stories = await _traced(database, query.strip(), limit)
+    if not stories:
+        refuse(f"Nothing was found for {query}: name a recipient, a Message-ID or an id.")
+    answer(invocation, [_story_document(one) for one in stories], "\n\n".join(map(_story_text, stories)))
+
+
+async def _traced(database: Database, query: str, limit: int) -> list[Story]:
+    if "@" not in query:
+        try:
+            identifiers = [from_text(query)]
+        except ValueError:
+            return []
+    else:
+        bracketed = query if query.startswith("<") else f"<{query}>"
+        by_header = MessageSelector(message_id_header=bracketed)
+        local, _, domain = query.strip("<>").rpartition("@")
+        by_recipient = MessageSelector(recipient=f"{local}@{domain.lower()}")
+        found = await database.read(messages.search, by_header, limit)
+        found = found or await database.read(messages.search, by_recipient, limit)
+        identifiers = [one.id for one in found]
+    stories = [await database.read(messages.show, identifier) for identifier in identifiers]
+    return [story for story in stories if story is not None]
+
+
+def _story_text(story: Story) -> str:
+    one = story.message
+    pairs = [
+        ("message", text_of(one.id)),
+        ("accepted", f"{local_time(one.accepted_at)} from {one.client_address} by {one.channel}"),
+        ("reverse path", one.reverse_path or "<>"),
+        ("from", one.header_from),
+        ("subject", one.subject),
+        ("message-id", one.message_id_header),
+        ("size", f"{one.size:,} octets, {counted(one.recipient_count, 'recipient')}"),
+    ]
+    rows = [(text_of(each.id), each.recipient, each.state.value, str(each.attempts)) for each in story.deliveries]
+    events = "\n".join(f"{local_time(event.at)}  {event_sentence(event)}" for event in story.events)
+    return "\n\n".join([facts(pairs), table(("DELIVERY", "RECIPIENT", "STATE", "TRIES"), rows), events])
+
+
+def _story_document(story: Story) -> dict[str, Any]:
+    return _document(story.message) | {
+        "deliveries": [delivery_document(one) for one in story.deliveries],
+        "events": [event_document(one) for one in story.events],
+    }
+
+
+def _document(message: Message) -> dict[str, Any]:
+    return {
+        "id": text_of(message.id),
+        "accepted_at": utc_time(message.accepted_at),
+        "reverse_path": message.reverse_path,
+        "header_from": message.header_from,
+        "subject": message.subject,
+        "message_id_header": message.message_id_header,
+        "size": message.size,
+        "recipient_count": message.recipient_count,
+        "client_address": message.client_address,
+        "channel": message.channel,
+        "is_report": message.is_report,
+    }

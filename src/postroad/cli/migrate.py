@@ -1,0 +1,26 @@
+"""``postroad migrate``: bring the database to the schema of this version."""
+
+import click
+
+from postroad.accounts.accounts import Accounts
+from postroad.cli.invocation import Invocation, open_vault, run_with_database, with_settings
+from postroad.cli.output import answer, counted
+from postroad.net.clock import now_ms
+from postroad.storage.database import Database
+from postroad.storage.migrate import migrate as migrate_database
+
+
+@click.command()
+@with_settings
+def migrate(invocation: Invocation) -> None:
+    """Bring the database to the schema of this version, and make the first account where there is none."""
+    invocation.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    steps = migrate_database(invocation.settings.database.url, invocation.data_dir)
+
+    async def begin(database: Database) -> None:
+        await open_vault(invocation, database)
+        await Accounts(database, now_ms).ensure_default()
+
+    run_with_database(invocation, begin)
+    text = f"Ran {counted(len(steps), 'step')}: {', '.join(steps)}." if steps else "The database is current."
+    answer(invocation, {"steps": steps}, text)

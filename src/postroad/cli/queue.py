@@ -1,0 +1,206 @@
+"""``postroad queue``: what waits, why, and steering it by hand."""
+
+import getpass
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import click
+import msgspec
+
+from postroad.cli.invocation import Invocation, refuse, with_database
+from postroad.cli.output import answer, confirm, counted, facts, local_time, table, utc_time
+from postroad.cli.parameters import ID, Selection, selection_options, selector_of
+from postroad.cli.waiting import reasons
+from postroad.model.delivery import Delivery, DeliveryState
+from postroad.model.ids import IdSource, text_of
+from postroad.net.clock import now_ms
+from postroad.storage import deliveries, site_limits, workers
+from postroad.storage.database import Database
+from postroad.storage.deliveries import OPEN_STATES, Selector, Steering
+
+_SLICE = 500
+Change = Callable[[Any, Selector, Steering, int], int]
+
+
+class _Verb(msgspec.Struct, frozen=True):
+    """One way to steer: what it is called, the states it concerns, and the statement that does it."""
+
+    name: str
+    past: str
+    states: tuple[DeliveryState, ...]
+    change: Change
+
+
+_HOLD = _Verb("hold", "Held", (DeliveryState.SCHEDULED,), deliveries.hold)
+_RELEASE = _Verb("release", "Released", (DeliveryState.HELD,), deliveries.release)
+_RETRY = _Verb("retry", "Hurried", (DeliveryState.SCHEDULED,), deliveries.retry_now)
+_CANCEL = _Verb("cancel", "Cancelled", (DeliveryState.SCHEDULED, DeliveryState.HELD), deliveries.cancel)
+
+
+@click.group()
+def queue() -> None:
+    """Deliveries that are not finished, and how to steer them."""
+
+
+@queue.command("list")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
+@click.option("--after", type=ID, default=0, help="Only those beyond this delivery, for the next page.")
+@selection_options
+@with_database
+async def list_deliveries(
+    invocation: Invocation, database: Database, *, selection: Selection, limit: int, after: int
+) -> None:
+    """List deliveries, oldest first; without --state those that are not finished."""
+    selector = _open_by_default(await selector_of(database, selection))
+    found = await database.read(deliveries.search, selector, limit, after)
+    rows = [
+        (
+            text_of(one.id),
+            one.state.value,
+            local_time(one.due_at),
+            str(one.attempts),
+            one.recipient,
+            one.last_reply or "",
+        )
+        for one in found
+    ]
+    text = table(("DELIVERY", "STATE", "DUE", "TRIES", "RECIPIENT", "LAST REPLY"), rows)
+    answer(invocation, [document(one) for one in found], text)
+
+
+@queue.command()
+@click.argument("delivery_id", type=ID, metavar="DELIVERY")
+@with_database
+async def show(invocation: Invocation, database: Database, delivery_id: int) -> None:
+    """Say everything about one delivery, and why it waits."""
+    why = await database.read(deliveries.why, delivery_id)
+    if why is None:
+        refuse(f"There is no delivery {text_of(delivery_id)}.")
+    now, limit = now_ms(), None
+    data = why.last_event.data if why.last_event is not None else {}
+    if data.get("site") and data.get("egress_source"):
+        limit = await database.read(site_limits.get, data["egress_source"], data["site"])
+    live = await database.read(workers.live, now - invocation.settings.retention.worker_silence_s * 1000)
+    waits_for = reasons(why, now, live, limit)
+    one = why.delivery
+    pairs = [
+        ("delivery", text_of(one.id)),
+        ("message", text_of(one.message_id)),
+        ("recipient", one.recipient),
+        ("state", one.state.value),
+        ("accepted", local_time(one.accepted_at)),
+        ("pool", one.pool),
+        ("priority", str(one.priority)),
+        ("maybe repeated", "yes: an earlier attempt may have been delivered" if one.maybe_delivered else ""),
+        ("why", "\n".join(waits_for)),
+    ]
+    answer(invocation, document(one) | {"why": waits_for}, facts(pairs))
+
+
+def _steering_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    everything = click.option("--all", "is_all", is_flag=True, help="Mean the whole queue where nothing is selected.")
+    yes = click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask.")
+    decorated: Callable[..., Any] = selection_options(everything(yes(command)))
+    return decorated
+
+
+@queue.command()
+@_steering_options
+@with_database
+async def hold(invocation: Invocation, database: Database, **given: Any) -> None:
+    """Stop scheduled deliveries until they are released."""
+    await _steer(invocation, database, _HOLD, **given)
+
+
+@queue.command()
+@_steering_options
+@with_database
+async def release(invocation: Invocation, database: Database, **given: Any) -> None:
+    """Let held deliveries go; they are due at once."""
+    await _steer(invocation, database, _RELEASE, **given)
+
+
+@queue.command()
+@_steering_options
+@with_database
+async def retry(invocation: Invocation, database: Database, **given: Any) -> None:
+    """Try deliveries now that wait for a later time."""
+    await _steer(invocation, database, _RETRY, **given)
+
+
+@queue.command()
+@_steering_options
+@with_database
+async def cancel(invocation: Invocation, database: Database, **given: Any) -> None:
+    """End deliveries that no worker holds; nothing is mailed to their senders."""
+    await _steer(invocation, database, _CANCEL, **given)
+
+
+async def _steer(
+    invocation: Invocation,
+    database: Database,
+    verb: _Verb,
+    *,
+    selection: Selection,
+    is_all: bool,
+    is_confirmed: bool,
+) -> None:
+    if selection.is_empty and not is_all:
+        raise click.UsageError(f"Say which deliveries to {verb.name}, or --all for the whole queue.")
+    selector = await selector_of(database, selection)
+    counts = await database.read(deliveries.count, selector)
+    number = sum(count for state, count in counts.items() if state in verb.states)
+    if number:
+        confirm(f"{verb.name.capitalize()} {counted(number, 'delivery', 'deliveries')}?", is_confirmed=is_confirmed)
+    changed = await _in_slices(database, verb.change, selector) if number else 0
+    leased = counts.get(DeliveryState.LEASED, 0)
+    text = f"{verb.past} {counted(changed, 'delivery', 'deliveries')}."
+    if leased and DeliveryState.SCHEDULED in verb.states:
+        text += f" {counted(leased, 'is', 'are')} with a worker at this moment and stayed as they were."
+    answer(invocation, {"changed": changed, "leased": leased}, text)
+
+
+async def _in_slices(database: Database, change: Change, selector: Selector) -> int:
+    """Make a change in short transactions; its events need ids, and so this command a worker number for a while."""
+    lease = await database.write(
+        workers.lease, node=socket.gethostname(), pid=os.getpid(), pools=(), roles=("command",), now=now_ms()
+    )
+    ids, total = IdSource(lease.number), 0
+    try:
+        while True:
+            now = now_ms()
+            steering = Steering(by=getpass.getuser(), now=now, new_id=lambda partition: ids.next(now_ms(), partition))
+            changed = await database.write(change, selector, steering, _SLICE)
+            total += changed
+            if changed < _SLICE:
+                return total
+            await database.write(workers.heartbeat, lease.incarnation, now)
+    finally:
+        await database.write(workers.remove, lease.incarnation)
+
+
+def _open_by_default(selector: Selector) -> Selector:
+    if selector.states or selector.delivery_id is not None or selector.message_id is not None:
+        return selector
+    return Selector(**{name: getattr(selector, name) for name in selector.__struct_fields__} | {"states": OPEN_STATES})
+
+
+def document(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery as programs read it."""
+    return {
+        "id": text_of(delivery.id),
+        "message_id": text_of(delivery.message_id),
+        "recipient": delivery.recipient,
+        "destination": delivery.destination,
+        "state": delivery.state.value,
+        "pool": delivery.pool,
+        "priority": delivery.priority,
+        "attempts": delivery.attempts,
+        "accepted_at": utc_time(delivery.accepted_at),
+        "due_at": utc_time(delivery.due_at),
+        "expires_at": utc_time(delivery.expires_at),
+        "last_reply": delivery.last_reply,
+        "maybe_delivered": delivery.maybe_delivered,
+    }

@@ -1,0 +1,80 @@
+"""Rounds of upkeep: one worker of the installation does them, the live one with the lowest number."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+import structlog
+
+from postroad.net.clock import Clock
+from postroad.storage import workers
+from postroad.storage.database import Database
+from postroad.storage.errors import StorageError
+from postroad.upkeep.settings import RetentionSettings
+from postroad.upkeep.tasks import TASKS, Task
+
+log = structlog.get_logger()
+
+ROLE = "upkeep"
+_MOST_SLICES = 200
+"""Slices of one task in one round: then the others have their turn, however much is left."""
+_PAUSE_S = 0.01
+"""Between two slices, so that mail being accepted has most of the database's time."""
+
+
+class Meter(Protocol):
+    """What is counted of upkeep."""
+
+    def upkeep_done(self, task: str, rows: int) -> None:
+        """Count the rows one slice dealt with."""
+
+
+class Upkeep:
+    """Does rounds of upkeep for as long as it runs, when it is this worker's turn."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        incarnation: int,
+        settings: RetentionSettings,
+        meter: Meter,
+        tasks: Mapping[str, Task] = TASKS,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._incarnation = incarnation
+        self._settings = settings
+        self._meter = meter
+        self._tasks = tasks
+
+    async def run(self) -> None:
+        """Do a round at each interval until cancelled."""
+        while True:
+            try:
+                if await self.is_mine():
+                    await self.round()
+            except StorageError as error:
+                log.warning("upkeep_interrupted", why=str(error))
+            await asyncio.sleep(self._settings.interval_s)
+
+    async def is_mine(self) -> bool:
+        """Whether this worker is the live one with the lowest number among those that do upkeep.
+
+        Two workers may both think so for a moment; every slice is right when it is done twice at once.
+        """
+        since = self._clock() - self._settings.worker_silence_s * 1000
+        live = await self._database.read(workers.live, since)
+        return next((one.incarnation for one in live if ROLE in one.roles), None) == self._incarnation
+
+    async def round(self) -> None:
+        """Do every task until nothing is left of it, or its share of the round is used up."""
+        for name, task in self._tasks.items():
+            for _ in range(_MOST_SLICES):
+                rows = await task(self._database, self._clock(), self._settings)
+                if rows:
+                    self._meter.upkeep_done(name, rows)
+                if rows < self._settings.slice_rows:
+                    break
+                await asyncio.sleep(_PAUSE_S)

@@ -1,0 +1,62 @@
+"""The work of upkeep, each kind in slices of one short transaction, so that accepting never waits for it."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from postroad.storage import bodies, counters, events, messages, site_limits, workers
+from postroad.storage.database import Database
+from postroad.upkeep.settings import RetentionSettings
+
+log = structlog.get_logger()
+
+Task = Callable[[Database, int, RetentionSettings], Awaitable[int]]
+"""Does one slice and returns how many rows it dealt with; as many as a slice holds means that more may be left."""
+
+_DAY_MS = 86_400_000
+
+
+async def delete_content(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove the content of messages whose deliveries have ended and whose domain keeps it no longer."""
+    return await database.write(bodies.delete_due, now, settings.slice_rows)
+
+
+async def delete_messages(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove message and delivery rows that late bounces and clicks need no longer."""
+    before = now - settings.messages_days * _DAY_MS
+    return await database.write(messages.delete_finished_before, before, settings.slice_rows)
+
+
+async def delete_events(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove old events; what they counted stays in the counters."""
+    before = now - settings.events_days * _DAY_MS
+    return await database.write(events.delete_before, before, settings.slice_rows)
+
+
+async def fold_counters(database: Database, _now: int, settings: RetentionSettings) -> int:
+    """Move counter deltas into the hourly and daily counters."""
+    return await database.write(counters.fold, settings.slice_rows)
+
+
+async def forget_site_limits(database: Database, now: int, _settings: RetentionSettings) -> int:
+    """Forget what was learnt of sites that no mail went to for a day."""
+    return await database.write(site_limits.delete_before, now - _DAY_MS)
+
+
+async def free_dead_workers(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Give back what workers hold that show no sign of life; their own supervisor would have done so at once."""
+    gone = await database.write(workers.expire, now - settings.worker_silence_s * 1000)
+    if gone:
+        log.warning("workers_expired", incarnations=list(gone))
+    return len(gone)
+
+
+TASKS: dict[str, Task] = {
+    "free_dead_workers": free_dead_workers,
+    "fold_counters": fold_counters,
+    "delete_content": delete_content,
+    "delete_messages": delete_messages,
+    "delete_events": delete_events,
+    "forget_site_limits": forget_site_limits,
+}
+"""Every task by the name it is counted under, the most urgent first."""
