@@ -6,6 +6,7 @@ import smtplib
 import ssl
 import subprocess
 import sys
+from pathlib import Path
 
 import dkim
 import pytest
@@ -32,6 +33,22 @@ def test_a_peer_that_is_not_installed_is_named_with_its_package(monkeypatch: pyt
 
     assert list(PACKAGES) == missing(PACKAGES)
     assert why_missing("opendkim-testmsg") == "opendkim-testmsg is not installed (Debian package opendkim-tools)"
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", "1 skipped"), ("true", "1 error")])
+def test_a_missing_peer_skips_a_test_and_fails_it_in_ci(tmp_path: Path, ci: str, outcome: str) -> None:
+    (tmp_path / "conftest.py").write_text(
+        "from tests.peers.programs import pytest_runtest_setup as pytest_runtest_setup\n"
+    )
+    (tmp_path / "test_it.py").write_text("import pytest\n\n@pytest.mark.peer('swaks')\ndef test_it(): pass\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = peer\n")
+    environment = {"PATH": "/nonexistent", "CI": ci, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert outcome in done.stdout
+    assert "swaks is not installed (Debian package swaks)" in done.stdout
+    assert (done.returncode != 0) == (ci == "true")
 
 
 @pytest.mark.peer("smtp-sink")
