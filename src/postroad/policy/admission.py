@@ -18,6 +18,9 @@ from postroad.protocol.mime.mailbox import ListFault, Mailbox, parse_address_lis
 from postroad.protocol.smtp.data import LONGEST_LINE, Fault, content_faults
 
 _LONGEST_SUBJECT = 255
+_SUBJECT_OCTETS = 8192
+"""More than 255 characters take in encoded words; what follows is not looked at."""
+_MAX_NOTES = 40
 
 RULES: dict[str, tuple[str, str]] = {
     "reverse_path_null": ("5.7.1", "MAIL FROM is the null path"),
@@ -236,7 +239,14 @@ def _admitted(
     return Admitted(
         content=edits.applied(),
         header_from=header_from.address,
-        subject=decode(block.value(subject))[:_LONGEST_SUBJECT] if subject else "",
+        subject=decode(block.value(subject)[:_SUBJECT_OCTETS])[:_LONGEST_SUBJECT] if subject else "",
         message_id_header=edits.message_id,
-        edits=(*notes, *edits.notes),
+        edits=_told(notes + edits.notes),
     )
+
+
+def _told(notes: list[str]) -> tuple[str, ...]:
+    """Return each remark once, and no more than belong into an event."""
+    distinct = list(dict.fromkeys(notes))
+    left_out = len(distinct) - _MAX_NOTES
+    return (*distinct[:_MAX_NOTES], f"and {left_out} more edits") if left_out > 0 else tuple(distinct)

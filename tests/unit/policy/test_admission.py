@@ -91,6 +91,19 @@ def test_a_long_subject_is_cut_for_people_and_whole_in_the_message() -> None:
     assert b"Subject: " + b"x" * 300 in verdict.content
 
 
+def test_the_story_of_a_thousand_edits_stays_short() -> None:
+    options = b"".join(b"X-OV-%d: x\r\n" % number for number in range(900))
+    verdict = admitted(options + CONTENT)
+
+    assert len(verdict.edits) == 41
+    assert verdict.edits[-1] == "and 863 more edits"
+    assert b"X-OV" not in verdict.content
+
+
+def test_the_same_edit_is_told_once() -> None:
+    assert admitted(b"Bcc: x@y.example\r\n" * 5 + CONTENT).edits.count("removed Bcc") == 1
+
+
 def test_utf8_in_the_header_is_for_smtputf8() -> None:
     content = changed(b"Hello", "Grüße".encode())
 

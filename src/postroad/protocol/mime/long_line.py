@@ -1,13 +1,9 @@
 """Mending lines of more than 998 octets by encoding the one part that has them (RFC 5322 §2.1.1, RFC 2045 §6)."""
 
-import re
-
 from postroad.protocol.mime import transfer_encoding
 from postroad.protocol.mime.header import Edit, HeaderFault, apply, insert_at_end, replace
 from postroad.protocol.mime.structure import Part, parse
 from postroad.protocol.smtp.data import Fault, content_faults
-
-_LONG_LINE = re.compile(rb"[^\n]{1000}|[^\n]{998}[^\r\n]")
 
 
 def repair(content: bytes) -> bytes | None:
@@ -31,7 +27,7 @@ def repair(content: bytes) -> bytes | None:
 
 
 def _has_long_line(octets: bytes) -> bool:
-    return _LONG_LINE.search(octets) is not None
+    return Fault.LONG_LINE in content_faults(octets)
 
 
 def _repair_part(content: bytes, part: Part, pieces: list[tuple[int, int, bytes]]) -> bool:

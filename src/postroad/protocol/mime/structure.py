@@ -100,11 +100,11 @@ class _Walk:
 
     def _spans(self, boundary: bytes, start: int, end: int) -> list[tuple[int, int]]:
         """Return where the parts between delimiter lines stand; the CRLF before a delimiter belongs to it."""
-        delimiter = re.compile(rb"(?:\A|\r\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\Z)")
+        delimiter = re.compile(rb"\r\n--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\Z)")
         spans: list[tuple[int, int]] = []
         begun: int | None = None
-        # The CRLF before the body ends the header; one more before the first delimiter need not be there.
-        for found in delimiter.finditer(self._content, max(start - 2, 0), end):
+        # The first delimiter may stand at once behind the header, whose last CRLF then belongs to it.
+        for found in delimiter.finditer(self._content, start - 2, end):
             if begun is not None:
                 spans.append((min(begun, found.start()), found.start()))
             if found[1] is not None or self._count + len(spans) >= MAX_PARTS:
