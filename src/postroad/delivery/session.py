@@ -101,7 +101,8 @@ class Session(asyncio.Protocol):
         )
         self._allowed_s = _allowed_seconds(terms.timeouts)
         self._loop = asyncio.get_running_loop()
-        self._worn_at = self._loop.time() + terms.limits.max_age_s
+        self._max_age_s = terms.limits.max_age_s
+        self._worn_at = math.inf
         self._transport: asyncio.Transport | None = None
         self._opening: asyncio.Future[Event] = self._loop.create_future()
         self._closed: asyncio.Future[None] = self._loop.create_future()
@@ -155,6 +156,8 @@ class Session(asyncio.Protocol):
             if isinstance(event, ConnectionEnded):
                 return self.ended_by
             if not isinstance(event, TlsWanted):
+                # A host that is slow to greet is not old before it has taken anything.
+                self._worn_at = self._loop.time() + self._max_age_s
                 return None
             failure = await self._shake_hands()
             if failure is not None:

@@ -121,3 +121,27 @@ async def test_a_host_that_does_not_answer_quit_is_hung_up_on(senders: Callable[
         async with asyncio.timeout(5):
             await sender.agent.close()
         receiver.disconnect_all()
+
+
+async def test_a_connection_grows_old(senders: Callable[..., Sender]) -> None:
+    async with Receiver(delays={"DOT": 0.05}) as receiver:
+        sender = senders(max_age_s=0.08)
+        attempts = await sender.send(route_to(receiver), *(transmission(key) for key in range(4)))
+        assert set(ends(attempts).values()) == {DELIVERED}
+        assert receiver.connections >= 2
+
+
+async def test_age_does_not_count_while_a_host_is_slow_to_greet(senders: Callable[..., Sender]) -> None:
+    async with Receiver(delays={"CONNECT": 0.1}) as receiver:
+        assert ends(await senders(max_age_s=0.05).send(route_to(receiver), transmission(1))) == {1: DELIVERED}
+        assert receiver.connections == 1
+
+
+async def test_a_kept_connection_to_a_host_that_is_no_longer_among_the_hops_is_left_alone(
+    senders: Callable[..., Sender],
+) -> None:
+    async with Receiver() as former, Receiver() as present:
+        sender = senders()
+        await sender.send(route_to(former), transmission(1))
+        await sender.send(route_to(present), transmission(2))
+        assert (len(former.messages), len(present.messages)) == (1, 1)

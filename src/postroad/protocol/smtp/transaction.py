@@ -82,7 +82,9 @@ def encode_xtext(text: str) -> str:
     """Return the text as RFC 3461 §4 writes it in a parameter: ``+``, ``=`` and what does not print as ``+XX``."""
     if _is_plain(text):
         return text
-    return "".join(chr(octet) if _is_plain(chr(octet)) else f"+{octet:02X}" for octet in text.encode("utf-8", "replace"))
+    return "".join(
+        chr(octet) if _is_plain(chr(octet)) else f"+{octet:02X}" for octet in text.encode("utf-8", "replace")
+    )
 
 
 def _encode_original_recipient(value: str) -> str:
