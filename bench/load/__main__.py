@@ -12,7 +12,7 @@ from tests.peers.sink import Sink
 
 from bench.load import report
 from bench.load.drivers import DRIVERS, Load, Measurement, measure
-from bench.load.servers import SERVERS, versions
+from bench.load.servers import COMPARED, SERVERS, versions
 
 _RESULTS = Path(__file__).parents[1] / "results"
 _PEERS = ("postfix", "opendkim", "smtp-sink", "smtp-source")
@@ -37,7 +37,7 @@ def read_options(arguments: list[str]) -> Options:
     parser.add_argument("--sessions", type=int, default=20, help="parallel client connections (default %(default)s)")
     parser.add_argument("--size", type=int, default=4096, help="octets of a message (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="of each server and driver (default %(default)s)")
-    parser.add_argument("--only", choices=list(SERVERS), help="measure one server alone")
+    parser.add_argument("--only", choices=list(SERVERS), action="append", help="one server alone; may be repeated")
     parser.add_argument("--driver", choices=list(DRIVERS), action="append", help="one client alone; may be repeated")
     parser.add_argument("--limit-s", type=float, default=600, help="a longer round has failed (default %(default)s)")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="on the disk to be measured")
@@ -45,7 +45,7 @@ def read_options(arguments: list[str]) -> Options:
     parsed = parser.parse_args(arguments)
     return Options(
         load=Load(messages=parsed.messages, sessions=parsed.sessions, size=parsed.size, limit_s=parsed.limit_s),
-        servers=[parsed.only] if parsed.only else list(SERVERS),
+        servers=parsed.only or list(COMPARED),
         drivers=parsed.driver or list(DRIVERS),
         rounds=parsed.rounds,
         folder=parsed.folder,

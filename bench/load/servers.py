@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from tests.peers.opendkim import OpenDkim
 from tests.peers.postfix import submission_relay
+from tests.peers.postgres import postgres_database
 from tests.peers.programs import path_of
 from tests.scenarios import product
 
@@ -36,19 +37,18 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 @contextlib.contextmanager
 def postroad(next_hop_port: int, folder: Path) -> Iterator[Server]:
     """Run this product: two workers, embedded database, everything on."""
-    with tempfile.TemporaryDirectory(prefix="postroad-bench-", dir=folder) as directory:
-        node = product.Product(Path(directory), smarthost_port=next_hop_port)
-        node.prepare()
-        node.run("smtp-user", "add", f"device@{DOMAIN}", "--address", "127.0.0.1/32")
-        with node:
-            yield Server(
-                name="Postroad",
-                open_port=node.by_address_port,
-                login_port=node.submission_port,
-                username=product.USERNAME,
-                password=product.PASSWORD,
-                pids=(node.pid,),
-            )
+    with _node("Postroad", next_hop_port, folder) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def postroad_on_postgres(next_hop_port: int, folder: Path) -> Iterator[Server]:
+    """Run this product with PostgreSQL, whose processes count as its own."""
+    with (
+        postgres_database(folder) as database,
+        _node("Postroad on PostgreSQL", next_hop_port, folder, database.url) as server,
+    ):
+        yield msgspec.structs.replace(server, pids=(*server.pids, database.pid))
 
 
 @contextlib.contextmanager
@@ -71,7 +71,13 @@ def postfix(next_hop_port: int, folder: Path) -> Iterator[Server]:
         )
 
 
-SERVERS: dict[str, Callable[[int, Path], AbstractContextManager[Server]]] = {"postroad": postroad, "postfix": postfix}
+SERVERS: dict[str, Callable[[int, Path], AbstractContextManager[Server]]] = {
+    "postroad": postroad,
+    "postfix": postfix,
+    "postroad-postgres": postroad_on_postgres,
+}
+COMPARED = ("postroad", "postfix")
+"""What is measured when nothing is asked for; the ratio is the first one's rate by the second one's."""
 
 
 def versions() -> dict[str, str]:
@@ -85,6 +91,23 @@ def versions() -> dict[str, str]:
         "Postfix": shown.stdout.strip(),
         "OpenDKIM": milter.stdout.split("\n")[0].rpartition(" v")[2].strip(),
     }
+
+
+@contextlib.contextmanager
+def _node(name: str, next_hop_port: int, folder: Path, database_url: str = "") -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="postroad-bench-", dir=folder) as directory:
+        node = product.Product(Path(directory), smarthost_port=next_hop_port, database_url=database_url)
+        node.prepare()
+        node.run("smtp-user", "add", f"device@{DOMAIN}", "--address", "127.0.0.1/32")
+        with node:
+            yield Server(
+                name=name,
+                open_port=node.by_address_port,
+                login_port=node.submission_port,
+                username=product.USERNAME,
+                password=product.PASSWORD,
+                pids=(node.pid,),
+            )
 
 
 def _sqlite_version() -> str:

@@ -4,13 +4,23 @@ import contextlib
 import tempfile
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 
+@dataclass(frozen=True)
+class PostgresDatabase:
+    """An empty database on a server of its own."""
+
+    url: str
+    pid: int
+    """The server's main process; the others are its children."""
+
+
 @contextlib.contextmanager
-def postgres_database() -> Iterator[str]:
-    """Run a PostgreSQL server and give the URL of an empty database on it."""
-    folder = Path(tempfile.mkdtemp(prefix="postroad-postgres-"))
+def postgres_database(parent: Path | None = None) -> Iterator[PostgresDatabase]:
+    """Run a PostgreSQL server with one empty database; ``parent`` says on which disk."""
+    folder = Path(tempfile.mkdtemp(prefix="postroad-postgres-", dir=parent))
     with warnings.catch_warnings():
         # platformdirs falls back where the session has no XDG_RUNTIME_DIR, and says so.
         warnings.simplefilter("ignore")
@@ -19,6 +29,6 @@ def postgres_database() -> Iterator[str]:
         server = get_server(folder, cleanup_mode="delete")
         try:
             server.psql("CREATE DATABASE postroad;")
-            yield str(server.get_uri("postroad"))
+            yield PostgresDatabase(str(server.get_uri("postroad")), server.get_pid())
         finally:
             server.cleanup()

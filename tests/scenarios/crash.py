@@ -25,8 +25,8 @@ def database(engine: str) -> Iterator[str]:
     if engine == "sqlite":
         yield ""
     else:
-        with postgres_database() as url:
-            yield url
+        with postgres_database() as server:
+            yield server.url
 
 
 def assert_promises_kept(ledger: Ledger) -> None:
