@@ -29,6 +29,8 @@ def postgres_database(parent: Path | None = None) -> Iterator[PostgresDatabase]:
         server = get_server(folder, cleanup_mode="delete")
         try:
             server.psql("CREATE DATABASE postroad;")
-            yield PostgresDatabase(str(server.get_uri("postroad")), server.get_pid())
+            pid = server.get_pid()
+            assert pid is not None, "it has answered psql"
+            yield PostgresDatabase(server.get_uri("postroad"), pid)
         finally:
             server.cleanup()
