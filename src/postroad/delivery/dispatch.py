@@ -115,7 +115,7 @@ class Dispatcher:
         finally:
             self._scheduler.ended(batch.key, self._givens.clock())
             self._intake.ready.set()
-            if self._scheduler.room > 0 and len(self._scheduler) == 0:
+            if self._intake.has_more_due and self._intake.is_low:
                 self._intake.wake()
 
     async def _transmit(self, work: "_Work") -> None:

@@ -9,6 +9,7 @@ import contextlib
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Sequence
 
+import msgspec
 import structlog
 
 from postroad.delivery.contents import Origin
@@ -33,6 +34,14 @@ _SPREAD_MS = 5_000
 _CLAIM_WHILE_FULL = 50
 
 
+class _Unroutable(msgspec.Struct, frozen=True):
+    """A delivery that ends, or waits, without a session."""
+
+    delivery: Delivery
+    no_route: NoRoute
+    phase: Phase
+
+
 class Intake:
     """Fills the ready set of one worker."""
 
@@ -48,6 +57,9 @@ class Intake:
         self._settler = parts.settler
         self._givens = parts.givens
         self._settings = parts.settings.queue
+        self.has_more_due = False
+        """The last claim left something that is due in the table."""
+        self._is_crowded = False
         self._is_stopping = False
         self._hint = asyncio.Event()
         self._looking_up: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)
@@ -55,13 +67,18 @@ class Intake:
         self._claiming = asyncio.Lock()
         self._lookup_slots = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
         self._group: asyncio.TaskGroup | None = None
-        self._unroutable: list[tuple[Delivery, NoRoute]] = []
+        self._unroutable: deque[_Unroutable] = deque()
         self._something_unroutable = asyncio.Event()
 
     @property
     def room(self) -> int:
         """How many more deliveries this worker may lease."""
         return self._settings.ready - len(self._ledger)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the ready set could do with another claim."""
+        return len(self._scheduler) < self._settings.claim
 
     def wake(self) -> None:
         """Look for due deliveries soon."""
@@ -117,8 +134,8 @@ class Intake:
 
     def set_aside(self, deliveries: Iterable[Delivery], no_route: NoRoute) -> None:
         """Have deliveries recorded as what has no route."""
-        self._unroutable += [(delivery, no_route) for delivery in deliveries]
-        self._something_unroutable.set()
+        for delivery in deliveries:
+            self._set_aside(_Unroutable(delivery, no_route, Phase.DNS))
 
     def send_back(self, deliveries: Iterable[Delivery], until: int) -> None:
         """Give deliveries of a paused site back to the table; those whose time is over end here."""
@@ -127,16 +144,23 @@ class Intake:
         for delivery in deliveries:
             if delivery.expires_at <= now:
                 text = delivery.last_reply or "the site took no connection"
-                self.set_aside([delivery], NoRoute(Fate.DEFERRED, "4.4.1", text, BounceClass.ROUTING))
+                no_route = NoRoute(Fate.DEFERRED, "4.4.1", text, BounceClass.ROUTING)
+                self._set_aside(_Unroutable(delivery, no_route, Phase.QUEUE))
             else:
                 waiting.append(delivery.id)
         if waiting:
             # A little apart, so that the return of a site is not the hour of all at once.
             self._ledger.give_back(waiting, until + round(self._givens.jitter() * _SPREAD_MS))
 
+    def _set_aside(self, item: "_Unroutable") -> None:
+        self._unroutable.append(item)
+        self._something_unroutable.set()
+
     async def _claim(self) -> bool:
         """Claim once; returns whether another claim should follow at once."""
         limit = min(self._settings.claim, self.room)
+        if self._is_crowded and not self.is_low:
+            limit = min(limit, _CLAIM_WHILE_FULL)
         if limit <= 0 or self._is_stopping:
             return False
         now = self._givens.clock()
@@ -145,7 +169,7 @@ class Intake:
             owner=self._ledger.owner,
             now=now,
             lease_until=self._ledger.new_end(now),
-            limit=limit if self._scheduler.room > 0 else min(limit, _CLAIM_WHILE_FULL),
+            limit=limit,
             per_lane=self._settings.claim_per_lane,
         )
         try:
@@ -157,7 +181,10 @@ class Intake:
         if self._is_stopping:
             self._ledger.give_back([delivery.id for delivery in deliveries], None)
             return False
-        return self.admit(deliveries) > 0 and len(deliveries) == limit
+        self._is_crowded = False
+        admitted = self.admit(deliveries)
+        self.has_more_due = len(deliveries) == limit
+        return self.has_more_due and admitted > 0 and not self._is_crowded
 
     async def _wait_for_hint(self) -> None:
         try:
@@ -194,6 +221,7 @@ class Intake:
             case Refusal.NO_SHARE:
                 self._ledger.give_back([delivery.id], now + _WHILE_OTHERS_OWN_MS)
             case Refusal.LOT_FULL | Refusal.READY_SET_FULL:
+                self._is_crowded = True
                 self._ledger.give_back([delivery.id], now + _WHILE_FULL_MS)
         return False
 
@@ -217,17 +245,15 @@ class Intake:
 
     async def settle_unroutable(self) -> None:
         """Record what has no route so far."""
-        items = deque(self._unroutable)
-        self._unroutable.clear()
+        items, self._unroutable = self._unroutable, deque()
         try:
-            origins = await self._origins([delivery for delivery, _ in items])
+            origins = await self._origins([item.delivery for item in items])
             while items:
-                delivery, no_route = items[0]
-                await self._settle_unroutable(delivery, no_route, origins.get(delivery.message_id))
+                await self._settle_unroutable(items[0], origins.get(items[0].delivery.message_id))
                 items.popleft()
         except StorageError as error:
             log.warning("reading_messages_failed", deliveries=len(items), error=str(error))
-            self._ledger.give_back([delivery.id for delivery, _ in items], self._givens.clock() + _WHILE_FULL_MS)
+            self._ledger.give_back([item.delivery.id for item in items], self._givens.clock() + _WHILE_FULL_MS)
 
     async def _origins(self, deliveries: Sequence[Delivery]) -> dict[int, Origin]:
         found = await self._contents.messages(delivery.message_id for delivery in deliveries)
@@ -238,12 +264,13 @@ class Intake:
                 origins[message_id] = await self._contents.origin(message)
         return origins
 
-    async def _settle_unroutable(self, delivery: Delivery, no_route: NoRoute, origin: Origin | None) -> None:
+    async def _settle_unroutable(self, item: "_Unroutable", origin: Origin | None) -> None:
+        delivery, no_route = item.delivery, item.no_route
         if no_route.is_loop and origin is not None and origin.message.is_report:
             self._settler.cancel(delivery, no_route.text)
             return
         now = self._givens.clock()
-        facts = unattempted(Phase.DNS, no_route.text, no_route.enhanced_status, now)
+        facts = unattempted(item.phase, no_route.text, no_route.enhanced_status, now)
         if no_route.fate is Fate.DEFERRED and now < delivery.expires_at:
             self._settler.settle(delivery, Deferred(facts, Scope.SITE, no_route.bounce_class), origin, None)
             return

@@ -63,8 +63,10 @@ class LeaseLedger:
 
     def give_back(self, delivery_ids: Iterable[int], due_at: int | None) -> None:
         """Have leases put back into the table without an attempt; null keeps the due time."""
-        self._returns[due_at] += delivery_ids
-        self._something_to_return.set()
+        returned = list(delivery_ids)
+        if returned:
+            self._returns[due_at] += returned
+            self._something_to_return.set()
 
     async def keep_returning(self) -> None:
         """Write what is given back, until cancelled."""

@@ -1,5 +1,7 @@
 """What the delivery settings come to: routing rules, pools of egress sources, retries, and the limits of the queue."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from postroad.delivery.settings import DeliverySettings, QueueSettings, RouteSettings, SourceSettings
@@ -9,6 +11,7 @@ from postroad.policy.retry import RetrySchedule, parse_schedule
 from postroad.policy.routing import RouteRule, RoutingRules
 from postroad.policy.throttle import WindowLimits
 from postroad.queue.scheduler import SchedulerLimits
+from postroad.storage.routes import StoredRoute
 
 DEFAULT_POOL = "default"
 _SMTP_PORT = 25
@@ -56,6 +59,22 @@ def routing_rules(settings: DeliverySettings, own_hosts: frozenset[str], own_add
         own_hosts=own_hosts | {settings.hostname},
         own_addresses=own_addresses,
     )
+
+
+def with_stored_routes(rules: RoutingRules, stored: Iterable[StoredRoute]) -> RoutingRules:
+    """Return the rules with the operator's stored routes, which replace configured ones of the same pattern."""
+    by_pattern = {rule.pattern: rule for rule in rules.rules}
+    for route in stored:
+        pattern = f"*{route.destination}" if route.destination.startswith(".") else route.destination
+        by_pattern[pattern] = RouteRule(
+            pattern=pattern,
+            host=route.host,
+            port=route.port,
+            tls_rule=route.tls_rule,
+            implicit_tls=route.implicit_tls,
+            login=route.login,
+        )
+    return msgspec.structs.replace(rules, rules=tuple(by_pattern.values()))
 
 
 def split_host(text: str, default_port: int) -> tuple[str, int]:

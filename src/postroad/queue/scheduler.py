@@ -246,10 +246,11 @@ class Scheduler:
         return self._pauses[0][0] if self._pauses else None
 
     def forget_idle(self, now: int, after_ms: int = 600_000) -> None:
-        """Forget lots that have had nothing to do for a while and have nothing to remember."""
+        """Forget lots that have had nothing to do for a while."""
         for key, lot in list(self._lots.items()):
-            is_idle = not lot.sessions and not lot.queue and not lot.window.is_paused(now)
-            if is_idle and now - lot.used_at >= after_ms:
+            is_idle = not lot.sessions and not lot.queue
+            # From the end of a pause on: whether the site is back must be tried before the failures are forgotten.
+            if is_idle and now - max(lot.used_at, lot.window.paused_until) >= after_ms:
                 del self._lots[key]
 
     def why(self, delivery_id: int, now: int) -> Wait | None:

@@ -212,6 +212,10 @@ def test_idle_lots_are_forgotten_and_paused_ones_are_not() -> None:
     assert [key for key, _, _ in scheduler.depths()] == [A, B]
     scheduler.forget_idle(600_000)
     assert [key for key, _, _ in scheduler.depths()] == [B]
+    scheduler.forget_idle(10_599_999)
+    assert [key for key, _, _ in scheduler.depths()] == [B]
+    scheduler.forget_idle(10_600_000)
+    assert list(scheduler.depths()) == []
 
 
 class SchedulerMachine(RuleBasedStateMachine):
