@@ -268,8 +268,8 @@ class ServerMachine:
 
     def _longest_line(self) -> int:
         is_login = self._state is State.LOGIN or self._in[:5].upper() == b"AUTH "
-        # Two octets more for CR LF.
-        return 2 + (self._limits.max_auth_line if is_login else self._limits.max_command_line)
+        # One octet more for the CR.
+        return 1 + (self._limits.max_auth_line if is_login else self._limits.max_command_line)
 
     def _skip_line(self, end: int) -> bool:
         self._skips_line = end < 0
