@@ -15,12 +15,13 @@ from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import HeaderBlock, HeaderFault, split
 from postroad.protocol.mime.long_line import repair
 from postroad.protocol.mime.mailbox import ListFault, Mailbox, parse_address_list
-from postroad.protocol.smtp.data import LONGEST_LINE, Fault, content_faults
+from postroad.protocol.smtp.data import LONGEST_LINE, ContentScanner, Fault
 
 _LONGEST_SUBJECT = 255
 _SUBJECT_OCTETS = 8192
 """More than 255 characters take in encoded words; what follows is not looked at."""
 _MAX_NOTES = 40
+_CHUNK = 256 * 1024
 
 RULES: dict[str, tuple[str, str]] = {
     "reverse_path_null": ("5.7.1", "MAIL FROM is the null path"),
@@ -133,7 +134,7 @@ def _size_refusal(content: bytes, max_size: int) -> Rejected | None:
 
 def _sound_content(content: bytes, facts: AdmissionFacts, notes: list[str]) -> bytes | Rejected:
     """Return the content with sound octets and a last line that ends, mending long lines where the domain allows."""
-    faults = content_faults(content) if facts.faults is None else facts.faults
+    faults = _faults(content) if facts.faults is None else facts.faults
     # RFC 5322 §2.3: CR and LF stand only together, in lines of at most 998 octets.
     if Fault.BARE_CR in faults:
         return _rejected("bare_cr", "The message has a CR without LF; end every line with CRLF.")
@@ -151,6 +152,14 @@ def _sound_content(content: bytes, facts: AdmissionFacts, notes: list[str]) -> b
         content += b"\r\n"
         notes.append("added the last line end")
     return content
+
+
+def _faults(content: bytes) -> Fault:
+    """Scan the content, a large one in chunks: in a thread of its own it then does not hold up the others."""
+    scanner = ContentScanner()
+    for at in range(0, len(content), _CHUNK):
+        scanner.feed(content[at : at + _CHUNK])
+    return scanner.faults
 
 
 def _long_line_refusal(*, is_allowed: bool) -> Rejected:
@@ -250,3 +259,18 @@ def _told(notes: list[str]) -> tuple[str, ...]:
     distinct = list(dict.fromkeys(notes))
     left_out = len(distinct) - _MAX_NOTES
     return (*distinct[:_MAX_NOTES], f"and {left_out} more edits") if left_out > 0 else tuple(distinct)
+
+
+def reference_page() -> str:
+    """Return the page ``docs/reference/refusals.md``: every rule, for people."""
+    lines = [
+        "# Why a message is refused",
+        "",
+        "A refusal has a rule with a stable name, which events and metrics carry, a status code (RFC 3463), and a sentence",
+        "in the reply that says what to change. This page is made from `postroad.policy.admission`.",
+        "",
+        "| Rule | Status | Refused |",
+        "| --- | --- | --- |",
+    ]
+    lines += [f"| `{name}` | {status} | {what} |" for name, (status, what) in RULES.items()]
+    return "\n".join(lines) + "\n"

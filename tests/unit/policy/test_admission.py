@@ -1,11 +1,13 @@
 """Admission: what is refused, by which rule, and what the sentence says."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from postroad.model.domain import DomainState
 from postroad.model.submission import Admitted, Rejected
-from postroad.policy.admission import RULES, admit, check_reverse_path
+from postroad.policy.admission import RULES, admit, check_reverse_path, reference_page
 from postroad.protocol.smtp.data import Fault
 from tests.unit.policy.submissions import CONTENT, admitted, facts, principal, rejected, submission
 
@@ -154,6 +156,10 @@ def test_faults_that_are_known_are_not_looked_for_again() -> None:
     assert admit(submission(), known).rule == "nul_octet"  # type: ignore[union-attr]
 
 
+def test_a_fault_is_found_however_far_back_it_stands() -> None:
+    assert rejected(CONTENT + b"a line\r\n" * 80_000 + b"bare\n").rule == "bare_lf"
+
+
 def test_a_message_over_the_limit_is_refused() -> None:
     at_limit = msgspec.structs.replace(facts(), max_size=len(CONTENT))
     below = msgspec.structs.replace(facts(), max_size=len(CONTENT) - 1)
@@ -190,3 +196,7 @@ def test_the_reverse_path_is_at_exactly_the_sending_domain(path: str, rule: str)
 
 def test_a_reverse_path_at_the_sending_domain_is_taken() -> None:
     assert check_reverse_path(principal(), "anything+here@news.example.com") is None
+
+
+def test_the_reference_page_is_current() -> None:
+    assert (Path(__file__).parents[3] / "docs/reference/refusals.md").read_text("utf-8") == reference_page()

@@ -3,10 +3,9 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from postroad.protocol.dkim.canonical import relaxed_body_hash
 from postroad.protocol.dkim.key import SigningKey, format_record
 from postroad.protocol.dkim.verify import Result, verify
-from postroad.rendering.pipeline import render, render_hashed
+from postroad.rendering.pipeline import render
 
 KEYS = [
     SigningKey(domain, "pr1", ed25519.Ed25519PrivateKey.from_private_bytes(domain[:1].encode() * 32))
@@ -33,12 +32,6 @@ def test_without_keys_the_stored_bytes_leave_as_they_are() -> None:
     assert render(CONTENT, [], NOW_S).content == CONTENT
 
 
-def test_a_body_hashed_before_gives_the_same_bytes() -> None:
-    body_hash = relaxed_body_hash(b"Text\r\n")
-
-    assert render_hashed(CONTENT, body_hash, KEYS, NOW_S) == render(CONTENT, KEYS, NOW_S)
-
-
 def test_content_that_was_never_admitted_is_an_error() -> None:
     with pytest.raises(ValueError, match="no colon"):
-        render_hashed(b"nonsense\r\n\r\n", b"", KEYS, NOW_S)
+        render(b"nonsense\r\n\r\n", KEYS, NOW_S)

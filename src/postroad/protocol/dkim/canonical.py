@@ -6,6 +6,8 @@ every space of a text.
 
 import hashlib
 
+_CHUNK = 256 * 1024
+
 
 def relaxed_field(name: bytes, value: bytes) -> bytes:
     """Return a field in relaxed form: ``name`` in lower case, ``value`` as it stands behind the colon.
@@ -62,24 +64,21 @@ def _end_once(body: bytes, empty: bytes) -> bytes:
 
 
 class BodyHash:
-    """SHA-256 of a body's canonical form, fed in chunks of any size.
+    """SHA-256 of a body's relaxed form, fed in chunks of any size.
 
     What ends a chunk and may be dropped or folded with what follows is held back until that is known.
     """
 
-    def __init__(self, *, is_relaxed: bool = True) -> None:
-        self._is_relaxed = is_relaxed
+    def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._held = b""
         self._is_empty = True
 
     def update(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
-        data = self._held + chunk
-        if self._is_relaxed:
-            data = _one_space(data)
-            if b" \r\n" in data:
-                data = data.replace(b" \r\n", b"\r\n")
+        data = _one_space(self._held + chunk)
+        if b" \r\n" in data:
+            data = data.replace(b" \r\n", b"\r\n")
         text = data.rstrip(b" \r\n")
         self._held = data[len(text) :]
         if text:
@@ -88,15 +87,23 @@ class BodyHash:
 
     def digest(self) -> bytes:
         """Return the hash; nothing may follow."""
-        held = self._held.removesuffix(b" ") if self._is_relaxed else self._held
+        held = self._held.removesuffix(b" ")
         if self._is_empty:
-            self._hash.update(_end_once(held, empty=b"" if self._is_relaxed else b"\r\n"))
+            self._hash.update(_end_once(held, empty=b""))
         else:
             # A stand-in for the text before, so that the end is not taken for the whole.
             self._hash.update(_end_once(b"." + held, empty=b"")[1:])
         return self._hash.digest()
 
 
-def relaxed_body_hash(body: bytes) -> bytes:
-    """Return the SHA-256 of a whole body in relaxed form."""
-    return hashlib.sha256(relaxed_body(body)).digest()
+def relaxed_body_hash(content: bytes, body_offset: int = 0) -> bytes:
+    """Return the SHA-256 of the relaxed form of the body that begins at ``body_offset``.
+
+    A large body is taken in chunks: in a thread of its own it then does not hold up the others.
+    """
+    if len(content) - body_offset <= _CHUNK:
+        return hashlib.sha256(relaxed_body(content[body_offset:])).digest()
+    hashed = BodyHash()
+    for at in range(body_offset, len(content), _CHUNK):
+        hashed.update(content[at : at + _CHUNK])
+    return hashed.digest()

@@ -34,14 +34,9 @@ def sign(content: bytes, keys: Sequence[SigningKey], signed_at_s: int) -> bytes:
     block = split(content)
     if isinstance(block, HeaderFault):
         raise ValueError(block.text)  # noqa: TRY004 - the content is wrong, not a type
-    return sign_hashed(block, relaxed_body_hash(block.body), keys, signed_at_s)
-
-
-def sign_hashed(block: HeaderBlock, body_hash: bytes, keys: Sequence[SigningKey], signed_at_s: int) -> bytes:
-    """Return the same as ``sign`` for a body whose relaxed form has been hashed (``canonical.BodyHash``)."""
     names, signed_fields = _signed_fields(block)
     names_tag = _names_tag(tuple(names))
-    bh = base64.b64encode(body_hash).decode()
+    bh = base64.b64encode(relaxed_body_hash(content, block.body_offset)).decode()
     return b"".join(_field(key, names_tag, bh, signed_fields, signed_at_s) for key in keys)
 
 

@@ -4,11 +4,9 @@ import re
 
 import pytest
 
-from postroad.protocol.dkim.canonical import BodyHash
 from postroad.protocol.dkim.key import SigningKey, format_record, parse_tags
-from postroad.protocol.dkim.sign import sign, sign_hashed
+from postroad.protocol.dkim.sign import sign
 from postroad.protocol.dkim.verify import Result, Verdict, verify
-from postroad.protocol.mime.header import HeaderBlock, split
 
 CONTENT = (
     b"From: Ada <ada@news.example.com>\r\nTo: bob@example.net\r\nSubject: Hello\r\n  there\r\n"
@@ -60,16 +58,6 @@ def test_no_line_passes_78_columns(rsa_key: SigningKey) -> None:
 
     # A domain is one word and cannot be folded.
     assert [line for line in lines if len(line) > 78 and b"d=a-rather" not in line] == []
-
-
-def test_the_body_may_be_hashed_in_chunks(ed25519_key: SigningKey) -> None:
-    block = split(CONTENT)
-    assert isinstance(block, HeaderBlock)
-    hashed = BodyHash()
-    for at in range(0, len(block.body), 3):
-        hashed.update(block.body[at : at + 3])
-
-    assert sign_hashed(block, hashed.digest(), [ed25519_key], NOW_S) == sign(CONTENT, [ed25519_key], NOW_S)
 
 
 def test_content_without_a_readable_header_is_refused(ed25519_key: SigningKey) -> None:

@@ -20,6 +20,7 @@ from postroad.protocol.mime.encoded_word import decode, encode
         (b"=?utf-8?q?=C3?= =?UTF-8?q?=BC?=", "ü"),
         (b"=?iso-8859-1*en?q?=E4?=", "ä"),
         (b"=?utf-8?q?a?= =?iso-8859-1?q?=E4?=", "aä"),
+        (b"=?utf-8?q?=C3=A4?= =?iso-8859-1?q?=E4?=", "ää"),
         (b"=?rot13?q?abc?=", "abc"),
         (b"=?utf-8?b?a?=", "=?utf-8?b?a?="),
         ("schon UTF-8: ä".encode(), "schon UTF-8: ä"),
