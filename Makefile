@@ -27,7 +27,7 @@ docs: $(VENV)/.dev  ## Write the generated documents anew
 	$(BIN)/python -m docs.generate
 
 peers: $(VENV)/.dev  ## Install the system programs that tests talk to (root on Debian), or name the missing ones
-	$(BIN)/python -m tests.peers.programs
+	@sh tests/peers/install.sh $(BIN)/python
 
 fuzz: $(VENV)/.dev  ## Fuzz every parser for a while (SECONDS_EACH=60)
 	$(BIN)/python -m tests.fuzz

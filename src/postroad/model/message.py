@@ -31,8 +31,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """How long the content is kept after the last delivery ended."""
     is_report: bool = False
     """A delivery status notification of our own: it leaves with the null reverse path and is never reported on."""
-    keep_content_ms: int = 0
-    """How long the content is kept after the last delivery ended."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):

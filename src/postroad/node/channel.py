@@ -48,7 +48,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     """The worker's event loop turns; sent every second."""
 
     sessions: int
-    ready_deliveries: int
+    leased_deliveries: int
 
 
 class Why(msgspec.Struct, frozen=True, tag="why"):

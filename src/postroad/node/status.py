@@ -2,9 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from postroad.net.clock import now_ms
 from postroad.node.worker_process import WorkerProcess
@@ -14,10 +16,12 @@ from postroad.storage.engine import Database
 from postroad.storage.errors import StorageError
 from postroad.telemetry.exposition import QueueFigure, render_all
 
+log = structlog.get_logger()
+
 _READINESS_S = 5.0
 
 
-class Status:
+class NodeStatus:
     """What the admin listener says of all workers together."""
 
     def __init__(self, workers: Sequence[WorkerProcess], database: Database, metrics_dir: Path) -> None:
@@ -26,7 +30,7 @@ class Status:
         self._metrics_dir = metrics_dir
 
     def health(self) -> dict[str, Any]:
-        """Return the worker processes; they are alive when at least one is."""
+        """Return the worker processes; the node is alive when at least one is."""
         workers = [
             {"slot": slot, "pid": worker.pid, "number": worker.number, "serving": worker.is_serving}
             for slot, worker in enumerate(self._workers)
@@ -35,25 +39,61 @@ class Status:
 
     async def readiness(self) -> dict[str, Any]:
         """Write a row, and ask for a worker that serves: with both, mail can be taken."""
-        serving = [worker.is_serving for worker in self._workers]
-        problem = await self._storage_problem()
-        return {"ok": problem is None and any(serving), "workers_serving": sum(serving), "storage": problem or "ok"}
-
-    async def _storage_problem(self) -> str | None:
-        try:
-            await asyncio.wait_for(self._database.write(worker_rows.touch), _READINESS_S)
-        except TimeoutError:
-            return f"no write within {_READINESS_S:g} s"
-        except StorageError as error:
-            return str(error)
-        return None
+        serving = sum(worker.is_serving for worker in self._workers)
+        problem = await storage_problem(self._database)
+        return {"ok": problem is None and serving > 0, "workers_serving": serving, "storage": problem or "ok"}
 
     async def metrics(self) -> bytes:
         """Return what the workers counted, and the queue as it is now."""
-        figures = await self._database.read(deliveries.queue_figures, now_ms())
-        return render_all(self._metrics_dir, [QueueFigure(*figure) for figure in figures])
+        return await rendered_metrics(self._database, self._metrics_dir)
 
     async def why(self, delivery_id: int) -> str | None:
         """Return which limit a delivery waits for in the worker that holds it; None when none of this node does."""
         answers = await asyncio.gather(*(worker.why(delivery_id) for worker in self._workers))
         return next((answer for answer in answers if answer is not None), None)
+
+
+class WorkerStatus:
+    """The same from within one worker, for the one port of ``postroad dev``."""
+
+    def __init__(self, database: Database, why: Callable[[int], str | None]) -> None:
+        self._database = database
+        self._why = why
+
+    def health(self) -> dict[str, Any]:
+        """Return this process: it answers, so it is alive."""
+        return {"ok": True, "pid": os.getpid()}
+
+    async def readiness(self) -> dict[str, Any]:
+        """Write a row: this worker serves, as it answers."""
+        problem = await storage_problem(self._database)
+        return {"ok": problem is None, "storage": problem or "ok"}
+
+    async def metrics(self) -> bytes:
+        """Return what all workers of the node counted, and the queue as it is now."""
+        return await rendered_metrics(self._database, Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+
+    async def why(self, delivery_id: int) -> str | None:
+        """Return which limit a delivery waits for, if this worker holds it."""
+        return self._why(delivery_id)
+
+
+async def storage_problem(database: Database) -> str | None:
+    """Write a row as it is and return what kept it from being written."""
+    try:
+        await asyncio.wait_for(database.write(worker_rows.touch), _READINESS_S)
+    except TimeoutError:
+        return f"no write within {_READINESS_S:g} s"
+    except StorageError as error:
+        return str(error)
+    return None
+
+
+async def rendered_metrics(database: Database, directory: Path) -> bytes:
+    """Return all metrics; without the queue's figures while the database cannot be read."""
+    try:
+        figures = [QueueFigure(*row) for row in await database.read(deliveries.queue_figures, now_ms())]
+    except StorageError as error:
+        log.warning("queue_not_counted", error=str(error))
+        figures = []
+    return render_all(directory, figures)

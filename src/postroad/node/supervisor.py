@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from postroad.accounts.accounts import Accounts
 from postroad.config import ConfigError, Settings
 from postroad.httpd.apps import admin_app
 from postroad.httpd.server import HttpServer
@@ -20,7 +21,9 @@ from postroad.net.listen import bind, parse_endpoint
 from postroad.node.channel import Plan
 from postroad.node.doors import SlotSockets, bind_doors
 from postroad.node.installation import worker_count
-from postroad.node.status import Status
+from postroad.node.keys import installation_keys
+from postroad.node.lease import node_name
+from postroad.node.status import NodeStatus
 from postroad.node.worker_process import WorkerProcess
 from postroad.storage import workers as worker_rows
 from postroad.storage.engine import Database, open_database
@@ -30,7 +33,7 @@ from postroad.telemetry.exposition import forget_process
 log = structlog.get_logger()
 
 ROLES = ("smtp", "http", "delivery", "upkeep")
-_GRACE_S = 30.0
+_GRACE_S = 60.0
 """How long a worker may take to finish what is in flight before it is killed."""
 
 
@@ -44,11 +47,13 @@ class Supervisor:
         roles: Sequence[str] = ROLES,
         is_dev: bool = False,
         reload: Callable[[], Settings] | None = None,
+        when_serving: Callable[[], None] | None = None,
     ) -> None:
         self._settings = settings
         self._roles = tuple(roles)
         self._is_dev = is_dev
         self._reload = reload
+        self._when_serving = when_serving
         self._workers: list[WorkerProcess] = []
         self._plans: list[Plan] = []
         self._sockets: list[SlotSockets] = []
@@ -75,15 +80,20 @@ class Supervisor:
             read_connections=1,
             is_checkpointer=False,
         )
-        status = Status(self._workers, database, Path(metrics_dir.name))
+        status = NodeStatus(self._workers, database, Path(metrics_dir.name))
         admin = HttpServer(admin_app(status), admin_sockets) if admin_sockets else None
         try:
+            await installation_keys(database, Path(self._settings.data_dir))
+            await Accounts(database, now_ms).ensure_default()
+            await _bury_earlier_run(database, self._settings)
             async with asyncio.TaskGroup() as tasks:
                 self._start_workers(tasks, database, Path(metrics_dir.name))
                 if admin is not None:
                     await admin.start()
                 self._listen_to_signals()
+                announcing = tasks.create_task(self._announce())
                 await self._stopped.wait()
+                announcing.cancel()
                 await asyncio.gather(*(worker.stop(_GRACE_S) for worker in self._workers))
         finally:
             if admin is not None:
@@ -117,6 +127,13 @@ class Supervisor:
             self._workers.append(worker)
             tasks.create_task(worker.run(), name=f"worker-{slot}")
 
+    async def _announce(self) -> None:
+        for worker in self._workers:
+            await worker.served.wait()
+        log.info("node_serving", workers=len(self._workers))
+        if self._when_serving is not None:
+            self._when_serving()
+
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -144,6 +161,15 @@ class Supervisor:
         for worker, plan in zip(self._workers, self._plans, strict=True):
             worker.replace(plan)
         log.info("configuration_read")
+
+
+async def _bury_earlier_run(database: Database, settings: Settings) -> None:
+    """Free what workers of an earlier run still hold: as the data folder is ours alone, they are dead."""
+    for worker in await database.read(worker_rows.live, 0):
+        if worker.node == node_name(settings):
+            freed = await database.release_owner(worker.incarnation)
+            await database.write(worker_rows.remove, worker.incarnation)
+            log.info("leases_freed", incarnation=worker.incarnation, deliveries=freed)
 
 
 def _needs_restart(old: Settings, new: Settings) -> bool:

@@ -23,14 +23,16 @@ _SILENT_AFTER_S = 15.0
 class WorkerProcess:
     """Keeps one worker running until told to stop."""
 
-    def __init__(self, plan: Plan, on_death: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(self, plan: Plan, on_death: Callable[[int, int], Awaitable[None]]) -> None:
         self._plan = plan
         self._on_death = on_death
-        """Called with the incarnation of a worker that died, so that its leases are freed at once."""
+        """Called with process id and incarnation of a worker that ended, so that its leases are freed at once."""
         self._process: asyncio.subprocess.Process | None = None
         self._channel: Channel | None = None
         self._ready: Ready | None = None
         self._beat_at = 0.0
+        self.served = asyncio.Event()
+        """Set once the worker has said for the first time that it serves."""
         self._is_stopping = False
         self._answers: dict[int, asyncio.Future[str | None]] = {}
 
@@ -82,12 +84,13 @@ class WorkerProcess:
         self._channel = await Channel.over(ours)
         self._channel.say(self._plan)
         await self._listen(self._channel)
+        pid = self._process.pid
         code = await self._process.wait()
         ready, self._ready, self._process = self._ready, None, None
         self._channel.close()
         self._forget_questions()
         if ready is not None:
-            await self._on_death(ready.incarnation)
+            await self._on_death(pid, ready.incarnation)
         return code
 
     async def _listen(self, channel: Channel) -> None:
@@ -95,6 +98,7 @@ class WorkerProcess:
             match word:
                 case Ready():
                     self._ready = word
+                    self.served.set()
                     self._beat_at = asyncio.get_running_loop().time()
                 case Beat():
                     self._beat_at = asyncio.get_running_loop().time()
@@ -126,7 +130,7 @@ class WorkerProcess:
         if self._channel is not None:
             self._channel.say(Reload())
 
-    async def replace(self, plan: Plan) -> None:
+    def replace(self, plan: Plan) -> None:
         """Go over to a new plan: the worker ends gracefully and its successor starts with the new settings."""
         self._plan = plan
         self._signal(signal.SIGTERM)

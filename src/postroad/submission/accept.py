@@ -1,10 +1,10 @@
 """Step 2 to 4 of the flow: a submission is admitted, becomes rows, and is answered after the synced commit."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
-import structlog
 
 from postroad.model.delivery import Delivery, DeliveryState, Lease, lane_of
 from postroad.model.domain import SendingDomain
@@ -14,14 +14,15 @@ from postroad.model.message import Accepted, Message
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.net.clock import Clock
 from postroad.policy.admission import AdmissionFacts, admit
+from postroad.protocol.smtp.data import Fault
 from postroad.storage.engine import Database
 from postroad.submission.settings import SubmissionSettings
-
-log = structlog.get_logger()
 
 _PARTITION_SPAN_MS = 16
 """Messages of one such span share a partition, so that a batch is one partition's transaction."""
 _DAY_MS = 86_400_000
+_LARGEST_INLINE = 262_144
+"""Larger content is looked at in a thread, so that other sessions go on meanwhile."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -40,14 +41,11 @@ class Domains(Protocol):
 class ReadySet(Protocol):
     """This worker's delivery engine, which may take new deliveries without reading them back."""
 
-    def reserve(self, deliveries: tuple[Delivery, ...], size: int) -> Lease | None:
-        """Return the lease to store the deliveries under, or None when there is no room or the site is closed."""
+    def reserve(self, deliveries: Sequence[Delivery]) -> Lease | None:
+        """Return the lease to store the deliveries under, or None when there is no room or a site is closed."""
 
     def hand_over(self, accepted: Accepted) -> None:
         """Take deliveries that have just been committed under the lease of ``reserve``."""
-
-    def give_up(self, accepted: Accepted) -> None:
-        """Forget a reservation whose commit failed."""
 
 
 class Meter(Protocol):
@@ -58,6 +56,13 @@ class Meter(Protocol):
 
     def rejected(self, rule: str) -> None:
         """Count one refused message under its rule."""
+
+
+class AdmissionFactsFor(Protocol):
+    """Adds what is true of the installation to the facts of one submission."""
+
+    def __call__(self, domain: SendingDomain, message_id: int, now: int, faults: Fault | None) -> AdmissionFacts:
+        """Return all the facts that admission needs."""
 
 
 class Submissions:
@@ -72,7 +77,7 @@ class Submissions:
         ids: IdSource,
         clock: Clock,
         meter: Meter,
-        facts_for: Callable[[SendingDomain, int, int], AdmissionFacts],
+        facts_for: AdmissionFactsFor,
         settings: SubmissionSettings,
     ) -> None:
         self._database = database
@@ -98,7 +103,7 @@ class Submissions:
         domain = await self._domains.get(submission.principal.domain_id)
         if domain is None:
             return await self._refuse(submission, _domain_gone(submission), message_id, now)
-        verdict = admit(submission, self._facts_for(domain, message_id, now))
+        verdict = await self._admit(submission, self._facts_for(domain, message_id, now, submission.faults))
         match verdict:
             case Rejected():
                 return await self._refuse(submission, verdict, message_id, now)
@@ -108,24 +113,20 @@ class Submissions:
                 self._meter.accepted(submission.client.channel, len(submission.envelope.recipients), waited_ms)
                 return Receipt(message_id)
 
+    async def _admit(self, submission: Submission, facts: AdmissionFacts) -> Admitted | Rejected:
+        if len(submission.content) <= _LARGEST_INLINE:
+            return admit(submission, facts)
+        return await asyncio.to_thread(admit, submission, facts)
+
     async def _store(self, accepted: Accepted) -> None:
-        lease = self._ready.reserve(accepted.deliveries, len(accepted.content)) if self._ready else None
-        if lease is not None:
-            accepted = msgspec.structs.replace(
-                accepted,
-                deliveries=tuple(
-                    msgspec.structs.replace(delivery, state=DeliveryState.LEASED, lease=lease)
-                    for delivery in accepted.deliveries
-                ),
-            )
-        try:
+        lease = self._ready.reserve(accepted.deliveries) if self._ready else None
+        if lease is None:
             await self._database.accept(accepted)
-        except BaseException:
-            if self._ready and lease is not None:
-                self._ready.give_up(accepted)
-            raise
-        if self._ready and lease is not None:
-            self._ready.hand_over(accepted)
+            return
+        leased = _under(lease, accepted)
+        await self._database.accept(leased)
+        if self._ready:
+            self._ready.hand_over(leased)
 
     async def _refuse(self, submission: Submission, rejected: Rejected, event_id: int, now: int) -> Rejected:
         self._meter.rejected(rejected.rule)
@@ -204,6 +205,13 @@ class Submissions:
                 "edits": list(admitted.edits),
             },
         )
+
+
+def _under(lease: Lease, accepted: Accepted) -> Accepted:
+    deliveries = tuple(
+        msgspec.structs.replace(delivery, state=DeliveryState.LEASED, lease=lease) for delivery in accepted.deliveries
+    )
+    return msgspec.structs.replace(accepted, deliveries=deliveries)
 
 
 def _partition_for(now: int) -> int:

@@ -1,0 +1,41 @@
+"""``postroad serve``: run this node until it is told to stop."""
+
+import click
+import msgspec
+
+from postroad.cli.invocation import Invocation, refuse, settings_for, with_settings
+from postroad.config import ConfigError, Settings
+from postroad.net.listen import ListenError
+from postroad.net.tls import CertificateError
+from postroad.node.installation import ensure_schema
+from postroad.node.run import run_node
+from postroad.node.supervisor import ROLES
+
+START_ERRORS = (ConfigError, ListenError, CertificateError, ValueError)
+"""What keeps a node from starting; each says why in a sentence."""
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes, over the configuration.")
+@click.option("--roles", default=",".join(ROLES), show_default=True, help="What this node does, with commas between.")
+@with_settings
+def serve(invocation: Invocation, workers: int | None, roles: str) -> None:
+    """Run a node: take mail, deliver it, keep house."""
+    wanted = tuple(role.strip() for role in roles.split(","))
+    unknown = sorted(set(wanted) - set(ROLES))
+    if unknown:
+        raise click.UsageError(f"{', '.join(unknown)} is not a role; they are {', '.join(ROLES)}.")
+    given = click.get_current_context().params
+
+    def chosen(settings: Settings) -> Settings:
+        return settings if workers is None else msgspec.structs.replace(settings, workers=workers)
+
+    try:
+        run_node(
+            chosen(invocation.settings),
+            roles=wanted,
+            reload=lambda: chosen(settings_for(given["config_file"], given["data_dir"])),
+            prepare=ensure_schema,
+        )
+    except START_ERRORS as error:
+        refuse(f"{error}.")

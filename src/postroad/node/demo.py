@@ -1,0 +1,78 @@
+"""What ``postroad dev`` starts with: an account, a domain that may send, and an SMTP user whose password it knows."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import msgspec
+
+from postroad.accounts.accounts import Accounts
+from postroad.accounts.refused import RefusedError
+from postroad.accounts.smtp_users import SmtpUsers
+from postroad.config import Settings
+from postroad.domains.registration import Registration
+from postroad.model.credential import Secret
+from postroad.net.clock import now_ms
+from postroad.node.installation import migrate_schema
+from postroad.node.keys import installation_keys
+from postroad.policy.alignment import OrganisationalDomains
+from postroad.policy.password import generate_password
+from postroad.storage import domains
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
+
+DOMAIN = "demo.example"
+USERNAME = f"app@{DOMAIN}"
+SENDER = f"hello@{DOMAIN}"
+_PASSWORD_FILE = "demo-password"
+
+
+class Demo(msgspec.Struct, frozen=True):
+    """A working SMTP user."""
+
+    username: str
+    password: Secret
+    domain: str
+    sender: str
+
+
+def prepare_demo(settings: Settings) -> Demo:
+    """Bring the data folder to the newest schema and put the demonstration into it, if it is not there yet."""
+    migrate_schema(settings)
+    return asyncio.run(_prepare(settings))
+
+
+async def _prepare(settings: Settings) -> Demo:
+    data_dir = Path(settings.data_dir)
+    database = await open_database(
+        settings.database.url, data_dir=data_dir, clock=now_ms, read_connections=1, is_checkpointer=False
+    )
+    try:
+        account = await Accounts(database, now_ms).ensure_default()
+        if await database.read(domains.by_name, DOMAIN) is None:
+            keys = await installation_keys(database, data_dir)
+            registration = Registration(database, keys.vault, settings.domains, OrganisationalDomains(), now_ms)
+            await registration.add(account.id, DOMAIN)
+        password = _password(data_dir)
+        await _set_password(database, password)
+    finally:
+        await database.close()
+    return Demo(USERNAME, password, DOMAIN, SENDER)
+
+
+async def _set_password(database: Database, password: Secret) -> None:
+    users = SmtpUsers(database, now_ms)
+    try:
+        await users.add(USERNAME, password=password, note="printed by postroad dev")
+    except RefusedError:
+        await users.set_password(USERNAME, password)
+
+
+def _password(data_dir: Path) -> Secret:
+    """Return the demonstration's password: the same at every start, readable by this user only."""
+    path = data_dir / _PASSWORD_FILE
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(generate_password(os.urandom(64)))
+    return Secret(path.read_text("ascii"))

@@ -1,0 +1,73 @@
+"""What a node finds out and sets right before it serves: its folder, its schema, how many workers it may have."""
+
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+
+from postroad.config import ConfigError, Settings
+from postroad.storage.driver import SUPPORTS_MANY_WRITERS
+from postroad.storage.migrate import migrate, require_current, schema_state
+
+log = structlog.get_logger()
+
+_MOST_SQLITE_WORKERS = 4
+"""With SQLite the workers take turns at writing; more of them only wait."""
+
+
+@contextlib.contextmanager
+def sole_use(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder for this node; raises ConfigError when another node has it."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "node.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"data_dir: another Postroad runs in {data_dir}; stop it or name another folder"
+            ) from error
+        yield
+
+
+def ensure_schema(settings: Settings) -> None:
+    """Create the schema of an empty database; raises SchemaMismatch for one of another version."""
+    data_dir = Path(settings.data_dir)
+    state = schema_state(settings.database.url, data_dir)
+    if state.current is None:
+        migrate(settings.database.url, data_dir)
+        log.info("schema_created", schema=state.newest)
+    else:
+        require_current(state)
+
+
+def migrate_schema(settings: Settings) -> None:
+    """Bring the schema up to date, as ``postroad dev`` does; raises SchemaMismatch for a newer one."""
+    state = schema_state(settings.database.url, Path(settings.data_dir))
+    if state.is_newer:
+        require_current(state)
+    migrate(settings.database.url, Path(settings.data_dir))
+
+
+def worker_count(settings: Settings) -> int:
+    """Return how many workers to run; raises ConfigError when more are configured than the database takes."""
+    wanted = settings.workers or len(os.sched_getaffinity(0))
+    if settings.database.url.startswith("postgres"):
+        return wanted
+    if not SUPPORTS_MANY_WRITERS:
+        if settings.workers > 1:
+            raise ConfigError(
+                "workers: this SQLite can damage a file that several processes write; use 1, or PostgreSQL"
+            )
+        return 1
+    if settings.workers > _MOST_SQLITE_WORKERS:
+        raise ConfigError(f"workers: at most {_MOST_SQLITE_WORKERS} with SQLite; use PostgreSQL for more")
+    return min(wanted, _MOST_SQLITE_WORKERS)
+
+
+def hostname_of(settings: Settings) -> str:
+    """Return the name this installation gives itself in greetings, EHLO and Received fields."""
+    return settings.smtp.hostname or settings.delivery.hostname or socket.getfqdn()

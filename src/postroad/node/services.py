@@ -1,0 +1,292 @@
+"""The composition root of a worker: every service made of its parts, each given what it needs of the others."""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from postroad.accounts.authentication import Authenticator
+from postroad.config import Settings
+from postroad.delivery.agent import Agent
+from postroad.delivery.engine import DeliveryEngine, MakeAgent, Surroundings
+from postroad.delivery.givens import Givens
+from postroad.delivery.session import Terms
+from postroad.delivery.settings import DeliverySettings
+from postroad.delivery.terms import understand
+from postroad.dns import resolver
+from postroad.dns.cache import Cache
+from postroad.dns.mail_hosts import MailHostDirectory
+from postroad.dns.resolver import Resolver
+from postroad.domains.directory import DomainDirectory
+from postroad.domains.settings import installation_names
+from postroad.domains.verification import Verification
+from postroad.model.domain import SendingDomain
+from postroad.model.ids import IdSource
+from postroad.model.route import TlsRule
+from postroad.net.clock import now_ms
+from postroad.net.tls import ServerCertificate, opportunistic_context, verifying_context
+from postroad.node.capture import capturing
+from postroad.node.channel import Plan
+from postroad.node.domain_facts import DeliveryDomains, SenderCheck
+from postroad.node.installation import hostname_of
+from postroad.node.keys import InstallationKeys, installation_keys
+from postroad.policy.admission import AdmissionFacts
+from postroad.policy.alignment import OrganisationalDomains
+from postroad.protocol.smtp.data import Fault
+from postroad.smtpd import session
+from postroad.smtpd.listener import SubmissionListener
+from postroad.storage.database import Database
+from postroad.storage.errors import StorageError
+from postroad.storage.workers import WorkerLease
+from postroad.submission.accept import Submissions
+from postroad.telemetry.metrics import Meter
+from postroad.upkeep.rounds import Upkeep
+
+log = structlog.get_logger()
+
+_REFRESH_S = 1.0
+_DOMAIN_CHECKS_S = 300.0
+_STOP_WITHIN_S = 20.0
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker runs."""
+
+    settings: Settings
+    database: Database
+    sessions: session.Services
+    engine: DeliveryEngine | None
+    certificate: ServerCertificate
+
+    def submission_listener(self) -> SubmissionListener:
+        """Return the submission doors, not yet open."""
+        return SubmissionListener(
+            self.settings.smtp,
+            self.sessions,
+            hostname=hostname_of(self.settings),
+            tls_context=self.certificate.context,
+            clock=now_ms,
+        )
+
+    @property
+    def leased_deliveries(self) -> int:
+        """How many deliveries this worker holds."""
+        return self.engine.held if self.engine else 0
+
+    def why(self, delivery_id: int) -> str | None:
+        """Return which limit a delivery in this worker's ready set waits for."""
+        wait = self.engine.why(delivery_id) if self.engine else None
+        if wait is None:
+            return None
+        detail = f": {wait.detail}" if wait.detail else ""
+        return (
+            f"{wait.reason.value} of {wait.key}, {wait.ready} ready, {wait.sessions} of {wait.window} sessions{detail}"
+        )
+
+    async def stop(self) -> None:
+        """Finish what is in flight and give leases back."""
+        if self.engine is not None:
+            await self.engine.stop(_STOP_WITHIN_S)
+
+
+class _Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What all services of a worker stand on."""
+
+    settings: Settings
+    database: Database
+    lease: WorkerLease
+    ids: IdSource
+    meter: Meter
+    keys: InstallationKeys
+    lookup: Resolver
+    directory: DomainDirectory
+    organisational_domains: OrganisationalDomains
+
+    @property
+    def hostname(self) -> str:
+        return hostname_of(self.settings)
+
+
+@asynccontextmanager
+async def build(
+    plan: Plan, database: Database, lease: WorkerLease, meter: Meter, certificate: ServerCertificate
+) -> AsyncIterator[Services]:
+    """Make the services of a worker and run their background work for the length of the block."""
+    async with AsyncExitStack() as stack:
+        ground = await _ground(plan, database, lease, meter, stack)
+        if plan.is_dev:
+            captured = await stack.enter_async_context(capturing(ground.settings, database, certificate))
+            ground = msgspec.structs.replace(ground, settings=captured)
+        settings = ground.settings
+        authenticator = Authenticator(
+            database, now_ms, settings=settings.accounts, meter=meter, process_key=os.urandom(32)
+        )
+        stack.callback(authenticator.close)
+        await authenticator.refresh()
+        background = [_keep_fresh(ground.directory), authenticator.run()]
+        if "upkeep" in plan.roles:
+            background += _upkeep(ground)
+        await stack.enter_async_context(_running(background))
+        engine = await stack.enter_async_context(_running_engine(ground)) if "delivery" in plan.roles else None
+        yield Services(
+            settings=settings,
+            database=database,
+            sessions=session.Services(
+                authenticator=authenticator, sender_check=SenderCheck(), submissions=_submissions(ground, engine)
+            ),
+            engine=engine,
+            certificate=certificate,
+        )
+
+
+async def _ground(plan: Plan, database: Database, lease: WorkerLease, meter: Meter, stack: AsyncExitStack) -> _Ground:
+    settings = plan.settings
+    keys = await installation_keys(database, Path(settings.data_dir))
+    organisational_domains = OrganisationalDomains()
+    lookup = resolver.from_settings(settings.dns, now_ms)
+    stack.push_async_callback(lookup.aclose)
+    return _Ground(
+        settings=settings,
+        database=database,
+        lease=lease,
+        ids=IdSource(lease.number),
+        meter=meter,
+        keys=keys,
+        lookup=lookup,
+        directory=DomainDirectory(database, keys.vault, organisational_domains),
+        organisational_domains=organisational_domains,
+    )
+
+
+def _submissions(ground: _Ground, engine: DeliveryEngine | None) -> Submissions:
+    hostname, max_size = ground.hostname, ground.settings.smtp.max_message_size
+
+    def facts_for(domain: SendingDomain, message_id: int, now: int, faults: Fault | None) -> AdmissionFacts:
+        return AdmissionFacts(
+            domain=domain,
+            hostname=hostname,
+            message_id=message_id,
+            now=now,
+            identifier_key=ground.keys.identifier,
+            organisational_domain_of=ground.organisational_domains,
+            max_size=max_size,
+            faults=faults,
+        )
+
+    return Submissions(
+        database=ground.database,
+        domains=ground.directory,
+        ready=engine,
+        ids=ground.ids,
+        clock=now_ms,
+        meter=ground.meter,
+        facts_for=facts_for,
+        settings=ground.settings.submission,
+    )
+
+
+@asynccontextmanager
+async def _running_engine(ground: _Ground) -> AsyncIterator[DeliveryEngine]:
+    settings = ground.settings
+    delivery = msgspec.structs.replace(settings.delivery, hostname=settings.delivery.hostname or ground.hostname)
+    own_hosts = frozenset(filter(None, (ground.hostname, settings.domains.inbound_host)))
+    cache = Cache(ground.lookup, now_ms, settings.dns)
+    finder = MailHostDirectory(cache, now_ms)
+    chance = random.SystemRandom()
+    engine = DeliveryEngine(
+        delivery,
+        understand(delivery, own_hosts, frozenset()),
+        Surroundings(
+            database=ground.database,
+            finder=finder,
+            domains=DeliveryDomains(ground.directory, installation_names(settings.domains)),
+            meter=ground.meter,
+            givens=Givens(now_ms, ground.ids.next, chance.random),
+            shuffle=chance.shuffle,
+            make_agent=_agent_maker(delivery),
+            owner=ground.lease.incarnation,
+            own_hosts=own_hosts,
+            return_path_key=ground.keys.return_path,
+        ),
+    )
+    running = asyncio.create_task(engine.run(), name="delivery-engine")
+    try:
+        yield engine
+    finally:
+        await engine.stop(_STOP_WITHIN_S)
+        await running
+        await finder.aclose()
+        await cache.aclose()
+
+
+def _agent_maker(delivery: DeliverySettings) -> MakeAgent:
+    opportunistic = opportunistic_context()
+    contexts = {
+        TlsRule.OPPORTUNISTIC: opportunistic,
+        TlsRule.ENCRYPT: opportunistic,
+        TlsRule.VERIFY: verifying_context(),
+    }
+    terms = Terms(
+        timeouts=delivery.timeouts,
+        limits=delivery.connections,
+        tls_context_for=contexts.__getitem__,
+        clock=now_ms,
+    )
+    return lambda on_site_event: Agent(terms, on_site_event)
+
+
+async def _keep_fresh(directory: DomainDirectory) -> None:
+    while True:
+        try:
+            await directory.refresh()
+        except StorageError as error:
+            log.warning("domains_not_refreshed", error=str(error))
+        await asyncio.sleep(_REFRESH_S)
+
+
+def _upkeep(ground: _Ground) -> list[Coroutine[Any, Any, None]]:
+    settings = ground.settings
+    upkeep = Upkeep(
+        ground.database,
+        now_ms,
+        incarnation=ground.lease.incarnation,
+        settings=settings.retention,
+        meter=ground.meter,
+    )
+    verification = Verification(
+        ground.database,
+        ground.keys.vault,
+        ground.lookup,
+        settings=settings.domains,
+        names=installation_names(settings.domains),
+        organisational_domain_of=ground.organisational_domains,
+        clock=now_ms,
+    )
+    return [upkeep.run(), _keep_checking(verification, upkeep)]
+
+
+async def _keep_checking(verification: Verification, upkeep: Upkeep) -> None:
+    """Check the records of active domains when their turn comes, in the one worker that does upkeep."""
+    while True:
+        await asyncio.sleep(_DOMAIN_CHECKS_S)
+        try:
+            if await upkeep.is_mine():
+                await verification.check_due()
+        except* StorageError as errors:
+            log.warning("domain_checks_interrupted", error=str(errors.exceptions[0]))
+
+
+@asynccontextmanager
+async def _running(background: list[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run background work beside the block; when one of them fails, so does the worker, and it is started anew."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in background]
+        yield
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,149 @@
+"""One worker process: takes its plan from the supervisor, serves, and stops when told or when the supervisor is gone."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from postroad.httpd.apps import dev_app
+from postroad.httpd.server import HttpServer
+from postroad.net.clock import now_ms
+from postroad.net.tls import CertificateError, ServerCertificate
+from postroad.node import doors
+from postroad.node.certificate import server_certificate
+from postroad.node.channel import Beat, Channel, Plan, Ready, Reload, Why, WhyAsked
+from postroad.node.lease import leased_number
+from postroad.node.services import Services, build
+from postroad.node.status import WorkerStatus
+from postroad.smtpd.listener import SubmissionListener
+from postroad.storage.engine import open_database
+from postroad.storage.workers import WorkerLease
+from postroad.telemetry.logs import configure
+from postroad.telemetry.metrics import Meter
+
+log = structlog.get_logger()
+
+_BEAT_S = 1.0
+
+
+def main() -> None:
+    """Run the worker whose supervisor holds the other end of the socket pair named by the first argument."""
+    pair_end = socket.socket(fileno=int(sys.argv[1]))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(pair_end))
+
+
+async def _run(pair_end: socket.socket) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    channel = await Channel.over(pair_end)
+    words = channel.words()
+    plan = await anext(words, None)
+    if not isinstance(plan, Plan):
+        return
+    configure(plan.settings.log)
+    structlog.contextvars.bind_contextvars(slot=plan.slot)
+    async with AsyncExitStack() as stack:
+        worker = await Worker.open(plan, stack)
+        listening = asyncio.create_task(worker.listen(channel, words, stop))
+        channel.say(Ready(number=worker.lease.number, incarnation=worker.lease.incarnation))
+        await stop.wait()
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+        await worker.stop()
+
+
+class Worker:
+    """The services and doors of one worker process."""
+
+    def __init__(self, plan: Plan, lease: WorkerLease, services: Services, certificate: ServerCertificate) -> None:
+        self.lease = lease
+        self._plan = plan
+        self._services = services
+        self._certificate = certificate
+        self._submission: SubmissionListener | None = None
+        self._http: HttpServer | None = None
+
+    @classmethod
+    async def open(cls, plan: Plan, stack: AsyncExitStack) -> "Worker":
+        """Open the database, lease a worker number, build the services and begin to serve."""
+        settings = plan.settings
+        data_dir = Path(settings.data_dir)
+        database = await open_database(
+            settings.database.url, data_dir=data_dir, clock=now_ms, is_checkpointer=plan.is_checkpointer
+        )
+        stack.push_async_callback(database.close)
+        lease = await stack.enter_async_context(leased_number(database, plan))
+        certificate = server_certificate(settings)
+        services = await stack.enter_async_context(build(plan, database, lease, Meter(), certificate))
+        worker = cls(plan, lease, services, certificate)
+        await worker._open_doors(stack)
+        return worker
+
+    async def _open_doors(self, stack: AsyncExitStack) -> None:
+        inherited = _sockets_of(self._plan)
+        if "smtp" in self._plan.roles:
+            self._submission = self._services.submission_listener()
+            await self._submission.start(
+                inherited.get(doors.SUBMISSION, ()),
+                inherited.get(doors.SUBMISSION_TLS, ()),
+                inherited.get(doors.SUBMISSION_BY_ADDRESS, ()),
+            )
+        if inherited.get(doors.HTTP):
+            app = dev_app(self._services.database, WorkerStatus(self._services.database, self._services.why))
+            self._http = HttpServer(app, inherited[doors.HTTP])
+            await self._http.start()
+            stack.push_async_callback(self._http.stop)
+
+    async def listen(self, channel: Channel, words: AsyncIterator[object], stop: asyncio.Event) -> None:
+        """Answer the supervisor and tell it every second that the event loop turns; its silence is a reason to stop."""
+        beating = asyncio.create_task(self._beat(channel))
+        try:
+            async for word in words:
+                match word:
+                    case Reload():
+                        self._reload_certificate()
+                    case WhyAsked(delivery_id):
+                        channel.say(Why(delivery_id, self._services.why(delivery_id)))
+        finally:
+            beating.cancel()
+            stop.set()
+
+    async def _beat(self, channel: Channel) -> None:
+        while True:
+            sessions = len(self._submission.roster) if self._submission is not None else 0
+            channel.say(Beat(sessions=sessions, leased_deliveries=self._services.leased_deliveries))
+            await asyncio.sleep(_BEAT_S)
+
+    def _reload_certificate(self) -> None:
+        try:
+            if self._certificate.reload_if_changed():
+                log.info("certificate_reloaded")
+        except CertificateError as error:
+            log.warning("certificate_kept", reason=str(error))
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is in flight and give leases back."""
+        if self._submission is not None:
+            await self._submission.stop(self._plan.settings.smtp.stop_timeout_s)
+        await self._services.stop()
+        log.debug("worker_stopped", pid=os.getpid())
+
+
+def _sockets_of(plan: Plan) -> Mapping[str, tuple[socket.socket, ...]]:
+    return {
+        door: tuple(socket.socket(fileno=descriptor) for descriptor in descriptors)
+        for door, descriptors in plan.sockets.items()
+    }
+
+
+if __name__ == "__main__":
+    main()
