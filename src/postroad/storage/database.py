@@ -49,7 +49,8 @@ class Database(ABC):
     supports_many_writers: bool
     """Whether several processes may write; else ``workers = 1`` and commands go through the running node."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self._due_listeners: set[DueListener] = set()
 
     @abstractmethod

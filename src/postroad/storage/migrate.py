@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,9 +43,9 @@ class SchemaState(msgspec.Struct, frozen=True):
         return self.current == self.newest
 
 
-def migrate(url: str, data_dir: Path) -> list[str]:
+def migrate(url: str, data_dir: Path, to: str = "head") -> list[str]:
     """Run the steps that are missing and return their names; blocks, and may be called from any thread."""
-    return _run(url, data_dir, _upgrade)
+    return run(url, data_dir, partial(_upgrade, to=to))
 
 
 def schema_state(url: str, data_dir: Path) -> SchemaState:
@@ -52,7 +53,7 @@ def schema_state(url: str, data_dir: Path) -> SchemaState:
     place = locate(url, data_dir)
     if isinstance(place, SqliteFile) and not place.path.exists():
         return SchemaState(None, _known()[-1], is_newer=False)
-    return _run(url, data_dir, state_of)
+    return run(url, data_dir, state_of)
 
 
 def state_of(connection: sqlalchemy.Connection) -> SchemaState:
@@ -75,15 +76,17 @@ def require_current(state: SchemaState) -> None:
         )
 
 
-def _upgrade(connection: sqlalchemy.Connection) -> list[str]:
+def _upgrade(connection: sqlalchemy.Connection, to: str) -> list[str]:
     if connection.dialect.name == "postgresql":
         connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     before = state_of(connection)
     if before.is_newer:
         require_current(before)
-    command.upgrade(_config(connection), "head")
+    command.upgrade(_config(connection), to)
     known = _known()
-    return known[known.index(before.current) + 1 :] if before.current else known
+    done = known.index(before.current) + 1 if before.current else 0
+    reached = state_of(connection).current
+    return known[done : known.index(reached) + 1] if reached else []
 
 
 def _known() -> list[str]:
@@ -99,7 +102,8 @@ def _config(connection: sqlalchemy.Connection | None) -> Config:
     return config
 
 
-def _run(url: str, data_dir: Path, work: Callable[[sqlalchemy.Connection], T]) -> T:
+def run(url: str, data_dir: Path, work: Callable[[sqlalchemy.Connection], T]) -> T:
+    """Run ``work`` in a transaction, apart from any open Database; blocks, and may be called from any thread."""
     place = locate(url, data_dir)
     if isinstance(place, SqliteFile):
         return _run_sqlite(place, work)

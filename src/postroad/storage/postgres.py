@@ -56,9 +56,8 @@ class PostgresDatabase(Database):
     supports_many_writers = True
 
     def __init__(self, place: PostgresServer, clock: Clock, pool: Any, *, read_connections: int) -> None:
-        super().__init__()
+        super().__init__(clock)
         self._place = place
-        self._clock = clock
         self._pool = pool
         self._engine = create_async_engine(
             place.sqlalchemy_url, pool_size=read_connections, max_overflow=1, pool_pre_ping=True
@@ -170,7 +169,7 @@ class PostgresDatabase(Database):
 
     async def _settle(self, batch: Sequence[SettleRequest]) -> Sequence[frozenset[int]]:
         async with self._transaction() as raw:
-            return await hot_postgres.settle(raw, batch, self._clock())
+            return await hot_postgres.settle(raw, batch, self.clock())
 
     async def _append_events(self, batch: Sequence[Sequence[Event]]) -> Sequence[None]:
         async with self._transaction() as raw:

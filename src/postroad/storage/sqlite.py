@@ -28,8 +28,7 @@ class SqliteDatabase(Database):
     supports_many_writers = driver.SUPPORTS_MANY_WRITERS
 
     def __init__(self, place: SqliteFile, clock: Clock, *, read_connections: int, is_checkpointer: bool) -> None:
-        super().__init__()
-        self._clock = clock
+        super().__init__(clock)
         self._raw = driver.connect(place.path)
         self._write_engine = driver.engine_over(self._raw)
         self._connection = self._write_engine.connect()
@@ -128,7 +127,7 @@ class SqliteDatabase(Database):
         return [hot_sqlite.claim(self._raw, claim, self._rounds) for claim in batch]
 
     def _settle(self, batch: Sequence[SettleRequest]) -> Sequence[frozenset[int]]:
-        return hot_sqlite.settle(self._raw, batch, self._clock())
+        return hot_sqlite.settle(self._raw, batch, self.clock())
 
     def _append_events(self, batch: Sequence[Sequence[Event]]) -> Sequence[None]:
         hot_sqlite.append_events(self._raw, [event for events in batch for event in events])

@@ -1,0 +1,220 @@
+"""Backup while running, and restore into an empty place.
+
+A backup is one tar file: a manifest, the master key, and the database: on SQLite as a file, on PostgreSQL as one COPY
+file per table out of one snapshot. It holds everything that it takes to read the secrets in it, so it is as secret as
+they are. A backup is restored with the engine it was made with.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from postroad.storage import workers
+from postroad.storage.driver import connect
+from postroad.storage.driver_errors import in_our_words
+from postroad.storage.errors import SchemaMismatch, StorageError
+from postroad.storage.location import PostgresServer, SqliteFile, locate
+from postroad.storage.migrate import SchemaState, migrate, run, schema_state
+from postroad.storage.schema import metadata
+from postroad.storage.secrets import MASTER_KEY_FILE
+
+_FORMAT = 1
+_MANIFEST = "manifest.json"
+_SQLITE_MEMBER = "postroad.sqlite"
+_NEVER_MS = 1 << 62
+# Parents before children, so that what refers to a row finds it.
+_TABLES = tuple(table.name for table in metadata.tables.values())
+_NUMBERED = ("accounts", "domains", "dkim_keys", "smtp_users", "routes", "captures")
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup says of itself."""
+
+    format: int
+    engine: str
+    schema: str
+    made_at: int
+    last_numbers: dict[str, int] = {}
+    """The last id that each table of the control plane gave out (PostgreSQL), so that none is given twice."""
+
+
+def backup(url: str, data_dir: Path, target: Path, *, now: int) -> Manifest:
+    """Write a backup of a database that may be in use; blocks. ``target`` appears when it is complete."""
+    place = locate(url, data_dir)
+    state = schema_state(url, data_dir)
+    if state.current is None:
+        raise StorageError("there is no database to back up")
+    with _folder_beside(target) as folder:
+        key_file = data_dir / MASTER_KEY_FILE
+        if key_file.exists():
+            shutil.copyfile(key_file, folder / MASTER_KEY_FILE)
+        last_numbers: dict[str, int] = {}
+        if isinstance(place, SqliteFile):
+            _copy_sqlite(place, folder / _SQLITE_MEMBER)
+        else:
+            last_numbers = _in_own_loop(_export(place, folder))
+        manifest = Manifest(
+            format=_FORMAT,
+            engine=_engine_of(place),
+            schema=state.current,
+            made_at=now,
+            last_numbers=last_numbers,
+        )
+        (folder / _MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+        _pack(folder, target)
+    return manifest
+
+
+def restore(source: Path, url: str, data_dir: Path) -> Manifest:
+    """Bring a backup to an empty place and to the newest schema; blocks. Raises StorageError where it is not empty."""
+    place = locate(url, data_dir)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    key_file = data_dir / MASTER_KEY_FILE
+    with _folder_beside(data_dir / "restore") as folder:
+        manifest = _unpack(source, folder)
+        state = schema_state(url, data_dir)
+        _require_fitting(manifest, place, state.newest)
+        _require_empty(place, state, key_file, folder / MASTER_KEY_FILE)
+        if (folder / MASTER_KEY_FILE).exists():
+            _move_synced(folder / MASTER_KEY_FILE, key_file)
+        if isinstance(place, SqliteFile):
+            place.path.parent.mkdir(parents=True, exist_ok=True)
+            _move_synced(folder / _SQLITE_MEMBER, place.path)
+        else:
+            migrate(url, data_dir, to=manifest.schema)
+            _in_own_loop(_import(place, folder, manifest.last_numbers))
+    migrate(url, data_dir)
+    # None of the workers of that time is alive: what they held is free, and may have been delivered since.
+    run(url, data_dir, lambda connection: workers.expire(connection, _NEVER_MS))
+    return manifest
+
+
+def _engine_of(place: SqliteFile | PostgresServer) -> str:
+    return "SQLite" if isinstance(place, SqliteFile) else "PostgreSQL"
+
+
+@contextlib.contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    """Make a folder on the disk of ``target`` that only its owner can look into, and remove it afterwards."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
+        yield Path(folder)
+
+
+def _copy_sqlite(place: SqliteFile, target: Path) -> None:
+    with in_our_words(), contextlib.closing(connect(place.path)) as raw:
+        # One read transaction, beside which writing goes on.
+        raw.execute("VACUUM INTO ?", (str(target),))
+
+
+async def _export(place: PostgresServer, folder: Path) -> dict[str, int]:
+    with in_our_words():
+        connection = await asyncpg.connect(place.url)
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                for table in _TABLES:
+                    await connection.copy_from_table(
+                        table, output=folder / f"{table}.copy", columns=_columns_of(table), format="binary"
+                    )
+                return {table: await connection.fetchval(_LAST_NUMBER, table) for table in _NUMBERED}
+        finally:
+            await connection.close()
+
+
+async def _import(place: PostgresServer, folder: Path, last_numbers: dict[str, int]) -> None:
+    with in_our_words():
+        connection = await asyncpg.connect(place.url)
+        try:
+            async with connection.transaction():
+                await connection.execute("TRUNCATE revision, installation")
+                for table in _TABLES:
+                    await connection.copy_to_table(
+                        table, source=folder / f"{table}.copy", columns=_columns_of(table), format="binary"
+                    )
+                for table, number in last_numbers.items():
+                    await connection.execute(_SET_LAST_NUMBER, table, number)
+        finally:
+            await connection.close()
+
+
+_LAST_NUMBER = "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence($1, 'id')::regclass), 0)"
+_SET_LAST_NUMBER = "SELECT setval(pg_get_serial_sequence($1, 'id'), greatest($2::bigint, 1), $2::bigint > 0)"
+
+
+def _columns_of(table: str) -> list[str]:
+    return [column.name for column in metadata.tables[table].columns]
+
+
+def _in_own_loop(work: Any) -> Any:
+    # In a thread of its own, because the caller's may be running an event loop.
+    with ThreadPoolExecutor(1, "backup") as executor:
+        return executor.submit(asyncio.run, work).result()
+
+
+def _pack(folder: Path, target: Path) -> None:
+    draft = folder / "draft.tar"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            for member in sorted(folder.iterdir()):
+                if member != draft:
+                    archive.add(member, member.name)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(target)
+    _sync_folder(target.parent)
+
+
+def _unpack(source: Path, folder: Path) -> Manifest:
+    try:
+        with tarfile.open(source) as archive:
+            # "data" refuses members that would leave the folder.
+            archive.extractall(folder, filter="data")
+        manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
+    except (tarfile.TarError, OSError, msgspec.MsgspecError) as error:
+        raise StorageError(f"{source} is not a whole backup: {error}") from error
+    if manifest.format != _FORMAT:
+        raise StorageError(f"{source} has format {manifest.format}, this version reads {_FORMAT}")
+    return manifest
+
+
+def _require_fitting(manifest: Manifest, place: SqliteFile | PostgresServer, newest: str) -> None:
+    if manifest.engine != _engine_of(place):
+        raise StorageError(f"this is a backup of {manifest.engine}, and database.url is {_engine_of(place)}")
+    if manifest.schema > newest:
+        raise SchemaMismatch(f"the backup is at schema {manifest.schema}, newer than {newest} of this version")
+
+
+def _require_empty(place: SqliteFile | PostgresServer, state: SchemaState, key_file: Path, saved_key: Path) -> None:
+    if isinstance(place, SqliteFile) and place.path.exists():
+        raise StorageError(f"{place.path} exists: restore into an empty data folder")
+    if state.current is not None:
+        raise StorageError("the database is not empty: restore into an empty one")
+    if key_file.exists() and saved_key.exists() and key_file.read_bytes() != saved_key.read_bytes():
+        raise StorageError(f"{key_file} is another master key than the backup's: restore into an empty data folder")
+
+
+def _move_synced(source: Path, target: Path) -> None:
+    source.chmod(0o600)
+    with source.open("rb+") as file:
+        os.fsync(file.fileno())
+    source.replace(target)
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,157 @@
+"""Backup while mail goes on, and restore into an empty place."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from postroad.storage import accounts, bodies, workers
+from postroad.storage.backup import backup, restore
+from postroad.storage.engine import Database, open_database
+from postroad.storage.errors import StorageError
+from postroad.storage.secrets import MASTER_KEY_FILE, ensure_secret
+from postroad.storage.vault import open_vault
+from tests.storage.samples import DATA_TABLES, NOW, Place, accepted, claim, column, count_rows
+
+
+async def _open(place: Place) -> Database:
+    return await open_database(place.url, data_dir=place.data_dir, clock=lambda: NOW)
+
+
+@pytest.fixture
+def elsewhere(empty_place: Place, tmp_path: Path) -> Place:
+    """An empty place apart from ``place``."""
+    return Place(empty_place.url, tmp_path / "elsewhere")
+
+
+same_engine = pytest.mark.parametrize(
+    ("place", "empty_place"), [("sqlite", "sqlite"), ("postgres", "postgres")], indirect=True
+)
+
+
+@same_engine
+async def test_a_backup_of_a_running_database_is_whole(place: Place, elsewhere: Place, tmp_path: Path) -> None:
+    database = await _open(place)
+    vault = await open_vault(database, place.data_dir)
+    secret = await database.write(ensure_secret, vault, "return-path", b"kept secret")
+    before = [accepted(content=b"x" * 300_000) for _ in range(30)]
+    await asyncio.gather(*(database.accept(one) for one in before))
+    running = True
+
+    async def go_on() -> None:
+        while running:
+            await database.accept(accepted("a@example.net", "b@example.net"))
+
+    traffic = asyncio.create_task(go_on())
+    await asyncio.to_thread(backup, *place, tmp_path / "saved.tar", now=NOW)
+    running = False
+    await traffic
+    await database.close()
+    await asyncio.to_thread(restore, tmp_path / "saved.tar", *elsewhere)
+
+    restored = await _open(elsewhere)
+    counts = await restored.read(count_rows, DATA_TABLES)
+    assert counts["messages"] == counts["bodies"] >= 30
+    assert counts["deliveries"] == counts["events"] == 30 + 2 * (counts["messages"] - 30)
+    contents = await restored.read(bodies.read_many, [one.message.id for one in before])
+    assert contents == {one.message.id: one.content for one in before}
+    again = await open_vault(restored, elsewhere.data_dir)
+    assert await restored.write(ensure_secret, again, "return-path", b"another") == secret
+    await restored.close()
+
+
+@same_engine
+async def test_what_workers_held_is_free_after_a_restore(place: Place, elsewhere: Place, tmp_path: Path) -> None:
+    database = await _open(place)
+    held_by = await database.write(workers.lease, node="n", pid=1, pools=[], roles=[], now=NOW)
+    await database.accept(accepted())
+    await database.claim(claim(owner=held_by.incarnation))
+    await asyncio.to_thread(backup, *place, tmp_path / "saved.tar", now=NOW)
+    await database.close()
+    await asyncio.to_thread(restore, tmp_path / "saved.tar", *elsewhere)
+
+    restored = await _open(elsewhere)
+    (delivery,) = await restored.claim(claim())
+    assert delivery.maybe_delivered
+    assert await restored.read(workers.live, 0) == []
+    await restored.close()
+
+
+@same_engine
+async def test_ids_go_on_after_a_restore(place: Place, elsewhere: Place, tmp_path: Path) -> None:
+    def remove_all(connection: sqlalchemy.Connection) -> None:
+        connection.execute(sqlalchemy.text("DELETE FROM accounts"))
+
+    database = await _open(place)
+    removed = await database.write(accounts.add, "removed", NOW)
+    await database.write(remove_all)
+    await asyncio.to_thread(backup, *place, tmp_path / "saved.tar", now=NOW)
+    await database.close()
+    await asyncio.to_thread(restore, tmp_path / "saved.tar", *elsewhere)
+
+    restored = await _open(elsewhere)
+    assert (await restored.write(accounts.add, "new", NOW)).id > removed.id
+    await restored.close()
+
+
+async def test_a_place_in_use_is_not_restored_into(place: Place, tmp_path: Path) -> None:
+    database = await _open(place)
+    await database.accept(accepted())
+    await asyncio.to_thread(backup, *place, tmp_path / "saved.tar", now=NOW)
+
+    with pytest.raises(StorageError, match="empty"):
+        await asyncio.to_thread(restore, tmp_path / "saved.tar", *place)
+
+    assert len(await database.read(column, "SELECT id FROM messages")) == 1
+    await database.close()
+
+
+async def test_a_backup_is_for_its_owner_and_leaves_nothing_beside_it(place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    await asyncio.to_thread(backup, *place, folder / "saved.tar", now=NOW)
+
+    assert [path.name for path in folder.iterdir()] == ["saved.tar"]
+    assert (folder / "saved.tar").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_engine_does_not_take_the_others_backup(sqlite_place: Place, postgres_place: Place, tmp_path: Path) -> None:
+    backup(*sqlite_place, tmp_path / "saved.tar", now=NOW)
+
+    with pytest.raises(StorageError, match="backup of SQLite"):
+        restore(tmp_path / "saved.tar", postgres_place.url, tmp_path / "elsewhere")
+
+
+def test_another_master_key_is_not_overwritten(sqlite_place: Place, tmp_path: Path) -> None:
+    (sqlite_place.data_dir / MASTER_KEY_FILE).write_text("00" * 32)
+    backup(*sqlite_place, tmp_path / "saved.tar", now=NOW)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / MASTER_KEY_FILE).write_text("11" * 32)
+
+    with pytest.raises(StorageError, match="another master key"):
+        restore(tmp_path / "saved.tar", "", other)
+
+    assert [path.name for path in other.iterdir()] == [MASTER_KEY_FILE]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a tar file at all"])
+def test_what_is_no_backup_is_said_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "saved.tar").write_bytes(content)
+
+    with pytest.raises(StorageError, match="not a whole backup"):
+        restore(tmp_path / "saved.tar", "", tmp_path / "elsewhere")
+
+
+def test_nothing_is_backed_up_where_nothing_is(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="no database"):
+        backup("", tmp_path, tmp_path / "saved.tar", now=NOW)
+
+
+def test_a_cut_backup_is_said_so(sqlite_place: Place, tmp_path: Path) -> None:
+    backup(*sqlite_place, tmp_path / "saved.tar", now=NOW)
+    whole = (tmp_path / "saved.tar").read_bytes()
+    (tmp_path / "saved.tar").write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(StorageError, match="not a whole backup"):
+        restore(tmp_path / "saved.tar", "", tmp_path / "elsewhere")
