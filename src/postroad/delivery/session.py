@@ -124,7 +124,6 @@ class Session(asyncio.Protocol):
             if failure is None and self.route.implicit_tls:
                 failure = await self._shake_hands()
             if failure is None:
-                self._client.start()
                 failure = await self._greet()
         except BaseException:
             self.abort("given up")
@@ -270,8 +269,9 @@ class Session(asyncio.Protocol):
     # -- what the event loop calls -------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep the transport, and await the greeting from here on: it may arrive before ``open`` runs again."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
+        self._client.start()
 
     def data_received(self, data: bytes) -> None:
         """Feed the machine."""
