@@ -19,6 +19,7 @@ from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageError
 from postroad.storage.secrets import Vault, bind_key, master_key
+from postroad.telemetry.logs import configure_for_command
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--json", "is_json", is_flag=True, help="Print one JSON document.")
     @functools.wraps(command)
     def wrapped(config_file: Path | None, data_dir: Path | None, *, is_json: bool, **arguments: Any) -> None:
+        configure_for_command()
         invocation = Invocation(settings_for(config_file, data_dir), is_json)
         try:
             command(invocation, **arguments)

@@ -1,7 +1,7 @@
 """Following events as they happen, without missing those whose transaction took long."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 
@@ -18,7 +18,7 @@ _WATERMARK_MS = 2_000
 
 async def tail(
     database: Database, selector: EventSelector, clock: Clock, *, poll_s: float = 1.0
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Give events from ``selector.since`` (or now) on, in the order of their ids, for as long as the caller listens.
 
     Events come two seconds late: up to there every transaction has ended, so none is passed over.

@@ -110,6 +110,16 @@ def configure(settings: LogSettings, sink: Sink | None = None) -> LineWriter:
     return writer
 
 
+def configure_for_command() -> None:
+    """Send the warnings of a command to its error output, where they are apart from its answer."""
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, hide_secrets, structlog.dev.ConsoleRenderer(colors=False)],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
 class _OneLine:
     """The little of a text file that structlog's logger uses, over a line writer."""
 

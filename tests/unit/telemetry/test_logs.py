@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from postroad.model.credential import Secret
-from postroad.telemetry.logs import LineWriter, configure
+from postroad.telemetry.logs import LineWriter, configure, configure_for_command
 from postroad.telemetry.settings import LogSettings
 
 
@@ -137,3 +137,16 @@ def test_a_reader_that_went_away_does_not_end_the_writer() -> None:
     writer.close()
 
     assert not writer._thread.is_alive()
+
+
+def test_a_command_keeps_its_answer_free_of_logs(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_for_command()
+
+    structlog.get_logger().info("domain_state_changed")
+    structlog.get_logger().warning("domain_stopped", password="hunter-A!")
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "domain_stopped" in shown.err
+    assert "domain_state_changed" not in shown.err
+    assert "hunter" not in shown.err

@@ -1,0 +1,356 @@
+"""The commands, run as their users run them, against a real database in a data folder."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from postroad.cli import main
+from postroad.model.ids import text_of
+from postroad.net.clock import now_ms
+from postroad.storage import accounts, domains
+from postroad.storage.engine import open_database
+from tests.storage import samples
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    result = CliRunner().invoke(main, ["migrate", "--data", str(folder)])
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def run(data: Path) -> Run:
+    def invoke(*arguments: str, expect: int = 0, given: str | None = None) -> Result:
+        result = CliRunner().invoke(main, [*arguments, "--data", str(data)], input=given)
+        assert result.exit_code == expect, f"{result.output}\n{result.exception!r}"
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def document(run: Run) -> Callable[..., Any]:
+    def read(*arguments: str, **options: Any) -> Any:
+        return json.loads(run(*arguments, "--json", **options).stdout)
+
+    return read
+
+
+Document = Callable[..., Any]
+
+
+def _store(data: Path, *recipients: str) -> tuple[str, list[str]]:
+    """Put a message with due deliveries into the queue; returns its id and those of its deliveries."""
+
+    async def store() -> tuple[str, list[str]]:
+        database = await open_database("", data_dir=data, clock=now_ms, read_connections=1)
+        try:
+            account = (await database.read(accounts.list_all))[0]
+            domain = await database.read(domains.by_name, "news.example.com")
+            assert domain is not None
+            now = now_ms()
+            offered = samples.accepted(*recipients, domain_id=domain.id, due_at=now, accepted_at=now)
+            deliveries = tuple(msgspec.structs.replace(one, accepted_at=now) for one in offered.deliveries)
+            assert account.id == offered.message.account_id
+            events = tuple(msgspec.structs.replace(one, at=now) for one in offered.events)
+            await database.accept(msgspec.structs.replace(offered, deliveries=deliveries, events=events))
+            return text_of(offered.message.id), [text_of(one.id) for one in deliveries]
+        finally:
+            await database.close()
+
+    return asyncio.run(store())
+
+
+@pytest.fixture
+def stored(data: Path, run: Run) -> tuple[str, list[str]]:
+    run("domain", "add", "news.example.com")
+    return _store(data, "one@rcpt.example", "two@rcpt.example", "three@other.example")
+
+
+def test_nothing_is_made_where_there_is_no_installation(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["account", "list", "--data", str(tmp_path / "nowhere")])
+
+    assert result.exit_code == 1
+    assert "There is no data folder" in result.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_migrate_makes_the_first_account_and_may_be_repeated(document: Document, run: Run) -> None:
+    assert document("migrate") == {"steps": []}
+    assert [one["name"] for one in document("account", "list")] == ["default"]
+    assert "default" in run("account", "show", "default").stdout
+
+
+def test_accounts_are_added_suspended_and_resumed(document: Document, run: Run) -> None:
+    assert document("account", "add", "acme")["state"] == "active"
+    assert document("account", "suspend", "acme")["state"] == "suspended"
+    assert document("account", "suspend", "acme", "--resume")["suspended_at"] is None
+    refused = run("account", "add", "acme", expect=1)
+    assert "There is an account acme already." in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_domain_add_prints_records_ready_to_paste(document: Document, run: Run) -> None:
+    text = run("domain", "add", "News.Example.com").stdout
+
+    assert 'postroad1._domainkey.news.example.com. 3600 IN TXT "v=DKIM1; k=rsa; p=' in text
+    assert "postroad domain verify news.example.com" in text
+    shown = document("domain", "show", "news.example.com")
+    assert shown["state"] == "unverified"
+    assert {record["purpose"] for record in shown["records"]} >= {"dkim", "dmarc"}
+    assert [one["name"] for one in document("domain", "list", "--account", "default")] == ["news.example.com"]
+
+
+def test_domain_settings_are_set_by_key_and_value(document: Document, run: Run) -> None:
+    run("domain", "add", "news.example.com")
+
+    changed = document("domain", "set", "news.example.com", "bounce_mail=off", "keep_content_days=3")
+    assert (changed["settings"]["bounce_mail"], changed["settings"]["keep_content_days"]) == (False, 3)
+    near = run("domain", "set", "news.example.com", "bounce_mial=off", expect=1)
+    assert "did you mean bounce_mail?" in near.stderr
+    run("domain", "set", "news.example.com", "keep_content_days=many", expect=1)
+    run("domain", "set", "news.example.com", "keep_content_days", expect=2)
+
+
+def test_operator_decides_on_domains_where_vetting_is_manual(
+    document: Document, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTROAD_DOMAINS__VETTING", "manual")
+    assert document("domain", "add", "a.example.com")["state"] == "vetting"
+    assert document("domain", "approve", "a.example.com")["state"] == "unverified"
+    document("domain", "add", "b.example.com")
+    assert document("domain", "reject", "b.example.com")["state"] == "rejected"
+    assert "There is no sending domain c.example.com" in run("domain", "reject", "c.example.com", expect=1).stderr
+
+
+def test_key_is_rotated_once_while_the_new_one_waits(
+    document: Document, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTROAD_DOMAINS__VERIFICATION", "off")
+    document("domain", "add", "news.example.com")
+    monkeypatch.setenv("POSTROAD_DOMAINS__VERIFICATION", "on")
+
+    rotated = document("domain", "rotate-dkim", "news.example.com")
+
+    assert {key["selector"]: key["state"] for key in rotated["keys"]} == {
+        "postroad1": "active",
+        "postroad2": "published",
+    }
+    run("domain", "rotate-dkim", "news.example.com", expect=1)
+
+
+def test_verify_says_what_cannot_be_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no resolver to ask, every record is unknown and the domain stays as it is."""
+    monkeypatch.setenv("POSTROAD_DNS__RESOLVERS", "127.0.0.1:9")
+    monkeypatch.setenv("POSTROAD_DNS__ATTEMPT_TIMEOUT_MS", "50")
+    monkeypatch.setenv("POSTROAD_DNS__LIFETIME_MS", "100")
+    run("domain", "add", "news.example.com")
+
+    result = run("domain", "verify", "news.example.com", expect=1)
+
+    assert "UNKNOWN    TXT postroad1._domainkey.news.example.com" in result.stdout
+    assert "news.example.com is unverified." in result.stdout
+    assert "does not publish all that it needs" in result.stderr
+
+
+def test_smtp_user_with_a_made_password_is_shown_it_once(document: Document, run: Run) -> None:
+    run("domain", "add", "news.example.com")
+
+    added = document("smtp-user", "add", "app@news.example.com", "--generate", "--note", "the shop")
+
+    assert len(added["password"]) == 23
+    listed = document("smtp-user", "list", "--domain", "news.example.com")
+    assert [(one["username"], one["note"], "password" in one) for one in listed] == [
+        ("app@news.example.com", "the shop", False)
+    ]
+
+
+def test_smtp_user_passwords_come_from_standard_input_and_keep_the_rule(document: Document, run: Run) -> None:
+    run("domain", "add", "news.example.com")
+    refused = run("smtp-user", "add", "app@news.example.com", "--password-stdin", given="short\n", expect=1)
+    assert "a capital letter and a special character" in refused.stderr
+
+    run("smtp-user", "add", "app@news.example.com", "--password-stdin", given="Right-password\n")
+    run("smtp-user", "set-password", "app@news.example.com", "--password-stdin", given="Other-password\n")
+    run("smtp-user", "add", "b@news.example.com", expect=1)  # no terminal to ask on
+    run("smtp-user", "add", "b@news.example.com", "--generate", "--password-stdin", expect=2)
+    assert [one["username"] for one in document("smtp-user", "list")] == ["app@news.example.com"]
+
+
+def test_smtp_users_are_disabled_enabled_and_removed(document: Document, run: Run) -> None:
+    run("domain", "add", "news.example.com")
+    added = document("smtp-user", "add", "printer@news.example.com", "--address", "192.0.2.0/24")
+    assert (added["kind"], added["networks"]) == ("address", ["192.0.2.0/24"])
+
+    run("smtp-user", "disable", "printer@news.example.com")
+    assert document("smtp-user", "list")[0]["state"] == "disabled"
+    run("smtp-user", "enable", "printer@news.example.com")
+    assert document("smtp-user", "list")[0]["state"] == "active"
+    run("smtp-user", "remove", "printer@news.example.com", given="n\n", expect=1)
+    run("smtp-user", "remove", "printer@news.example.com", "--yes")
+    assert document("smtp-user", "list") == []
+    run("smtp-user", "remove", "printer@news.example.com", "--yes", expect=1)
+
+
+def test_queue_is_listed_by_any_selection(document: Document, stored: tuple[str, list[str]]) -> None:
+    message_id, ids = stored
+
+    assert [one["id"] for one in document("queue", "list")] == ids
+    assert [one["id"] for one in document("queue", "list", "--destination", "RCPT.example")] == ids[:2]
+    assert [one["id"] for one in document("queue", "list", "--recipient", "two@rcpt.example")] == ids[1:2]
+    assert [one["id"] for one in document("queue", "list", "--limit", "1", "--after", ids[0])] == ids[1:2]
+    assert len(document("queue", "list", "--message", message_id, "--domain", "news.example.com")) == 3
+    assert document("queue", "list", "--state", "held") == []
+    assert document("queue", "list", "--before", "1h") == []
+
+
+def test_deliveries_are_held_released_hurried_and_cancelled(
+    document: Document, run: Run, stored: tuple[str, list[str]]
+) -> None:
+    message_id, ids = stored
+
+    run("queue", "hold", expect=2)
+    asked = run("queue", "hold", "--message", message_id, given="n\n", expect=1)
+    assert "Hold 3 deliveries?" in asked.stderr
+    assert document("queue", "hold", "--message", message_id, "--yes")["changed"] == 3
+    assert [one["state"] for one in document("queue", "list")] == ["held"] * 3
+    assert document("queue", "release", "--delivery", ids[0], "--yes")["changed"] == 1
+    assert document("queue", "cancel", "--all", "--yes")["changed"] == 3
+    assert document("queue", "retry", "--all", "--yes")["changed"] == 0
+    assert document("queue", "list") == []
+
+    story = document("message", "show", message_id)
+    kinds = [event["type"] for event in story["events"]]
+    assert (kinds.count("held"), kinds.count("released"), kinds.count("cancelled")) == (3, 1, 3)
+
+
+def test_queue_show_says_why_a_delivery_waits(document: Document, run: Run, stored: tuple[str, list[str]]) -> None:
+    _, ids = stored
+
+    due = run("queue", "show", ids[0]).stdout
+    assert "It is due since" in due
+    assert "No live worker has the addresses of pool" in due
+    run("queue", "hold", "--delivery", ids[0], "--yes")
+    why = document("queue", "show", ids[0])["why"]
+    assert why[0].startswith("It is held by ")
+    assert "There is no delivery" in run("queue", "show", "0000000000001", expect=1).stderr
+    run("queue", "show", "not-an-id", expect=2)
+
+
+def test_messages_are_found_and_traced(document: Document, run: Run, stored: tuple[str, list[str]]) -> None:
+    message_id, _ = stored
+
+    assert [one["id"] for one in document("message", "search", "--recipient", "one@rcpt.example")] == [message_id]
+    assert document("message", "search", "--since", "2059-01-01") == []
+    header = document("message", "show", message_id)["message_id_header"]
+    for query in (message_id, "two@RCPT.example", header):
+        assert [one["id"] for one in document("message", "trace", query)] == [message_id]
+    text = run("message", "show", message_id).stdout
+    assert message_id in text
+    assert "accepted" in text
+    run("message", "search", "--since", "2999-01-01", expect=2)
+    assert "Nothing was found" in run("message", "trace", "nobody@rcpt.example", expect=1).stderr
+
+
+def test_events_are_searched_and_counted(document: Document, run: Run, stored: tuple[str, list[str]]) -> None:
+    message_id, ids = stored
+    run("queue", "cancel", "--delivery", ids[0], "--yes")
+
+    found = document("events", "search", "--message", message_id, "--type", "cancelled", "--since", "1h")
+    assert [(one["delivery_id"], one["type"]) for one in found] == [(ids[0], "cancelled")]
+    counters = document("stats", "show", "--domain", "news.example.com", "--by", "day")
+    assert sum(one["by_type"].get("cancelled", 0) for one in counters["periods"]) == 1
+    assert {one["state"]: one["deliveries"] for one in counters["queue"]} == {"scheduled": 2, "leased": 0, "held": 0}
+    assert "CANCELLED" in run("stats", "show").stdout
+
+
+def test_routes_are_added_listed_and_removed_and_passwords_stay_hidden(document: Document, run: Run) -> None:
+    added = document("route", "add", "Example.COM", "relay.example.net", "--port", "2525")
+    assert (added["destination"], added["host"], added["port"]) == ("example.com", "relay.example.net", 2525)
+    clear = run("route", "add", "*", "relay.example.net", "--username", "u", "--password-stdin", given="pw\n", expect=1)
+    assert "does not travel in the clear" in clear.stderr
+    run(
+        "route",
+        "add",
+        "*",
+        "relay.example.net",
+        "--username",
+        "u",
+        "--password-stdin",
+        "--tls",
+        "verify",
+        given="pw!\n",
+    )
+    listed = run("route", "list", "--json").stdout
+    assert "pw!" not in listed
+    assert [one["destination"] for one in json.loads(listed)] == ["*", "example.com"]
+    run("route", "add", "example.com", "other.example.net", expect=1)
+    run("route", "remove", "example.com")
+    run("route", "remove", "example.com", expect=1)
+
+
+def test_check_says_what_is_wrong_and_how_to_mend_it(data: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "ok       database: Schema" in run("check").stdout
+    monkeypatch.setenv("POSTROAD_TLS__CERTIFICATE", str(data / "nowhere.pem"))
+    monkeypatch.setenv("POSTROAD_TLS__KEY", str(data / "nowhere.key"))
+    assert "WRONG    certificate:" in run("check", expect=1).stdout
+
+
+def test_a_setting_that_is_not_understood_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTROAD_LOG__LEVLE", "info")
+
+    assert "did you mean POSTROAD_LOG__LEVEL?" in run("account", "list", expect=1).stderr
+
+
+def test_configuration_file_is_found_and_leads_to_its_data_folder(data: Path, tmp_path: Path) -> None:
+    config = tmp_path / "postroad.toml"
+    config.write_text('data_dir = "data"\n')
+
+    shown = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from postroad.cli import main; main()",
+            "account",
+            "list",
+            "--json",
+            "--config",
+            config,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+    )
+
+    assert [one["name"] for one in json.loads(shown.stdout)] == ["default"]
+
+
+def test_backup_comes_back_with_everything_in_it(
+    document: Document, run: Run, tmp_path: Path, stored: tuple[str, list[str]]
+) -> None:
+    message_id, ids = stored
+    archive = tmp_path / "backup.tar"
+
+    run("backup", str(archive))
+    run("backup", str(archive), expect=1)
+    run("restore", str(archive), expect=1)
+    elsewhere = ["--data", str(tmp_path / "elsewhere"), "--json"]
+    restored = CliRunner().invoke(main, ["restore", str(archive), *elsewhere])
+    assert restored.exit_code == 0, restored.output
+
+    listed = CliRunner().invoke(main, ["queue", "list", "--message", message_id, *elsewhere])
+    assert [one["id"] for one in json.loads(listed.stdout)] == ids
+    assert archive.stat().st_mode & 0o077 == 0

@@ -1,0 +1,69 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from postroad.events.tail import tail
+from postroad.model.event import Event, EventType
+from postroad.model.ids import IdSource
+from postroad.storage.engine import Database, open_database
+from postroad.storage.events import EventSelector
+from postroad.storage.migrate import migrate
+
+START = 1_800_000_000_000
+
+
+class ManualClock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+    migrate("", tmp_path)
+    opened = await open_database("", data_dir=tmp_path, clock=clock, read_connections=1)
+    yield opened
+    await opened.close()
+
+
+def _event(ids: IdSource, at: int) -> Event:
+    return Event(id=ids.next(at, 7), type=EventType.REJECTED, at=at, account_id=1, domain_id=1, data={"rule": "size"})
+
+
+async def test_events_come_in_order_and_a_late_commit_is_not_passed_over(
+    database: Database, clock: ManualClock
+) -> None:
+    """An event made earlier and committed later than another still comes first."""
+    ids = IdSource(1)
+    early, later = _event(ids, START + 10), _event(ids, START + 500)
+    await database.append_events([later])
+    clock.now = START + 1_000
+    following = tail(database, EventSelector(since=START), clock, poll_s=0.001)
+    first = anext(following)
+    await database.append_events([early])
+    clock.now = START + 10_000
+
+    assert [await first, await anext(following)] == [early, later]
+    await following.aclose()
+
+
+async def test_what_happened_before_is_not_shown(database: Database, clock: ManualClock) -> None:
+    ids = IdSource(1)
+    before, fresh = _event(ids, START - 5_000), _event(ids, START + 1)
+    await database.append_events([before, fresh])
+    following = tail(database, EventSelector(), clock, poll_s=0.001)
+    first = asyncio.ensure_future(anext(following))
+    await asyncio.sleep(0)  # the tail begins, at START
+    clock.now = START + 5_000
+
+    assert await first == fresh
+    await following.aclose()

@@ -1,0 +1,184 @@
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from postroad.storage import counters, deliveries, messages, workers
+from postroad.storage.counters import Period
+from postroad.storage.deliveries import Selector
+from postroad.storage.engine import Database, open_database
+from postroad.storage.errors import StorageUnavailable
+from postroad.storage.migrate import migrate
+from postroad.upkeep.rounds import Upkeep
+from postroad.upkeep.settings import RetentionSettings
+from postroad.upkeep.tasks import TASKS
+from tests.storage import samples
+
+DAY_MS = 86_400_000
+SETTINGS = RetentionSettings(slice_rows=2, interval_s=1)
+
+
+class CountingMeter:
+    def __init__(self) -> None:
+        self.rows: Counter[str] = Counter()
+
+    def upkeep_done(self, task: str, rows: int) -> None:
+        self.rows[task] += rows
+
+
+class ManualClock:
+    def __init__(self) -> None:
+        self.now = samples.NOW
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def meter() -> CountingMeter:
+    return CountingMeter()
+
+
+@pytest.fixture
+async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+    migrate("", tmp_path)
+    opened = await open_database("", data_dir=tmp_path, clock=clock, read_connections=1)
+    yield opened
+    await opened.close()
+
+
+async def _worker(database: Database, clock: ManualClock, *roles: str) -> int:
+    lease = await database.write(workers.lease, node="mx1", pid=1, pools=("default",), roles=roles, now=clock())
+    return lease.incarnation
+
+
+async def _settled_message(database: Database, incarnation: int) -> int:
+    accepted = samples.accepted("one@rcpt.example")
+    await database.accept(accepted)
+    [delivery] = await database.claim(samples.claim(owner=incarnation))
+    await database.settle([samples.settled(delivery)], {})
+    return accepted.message.id
+
+
+async def test_only_the_live_worker_with_the_lowest_number_does_upkeep(
+    database: Database, clock: ManualClock, meter: CountingMeter
+) -> None:
+    await _worker(database, clock, "smtp")
+    first = await _worker(database, clock, "upkeep")
+    second = await _worker(database, clock, "upkeep")
+
+    async def whose() -> list[bool]:
+        return [
+            await Upkeep(database, clock, incarnation=one, settings=SETTINGS, meter=meter).is_mine()
+            for one in (first, second)
+        ]
+
+    assert await whose() == [True, False]
+    clock.now += 61_000
+    await database.write(workers.heartbeat, second, clock())
+    assert await whose() == [False, True]
+
+
+async def test_a_round_clears_away_what_is_no_longer_kept(
+    database: Database, clock: ManualClock, meter: CountingMeter
+) -> None:
+    mine = await _worker(database, clock, "upkeep")
+    ids = [await _settled_message(database, mine) for _ in range(3)]
+    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter)
+
+    await upkeep.round()
+    assert meter.rows["delete_content"] == 3
+    assert await database.read(messages.get_with_content, ids) == {}
+    assert set(await database.read(messages.get_many, ids)) == set(ids)
+
+    clock.now += 31 * DAY_MS
+    await database.write(workers.heartbeat, mine, clock())
+    await upkeep.round()
+    assert await database.read(messages.get_many, ids) == {}
+    assert meter.rows["delete_messages"] == 3
+    assert meter.rows["delete_events"] == 6
+
+
+async def test_counters_are_folded_once_and_say_the_same(
+    database: Database, clock: ManualClock, meter: CountingMeter
+) -> None:
+    mine = await _worker(database, clock, "upkeep")
+    for _ in range(3):
+        await _settled_message(database, mine)
+    day = samples.NOW // DAY_MS
+
+    async def counted() -> dict[str, int]:
+        found = await database.read(counters.read, Period.DAY, day, day + 1)
+        return {one.type: one.count for one in found}
+
+    before = await counted()
+    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter)
+    await upkeep.round()
+    await upkeep.round()
+
+    assert before == await counted() == {"accepted": 3, "delivered": 3}
+    assert meter.rows["fold_counters"] == 6
+
+
+async def test_what_a_silent_worker_held_is_freed(database: Database, clock: ManualClock, meter: CountingMeter) -> None:
+    silent = await _worker(database, clock, "delivery")
+    await database.accept(samples.accepted("one@rcpt.example"))
+    assert len(await database.claim(samples.claim(owner=silent, lease_until=clock() + DAY_MS))) == 1
+    clock.now += 61_000
+    mine = await _worker(database, clock, "upkeep")
+
+    await Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter).round()
+
+    [freed] = await database.read(deliveries.search, Selector(), 10)
+    assert (freed.state.value, freed.maybe_delivered) == ("scheduled", True)
+    assert meter.rows["free_dead_workers"] == 1
+
+
+async def test_a_task_that_never_ends_leaves_the_others_their_turn(
+    database: Database, clock: ManualClock, meter: CountingMeter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def endless(*_: object) -> int:
+        return SETTINGS.slice_rows
+
+    async def other(*_: object) -> int:
+        return 1
+
+    monkeypatch.setattr("postroad.upkeep.rounds._PAUSE_S", 0)
+    tasks = {"endless": endless, "other": other}
+    await Upkeep(database, clock, incarnation=1, settings=SETTINGS, meter=meter, tasks=tasks).round()
+
+    assert meter.rows == {"endless": 400, "other": 1}
+
+
+async def test_run_goes_on_after_a_failure_of_storage(
+    database: Database, clock: ManualClock, meter: CountingMeter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = await _worker(database, clock, "upkeep")
+    rounds = []
+
+    async def failing(*_: object) -> int:
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise StorageUnavailable("gone for a moment")
+        return 0
+
+    sleep = asyncio.sleep
+    monkeypatch.setattr("postroad.upkeep.rounds.asyncio.sleep", lambda _: sleep(0))
+    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter, tasks={"failing": failing})
+    running = asyncio.ensure_future(upkeep.run())
+    while len(rounds) < 3:
+        await sleep(0)
+    running.cancel()
+
+    assert len(rounds) >= 3
+
+
+def test_tasks_are_those_of_the_retention_promises() -> None:
+    assert set(TASKS) >= {"delete_content", "delete_messages", "delete_events", "fold_counters", "free_dead_workers"}
