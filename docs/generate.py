@@ -13,6 +13,7 @@ from docs import rfc_map as rfc_map_page
 from postroad.cli import main
 from postroad.config import Settings
 from postroad.config.fields import Section, SettingField, sections_of
+from postroad.policy import admission, header_rules
 from postroad.telemetry.exposition import QUEUE_METRICS
 from postroad.telemetry.metrics import METRICS
 
@@ -134,7 +135,7 @@ def _command(command: click.Command, name: str, depth: int) -> Iterator[str]:
         return
     yield f"```\n{' '.join([name, *command.collect_usage_pieces(context)])}\n```"
     rows = [record for parameter in command.get_params(context) if (record := parameter.get_help_record(context))]
-    yield markdown_table(("Option", "What it does"), [(f"`{option}`", text) for option, text in rows])
+    yield markdown_table(("Option", "What it does"), [(f"`{option}`", " ".join(text.split())) for option, text in rows])
 
 
 def metrics() -> str:
@@ -182,6 +183,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/postroad.toml": sample_file,
     "docs/reference/commands.md": commands,
     "docs/reference/metrics.md": metrics,
+    "docs/reference/headers.md": header_rules.reference_page,
+    "docs/reference/refusals.md": admission.reference_page,
     "docs/rfc-map.md": rfc_map,
 }
 

@@ -1,0 +1,17 @@
+"""Settings of TLS where we are the server."""
+
+from typing import Annotated
+
+import msgspec
+
+
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The certificate that the doors show; both files are read again when they change."""
+
+    certificate: Annotated[
+        str,
+        msgspec.Meta(
+            description="PEM file of the certificate with its intermediates; empty makes a self-signed one in the data folder."
+        ),
+    ] = ""
+    key: Annotated[str, msgspec.Meta(description="PEM file of the certificate's private key.")] = ""
