@@ -71,6 +71,7 @@ class BodyHash:
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
+        self._line_ends = 0
         self._held = b""
         self._is_empty = True
 
@@ -80,14 +81,20 @@ class BodyHash:
         if b" \r\n" in data:
             data = data.replace(b" \r\n", b"\r\n")
         text = data.rstrip(b" \r\n")
-        self._held = data[len(text) :]
         if text:
-            self._hash.update(text)
-            self._is_empty = False
+            self._hash.update(b"\r\n" * self._line_ends + text)
+            self._is_empty, self._line_ends = False, 0
+        tail = data[len(text) :]
+        # Held line ends are counted, not kept: a body may be nothing else, and each chunk would copy them anew.
+        pairs = tail.count(b"\r\n")
+        if tail.startswith(b"\r\n" * pairs):
+            self._line_ends += pairs
+            tail = tail[2 * pairs :]
+        self._held = tail
 
     def digest(self) -> bytes:
         """Return the hash; nothing may follow."""
-        held = self._held.removesuffix(b" ")
+        held = b"\r\n" * self._line_ends + self._held.removesuffix(b" ")
         if self._is_empty:
             self._hash.update(_end_once(held, empty=b""))
         else:

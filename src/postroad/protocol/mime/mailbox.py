@@ -11,7 +11,8 @@ import msgspec
 from postroad.protocol.mime import encoded_word
 from postroad.protocol.smtp.address import AddressError, normal_domain
 
-MAX_MAILBOXES = 10_000
+MAX_OCTETS = 16 * 1024
+"""Of a value that is read; a longer one would hold up everybody else."""
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-"
 _DOT_ATOM = re.compile(rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*")
@@ -72,6 +73,8 @@ def without_comments(text: str) -> str:
 
 def parse_address_list(value: bytes) -> AddressList | ListFault:
     """Read the value of From, To, Cc, Sender or Reply-To; folding may still be in it."""
+    if len(value) > MAX_OCTETS:
+        return ListFault(f"is longer than {MAX_OCTETS} octets")
     try:
         text = value.replace(b"\r\n", b"").decode("utf-8")
     except UnicodeDecodeError:
@@ -116,8 +119,6 @@ class _Reader:
             if self._peek() in {",", ""}:
                 raise _SyntaxFaultError("has an empty place in its list; write addresses with single commas between")
             groups += self._address(mailboxes)
-            if len(mailboxes) > MAX_MAILBOXES:
-                raise _SyntaxFaultError(f"has more than {MAX_MAILBOXES} addresses")
             self._skip()
             if not self._peek():
                 return AddressList(tuple(mailboxes), groups)
