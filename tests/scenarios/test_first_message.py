@@ -40,9 +40,7 @@ def test_a_printed_line_sends_a_first_message(dev: Dev, tool: str) -> None:
 
 def test_submission_works_over_starttls_and_implicit_tls(dev: Dev) -> None:
     smtp = dev.facts["smtp"]
-    content = (
-        "From: hello@{domain}\r\nTo: you@example.net\r\nSubject: {subject}\r\n\r\nOver TLS.\r\n"
-    )
+    content = "From: hello@{domain}\r\nTo: you@example.net\r\nSubject: {subject}\r\n\r\nOver TLS.\r\n"
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with smtplib.SMTP(smtp["host"], smtp["port"]) as client:
