@@ -49,7 +49,9 @@ async def _far(invocation: Invocation) -> list[Finding]:
     try:
         return [
             await findings.resolver(lookup),
-            await findings.greeting_name(lookup, settings.smtp.hostname or socket.getfqdn()),
+            await findings.greeting_name(
+                lookup, settings.delivery.hostname or settings.smtp.hostname or socket.getfqdn()
+            ),
             await findings.port_25(lookup),
             await findings.clock(),
         ]

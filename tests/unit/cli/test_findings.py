@@ -1,0 +1,95 @@
+import datetime as dt
+from pathlib import Path
+
+import msgspec
+import pytest
+from cryptography import x509
+
+from postroad.cli import findings
+from postroad.config import Settings, load
+from postroad.dns.answer import Answer, AnswerStatus, RecordType
+from postroad.net.clock import now_ms
+from postroad.net.self_signed import ensure_self_signed
+
+
+class TableLookup:
+    """Answers from a table; what is not in it does not exist."""
+
+    def __init__(self, table: dict[tuple[str, RecordType], tuple[str, ...]]) -> None:
+        self._table = table
+
+    async def resolve(self, name: str, record_type: RecordType) -> Answer:
+        records = self._table.get((name, record_type))
+        if records is None:
+            return Answer(status=AnswerStatus.NO_SUCH_DOMAIN)
+        return Answer(status=AnswerStatus.FOUND, records=records)
+
+
+@pytest.mark.parametrize(
+    ("pointer", "status"), [("Mail.example.com", "ok"), ("other.example.com", "warning"), (None, "warning")]
+)
+async def test_host_name_and_address_must_name_each_other(pointer: str | None, status: str) -> None:
+    table: dict[tuple[str, RecordType], tuple[str, ...]] = {("mail.example.com", RecordType.A): ("192.0.2.1",)}
+    if pointer is not None:
+        table["1.2.0.192.in-addr.arpa", RecordType.PTR] = (pointer,)
+
+    finding = await findings.greeting_name(TableLookup(table), "mail.example.com")
+
+    assert finding.status == status
+    assert bool(finding.remedy) == (status != "ok")
+
+
+async def test_host_name_without_an_address_is_a_warning() -> None:
+    finding = await findings.greeting_name(TableLookup({}), "mail.example.com")
+
+    assert (finding.status, finding.text) == ("warning", "mail.example.com has no address.")
+
+
+async def test_resolver_that_knows_nothing_is_wrong() -> None:
+    assert (await findings.resolver(TableLookup({}))).status == "wrong"
+    assert (await findings.resolver(TableLookup({("gmail.com", RecordType.MX): ("x",)}))).status == "ok"
+
+
+@pytest.mark.parametrize(("off_ms", "status"), [(0, "ok"), (60_000, "wrong"), (-60_000, "wrong")])
+async def test_clock_is_compared_with_another(off_ms: int, status: str) -> None:
+    async def elsewhere() -> int:
+        return now_ms() + off_ms
+
+    assert (await findings.clock(elsewhere)).status == status
+
+
+async def test_time_server_that_is_silent_is_a_warning() -> None:
+    async def nobody() -> int:
+        raise TimeoutError
+
+    assert (await findings.clock(nobody)).status == "warning"
+
+
+def test_data_folder_is_there_and_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    settings = load(None, {"POSTROAD_DATA_DIR": str(folder)})
+
+    assert findings.data_folder(settings).status == "wrong"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    assert findings.data_folder(settings).status == "warning"
+    folder.chmod(0o700)
+    assert findings.data_folder(settings).status == "ok"
+
+
+@pytest.mark.parametrize(("days_before_the_end", "status"), [(100, "ok"), (10, "warning"), (-1, "wrong")])
+def test_certificate_is_judged_by_the_days_it_has_left(tmp_path: Path, days_before_the_end: int, status: str) -> None:
+    certificate, key = ensure_self_signed(tmp_path, "mail.example.com", now_ms())
+
+    ends = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    now = ends - dt.timedelta(days=days_before_the_end) - dt.timedelta(hours=1)
+    tls = msgspec.structs.replace(Settings().tls, certificate=str(certificate), key=str(key))
+
+    finding = findings.certificate(msgspec.structs.replace(Settings(), tls=tls), int(now.timestamp() * 1000))
+
+    assert finding.status == status
+
+
+def test_reverse_names_of_both_families() -> None:
+    assert findings.reverse_name("192.0.2.1") == "1.2.0.192.in-addr.arpa"
+    assert findings.reverse_name("2001:db8::1").endswith(".8.b.d.0.1.0.0.2.ip6.arpa")
