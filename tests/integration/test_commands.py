@@ -297,6 +297,7 @@ def test_routes_are_added_listed_and_removed_and_passwords_stay_hidden(document:
     assert "pw!" not in listed
     assert [one["destination"] for one in json.loads(listed)] == ["*", "example.com"]
     run("route", "add", "example.com", "other.example.net", expect=1)
+    assert document("route", "add", "*.example.com", "relay.example.net")["destination"] == ".example.com"
     run("route", "remove", "example.com")
     run("route", "remove", "example.com", expect=1)
 

@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -15,10 +14,11 @@ from postroad.accounts import refused as accounts_refused
 from postroad.config import ConfigError, Settings, load
 from postroad.domains import refused as domains_refused
 from postroad.net.clock import now_ms
+from postroad.node import keys
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageError
-from postroad.storage.secrets import Vault, bind_key, master_key
+from postroad.storage.secrets import Vault
 from postroad.telemetry.logs import configure_for_command
 
 T = TypeVar("T")
@@ -88,9 +88,7 @@ def with_database(
 
 async def open_vault(invocation: Invocation, database: Database) -> Vault:
     """Return what encrypts secrets at rest, bound to this installation's master key."""
-    vault = Vault(master_key(invocation.data_dir, os.environ.get("POSTROAD_MASTER_KEY", "")))
-    await database.write(bind_key, vault, installation_id=secrets.token_hex(16), now=now_ms())
-    return vault
+    return await keys.open_vault(database, invocation.data_dir)
 
 
 def settings_for(config_file: Path | None, data_dir: Path | None) -> Settings:

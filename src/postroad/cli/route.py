@@ -37,7 +37,6 @@ def route() -> None:
 @click.option("--implicit-tls", is_flag=True, help="TLS from the first octet, as on port 465.")
 @click.option("--username", help="Name to log in with.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
-@click.option("--pool", help="Pool of egress addresses that may send it.")
 @with_database
 async def add(
     invocation: Invocation,
@@ -50,9 +49,8 @@ async def add(
     implicit_tls: bool,
     username: str | None,
     password_stdin: bool,
-    pool: str | None,
 ) -> None:
-    """Send mail for DESTINATION (a domain, .example.com for all below one, or *) through HOST."""
+    """Send mail for DESTINATION (a domain, *.example.com for all below one, or *) through HOST."""
     wanted = StoredRoute(
         destination=read_destination(destination),
         host=_read_host(host),
@@ -60,7 +58,6 @@ async def add(
         tls_rule=TlsRule(tls_rule),
         implicit_tls=implicit_tls,
         login=None if username is None else Login(username, _password(from_stdin=password_stdin)),
-        pool=pool,
         created_at=now_ms(),
     )
     if wanted.login is not None and wanted.tls_rule in {TlsRule.NEVER, TlsRule.OPPORTUNISTIC} and not implicit_tls:
@@ -79,10 +76,9 @@ async def list_routes(invocation: Invocation, database: Database) -> None:
     """List routes."""
     found = await database.read(routes.list_all, await open_vault(invocation, database))
     rows = [
-        (one.destination, f"{one.host}:{one.port}", _tls(one), one.login.username if one.login else "", one.pool or "")
-        for one in found
+        (one.destination, f"{one.host}:{one.port}", _tls(one), one.login.username if one.login else "") for one in found
     ]
-    headings = ("DESTINATION", "THROUGH", "TLS", "USER", "POOL")
+    headings = ("DESTINATION", "THROUGH", "TLS", "USER")
     answer(invocation, [_document(one) for one in found], table(headings, rows))
 
 
@@ -101,9 +97,11 @@ def read_destination(text: str) -> str:
     """Return a destination in its one spelling; refuses what is none."""
     if text == "*":
         return text
-    dot = "." if text.startswith(".") else ""
+    # The configuration writes *.example.com for all below a domain; both spellings are understood.
+    below = text.removeprefix("*")
+    dot = "." if below.startswith(".") else ""
     try:
-        return dot + normal_domain(text.removeprefix("."))
+        return dot + normal_domain(below.removeprefix("."))
     except AddressError as error:
         refuse(f"{error}.")
 
@@ -137,6 +135,5 @@ def _document(route: StoredRoute) -> dict[str, Any]:
         "tls_rule": route.tls_rule.value,
         "implicit_tls": route.implicit_tls,
         "username": route.login.username if route.login else None,
-        "pool": route.pool,
         "created_at": utc_time(route.created_at),
     }
