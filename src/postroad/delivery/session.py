@@ -113,6 +113,7 @@ class Session(asyncio.Protocol):
         self._is_paused = False
         self._seen_progress = -1
         self._deadline = math.inf
+        self._fires_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
 
     # -- opening -------------------------------------------------------------------------------------------------
@@ -343,18 +344,20 @@ class Session(asyncio.Protocol):
         stage = self._client.awaited
         self._deadline = math.inf if stage is None else self._loop.time() + self._allowed_s[stage]
         # One timer serves many deadlines: it is moved only when the new one is earlier, else it re-arms itself.
-        if self._deadline < (self._timer.when() if self._timer else math.inf):
+        if self._deadline < self._fires_at:
             self._arm()
 
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        # Kept beside the timer: uvloop's handle for a time that is already here does not know when it fires.
+        self._fires_at = self._deadline
         self._timer = self._loop.call_at(self._deadline, self._on_timer) if self._deadline < math.inf else None
 
     def _on_timer(self) -> None:
+        self._timer, self._fires_at = None, math.inf
         stage = self._client.awaited
         if stage is None or self._loop.time() < self._deadline:
-            self._timer = None
             self._arm()
             return
         awaited = "room for more content" if stage is Stage.CONTENT else f"reply ({stage.value})"

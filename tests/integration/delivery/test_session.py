@@ -78,10 +78,12 @@ async def test_a_host_that_stops_reading_times_out_in_content(senders: Callable[
     server = await asyncio.start_server(never_reads, "127.0.0.1", 0, limit=1024)
     hop = Hop("mx.test", "127.0.0.1", server.sockets[0].getsockname()[1])
     route = Route(site="site", hops=(hop,), source=SOURCE, tls_rule=TlsRule.NEVER)
-    attempts = await senders(block_s=0.3).send(route, transmission(1, content=b"x" * 30_000_000))
-    released.set()
-    server.close()
-    await server.wait_closed()
+    try:
+        attempts = await senders(block_s=0.3).send(route, transmission(1, content=b"x" * 30_000_000))
+    finally:
+        released.set()
+        server.close()
+        await server.wait_closed()
     assert ends(attempts) == {1: (Phase.CONTENT, FailureKind.TIMEOUT)}
 
 

@@ -118,3 +118,26 @@ async def test_a_failed_dial_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", create_connection)
     failure = await Session(HOP, ROUTE, TlsRule.NEVER, TERMS).open()
     assert failure == ConnectFailure(phase=Phase.CONNECT, kind=FailureKind.CONNECT, text="Connection refused")
+
+
+async def test_a_deadline_that_is_already_here_ends_the_session_once(
+    monkeypatch: pytest.MonkeyPatch, wire: Wire
+) -> None:
+    session, _ = await opened(monkeypatch, wire, *READY)
+    results: list[TransmissionResult] = []
+    sending = asyncio.create_task(session.transmit([transmission(b"x")], results.append))
+    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    now = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now + TERMS.timeouts.mail_s - 1)
+    session._on_timer()
+    assert results == []
+    monkeypatch.setattr(loop, "time", lambda: now + TERMS.timeouts.mail_s + 1)
+    session._on_timer()
+    await sending
+    assert [(result.phase, result.failure) for result in results] == [(Phase.MAIL, FailureKind.TIMEOUT)]
+    assert results[0].detail == "no reply (mail) within 300 s"
+    assert wire.is_aborted
+    session._on_timer()
+    session.connection_lost(None)
+    assert session.is_closed
