@@ -12,9 +12,9 @@ from tests.storage.samples import MINUTE, NOW, PARTITION, accepted, claim
 MANY = 100_000
 
 
-async def _fill(database: Database, *, lanes: int, due_at: int, count: int = MANY) -> None:
+async def _fill(database: Database, *, lanes: int, due_at: int, count: int = MANY, first_lane: int = 1) -> None:
     """Put many scheduled deliveries there, made by the database itself."""
-    first = (NOW - EPOCH_MS - 10_000_000) << 23 | PARTITION << 13
+    first = (NOW - EPOCH_MS - 10_000_000) << 23 | PARTITION << 13 | first_lane
     numbers = (
         f"generate_series(1, {count}) AS n(n)"
         if database.is_postgres
@@ -25,7 +25,7 @@ async def _fill(database: Database, *, lanes: int, due_at: int, count: int = MAN
         INSERT INTO deliveries (id, partition, message_id, account_id, domain_id, recipient, destination, pool, lane,
             rank, state, due_at, expires_at, accepted_at, attempts, notify, lease_epoch, maybe_delivered)
         SELECT {first} + (CAST(n.n AS bigint) << 23), {PARTITION}, {first}, 1, 1, 'u@busy.example', 'busy.example', 'default',
-            1 + n.n % {lanes}, 0, 'scheduled', {due_at} - {count} + n.n, {NOW * 2}, {NOW}, 0, 0, 0, {false}
+            {first_lane} + n.n % {lanes}, 0, 'scheduled', {due_at} - {count} + n.n, {NOW * 2}, {NOW}, 0, 0, 0, {false}
         FROM {numbers}"""
 
     def run(connection: sqlalchemy.Connection) -> None:
@@ -67,6 +67,17 @@ async def test_lanes_that_wait_for_later_do_not_hide_what_is_due(database: Datab
 
     assert claimed == {single.deliveries[0].id}
     assert seconds < 0.05
+
+
+async def test_one_lane_of_many_that_wait_is_passed_in_one_step(database: Database) -> None:
+    await _fill(database, lanes=1, first_lane=1, due_at=NOW + MINUTE + MANY, count=10_000)
+    await _fill(database, lanes=1, first_lane=2, due_at=NOW - MINUTE, count=10_000)
+    single = accepted("one@other.example", domain_id=2)
+    await database.accept(single)
+
+    claimed = await database.claim(claim(limit=100))
+
+    assert single.deliveries[0].id in {delivery.id for delivery in claimed}
 
 
 async def test_lanes_share_a_claim_and_the_next_goes_on_where_it_stopped(database: Database) -> None:

@@ -13,8 +13,14 @@ BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     _create_customers()
+    _create_dkim_keys()
+    _create_smtp_users()
+    _create_routes()
     _create_installation()
+    _create_workers()
+    _create_captures()
     _create_messages()
+    _create_bodies()
     _create_deliveries()
     _create_events()
 
@@ -49,6 +55,9 @@ def _create_customers() -> None:
         sa.Column("failing_since", sa.BigInteger),
         **NEVER_REUSED,
     )
+
+
+def _create_dkim_keys() -> None:
     op.create_table(
         "dkim_keys",
         sa.Column("id", BIG, sa.Identity(), primary_key=True),
@@ -72,6 +81,9 @@ def _create_customers() -> None:
         sqlite_where=unretired,
         postgresql_where=unretired,
     )
+
+
+def _create_smtp_users() -> None:
     op.create_table(
         "smtp_users",
         sa.Column("id", BIG, sa.Identity(), primary_key=True),
@@ -89,7 +101,7 @@ def _create_customers() -> None:
     )
 
 
-def _create_installation() -> None:
+def _create_routes() -> None:
     op.create_table(
         "routes",
         sa.Column("id", BIG, sa.Identity(), primary_key=True),
@@ -104,6 +116,9 @@ def _create_installation() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         **NEVER_REUSED,
     )
+
+
+def _create_installation() -> None:
     op.create_table(
         "revision",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
@@ -124,6 +139,9 @@ def _create_installation() -> None:
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("value", sa.LargeBinary, nullable=False),
     )
+
+
+def _create_workers() -> None:
     op.create_table(
         "workers",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
@@ -144,6 +162,9 @@ def _create_installation() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
     )
+
+
+def _create_captures() -> None:
     op.create_table(
         "captures",
         sa.Column("id", BIG, sa.Identity(), primary_key=True),
@@ -187,6 +208,9 @@ def _create_messages() -> None:
     )
     op.create_index("messages_by_domain", "messages", ["domain_id", "id"])
     _partial_index("messages_by_content_until", "messages", ["content_until"], "content_until IS NOT NULL")
+
+
+def _create_bodies() -> None:
     op.create_table(
         "bodies",
         sa.Column("message_id", BIG, nullable=False, autoincrement=False),
