@@ -22,6 +22,7 @@ from postroad.model.credential import CredentialKind, Principal
 from postroad.model.envelope import Notify
 from postroad.model.ids import text_of
 from postroad.model.submission import Rejected, Submission
+from postroad.smtpd import connection
 from postroad.smtpd.capture import CaptureListener
 from postroad.smtpd.listener import SubmissionListener
 from postroad.smtpd.session import Services
@@ -596,3 +597,79 @@ async def test_the_capture_sink_takes_mail_from_anybody_for_anybody(authority: t
     await sink.stop(5)
 
     assert kept == [("", ("x@one.example", "y@two.example"), MESSAGE, 1_800_000_000_000)]
+
+
+@on_each_loop
+async def test_text_that_comes_too_slowly_is_given_up(running: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_RATE_GRACE_S", 0.3)
+    async with running(min_data_rate=100_000) as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        writer.write(LOGIN + SEND)
+        dripping = asyncio.create_task(drip(writer))
+        transcript = await asyncio.wait_for(reader.read(), 5)
+        dripping.cancel()
+        writer.close()
+
+    assert last_line(transcript).startswith("421 4.4.2 ")
+    assert rig.store.taken == []
+
+
+@on_each_loop
+async def test_a_client_that_does_not_read_its_replies_is_not_read_either(running: Start) -> None:
+    async with running(max_idle_commands=100_000) as rig:
+        _, writer = await asyncio.open_connection("127.0.0.1", rig.port, limit=1024)
+        writer.transport.set_write_buffer_limits(high=1024)
+        help_me = b"EHLO client\r\n" * 1000
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                while True:
+                    writer.write(help_me)
+                    await writer.drain()
+
+        writer.transport.abort()
+        # Another client does not notice.
+        assert last_line(await rig.talk(b"QUIT\r\n")).startswith("221 ")
+
+
+@on_each_loop
+async def test_sessions_that_share_the_budget_give_it_back(running: Start) -> None:
+    async with running(max_bytes_in_flight=1_048_576) as rig:
+        rig.store.gate.clear()
+        big = LOGIN + SEND + b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 9000 + b".\r\nQUIT\r\n"
+        first = asyncio.create_task(rig.talk(big))
+        await asyncio.wait_for(rig.store.arrived.wait(), 5)
+        second = await rig.talk(big)
+        rig.store.gate.set()
+        third_time_lucky = (await first, await rig.talk(big))
+
+    assert b"\r\n452 4.3.1 " in second
+    assert [b"\r\n250 2.0.0 Accepted" in transcript for transcript in third_time_lucky] == [True, True]
+
+
+@on_each_loop
+async def test_a_failed_handshake_leaves_nothing_behind(running: Start) -> None:
+    async with running() as rig:
+        assert b"220" not in await rig.talk(b"EHLO client\r\n" * 10, port=rig.tls_port)
+        _, writer = await asyncio.open_connection("127.0.0.1", rig.tls_port)
+        writer.transport.abort()
+        while len(rig.listener.roster):
+            await asyncio.sleep(0.01)
+
+
+@on_each_loop
+async def test_a_load_balancer_that_says_nothing_is_left_soon(running: Start) -> None:
+    async with running(proxy_protocol_from=["127.0.0.1"], handshake_timeout_s=0.2) as rig:
+        assert await rig.talk() == b""
+        assert await rig.talk(b"EHLO client\r\n") == b""
+
+
+@on_each_loop
+async def test_connections_beyond_the_number_of_sessions_are_turned_away(running: Start) -> None:
+    async with running(max_sessions=1) as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        await reader.readline()
+
+        assert (await rig.talk()).startswith(b"421 4.7.0 ")
+        assert await rig.talk(port=rig.tls_port) == b""
+        writer.close()
+        await writer.wait_closed()

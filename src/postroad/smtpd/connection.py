@@ -54,7 +54,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._machine = ServerMachine(door.options)
         self._transport: asyncio.Transport = asyncio.Transport()
-        self._task: asyncio.Task[None] | None = None
+        self._decision: asyncio.Task[None] | None = None
+        self._handshake: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._client: str | None = None
         self._proxy_header: bytearray | None = None
@@ -86,15 +87,15 @@ class Connection(asyncio.Protocol):
         # uvloop's transports are none by their type, and are by all they do.
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_UNREAD_REPLIES)
-        self._timer = self._loop.call_at(self._due_at(), self._look_at_clock)
-        has_room = self._door.roster.enter(self)
         peer = transport.get_extra_info("peername")
         self.client_address = normalise(peer[0]) if peer else ""
-        if not has_room:
-            self._turn_away(replies.TOO_MANY_SESSIONS)
-        elif self._is_proxied():
+        if self._is_proxied():
             self._proxy_header = bytearray()
-        else:
+        self._timer = self._loop.call_at(self._due_at(), self._look_at_clock)
+        if not self._door.roster.enter(self):
+            self._proxy_header = None
+            self._turn_away(replies.TOO_MANY_SESSIONS)
+        elif self._proxy_header is None:
             self._begin()
 
     def data_received(self, data: bytes) -> None:
@@ -145,7 +146,7 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         if self._client is not None:
             self._door.roster.release(self._client)
-        if self._task is None:
+        if self._decision is None:
             self._let_go()
 
     # What the listener calls.
@@ -186,6 +187,7 @@ class Connection(asyncio.Protocol):
             return
         rest = bytes(self._proxy_header[header.length :]) + data[LONGEST_HEADER + 1 :]
         self._proxy_header = None
+        self._progress_at = self._octets_at
         if header.source_address is not None:
             self.client_address = normalise(header.source_address)
         self._begin()
@@ -223,7 +225,7 @@ class Connection(asyncio.Protocol):
         self._awaits_tls = True
         self._progress_at = self._loop.time()
         self._transport.pause_reading()
-        self._task = self._loop.create_task(self._shake_hands())
+        self._handshake = self._loop.create_task(self._shake_hands())
 
     async def _shake_hands(self) -> None:
         assert self._door.tls_context is not None
@@ -243,8 +245,6 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             self.connection_lost(None)
             return
-        finally:
-            self._task = None
         if transport is None or self._is_gone:
             self._transport.abort()
             self.connection_lost(None)
@@ -313,13 +313,13 @@ class Connection(asyncio.Protocol):
         elif isinstance(decision, Reply):
             self._answer(decision)
         else:
-            self._task = self._loop.create_task(self._await_decision(decision))
+            self._decision = self._loop.create_task(self._await_decision(decision))
 
     async def _await_decision(self, decision: Coroutine[Any, Any, Reply]) -> None:
         try:
             reply = await decision
         finally:
-            self._task = None
+            self._decision = None
             if self._is_gone:
                 self._let_go()
         if self._machine.state is not State.CLOSED and not self._is_gone:
@@ -391,7 +391,7 @@ class Connection(asyncio.Protocol):
 
     def _due_at(self) -> float:
         settings = self._door.settings
-        if self._task is not None and not self._awaits_tls:
+        if self._decision is not None:
             # It is our turn: the client waits for a decision.
             return self._loop.time() + settings.command_timeout_s
         if self._proxy_header is not None:

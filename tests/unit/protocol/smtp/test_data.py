@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.protocol.smtp.data import Content, ContentScanner, DataReader, Fault, content_faults, stuff
+from tests.unit.protocol.smtp.dialogue import every_split
 
 PARTS = st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"\0", b"a", b"x" * 100, b"y" * 997, b"z" * 998, b"w" * 999])
 CONTENTS = st.lists(PARTS, max_size=20).map(b"".join)
@@ -62,6 +63,18 @@ def test_chunks_have_the_faults_of_the_whole(content: bytes, cuts: list[int]) ->
     if not scanner.faults & clean:
         assert scanner.faults == expected_faults(content)
     assert scanner.faults & (clean | Fault.NUL) == expected_faults(content) & (clean | Fault.NUL)
+
+
+@pytest.mark.parametrize(
+    "content", [b"a\r\nb\r\n", b"\r\n\r\n", b"a\r\rb", b"a\n\nb", b"\r\r\n\n", b"x" * 998 + b"\r\n"]
+)
+def test_a_line_end_that_is_torn_apart_is_still_one(content: bytes) -> None:
+    for pieces in every_split(content):
+        scanner = ContentScanner()
+        for piece in pieces:
+            scanner.feed(piece)
+
+        assert scanner.faults == content_faults(content)
 
 
 @given(CONTENTS, st.lists(st.integers(0, 3000), max_size=8), st.binary(max_size=10))
