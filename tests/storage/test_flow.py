@@ -241,6 +241,24 @@ async def test_texts_of_strangers_are_stored_whatever_they_hold(database: Databa
     assert last_reply == ["250 \N{REPLACEMENT CHARACTER} ? ok"]
 
 
+async def test_every_transaction_is_measured(place: Place) -> None:
+    class Heard:
+        batches: list[tuple[str, int]] = []  # noqa: RUF012 - of this test only
+
+        def batch_written(self, batch: str, rows: int, duration_ms: float) -> None:
+            assert duration_ms > 0
+            self.batches.append((batch, rows))
+
+    database = await open_database(place.url, data_dir=place.data_dir, clock=lambda: NOW, meter=Heard())
+    await asyncio.gather(*(database.accept(accepted()) for _ in range(10)))
+    await database.settle([settled(one) for one in await database.claim(claim())], {})
+    await database.append_events([rejected()])
+    await database.close()
+
+    assert sum(rows for batch, rows in Heard.batches if batch == "accept") == 10
+    assert {"accept", "settle", "events"} <= {batch for batch, _ in Heard.batches}
+
+
 async def test_events_that_stand_alone_are_counted(database: Database) -> None:
     await asyncio.gather(*(database.append_events([rejected()]) for _ in range(4)))
 

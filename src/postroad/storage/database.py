@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
@@ -20,6 +20,20 @@ Clock = Callable[[], int]
 """Returns milliseconds since 1970-01-01 UTC."""
 DueListener = Callable[[frozenset[str]], None]
 """Called with the pools in which deliveries may have become due; none when it may be any."""
+
+
+class BatchMeter(Protocol):
+    """Hears of every transaction that was written."""
+
+    def batch_written(self, batch: str, rows: int, duration_ms: float) -> None:
+        """Count a transaction by what it wrote, how many callers shared it, and how long it took with its commit."""
+
+
+class Unmeasured:
+    """Counts nothing: for commands and tests."""
+
+    def batch_written(self, batch: str, rows: int, duration_ms: float) -> None:
+        """Do nothing."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,17 +3,23 @@
 import asyncio
 from pathlib import Path
 
-from postroad.storage.database import Claim, Clock, Database, SettleRequest
+from postroad.storage.database import BatchMeter, Claim, Clock, Database, SettleRequest, Unmeasured
 from postroad.storage.location import SqliteFile, locate
 from postroad.storage.migrate import require_current, schema_state
 from postroad.storage.postgres import PostgresDatabase, open_postgres
 from postroad.storage.sqlite import SqliteDatabase
 
-__all__ = ["Claim", "Database", "PostgresDatabase", "SettleRequest", "SqliteDatabase", "open_database"]
+__all__ = ["BatchMeter", "Claim", "Database", "PostgresDatabase", "SettleRequest", "SqliteDatabase", "open_database"]
 
 
 async def open_database(
-    url: str, *, data_dir: Path, clock: Clock, read_connections: int = 4, is_checkpointer: bool = True
+    url: str,
+    *,
+    data_dir: Path,
+    clock: Clock,
+    read_connections: int = 4,
+    is_checkpointer: bool = True,
+    meter: BatchMeter | None = None,
 ) -> Database:
     """Open a migrated database; raises SchemaMismatch where it needs another version.
 
@@ -23,9 +29,11 @@ async def open_database(
         clock: Says when a delivery ended.
         read_connections: How many reads may run at the same time.
         is_checkpointer: Whether this process keeps the write-ahead log short; one process of a node does (SQLite).
+        meter: Hears of every transaction.
     """
     require_current(await asyncio.to_thread(schema_state, url, data_dir))
     place = locate(url, data_dir)
+    meter = meter or Unmeasured()
     if isinstance(place, SqliteFile):
-        return SqliteDatabase(place, clock, read_connections=read_connections, is_checkpointer=is_checkpointer)
-    return await open_postgres(place, clock, read_connections=read_connections)
+        return SqliteDatabase(place, clock, meter, read_connections=read_connections, is_checkpointer=is_checkpointer)
+    return await open_postgres(place, clock, meter, read_connections=read_connections)

@@ -1,12 +1,14 @@
 """Gathers the calls of many callers into one transaction after another (PostgreSQL)."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
 
+from postroad.storage.database import BatchMeter
 from postroad.storage.driver_errors import may_pass
 
 log = structlog.get_logger()
@@ -17,8 +19,10 @@ _CALLS_PER_TRANSACTION = 256
 class Gathering:
     """While one transaction is under way, the calls of the next one collect."""
 
-    def __init__(self, run: Callable[[Sequence[Any]], Awaitable[Sequence[Any]]]) -> None:
+    def __init__(self, name: str, run: Callable[[Sequence[Any]], Awaitable[Sequence[Any]]], meter: BatchMeter) -> None:
+        self._name = name
         self._run = run
+        self._meter = meter
         self._waiting: deque[tuple[Any, asyncio.Future[Any]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -45,6 +49,7 @@ class Gathering:
             self._task = None
 
     async def _commit(self, calls: Sequence[tuple[Any, asyncio.Future[Any]]]) -> None:
+        started = time.perf_counter()
         try:
             results = await self._run([payload for payload, _ in calls])
         except Exception as error:  # noqa: BLE001 - each call's error goes to its caller
@@ -58,6 +63,7 @@ class Gathering:
             for call in calls:
                 await self._commit([call])
             return
+        self._meter.batch_written(self._name, len(calls), (time.perf_counter() - started) * 1000)
         for (_, future), result in zip(calls, results, strict=True):
             if not future.done():
                 future.set_result(result)

@@ -15,7 +15,17 @@ from postroad.model.event import Event
 from postroad.model.message import Accepted
 from postroad.model.outcome import Settlement
 from postroad.storage import hot_postgres
-from postroad.storage.database import Claim, Clock, Database, DueListener, P, SettleRequest, T, pools_made_due
+from postroad.storage.database import (
+    BatchMeter,
+    Claim,
+    Clock,
+    Database,
+    DueListener,
+    P,
+    SettleRequest,
+    T,
+    pools_made_due,
+)
 from postroad.storage.driver_errors import in_our_words
 from postroad.storage.errors import StorageUnavailable
 from postroad.storage.gathering import Gathering
@@ -36,7 +46,9 @@ _HOT_CONNECTIONS = 6
 _SERVER_SETTINGS = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off", "application_name": "postroad"}
 
 
-async def open_postgres(place: PostgresServer, clock: Clock, *, read_connections: int) -> "PostgresDatabase":
+async def open_postgres(
+    place: PostgresServer, clock: Clock, meter: BatchMeter, *, read_connections: int
+) -> "PostgresDatabase":
     """Connect to the server."""
     with in_our_words():
         pool = await asyncpg.create_pool(
@@ -46,7 +58,7 @@ async def open_postgres(place: PostgresServer, clock: Clock, *, read_connections
             command_timeout=_COMMAND_TIMEOUT_S,
             server_settings=_SERVER_SETTINGS,
         )
-    return PostgresDatabase(place, clock, pool, read_connections=read_connections)
+    return PostgresDatabase(place, clock, meter, pool, read_connections=read_connections)
 
 
 class PostgresDatabase(Database):
@@ -55,7 +67,9 @@ class PostgresDatabase(Database):
     is_postgres = True
     supports_many_writers = True
 
-    def __init__(self, place: PostgresServer, clock: Clock, pool: Any, *, read_connections: int) -> None:
+    def __init__(
+        self, place: PostgresServer, clock: Clock, meter: BatchMeter, pool: Any, *, read_connections: int
+    ) -> None:
         super().__init__(clock)
         self._place = place
         self._pool = pool
@@ -64,9 +78,9 @@ class PostgresDatabase(Database):
         )
         self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._rounds = LaneRounds()
-        self._accepts = Gathering(self._accept)
-        self._settles = Gathering(self._settle)
-        self._event_appends = Gathering(self._append_events)
+        self._accepts = Gathering("accept", self._accept, meter)
+        self._settles = Gathering("settle", self._settle, meter)
+        self._event_appends = Gathering("events", self._append_events, meter)
         self._pools_to_notify: set[str] = set()
         self._notifier: asyncio.Task[None] | None = None
         self._is_closed = False

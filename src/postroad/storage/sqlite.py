@@ -13,7 +13,7 @@ from postroad.model.message import Accepted
 from postroad.model.outcome import Settlement
 from postroad.storage import driver, hot_sqlite
 from postroad.storage.checkpointer import Checkpointer
-from postroad.storage.database import Claim, Clock, Database, P, SettleRequest, T, pools_made_due
+from postroad.storage.database import BatchMeter, Claim, Clock, Database, P, SettleRequest, T, pools_made_due
 from postroad.storage.driver_errors import in_our_words
 from postroad.storage.errors import StorageUnavailable
 from postroad.storage.lanes import LaneRounds
@@ -27,13 +27,15 @@ class SqliteDatabase(Database):
     is_postgres = False
     supports_many_writers = driver.SUPPORTS_MANY_WRITERS
 
-    def __init__(self, place: SqliteFile, clock: Clock, *, read_connections: int, is_checkpointer: bool) -> None:
+    def __init__(
+        self, place: SqliteFile, clock: Clock, meter: BatchMeter, *, read_connections: int, is_checkpointer: bool
+    ) -> None:
         super().__init__(clock)
         self._raw = driver.connect(place.path)
         self._write_engine = driver.engine_over(self._raw)
         self._connection = self._write_engine.connect()
         self._rounds = LaneRounds()
-        self._writer = Writer(self._raw, place.lock_path, self._forget_transaction)
+        self._writer = Writer(self._raw, place.lock_path, self._forget_transaction, meter)
         self._read_engine = driver.reading_engine(place.path, read_connections)
         self._readers = ThreadPoolExecutor(read_connections, "sqlite-reader")
         self._checkpointer = Checkpointer(place.path, self._writer.turn) if is_checkpointer else None
@@ -45,7 +47,7 @@ class SqliteDatabase(Database):
 
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` in the writer's next transaction."""
-        result: T = await self._submit(self._run, lambda: fn(self._connection, *args, **kwargs))
+        result: T = await self._submit(self._write, lambda: fn(self._connection, *args, **kwargs))
         return result
 
     async def accept(self, accepted: Accepted) -> None:
@@ -69,25 +71,25 @@ class SqliteDatabase(Database):
     async def renew(self, owner: int, delivery_ids: Sequence[int], until: int) -> frozenset[int]:
         """Lengthen leases."""
         result: frozenset[int] = await self._submit(
-            self._run, lambda: hot_sqlite.renew(self._raw, owner, delivery_ids, until)
+            self._write, lambda: hot_sqlite.renew(self._raw, owner, delivery_ids, until)
         )
         return result
 
     async def release(self, owner: int, delivery_ids: Sequence[int], due_at: int | None) -> None:
         """Give leases back."""
-        await self._submit(self._run, lambda: hot_sqlite.release(self._raw, owner, delivery_ids, due_at))
+        await self._submit(self._write, lambda: hot_sqlite.release(self._raw, owner, delivery_ids, due_at))
 
     async def release_owner(self, owner: int) -> int:
         """Free what a dead incarnation held."""
-        result: int = await self._submit(self._run, lambda: hot_sqlite.release_owner(self._raw, owner))
+        result: int = await self._submit(self._write, lambda: hot_sqlite.release_owner(self._raw, owner))
         return result
 
     async def append_events(self, events: Sequence[Event]) -> None:
         """Write events that stand alone."""
-        await self._submit(self._append_events, events)
+        await self._submit(self._events, events)
 
     async def close(self) -> None:
-        """Finish what was handed in; the log is left for the next start to read."""
+        """Finish what was handed in; the last process to close also copies the write-ahead log back."""
         if not self._is_closed:
             self._is_closed = True
             await asyncio.to_thread(self._close)
@@ -116,7 +118,7 @@ class SqliteDatabase(Database):
         with in_our_words():
             return await self._writer.submit(operation, payload)
 
-    def _run(self, batch: Sequence[Callable[[], Any]]) -> Sequence[Any]:
+    def _write(self, batch: Sequence[Callable[[], Any]]) -> Sequence[Any]:
         return [job() for job in batch]
 
     def _accept(self, batch: Sequence[Accepted]) -> Sequence[None]:
@@ -129,7 +131,7 @@ class SqliteDatabase(Database):
     def _settle(self, batch: Sequence[SettleRequest]) -> Sequence[frozenset[int]]:
         return hot_sqlite.settle(self._raw, batch, self.clock())
 
-    def _append_events(self, batch: Sequence[Sequence[Event]]) -> Sequence[None]:
+    def _events(self, batch: Sequence[Sequence[Event]]) -> Sequence[None]:
         hot_sqlite.append_events(self._raw, [event for events in batch for event in events])
         return [None] * len(batch)
 

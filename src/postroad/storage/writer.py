@@ -3,22 +3,31 @@
 import asyncio
 import fcntl
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
+from postroad.storage.database import BatchMeter
 from postroad.storage.driver import sqlite
 from postroad.storage.errors import StorageUnavailable
 
 log = structlog.get_logger()
 
-Operation = Callable[[Sequence[Any]], Sequence[Any]]
-"""Runs the jobs of many callers within the open transaction: payloads in, one result for each out."""
+
+class Operation(Protocol):
+    """Runs the jobs of many callers within the open transaction: payloads in, one result for each out."""
+
+    __name__: str
+
+    def __call__(self, batch: Sequence[Any], /) -> Sequence[Any]:
+        """Run them."""
+
 
 _JOBS_PER_TRANSACTION = 256
 
@@ -35,10 +44,13 @@ class _Job(msgspec.Struct):
 class Writer:
     """Runs jobs in transactions of many, each committed and synced before its callers hear of it."""
 
-    def __init__(self, raw: "sqlite.Connection", lock_path: Path, after_commit: Callable[[], None]) -> None:
+    def __init__(
+        self, raw: "sqlite.Connection", lock_path: Path, after_commit: Callable[[], None], meter: BatchMeter
+    ) -> None:
         self._raw = raw
         self._turn = lock_path.open("ab")
         self._after_commit = after_commit
+        self._meter = meter
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -104,10 +116,12 @@ class Writer:
                 self._commit([job])
 
     def _run_together(self, jobs: Sequence[_Job]) -> None:
+        groups = _by_operation(jobs)
         with self.turn():
+            started = time.perf_counter()
             self._raw.execute("BEGIN IMMEDIATE")
             try:
-                for operation, group in _by_operation(jobs).items():
+                for operation, group in groups.items():
                     results = operation([job.payload for job in group])
                     for job, result in zip(group, results, strict=True):
                         job.result = result
@@ -117,6 +131,9 @@ class Writer:
                 raise
             finally:
                 self._after_commit()
+        duration_ms = (time.perf_counter() - started) * 1000
+        for operation, group in groups.items():
+            self._meter.batch_written(operation.__name__.lstrip("_"), len(group), duration_ms)
 
 
 def _by_operation(jobs: Sequence[_Job]) -> dict[Operation, list[_Job]]:
