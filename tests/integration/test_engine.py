@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,7 +31,17 @@ from postroad.storage import messages as message_rows
 from postroad.storage import site_limits
 from postroad.storage.engine import Database, open_database
 from postroad.storage.errors import StorageUnavailable
-from postroad.storage.migrate import migrate
+from tests.storage.conftest import (
+    place,
+    postgres_place,
+    postgres_server,
+    postgres_template,
+    sqlite_place,
+    sqlite_template,
+)
+from tests.storage.samples import Place
+
+__all__ = ["place", "postgres_place", "postgres_server", "postgres_template", "sqlite_place", "sqlite_template"]
 
 OWNER = 7
 KEY = b"k" * 32
@@ -155,10 +164,10 @@ class FakeAgent:
 class Rig:
     """An engine with all that is around it."""
 
-    def __init__(self, database: Database, settings: DeliverySettings) -> None:
+    def __init__(self, database: Database, settings: DeliverySettings, number: int = 1) -> None:
         self.database = database
         self.finder, self.domains, self.meter = Finder(), Domains(), Meter()
-        self.ids = IdSource(1)
+        self.ids = IdSource(number)
         self.agents: list[FakeAgent] = []
         terms = understand(settings, frozenset({"us.test"}), frozenset())
         around = Surroundings(
@@ -169,7 +178,7 @@ class Rig:
             givens=Givens(now_ms, self.ids.next, random.Random(1).random),
             shuffle=random.Random(1).shuffle,
             make_agent=self._make_agent,
-            owner=OWNER,
+            owner=OWNER * number,
             own_hosts=frozenset({"us.test"}),
             return_path_key=KEY,
         )
@@ -277,9 +286,8 @@ def make_settings(**queue: Any) -> DeliverySettings:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    migrate("", tmp_path)
-    opened = await open_database("", data_dir=tmp_path, clock=now_ms)
+async def database(place: Place) -> AsyncIterator[Database]:
+    opened = await open_database(place.url, data_dir=place.data_dir, clock=now_ms)
     yield opened
     await opened.close()
 
@@ -621,6 +629,20 @@ async def test_many_deliveries_stay_within_the_windows(database: Database) -> No
     assert max(count for _, count in rig.agent.batches) <= 5
     assert len(rig.agent.sent) == 200
     await rig.stop()
+
+
+async def test_two_workers_share_one_queue_and_send_everything_once(database: Database) -> None:
+    rigs = [Rig(database, make_settings(claim=20), number) for number in (1, 2)]
+    accepted = [await rigs[0].accept(*[f"{n}.{m}@dest{m}.test" for n in range(20)]) for m in range(15)]
+    for rig in rigs:
+        await rig.start()
+    for one in accepted:
+        await rigs[0].becomes(one, *[DeliveryState.DELIVERED] * 20)
+    sent = [transmission.recipient for rig in rigs for transmission in rig.agent.sent]
+    assert sorted(sent) == sorted(one.recipient for message in accepted for one in message.deliveries)
+    assert all(rig.agent.sent for rig in rigs)
+    for rig in rigs:
+        await rig.stop()
 
 
 async def _is(value: bool) -> bool:

@@ -61,11 +61,15 @@ class Sites:
 
     def throttled(self, key: LotKey, reason: str) -> None:
         """Note that a site asked for less."""
-        self._note(key, self._scheduler.throttled(key, self._givens.clock(), self._givens.jitter(), reason))
+        paused_until = self._scheduler.paused_until(key)
+        window = self._scheduler.throttled(key, self._givens.clock(), self._givens.jitter(), reason)
+        self._note(key, window, paused_until)
 
     def refused(self, key: LotKey, reason: str) -> None:
         """Note that no host of a site let us in."""
-        self._note(key, self._scheduler.refused(key, self._givens.clock(), self._givens.jitter(), reason))
+        paused_until = self._scheduler.paused_until(key)
+        window = self._scheduler.refused(key, self._givens.clock(), self._givens.jitter(), reason)
+        self._note(key, window, paused_until)
 
     async def keep_sharing(self) -> None:
         """Tell the other workers and hear of them, until cancelled."""
@@ -94,9 +98,9 @@ class Sites:
         for key in self._scheduler.set_workers({self._owner, *sharing}, now):
             self._send_back(self._scheduler.withdraw(key, now), now + _NO_SHARE_MS)
 
-    def _note(self, key: LotKey, window: Window) -> None:
+    def _note(self, key: LotKey, window: Window, paused_before: int | None) -> None:
         now = self._givens.clock()
-        if window.is_paused(now):
+        if window.is_paused(now) and window.paused_until != paused_before:
             log.info("site_paused", source=key.source, site=key.site, until=window.paused_until, reason=window.reason)
             self._to_tell[key] = window
             self._send_back(self._scheduler.withdraw(key, now), window.paused_until)
