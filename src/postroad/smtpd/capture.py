@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 
 from postroad.net.clock import Clock
@@ -60,6 +61,8 @@ class CaptureListener(SmtpListener):
         tls_context: ssl.SSLContext | None,
         clock: Clock,
     ) -> None:
+        # What comes in is our own delivery, never a load balancer, wherever these may be in front of submission.
+        settings = msgspec.structs.replace(settings, proxy_protocol_from=())
         super().__init__(settings, hostname=hostname, tls_context=tls_context, clock=clock)
         self._store = store
 

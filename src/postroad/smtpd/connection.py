@@ -5,6 +5,7 @@ greeting, and then the machine's dialogue to its end. A subclass decides about t
 holds for every kind of SMTP door.
 """
 
+import abc
 import asyncio
 import ssl
 from collections.abc import Coroutine
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 
 _UNREAD_REPLIES = 65_536
 """Octets of replies that a client may leave unread before it is read from no more."""
-_LINGER_S = 10.0
+_LINGER_S = 5.0
 """Seconds after which a connection that is closed and not yet gone is cut."""
 _RATE_GRACE_S = 60.0
 
@@ -46,7 +47,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol, abc.ABC):
     """A connection from its first octet to its last; subclasses say how offers are decided."""
 
     def __init__(self, door: Door) -> None:
@@ -76,9 +77,9 @@ class Connection(asyncio.Protocol):
         """Return the reply that ends the session before it begins; the client's address is known by now."""
         return None
 
+    @abc.abstractmethod
     def decide(self, offer: Offer) -> Reply | Coroutine[Any, Any, Reply] | None:
         """Return the reply to an offer, or what will return it; None for the machine's own positive reply."""
-        raise NotImplementedError
 
     # What the event loop calls.
 
@@ -119,7 +120,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Finish what was asked before the client stopped sending; a reply may still be read."""
-        if self._proxy_header is not None or self._awaits_tls:
+        if self._is_closing or self._proxy_header is not None or self._awaits_tls:
             return False
         self._machine.feed_eof()
         self._run()
@@ -286,10 +287,10 @@ class Connection(asyncio.Protocol):
             match event:
                 case None:
                     break
-                case Closed(reason):
+                case Closed(reason, is_forced):
                     log.debug("smtp_session_ended", client_address=self.client_address, why=reason)
                     self._flush()
-                    self._close()
+                    self._close(may_linger=is_forced)
                 case TlsOffered():
                     self._flush()
                     self._start_tls()
@@ -366,13 +367,22 @@ class Connection(asyncio.Protocol):
             else:
                 self._transport.resume_reading()
 
-    def _close(self) -> None:
+    def _close(self, *, may_linger: bool = False) -> None:
         self._is_closing = True
-        self._transport.close()
+        if self._is_gone:
+            return
+        if may_linger and self._transport.can_write_eof():
+            # Closing with octets unread would reset the connection, and the client might never see the last reply.
+            try:
+                self._transport.write_eof()
+                self._transport.resume_reading()
+            except OSError:
+                self._transport.close()
+        else:
+            self._transport.close()
         if self._timer is not None:
             self._timer.cancel()
-        if not self._is_gone:
-            self._timer = self._loop.call_later(_LINGER_S, self._transport.abort)
+        self._timer = self._loop.call_later(_LINGER_S, self._transport.abort)
 
     # Time limits: one timer, which looks again when it is due and is not moved by every octet.
 

@@ -45,6 +45,8 @@ class Closed(msgspec.Struct, frozen=True):
     """The session is over: send what is to be sent and close the connection."""
 
     reason: str
+    is_forced: bool = False
+    """The client did not ask for it, and may still be sending."""
 
 
 Offer = AuthOffered | MailOffered | RcptOffered | MessageOffered

@@ -182,7 +182,7 @@ class ServerMachine:
         """End the session now with a reply: limits, time-outs, a stop that cannot wait."""
         if self._state is not State.CLOSED:
             self._say(reply)
-            self._close(reply.text)
+            self._close(reply.text, is_forced=True)
 
     def discard_content(self, reply: Reply) -> None:
         """Keep nothing of the message that is being received, and refuse it with this reply when it has ended."""
@@ -576,13 +576,13 @@ class ServerMachine:
         if self._idle > self._limits.max_idle_commands:
             self.turn_away(Reply(421, "4.7.0", "Too many commands without a message; connect again when there is one"))
 
-    def _close(self, reason: str) -> None:
+    def _close(self, reason: str, *, is_forced: bool = False) -> None:
         self._state = State.CLOSED
         self._in.clear()
         self._recipients = {}
         self._content = Content(0)
         self._pending = None
-        self._event = Closed(reason)
+        self._event = Closed(reason, is_forced)
 
     def _require(self, state: State) -> None:
         if self._state is not state:
