@@ -2,7 +2,7 @@
 
 A submitter offers messages with ids of their own and writes down each reply; a recorder, the receiving server, writes
 down each message it takes responsibility for, before it says so. Afterwards ``lost`` are the ids answered with 250
-and never received, and a repeat has to be explained by a kill shortly after the first receipt: the receiver had
+and never received, and a repeat has to be explained by a kill at or shortly after the first receipt: the receiver had
 replied, and whoever should have committed that was dead.
 """
 
@@ -12,19 +12,20 @@ import contextlib
 import itertools
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, cast
 
 from tests.peers.ports import LOOPBACK
 
-EXPLAINED_WITHIN_S = 5.0
+EXPLAINED_WITHIN_S = 1.0
 """How long before a kill a message may have been received for its repeat to be the kill's doing."""
 RECIPIENT_DOMAIN = "there.example"
 
 _REPLY_S = 30.0
 _PAUSE_S = 0.05
+_BUFFERED_S = 0.1
 # AUTH is for a submitter that talks to the recorder straight, to test the two of them.
 _USUAL_REPLIES = {
     "EHLO": b"250-recorder.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
@@ -44,6 +45,19 @@ class Receipt:
     """The name that the sending node gave in EHLO."""
 
 
+@dataclass(frozen=True)
+class Kill:
+    """From the first signal until all are dead and what they had still written has been read."""
+
+    began_at: float
+    ended_at: float
+
+    def explains(self, first: Receipt, second: Receipt) -> bool:
+        """Whether the first receipt came too late to be committed by whom was killed, and the second after that."""
+        is_hit = self.began_at - EXPLAINED_WITHIN_S <= first.at <= self.ended_at
+        return is_hit and second.at > self.began_at
+
+
 @dataclass
 class Ledger:
     """Every id that was offered, with all that is known of it. Instants are monotonic seconds."""
@@ -57,13 +71,17 @@ class Ledger:
     received: defaultdict[str, list[Receipt]] = field(default_factory=lambda: defaultdict(list))
     mismatched: list[str] = field(default_factory=list)
     """Received with the content of another message."""
-    kills: list[float] = field(default_factory=list)
+    kills: list[Kill] = field(default_factory=list)
     interruptions: Counter[str] = field(default_factory=Counter)
     """Why sessions ended before their time; what was said instead of the expected reply."""
 
-    def note_kill(self) -> None:
-        """Write down that something is killed now."""
-        self.kills.append(time.monotonic())
+    async def kill(self, how: Callable[[], None]) -> None:
+        """Kill something, by a function that returns when it is dead, and write down from when to when that took."""
+        began_at = time.monotonic()
+        await asyncio.to_thread(how)
+        # What the dead had sent may still lie in the recorder's sockets.
+        await asyncio.sleep(_BUFFERED_S)
+        self.kills.append(Kill(began_at, time.monotonic()))
 
     def lost(self) -> set[str]:
         """Return the ids that were accepted and never arrived."""
@@ -78,12 +96,12 @@ class Ledger:
         return {identifier for identifier, receipts in self.received.items() if len(receipts) > 1}
 
     def unexplained(self) -> set[str]:
-        """Return the ids that arrived again without a kill soon after the time before."""
+        """Return the ids that arrived again without a kill at or just after the time before."""
         return {
             identifier
             for identifier in self.repeated()
             for first, second in itertools.pairwise(self.received[identifier])
-            if not any(first.at <= kill < second.at and kill - first.at <= EXPLAINED_WITHIN_S for kill in self.kills)
+            if not any(kill.explains(first, second) for kill in self.kills)
         }
 
     def greetings(self) -> set[str]:

@@ -1,8 +1,9 @@
 """The book of the kill tests itself: a check that cannot find a loss would prove nothing."""
 
 import asyncio
+import time
 
-from tests.scenarios.ledger import EXPLAINED_WITHIN_S, Ledger, Receipt, Recorder, Submitter
+from tests.scenarios.ledger import EXPLAINED_WITHIN_S, Kill, Ledger, Receipt, Recorder, Submitter
 
 
 def received(ledger: Ledger, identifier: str, *instants: float) -> None:
@@ -30,16 +31,26 @@ def test_a_refused_message_that_arrives_is_a_stranger() -> None:
     assert ledger.strangers() == {"a"}
 
 
-def test_a_repeat_is_explained_by_a_kill_soon_after_the_first_receipt_only() -> None:
-    ledger = Ledger(kills=[100.0])
-    received(ledger, "before and after", 99.5, 101.0)
-    received(ledger, "long before", 100.0 - EXPLAINED_WITHIN_S - 1, 101.0)
-    received(ledger, "both before", 99.0, 99.5)
-    received(ledger, "both after", 101.0, 102.0)
-    received(ledger, "once", 99.0)
+def test_a_repeat_is_explained_by_a_kill_at_or_just_after_the_first_receipt_only() -> None:
+    ledger = Ledger(kills=[Kill(100.0, 100.2)])
+    received(ledger, "just before and after", 99.5, 103.0)
+    received(ledger, "while it was killed and after", 100.1, 103.0)
+    received(ledger, "long before", 100.0 - EXPLAINED_WITHIN_S - 0.1, 103.0)
+    received(ledger, "both before", 99.5, 99.6)
+    received(ledger, "both after", 100.3, 103.0)
+    received(ledger, "twice after", 99.5, 103.0, 104.0)
+    received(ledger, "once", 99.5)
 
-    assert ledger.repeated() - ledger.unexplained() == {"before and after"}
+    assert ledger.repeated() - ledger.unexplained() == {"just before and after", "while it was killed and after"}
     assert "once" not in ledger.repeated()
+
+
+async def test_a_kill_lasts_until_what_was_killed_is_dead() -> None:
+    ledger = Ledger()
+    await ledger.kill(lambda: time.sleep(0.2))
+
+    [kill] = ledger.kills
+    assert kill.ended_at - kill.began_at >= 0.2
 
 
 async def test_what_is_submitted_straight_to_the_recorder_is_found_exactly_once() -> None:
