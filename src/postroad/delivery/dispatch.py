@@ -10,8 +10,8 @@ import structlog
 from postroad.delivery.contents import ByteBudget, Origin, Outgoing, Unfit
 from postroad.delivery.intake import Intake
 from postroad.delivery.parts import Parts
-from postroad.delivery.settings import TimeoutSettings
 from postroad.delivery.sites import Reception, Sites
+from postroad.delivery.terms import longest_transfer_s
 from postroad.delivery.transmission import Transmission
 from postroad.model.attempt import Attempt
 from postroad.model.delivery import Delivery
@@ -56,7 +56,7 @@ class Dispatcher:
         self._givens = parts.givens
         self._meter = parts.meter
         self._budget = ByteBudget(parts.settings.queue.content_bytes)
-        self._transfer_ms = _longest_transfer_ms(parts.settings.timeouts)
+        self._transfer_ms = longest_transfer_s(parts.settings.timeouts) * 1000
         self._intake = intake
         self._sites = sites
         self._agent = agent
@@ -248,11 +248,6 @@ class _Work:
         deliveries = list(self.open.values())
         self.open.clear()
         return deliveries
-
-
-def _longest_transfer_ms(timeouts: TimeoutSettings) -> int:
-    """Return how long one transfer may take from DATA to the last reply, a slow host's content left out."""
-    return (timeouts.data_s + timeouts.block_s + timeouts.final_dot_s) * 1000
 
 
 def _parts(deliveries: Sequence[Delivery], found: Mapping[int, Message], octets: int) -> Iterator[list[Delivery]]:

@@ -137,11 +137,12 @@ def _report_facts(  # noqa: PLR0917
 
 def _status(settlement: Settlement, outcome: Outcome) -> str:
     """Return the status of the report: the host's own, or one that says no more than the class (RFC 3463 §3.1)."""
-    status: str | None = settlement.events[0].data.get("enhanced_status")
-    if status is not None:
-        return status
     code = outcome.facts.code
-    return f"{code // 100}.0.0" if code is not None else "5.0.0"
+    status: str = settlement.events[0].data.get("enhanced_status") or f"{code // 100 if code else 5}.0.0"
+    if settlement.report is ReportKind.DELAYED and status.startswith("5"):
+        # RFC 3464 §2.3.4: a delay has a status of class 4, even where the host said 5 and we wait all the same.
+        return f"4{status[1:]}"
+    return status
 
 
 def _header_of(message: Message) -> bytes:

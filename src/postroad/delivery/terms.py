@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from postroad.delivery.settings import DeliverySettings, QueueSettings, RouteSettings, SourceSettings
+from postroad.delivery.settings import DeliverySettings, QueueSettings, RouteSettings, SourceSettings, TimeoutSettings
 from postroad.model.route import EgressSource, Login
 from postroad.policy.egress import Pool, make_pools
 from postroad.policy.retry import RetrySchedule, parse_schedule
@@ -34,12 +34,25 @@ def understand(settings: DeliverySettings, own_hosts: frozenset[str], own_addres
         own_hosts: Names that mail comes back to us by.
         own_addresses: Addresses we take mail on.
     """
+    least_s = longest_transfer_s(settings.timeouts) * 3 // 2
+    if settings.queue.lease_s < least_s:
+        raise ValueError(
+            f"delivery.queue.lease_s is {settings.queue.lease_s}; with these timeouts {least_s} is the least"
+        )
     return DeliveryTerms(
         rules=routing_rules(settings, own_hosts, own_addresses),
         pools=_pools(settings),
         schedule=parse_schedule(settings.retry_schedule),
         limits=_limits(settings.queue),
     )
+
+
+def longest_transfer_s(timeouts: TimeoutSettings) -> int:
+    """Return how long one transfer may take from DATA to the last reply, a slow host's content left out.
+
+    Nothing begins with less lease left than this, so a lease is half as long again: a sixth is gone at a renewal.
+    """
+    return timeouts.data_s + timeouts.block_s + timeouts.final_dot_s
 
 
 def routing_rules(settings: DeliverySettings, own_hosts: frozenset[str], own_addresses: frozenset[str]) -> RoutingRules:

@@ -10,9 +10,10 @@ from postroad.delivery.contents import Origin
 from postroad.delivery.reports import Reporter
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.domain import DomainSettings, DomainState, SendingDomain
+from postroad.model.envelope import Notify
 from postroad.model.ids import IdSource, partition_of
 from postroad.model.message import Accepted
-from postroad.model.outcome import AttemptFacts, BounceClass, Bounced, Outcome, Phase, ReportKind, Scope
+from postroad.model.outcome import AttemptFacts, BounceClass, Bounced, Deferred, Outcome, Phase, ReportKind, Scope
 from postroad.policy.retry import DEFAULT_SCHEDULE
 from postroad.policy.settlement import SettlingFacts, settle
 from tests.unit.delivery.test_contents import make_message
@@ -80,6 +81,26 @@ def test_a_report_is_one_of_rfc_3464_from_the_sending_domain() -> None:
     for field in fields.split(b"|"):
         assert field in report.content
     assert b"Hello." not in report.content
+
+
+def test_a_delay_has_a_transient_status_whatever_the_host_said() -> None:
+    reporter, origin = Reporter(frozenset(), IDS.next), make_origin()
+    facts = msgspec.structs.replace(FACTS, code=552, enhanced_status="5.2.2")
+    delivery = msgspec.structs.replace(
+        make_delivery(IDS.next(NOW, 77)),
+        message_id=origin.message.id,
+        notify=Notify.DELAY,
+        accepted_at=NOW - 4 * 3_600_000,
+        due_at=NOW - 1000,
+        expires_at=NOW + 10**9,
+        attempts=6,
+    )
+    outcome = Deferred(facts, Scope.RECIPIENT)
+    how = SettlingFacts(now=NOW, jitter=0.5, event_id=5, schedule=DEFAULT_SCHEDULE)
+    settlement = settle(delivery, outcome, reporter.sender_facts(origin), how)
+    report = reporter.report(delivery, settlement, outcome, origin, CONTENT)
+    assert b"Action: delayed" in report.content
+    assert b"Status: 4.2.2" in report.content
 
 
 def test_the_whole_message_is_returned_where_the_sender_asked_for_it() -> None:

@@ -79,6 +79,11 @@ def test_limits_follow_the_settings_and_stay_consistent() -> None:
     assert (limits.window.first_pause_s, limits.window.longest_pause_s) == (100, 100)
 
 
+def test_a_lease_shorter_than_a_transfer_is_refused() -> None:
+    with pytest.raises(ValueError, match="1350 is the least"):
+        understand(DeliverySettings(queue=QueueSettings(lease_s=900)), NONE, NONE)
+
+
 def test_stored_routes_replace_configured_ones() -> None:
     configured = understand(DeliverySettings(smarthost="relay.test"), NONE, NONE).rules
     stored = [
