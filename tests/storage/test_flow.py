@@ -307,7 +307,10 @@ async def test_a_listener_hears_of_due_deliveries(database: Database) -> None:
 
     await database.accept(accepted(pool="bulk"))
 
-    assert {"bulk"} == await asyncio.wait_for(heard.get(), 10)
+    assert await asyncio.wait_for(heard.get(), 10) == {"bulk"}
+    (delivery,) = await database.claim(claim(pools=("bulk",)))
+    await database.settle([settled(delivery)], {delivery.id: accepted(pool="reports")})
+    assert await asyncio.wait_for(heard.get(), 10) == {"reports"}
     listening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await listening

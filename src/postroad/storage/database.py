@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import msgspec
@@ -121,11 +121,17 @@ class Database(ABC):
         finally:
             self._due_listeners.discard(callback)
 
-    def _announce_due(self, pools: frozenset[str]) -> None:
-        for callback in tuple(self._due_listeners):
-            callback(pools)
+    def _announce_due(self, stored: Iterable[Accepted]) -> None:
+        if self._due_listeners and (pools := pools_made_due(stored)):
+            for callback in tuple(self._due_listeners):
+                callback(pools)
 
 
-def pools_made_due(accepted: Accepted) -> frozenset[str]:
-    """Return the pools in which an accepted message waits to be claimed."""
-    return frozenset(delivery.pool for delivery in accepted.deliveries if delivery.state is DeliveryState.SCHEDULED)
+def pools_made_due(stored: Iterable[Accepted]) -> frozenset[str]:
+    """Return the pools in which stored messages wait to be claimed."""
+    return frozenset(
+        delivery.pool
+        for accepted in stored
+        for delivery in accepted.deliveries
+        if delivery.state is DeliveryState.SCHEDULED
+    )

@@ -104,7 +104,7 @@ class PostgresDatabase(Database):
         self._require_open()
         with in_our_words():
             await self._accepts.submit(accepted)
-        if pools := pools_made_due(accepted):
+        if pools := pools_made_due((accepted,)):
             self._notify_soon(pools)
 
     async def claim(self, claim: Claim) -> list[Delivery]:
@@ -122,9 +122,8 @@ class PostgresDatabase(Database):
         self._require_open()
         with in_our_words():
             result: frozenset[int] = await self._settles.submit(SettleRequest(settlements, reports))
-        due = frozenset(pool for identifier in result & reports.keys() for pool in pools_made_due(reports[identifier]))
-        if due:
-            self._notify_soon(due)
+        if pools := pools_made_due(reports[identifier] for identifier in result & reports.keys()):
+            self._notify_soon(pools)
         return result
 
     async def renew(self, owner: int, delivery_ids: Sequence[int], until: int) -> frozenset[int]:

@@ -13,7 +13,7 @@ from postroad.model.message import Accepted
 from postroad.model.outcome import Settlement
 from postroad.storage import driver, hot_sqlite
 from postroad.storage.checkpointer import Checkpointer
-from postroad.storage.database import BatchMeter, Claim, Clock, Database, P, SettleRequest, T, pools_made_due
+from postroad.storage.database import BatchMeter, Claim, Clock, Database, P, SettleRequest, T
 from postroad.storage.driver_errors import in_our_words
 from postroad.storage.errors import StorageUnavailable
 from postroad.storage.lanes import LaneRounds
@@ -53,8 +53,7 @@ class SqliteDatabase(Database):
     async def accept(self, accepted: Accepted) -> None:
         """Store a message with all that belongs to it."""
         await self._submit(self._accept, accepted)
-        if self._due_listeners and (pools := pools_made_due(accepted)):
-            self._announce_due(pools)
+        self._announce_due((accepted,))
 
     async def claim(self, claim: Claim) -> list[Delivery]:
         """Lease due deliveries; an empty queue costs one read."""
@@ -66,6 +65,7 @@ class SqliteDatabase(Database):
     async def settle(self, settlements: Sequence[Settlement], reports: Mapping[int, Accepted]) -> frozenset[int]:
         """Record what attempts came to."""
         result: frozenset[int] = await self._submit(self._settle, SettleRequest(settlements, reports))
+        self._announce_due(reports[identifier] for identifier in result & reports.keys())
         return result
 
     async def renew(self, owner: int, delivery_ids: Sequence[int], until: int) -> frozenset[int]:
