@@ -6,6 +6,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,12 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
         yield running
 
 
-def newest_with_subject(dev: Dev, subject: str) -> dict[str, object]:
+def newest_with_subject(dev: Dev, subject: str) -> dict[str, Any]:
     for count in range(1, 50):
         for capture in dev.wait_for_mail(count):
             if capture["subject"] == subject:
-                return dev.get(f"/inbox/{capture['id']}") | capture
+                opened: dict[str, Any] = dev.get(f"/inbox/{capture['id']}")
+                return opened | capture
     raise AssertionError(f"no message with the subject {subject!r} arrived")
 
 

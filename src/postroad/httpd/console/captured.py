@@ -33,7 +33,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 def view(content: bytes, find_key: FindKey) -> View:
     """Take a message apart for the inbox."""
-    message = cast("EmailMessage", email.message_from_bytes(content, policy=email.policy.default))
+    message = email.message_from_bytes(content, policy=email.policy.default)
     html = _part_text(message, "html")
     return View(
         subject=str(message.get("Subject", "")),
