@@ -1,15 +1,20 @@
 """The schema: made in steps, refused when it is another one than this version's."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import sqlalchemy
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
+import postroad.storage.migrations
 from postroad.storage.engine import Database, open_database
 from postroad.storage.errors import SchemaMismatch, StorageError, StorageUnavailable
 from postroad.storage.location import PostgresServer, SqliteFile, locate
-from postroad.storage.migrate import migrate, schema_state
+from postroad.storage.migrate import known_steps, migrate, schema_state
 from postroad.storage.schema import metadata
 from tests.storage.samples import NOW, Place
 
@@ -27,6 +32,23 @@ def test_migrating_runs_each_step_once(empty_place: Place) -> None:
     assert steps[0] == "0001"
     assert (after.current, after.is_current) == (steps[-1], True)
     assert migrate(*empty_place) == []
+
+
+def test_files_are_named_for_their_steps_in_order() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(postroad.storage.migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
+
+    assert steps[::-1] == known_steps()
+
+
+def test_looking_where_the_schema_stands_does_not_import_alembic() -> None:
+    """Every command looks; only a migration pays for what it alone needs."""
+    code = "import sys, postroad.storage.engine; print({'alembic', 'sqlalchemy.ext.asyncio'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == "set()"
 
 
 async def test_nodes_that_migrate_at_the_same_time_take_turns(empty_place: Place) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 from postroad.storage.database import BatchMeter, Claim, Clock, Database, SettleRequest, Unmeasured
 from postroad.storage.location import SqliteFile, locate
 from postroad.storage.migrate import require_current, schema_state
-from postroad.storage.postgres import PostgresDatabase, open_postgres
 from postroad.storage.sqlite import SqliteDatabase
 
-__all__ = ["BatchMeter", "Claim", "Database", "PostgresDatabase", "SettleRequest", "SqliteDatabase", "open_database"]
+__all__ = ["BatchMeter", "Claim", "Database", "SettleRequest", "SqliteDatabase", "open_database"]
 
 
 async def open_database(
@@ -36,4 +35,7 @@ async def open_database(
     meter = meter or Unmeasured()
     if isinstance(place, SqliteFile):
         return SqliteDatabase(place, clock, meter, read_connections=read_connections, is_checkpointer=is_checkpointer)
+    # The driver and SQLAlchemy's asyncio layer take as long to import as all the rest of a command on SQLite.
+    from postroad.storage.postgres import open_postgres  # noqa: PLC0415
+
     return await open_postgres(place, clock, meter, read_connections=read_connections)

@@ -10,11 +10,6 @@ from typing import TypeVar
 
 import msgspec
 import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from postroad.storage.driver import connect, engine_over
@@ -25,6 +20,7 @@ T = TypeVar("T")
 
 # Any fixed number will do: it makes nodes that migrate at the same moment take turns.
 _ADVISORY_LOCK = 0x706F_7374_726F_6164
+_SCRIPTS = Path(__file__).parent / "migrations"
 
 
 class SchemaState(msgspec.Struct, frozen=True):
@@ -52,14 +48,16 @@ def schema_state(url: str, data_dir: Path) -> SchemaState:
     """Return where the schema stands, without changing anything; blocks."""
     place = locate(url, data_dir)
     if isinstance(place, SqliteFile) and not place.path.exists():
-        return SchemaState(None, _known()[-1], is_newer=False)
+        return SchemaState(None, known_steps()[-1], is_newer=False)
     return run(url, data_dir, state_of)
 
 
 def state_of(connection: sqlalchemy.Connection) -> SchemaState:
     """Return where the schema stands, by an open connection."""
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = _known()
+    is_empty = not sqlalchemy.inspect(connection).has_table("alembic_version")
+    query = sqlalchemy.text("SELECT version_num FROM alembic_version")
+    current = None if is_empty else connection.execute(query).scalar()
+    known = known_steps()
     return SchemaState(current, known[-1], is_newer=current is not None and current not in known)
 
 
@@ -82,24 +80,27 @@ def _upgrade(connection: sqlalchemy.Connection, to: str) -> list[str]:
     before = state_of(connection)
     if before.is_newer:
         require_current(before)
-    command.upgrade(_config(connection), to)
-    known = _known()
+    _run_steps(connection, to)
+    known = known_steps()
     done = known.index(before.current) + 1 if before.current else 0
     reached = state_of(connection).current
     return known[done : known.index(reached) + 1] if reached else []
 
 
-def _known() -> list[str]:
-    """Return the names of all steps, first to last."""
-    script = ScriptDirectory.from_config(_config(None))
-    return [step.revision for step in reversed(list(script.walk_revisions()))]
+def known_steps() -> list[str]:
+    """Return the names of all steps, first to last; each step's file begins with its name."""
+    return sorted(file.name.partition("_")[0] for file in (_SCRIPTS / "versions").glob("[0-9]*.py"))
 
 
-def _config(connection: sqlalchemy.Connection | None) -> Config:
+def _run_steps(connection: sqlalchemy.Connection, to: str) -> None:
+    # Alembic takes long to import, and every command and every worker looks where the schema stands.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_SCRIPTS))
     config.set_main_option("path_separator", "os")
-    return config
+    command.upgrade(config, to)
 
 
 def run(url: str, data_dir: Path, work: Callable[[sqlalchemy.Connection], T]) -> T:
@@ -122,6 +123,9 @@ def _run_sqlite(place: SqliteFile, work: Callable[[sqlalchemy.Connection], T]) -
 
 
 async def _run_postgres(place: PostgresServer, work: Callable[[sqlalchemy.Connection], T]) -> T:
+    # What only PostgreSQL needs is imported only with it; see storage.engine.
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+
     engine = create_async_engine(place.sqlalchemy_url, poolclass=NullPool)
     try:
         async with engine.begin() as connection:
