@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.peers.ports import LOOPBACK, free_ports
 from tests.peers.processes import kill_tree
@@ -31,10 +33,11 @@ url = {database_url}
 
 [smtp]
 listen = ["127.0.0.1:{submission_port}"]
+listen_tls = ["127.0.0.1:{submission_tls_port}"]
 listen_by_address = ["127.0.0.1:{by_address_port}"]
 
 [delivery]
-smarthost = "127.0.0.1:{smarthost_port}"
+smarthost = "{smarthost}"
 {delivery}
 [domains]
 verification = "off"
@@ -54,16 +57,17 @@ class Product:
         self,
         directory: Path,
         *,
-        smarthost_port: int,
+        smarthost_port: int | None,
         database_url: str = "",
         workers: int = 2,
         delivery_settings: str = "",
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write the configuration; ``delivery_settings`` are further lines of the ``[delivery]`` section."""
+        """Write the configuration; ``delivery_settings`` are further lines of ``[delivery]``, ``settings`` win over all."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.data_dir = directory / "data"
-        self.submission_port, self.by_address_port, self.admin_port, http_port = free_ports(4)
+        self.submission_port, self.submission_tls_port, self.by_address_port, self.admin_port, http_port = free_ports(5)
         self.configuration = directory / "postroad.toml"
         self.log = directory / "postroad.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,13 +78,20 @@ class Product:
                 database_url=json.dumps(database_url),
                 workers=workers,
                 submission_port=self.submission_port,
+                submission_tls_port=self.submission_tls_port,
                 by_address_port=self.by_address_port,
-                smarthost_port=smarthost_port,
+                smarthost="" if smarthost_port is None else f"{LOOPBACK}:{smarthost_port}",
                 delivery=delivery_settings,
                 http_port=http_port,
                 admin_port=self.admin_port,
             )
         )
+        self.configure(settings or {})
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Change settings in the configuration file, section by section."""
+        document = tomllib.loads(self.configuration.read_text())
+        self.configuration.write_text(_as_toml(_merged(document, settings)))
 
     def __enter__(self) -> Self:
         self.start()
@@ -154,6 +165,10 @@ class Product:
             return False
         return True
 
+    def run_json(self, *arguments: str, given: str = "") -> Any:
+        """Run one command of the product with ``--json`` and return what it said."""
+        return json.loads(self.run(*arguments, "--json", given=given))
+
     def worker_pids(self) -> list[int]:
         """Return the processes of the workers that live."""
         return [worker["pid"] for worker in json.loads(self._get("/healthz"))["workers"] if worker["pid"]]
@@ -172,3 +187,18 @@ class Product:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{self.admin_port}{path}", timeout=6) as reply:
             content: bytes = reply.read()
         return content
+
+
+def _merged(document: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(document)
+    for key, value in over.items():
+        below = merged.get(key, {})
+        merged[key] = _merged(below, value) if isinstance(value, Mapping) else value
+    return merged
+
+
+def _as_toml(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
+    # A JSON value that is no object is a TOML value too.
+    own = [f"{key} = {json.dumps(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
+    below = [_as_toml(value, (*path, key)) for key, value in table.items() if isinstance(value, Mapping)]
+    return "\n".join([*([f"[{'.'.join(path)}]"] if path else []), *own, *below]) + "\n"

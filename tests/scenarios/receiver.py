@@ -66,6 +66,8 @@ class Receiver:
         implicit_tls: bool = False,
         breaks_handshake: bool = False,
         injects_at_starttls: bytes = b"",
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.extensions = list(extensions)
         self.replies: dict[str, Script] = dict(replies or {})
@@ -82,15 +84,17 @@ class Receiver:
         self.peers: list[tuple[str, int]] = []
         self.has_seen_pipelining = False
         """Something was behind a command, or in front of its reply, that a client without PIPELINING may not send."""
-        self.port = 0
+        self.host = host
+        self.port = port
         self._turns: dict[str, int] = {}
         self._open: dict[int, asyncio.StreamWriter] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._transports: list[asyncio.WriteTransport] = []
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
         context = self.tls_context if self.implicit_tls else None
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 27, ssl=context)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=1 << 27, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -102,6 +106,9 @@ class Receiver:
         self.disconnect_all()
         for task in self._tasks:
             task.cancel()
+        for transport in self._transports:
+            # One that was upgraded to TLS would wait for the other side's farewell.
+            transport.abort()
         ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
         for end in ends:
@@ -139,6 +146,7 @@ class Receiver:
             pass
         finally:
             writer.close()
+            self._transports.append(writer.transport)
             del self._open[dialogue.number]
 
     async def _converse(self, dialogue: _Dialogue) -> None:

@@ -10,7 +10,7 @@ class SubmissionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
     expires_after_s: Annotated[
         int,
-        msgspec.Meta(ge=60, le=30 * 86_400, description="Seconds after which a delivery that still waits is given up."),
+        msgspec.Meta(ge=1, le=30 * 86_400, description="Seconds after which a delivery that still waits is given up."),
     ] = 72 * 3600
     default_pool: Annotated[
         str, msgspec.Meta(min_length=1, description="Pool of egress addresses for mail that names no other.")
