@@ -5,7 +5,7 @@
 
 import sys
 
-from postroad.protocol.smtp.offer import Closed, MessageOffered, TlsOffered
+from postroad.protocol.smtp.offer import Closed, MessageOffered, TlsOffered, TooLarge
 from postroad.protocol.smtp.server import ServerLimits, ServerMachine, ServerOptions
 
 _OPTIONS = ServerOptions(hostname="mx.test", has_tls=True, limits=ServerLimits(max_message_size=2000, max_recipients=5))
@@ -31,7 +31,7 @@ def _play(pieces: list[bytes]) -> tuple[bytes, list[tuple[bytes, int]]]:
         machine.feed(piece)
         while (event := machine.next_event()) is not None:
             match event:
-                case Closed():
+                case Closed() | TooLarge():
                     pass
                 case TlsOffered():
                     machine.tls_started()

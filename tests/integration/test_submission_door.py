@@ -75,6 +75,7 @@ class Store:
 
     def __init__(self) -> None:
         self.taken: list[Submission] = []
+        self.noted: list[tuple[Rejected, int]] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.arrived = asyncio.Event()
@@ -90,6 +91,11 @@ class Store:
             return self.verdict
         self.taken.append(submission)
         return Stored(MESSAGE_ID)
+
+    async def note_rejected(self, submission: Submission, rejected: Rejected, size: int) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.noted.append((rejected, size))
 
 
 class Stored(msgspec.Struct):
@@ -339,6 +345,18 @@ async def test_a_foreign_reverse_path_is_refused_naming_the_domain(running: Star
         transcript = await rig.talk(LOGIN + b"MAIL FROM:<a@example.com>\r\nQUIT\r\n")
 
     assert b"\r\n550 5.7.1 MAIL FROM must be at news.example.com\r\n" in transcript
+    assert [(rejected.rule, size) for rejected, size in rig.store.noted] == [("reverse_path", 0)]
+
+
+@on_each_loop
+async def test_too_large_a_message_is_noted_whether_it_was_announced_or_sent(running: Start) -> None:
+    async with running(max_message_size=65_536) as rig:
+        await rig.talk(LOGIN + b"MAIL FROM:<a@news.example.com> SIZE=65537\r\nQUIT\r\n")
+        big = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 1_000
+        transcript = await rig.talk(LOGIN + SEND, big + b".\r\nQUIT\r\n")
+
+    assert b"\r\n552 5.3.4 " in transcript
+    assert [(rejected.rule, size) for rejected, size in rig.store.noted] == [("message_too_large", 65_537)] * 2
 
 
 @on_each_loop

@@ -17,7 +17,7 @@ import structlog
 from postroad.net.address import Network, normalise, parse_address
 from postroad.net.clock import Clock
 from postroad.protocol.proxy import LONGEST_HEADER, ProxyError, parse_proxy
-from postroad.protocol.smtp.offer import Closed, MailOffered, MessageOffered, Offer, TlsOffered
+from postroad.protocol.smtp.offer import Closed, MailOffered, MessageOffered, Offer, TlsOffered, TooLarge
 from postroad.protocol.smtp.order import State
 from postroad.protocol.smtp.reply import Reply
 from postroad.protocol.smtp.server import ServerMachine, ServerOptions
@@ -80,6 +80,9 @@ class Connection(asyncio.Protocol, abc.ABC):
     @abc.abstractmethod
     def decide(self, offer: Offer) -> Reply | Coroutine[Any, Any, Reply] | None:
         """Return the reply to an offer, or what will return it; None for the machine's own positive reply."""
+
+    def note(self, refused: TooLarge) -> None:
+        """Take note of a message that was refused for its size."""
 
     # What the event loop calls.
 
@@ -291,6 +294,8 @@ class Connection(asyncio.Protocol, abc.ABC):
                     log.debug("smtp_session_ended", client_address=self.client_address, why=reason)
                     self._flush()
                     self._close(may_linger=is_forced)
+                case TooLarge():
+                    self.note(event)
                 case TlsOffered():
                     self._flush()
                     self._start_tls()

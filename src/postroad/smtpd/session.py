@@ -1,5 +1,6 @@
 """The submission door: who may send, from which address, and what becomes of a message that was received."""
 
+import asyncio
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from postroad.model.credential import Principal
 from postroad.model.envelope import Envelope, Notify, Recipient, destination_of
 from postroad.model.submission import ClientFacts, Rejected, Submission
 from postroad.protocol.smtp.command import Mail, Rcpt
-from postroad.protocol.smtp.offer import AuthOffered, MailOffered, MessageOffered, Offer, RcptOffered
+from postroad.protocol.smtp.offer import AuthOffered, MailOffered, MessageOffered, Offer, RcptOffered, TooLarge
 from postroad.protocol.smtp.reply import Reply
 from postroad.smtpd import replies
 from postroad.smtpd.connection import Connection, Door
@@ -66,6 +67,9 @@ class Submissions(Protocol):
     async def submit(self, submission: Submission) -> Receipt | Rejected:
         """Store a submission or say why not; returns once it is on disk, raises where storing failed."""
 
+    async def note_rejected(self, submission: Submission, rejected: Rejected, size: int) -> None:
+        """Record that a submission of an announced size was refused before its content was looked at."""
+
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What sessions ask."""
@@ -82,6 +86,7 @@ class SubmissionSession(Connection):
         super().__init__(door)
         self._services = services
         self._principal: Principal | None = None
+        self._recordings: set[asyncio.Task[None]] = set()
 
     def turned_away_by(self) -> Reply | None:
         """Find out who a client is whose network address is its login."""
@@ -103,14 +108,42 @@ class SubmissionSession(Connection):
             case AuthOffered(username, password):
                 return self._verify(username, password)
 
-    def _check_sender(self, mail: Mail) -> Reply | None:
+    def _check_sender(self, mail: Mail) -> Reply | Coroutine[Any, Any, Reply] | None:
         principal = self._principal
         if principal is None or not self._services.authenticator.still_valid(principal):
             self._principal = None
             self._machine.log_out()
             return replies.LOGIN_ENDED if self._door.options.requires_auth else replies.ADDRESS_UNKNOWN
         rejected = self._services.sender_check.check_reverse_path(principal, mail.reverse_path)
-        return None if rejected is None else replies.reply_to(rejected)
+        return None if rejected is None else self._refuse_sender(mail, rejected)
+
+    async def _refuse_sender(self, mail: Mail, rejected: Rejected) -> Reply:
+        await self._record(mail, (), rejected, mail.size or 0)
+        return replies.reply_to(rejected)
+
+    def note(self, refused: TooLarge) -> None:
+        """Record the refusal beside the dialogue, which goes on."""
+        rejected = Rejected("message_too_large", str(refused.reply.enhanced_status), refused.reply.text)
+        size = self._door.settings.max_message_size + 1 if refused.announced is None else refused.announced
+        recording = self._loop.create_task(self._record(refused.mail, refused.recipients, rejected, size))
+        self._recordings.add(recording)
+        recording.add_done_callback(self._recordings.discard)
+
+    async def _record(self, mail: Mail, recipients: tuple[Rcpt, ...], rejected: Rejected, size: int) -> None:
+        if self._principal is None:
+            return
+        submission = Submission(
+            principal=self._principal,
+            envelope=envelope_of(mail, recipients),
+            content=b"",
+            received_at=self._door.clock(),
+            client=self._client_facts(mail),
+        )
+        try:
+            await self._services.submissions.note_rejected(submission, rejected, size)
+        except Exception:
+            # The refusal stands all the same; only its record is missing.
+            log.exception("rejection_not_recorded", client_address=self.client_address, rule=rejected.rule)
 
     async def _verify(self, username: str, password: str) -> Reply:
         try:

@@ -113,6 +113,11 @@ class Submissions:
                 self._meter.accepted(submission.client.channel, len(submission.envelope.recipients), waited_ms)
                 return Receipt(message_id)
 
+    async def note_rejected(self, submission: Submission, rejected: Rejected, size: int) -> None:
+        """Record a refusal that was given before the content was looked at; ``size`` is what was announced of it."""
+        now = self._clock()
+        await self._refuse(submission, rejected, self._ids.next(now, _partition_for(now)), now, size)
+
     async def _admit(self, submission: Submission, facts: AdmissionFacts) -> Admitted | Rejected:
         if len(submission.content) <= _LARGEST_INLINE:
             return admit(submission, facts)
@@ -128,9 +133,12 @@ class Submissions:
         if self._ready:
             self._ready.hand_over(leased)
 
-    async def _refuse(self, submission: Submission, rejected: Rejected, event_id: int, now: int) -> Rejected:
+    async def _refuse(
+        self, submission: Submission, rejected: Rejected, event_id: int, now: int, size: int | None = None
+    ) -> Rejected:
         self._meter.rejected(rejected.rule)
-        await self._database.append_events([_rejection(submission, rejected, event_id, now)])
+        size = len(submission.content) if size is None else size
+        await self._database.append_events([_rejection(submission, rejected, event_id, now, size)])
         return rejected
 
     def _rows(
@@ -224,7 +232,7 @@ def _domain_gone(submission: Submission) -> Rejected:
     return Rejected("domain_unknown", "5.7.1", f"The sending domain {name} no longer exists; use another SMTP user.")
 
 
-def _rejection(submission: Submission, rejected: Rejected, event_id: int, now: int) -> Event:
+def _rejection(submission: Submission, rejected: Rejected, event_id: int, now: int, size: int) -> Event:
     return Event(
         id=event_id,
         type=EventType.REJECTED,
@@ -238,7 +246,7 @@ def _rejection(submission: Submission, rejected: Rejected, event_id: int, now: i
             "reverse_path": submission.envelope.reverse_path,
             "recipients": [recipient.forward_path for recipient in submission.envelope.recipients[:20]],
             "recipient_count": len(submission.envelope.recipients),
-            "size": len(submission.content),
+            "size": size,
             "client_address": submission.client.address,
             "username": submission.principal.username,
         },

@@ -4,6 +4,7 @@ import msgspec
 
 from postroad.protocol.smtp.command import Mail, Rcpt
 from postroad.protocol.smtp.data import Fault
+from postroad.protocol.smtp.reply import Reply
 
 
 class AuthOffered(msgspec.Struct, frozen=True):
@@ -49,5 +50,15 @@ class Closed(msgspec.Struct, frozen=True):
     """The client did not ask for it, and may still be sending."""
 
 
+class TooLarge(msgspec.Struct, frozen=True):
+    """A message was refused for its size, announced or sent; the reply has been given, there is nothing to decide."""
+
+    mail: Mail
+    recipients: tuple[Rcpt, ...]
+    reply: Reply
+    announced: int | None
+    """The octets that MAIL announced; null where the message itself turned out too large."""
+
+
 Offer = AuthOffered | MailOffered | RcptOffered | MessageOffered
-Event = Offer | TlsOffered | Closed
+Event = Offer | TlsOffered | TooLarge | Closed

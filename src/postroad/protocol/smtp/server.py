@@ -24,6 +24,7 @@ from postroad.protocol.smtp.offer import (
     Offer,
     RcptOffered,
     TlsOffered,
+    TooLarge,
 )
 from postroad.protocol.smtp.order import IN_ORDER, SILENT, TRANSACTION, State, out_of_order
 from postroad.protocol.smtp.reply import Reply
@@ -467,6 +468,8 @@ class ServerMachine:
             self._offer(MailOffered(mail))
             return
         self._message_has_failed = True
+        if refusal.code == 552:
+            self._event = TooLarge(mail, (), refusal, mail.size)
         self._fail(refusal)
 
     def _mail_refusal(self, mail: Mail) -> Reply | None:
@@ -519,11 +522,13 @@ class ServerMachine:
 
     def _offer_message(self) -> None:
         refusal = self._content_refusal()
+        assert self._mail is not None
         if refusal is not None:
+            if refusal.code == 552:
+                self._event = TooLarge(self._mail, tuple(self._recipients.values()), refusal, None)
             self._say(refusal)
             self._end_transaction()
             return
-        assert self._mail is not None
         faults = self._content.faults
         content = self._content.take()
         self._offer(MessageOffered(self._mail, tuple(self._recipients.values()), content, faults))

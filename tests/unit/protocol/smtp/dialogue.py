@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from postroad.protocol.smtp.offer import Closed, Event, MessageOffered, Offer, TlsOffered
+from postroad.protocol.smtp.offer import Closed, Event, MessageOffered, Offer, TlsOffered, TooLarge
 from postroad.protocol.smtp.reply import Reply
 from postroad.protocol.smtp.server import ServerLimits, ServerMachine, ServerOptions
 
@@ -45,7 +45,7 @@ class Dialogue:
         while (event := self.machine.next_event()) is not None:
             self.events.append(event)
             match event:
-                case Closed():
+                case Closed() | TooLarge():
                     pass
                 case TlsOffered():
                     self.said += self.machine.data_to_send()
