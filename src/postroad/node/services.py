@@ -18,6 +18,7 @@ from postroad.delivery.engine import DeliveryEngine, MakeAgent, Surroundings
 from postroad.delivery.givens import Givens
 from postroad.delivery.session import Terms
 from postroad.delivery.settings import DeliverySettings
+from postroad.delivery.stored_routes import StoredRoutes
 from postroad.delivery.terms import understand
 from postroad.dns import resolver
 from postroad.dns.cache import Cache
@@ -199,9 +200,12 @@ async def _running_engine(ground: _Ground) -> AsyncIterator[DeliveryEngine]:
     cache = Cache(ground.lookup, now_ms, settings.dns)
     finder = MailHostDirectory(cache, now_ms)
     chance = random.SystemRandom()
+    terms = understand(delivery, own_hosts, frozenset())
+    stored_routes = StoredRoutes(ground.database, ground.keys.vault, terms.rules)
+    rules = await stored_routes.changed() or terms.rules
     engine = DeliveryEngine(
         delivery,
-        understand(delivery, own_hosts, frozenset()),
+        msgspec.structs.replace(terms, rules=rules),
         Surroundings(
             database=ground.database,
             finder=finder,
@@ -217,7 +221,8 @@ async def _running_engine(ground: _Ground) -> AsyncIterator[DeliveryEngine]:
     )
     running = asyncio.create_task(engine.run(), name="delivery-engine")
     try:
-        yield engine
+        async with _running([stored_routes.keep_telling(engine.replace_rules, rules)]):
+            yield engine
     finally:
         await engine.stop(_STOP_WITHIN_S)
         await running

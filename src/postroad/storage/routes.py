@@ -1,4 +1,4 @@
-"""Routes that the operator sets: destinations that leave through a smarthost or from a pool of their own."""
+"""Routes that the operator sets: destinations that leave through a host of the operator's choice."""
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, select
@@ -22,7 +22,6 @@ class StoredRoute(msgspec.Struct, frozen=True, kw_only=True):
     tls_rule: TlsRule
     implicit_tls: bool = False
     login: Login | None = None
-    pool: str | None = None
     created_at: int
 
 
@@ -38,7 +37,6 @@ def add(connection: Connection, vault: Vault, route: StoredRoute) -> StoredRoute
         implicit_tls=route.implicit_tls,
         username=login.username if login else None,
         password=password,
-        pool=route.pool,
         created_at=route.created_at,
     )
     row = connection.execute(statement.on_conflict_do_nothing().returning(*routes.c)).one_or_none()
@@ -72,7 +70,6 @@ def _route(row: Row[tuple[object, ...]], vault: Vault) -> StoredRoute:
         tls_rule=TlsRule(row.tls_rule),
         implicit_tls=row.implicit_tls,
         login=login,
-        pool=row.pool,
         created_at=row.created_at,
     )
 

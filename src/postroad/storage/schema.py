@@ -72,7 +72,6 @@ routes = Table(
     Column("implicit_tls", Boolean, nullable=False),
     Column("username", Text),
     Column("password", LargeBinary),
-    Column("pool", Text),
     Column("created_at", BigInteger, nullable=False),
 )
 

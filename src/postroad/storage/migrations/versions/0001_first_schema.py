@@ -112,7 +112,6 @@ def _create_routes() -> None:
         sa.Column("implicit_tls", sa.Boolean, nullable=False),
         sa.Column("username", sa.Text),
         sa.Column("password", sa.LargeBinary),
-        sa.Column("pool", sa.Text),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         **NEVER_REUSED,
     )
