@@ -10,6 +10,7 @@ PARTITIONS = 1024
 WORKERS = 256
 _SEQUENCES = 32
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)} | {"I": 1, "L": 1, "O": 0}
 
 
@@ -53,9 +54,16 @@ def made_at(identifier: int) -> int:
     return (identifier >> 23) + EPOCH_MS
 
 
+def to_base32(value: int, letters: int) -> str:
+    """Return the lowest ``5 * letters`` bits of a value in Crockford's base32."""
+    # Two letters at a time: every message has several ids and tokens to write.
+    pairs = [_PAIRS[value >> shift & 1023] for shift in range((letters - 1) // 2 * 10, -1, -10)]
+    return "".join(pairs)[-letters:]
+
+
 def text_of(identifier: int) -> str:
     """Return the id as people see it: 13 characters of Crockford's base32."""
-    return "".join(_ALPHABET[identifier >> shift & 31] for shift in range(60, -1, -5))
+    return to_base32(identifier, 13)
 
 
 def from_text(text: str) -> int:

@@ -8,11 +8,10 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from postroad.model.ids import from_text, text_of
+from postroad.model.ids import from_text, text_of, to_base32
 
 LENGTH = 29
 _ID_LENGTH = 13
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def sign_identifier(identifier: int, purpose: str, key: bytes) -> str:
@@ -36,5 +35,4 @@ def read_identifier(token: str, purpose: str, keys: Sequence[bytes]) -> int | No
 
 def _mark(identifier: int, purpose: str, key: bytes) -> str:
     digest = hmac.digest(key, b"%b\0%d" % (purpose.encode(), identifier), hashlib.sha256)
-    number = int.from_bytes(digest[:10])
-    return "".join([_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5)])
+    return to_base32(int.from_bytes(digest[:10]), LENGTH - _ID_LENGTH)

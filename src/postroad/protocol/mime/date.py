@@ -1,6 +1,7 @@
 """The Date of a message (RFC 5322 §3.3)."""
 
 import datetime as dt
+import functools
 import re
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -35,6 +36,12 @@ def is_date(text: str) -> bool:
 
 def format_date(at: int) -> str:
     """Return an instant as a header shows it: ``Sat, 21 Nov 2026 02:00:00 +0000``."""
-    moment = dt.datetime.fromtimestamp(at // 1000, dt.UTC)
+    return _format_second(at // 1000)
+
+
+@functools.lru_cache(maxsize=4)
+def _format_second(at_s: int) -> str:
+    # Under load a second holds hundreds of messages, and each writes its date once or twice.
+    moment = dt.datetime.fromtimestamp(at_s, dt.UTC)
     day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
     return f"{day}, {moment.day:02} {month} {moment.year} {moment:%H:%M:%S} +0000"
