@@ -54,8 +54,8 @@ class SiteEvent(msgspec.Struct, frozen=True, kw_only=True):
 class Agent:
     """Delivers batches; one per worker, with its kept connections."""
 
-    def __init__(self, terms: Terms, on_site_event: Callable[[SiteEvent], None]) -> None:
-        self.pool = SessionPool(terms.limits)
+    def __init__(self, terms: Terms, pool: SessionPool, on_site_event: Callable[[SiteEvent], None]) -> None:
+        self.pool = pool
         self._terms = terms
         self._on_site_event = on_site_event
 
@@ -112,6 +112,7 @@ class _Passage:
         started_at = self._terms.clock()
         outcome = await connect(hop, self._route, self._terms)
         if isinstance(outcome, Session):
+            self._pool.welcome(outcome)
             self._signal(SiteEventKind.CONNECTED)
             return outcome
         self._signal_failure(outcome)

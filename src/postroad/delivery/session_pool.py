@@ -6,6 +6,7 @@ without, is a matter of course and noted nowhere.
 """
 
 import asyncio
+import weakref
 
 from postroad.delivery.session import Session
 from postroad.delivery.settings import ConnectionSettings
@@ -23,15 +24,31 @@ class SessionPool:
         self._idle: dict[Session, asyncio.TimerHandle] = {}  # the longest idle first
         self._by_key: dict[_Key, list[Session]] = {}
         self._leaving: set[Session] = set()
+        self._known: weakref.WeakSet[Session] = weakref.WeakSet()
+        self.opened = 0
+        """Sessions since the start."""
+        self.reused = 0
+        """Sessions that were handed out again since the start."""
 
     def __len__(self) -> int:
         return len(self._idle)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open: idle, at work and about to end."""
+        return sum(not session.is_closed for session in self._known)
+
+    def welcome(self, session: Session) -> None:
+        """Count a session that has just been opened."""
+        self.opened += 1
+        self._known.add(session)
 
     def take(self, route: Route) -> Session | None:
         """Hand out a session that will do for the route, the last used one first; null when there is none."""
         for session in reversed(self._by_key.get((route.source, route.site), ())):
             if session.is_usable and _will_do(session, route):
                 self._forget(session)
+                self.reused += 1
                 return session
         return None
 

@@ -17,6 +17,7 @@ from postroad.delivery.agent import Agent
 from postroad.delivery.engine import DeliveryEngine, MakeAgent, Surroundings
 from postroad.delivery.givens import Givens
 from postroad.delivery.session import Terms
+from postroad.delivery.session_pool import SessionPool
 from postroad.delivery.settings import DeliverySettings
 from postroad.delivery.stored_routes import StoredRoutes
 from postroad.delivery.terms import understand
@@ -41,7 +42,7 @@ from postroad.policy.admission import AdmissionFacts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.protocol.smtp.data import Fault
 from postroad.smtpd import session
-from postroad.smtpd.listener import SubmissionListener
+from postroad.smtpd.listener import SmtpListener, SubmissionListener
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 from postroad.storage.workers import WorkerLease
@@ -63,7 +64,9 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     sessions: session.Services
     engine: DeliveryEngine | None
+    pool: SessionPool
     certificate: ServerCertificate
+    meter: Meter
 
     def submission_listener(self) -> SubmissionListener:
         """Return the submission doors, not yet open."""
@@ -79,6 +82,15 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     def leased_deliveries(self) -> int:
         """How many deliveries this worker holds."""
         return self.engine.held if self.engine else 0
+
+    def take_stock(self, doors: SmtpListener | None) -> None:
+        """Tell the meter what is counted where it happens, and costs nothing there: the connections both ways."""
+        pool = self.pool
+        self.meter.connections("out", now=pool.connections, since_start=pool.opened)
+        self.meter.sessions(idle=len(pool), reused_since_start=pool.reused)
+        if doors is not None:
+            self.meter.connections("in", now=len(doors.roster), since_start=doors.roster.opened)
+            self.meter.bytes_in_flight(doors.budget.used)
 
     def why(self, delivery_id: int) -> str | None:
         """Return which limit a delivery in this worker's ready set waits for."""
@@ -134,7 +146,8 @@ async def build(
         if "upkeep" in plan.roles:
             background += _upkeep(ground)
         await stack.enter_async_context(_running(background))
-        engine = await stack.enter_async_context(_running_engine(ground)) if "delivery" in plan.roles else None
+        pool = SessionPool(settings.delivery.connections)
+        engine = await stack.enter_async_context(_running_engine(ground, pool)) if "delivery" in plan.roles else None
         yield Services(
             settings=settings,
             database=database,
@@ -142,7 +155,9 @@ async def build(
                 authenticator=authenticator, sender_check=SenderCheck(), submissions=_submissions(ground, engine)
             ),
             engine=engine,
+            pool=pool,
             certificate=certificate,
+            meter=meter,
         )
 
 
@@ -193,7 +208,7 @@ def _submissions(ground: _Ground, engine: DeliveryEngine | None) -> Submissions:
 
 
 @asynccontextmanager
-async def _running_engine(ground: _Ground) -> AsyncIterator[DeliveryEngine]:
+async def _running_engine(ground: _Ground, pool: SessionPool) -> AsyncIterator[DeliveryEngine]:
     settings = ground.settings
     delivery = msgspec.structs.replace(settings.delivery, hostname=settings.delivery.hostname or ground.hostname)
     own_hosts = frozenset(filter(None, (ground.hostname, settings.domains.inbound_host)))
@@ -213,7 +228,7 @@ async def _running_engine(ground: _Ground) -> AsyncIterator[DeliveryEngine]:
             meter=ground.meter,
             givens=Givens(now_ms, ground.ids.next, chance.random),
             shuffle=chance.shuffle,
-            make_agent=_agent_maker(delivery),
+            make_agent=_agent_maker(delivery, pool),
             owner=ground.lease.incarnation,
             own_hosts=own_hosts,
             return_path_key=ground.keys.return_path,
@@ -230,7 +245,7 @@ async def _running_engine(ground: _Ground) -> AsyncIterator[DeliveryEngine]:
         await cache.aclose()
 
 
-def _agent_maker(delivery: DeliverySettings) -> MakeAgent:
+def _agent_maker(delivery: DeliverySettings, pool: SessionPool) -> MakeAgent:
     opportunistic = opportunistic_context()
     contexts = {
         TlsRule.OPPORTUNISTIC: opportunistic,
@@ -243,7 +258,7 @@ def _agent_maker(delivery: DeliverySettings) -> MakeAgent:
         tls_context_for=contexts.__getitem__,
         clock=now_ms,
     )
-    return lambda on_site_event: Agent(terms, on_site_event)
+    return lambda on_site_event: Agent(terms, pool, on_site_event)
 
 
 async def _keep_fresh(directory: DomainDirectory) -> None:

@@ -84,13 +84,14 @@ class Worker:
         """Open the database, lease a worker number, build the services and begin to serve."""
         settings = plan.settings
         data_dir = Path(settings.data_dir)
+        meter = Meter()
         database = await open_database(
-            settings.database.url, data_dir=data_dir, clock=now_ms, is_checkpointer=plan.is_checkpointer
+            settings.database.url, data_dir=data_dir, clock=now_ms, is_checkpointer=plan.is_checkpointer, meter=meter
         )
         stack.push_async_callback(database.close)
         lease = await stack.enter_async_context(leased_number(database, plan))
         certificate = server_certificate(settings)
-        services = await stack.enter_async_context(build(plan, database, lease, Meter(), certificate))
+        services = await stack.enter_async_context(build(plan, database, lease, meter, certificate))
         worker = cls(plan, lease, services, certificate)
         await worker._open_doors(stack)
         _spare_collector()
@@ -129,6 +130,7 @@ class Worker:
         while True:
             sessions = len(self._submission.roster) if self._submission is not None else 0
             channel.say(Beat(sessions=sessions, leased_deliveries=self._services.leased_deliveries))
+            self._services.take_stock(self._submission)
             await asyncio.sleep(_BEAT_S)
 
     def _reload_certificate(self) -> None:
@@ -143,6 +145,7 @@ class Worker:
         if self._submission is not None:
             await self._submission.stop(self._plan.settings.smtp.stop_timeout_s)
         await self._services.stop()
+        self._services.take_stock(self._submission)
         log.debug("worker_stopped", pid=os.getpid())
 
 

@@ -53,7 +53,7 @@ ATTEMPT_SECONDS = Declared("postroad_attempt_seconds", "histogram", "One attempt
 CONNECTIONS = Declared("postroad_connections_open", "gauge", "SMTP connections that are open.", ("direction",))
 CONNECTIONS_TOTAL = Declared("postroad_connections_total", "counter", "SMTP connections made.", ("direction",))
 SESSIONS_REUSED = Declared(
-    "postroad_sessions_reused_total", "counter", "Deliveries that left over a connection that was already open."
+    "postroad_sessions_reused_total", "counter", "Times a kept outbound connection was used again."
 )
 SESSIONS_IDLE = Declared("postroad_sessions_idle", "gauge", "Open outbound connections without a delivery.")
 READY = Declared("postroad_ready_deliveries", "gauge", "Leased deliveries waiting in memory for capacity.")
@@ -82,6 +82,7 @@ class Meter:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self._registry = registry
+        self._totals: dict[str, int] = {}
         self._accepted = _Family(self._counter(ACCEPTED))
         self._recipients = self._counter(ACCEPTED_RECIPIENTS)
         self._rejected = _Family(self._counter(REJECTED))
@@ -136,22 +137,15 @@ class Meter:
         self._bounced[provider_of(destination), bounce_class].inc()
         self._attempt_seconds["bounced"].observe(duration_ms / 1000)
 
-    def connection_opened(self, direction: Direction) -> None:
-        """Count one SMTP connection from now on."""
-        self._open[direction].inc()
-        self._opened[direction].inc()
+    def connections(self, direction: Direction, *, now: int, since_start: int) -> None:
+        """Say how many SMTP connections are open, and how many there have been since the worker's start."""
+        self._open[direction].set(now)
+        self._opened[direction].inc(self._since_last(direction, since_start))
 
-    def connection_closed(self, direction: Direction) -> None:
-        """Take one SMTP connection off the open ones."""
-        self._open[direction].dec()
-
-    def session_reused(self) -> None:
-        """Count one delivery over a kept connection."""
-        self._reused.inc()
-
-    def sessions_idle(self, count: int) -> None:
-        """Say how many outbound connections wait for work."""
-        self._idle.set(count)
+    def sessions(self, *, idle: int, reused_since_start: int) -> None:
+        """Say how many outbound connections wait for work, and how often such a one was used again."""
+        self._idle.set(idle)
+        self._reused.inc(self._since_last("reused", reused_since_start))
 
     def ready(self, count: int) -> None:
         """Say how many leased deliveries wait in memory."""
@@ -173,6 +167,11 @@ class Meter:
     def upkeep_done(self, task: str, rows: int) -> None:
         """Count the rows one slice of upkeep dealt with."""
         self._upkeep[task].inc(rows)
+
+    def _since_last(self, name: str, since_start: int) -> int:
+        """Return by how much a total that is kept elsewhere has grown."""
+        before, self._totals[name] = self._totals.get(name, 0), since_start
+        return since_start - before
 
     def _counter(self, declared: Declared) -> Counter:
         return Counter(declared.name, declared.help, declared.labels, registry=self._registry)

@@ -8,6 +8,7 @@ import trustme
 
 from postroad.delivery.agent import Agent, SiteEvent, SiteEventKind
 from postroad.delivery.session import Terms
+from postroad.delivery.session_pool import SessionPool
 from postroad.delivery.settings import ConnectionSettings, TimeoutSettings
 from postroad.delivery.transmission import Transmission
 from postroad.model.attempt import Attempt, FailureKind
@@ -58,7 +59,7 @@ class Sender:
     def __init__(self, timeouts: TimeoutSettings, limits: ConnectionSettings) -> None:
         self.terms = Terms(timeouts=timeouts, limits=limits, tls_context_for=tls_context_for, clock=now_ms)
         self.site_events: list[SiteEvent] = []
-        self.agent = Agent(self.terms, self.site_events.append)
+        self.agent = Agent(self.terms, SessionPool(limits), self.site_events.append)
 
     async def send(self, route: Route, *transmissions: Transmission) -> dict[int, Attempt]:
         attempts: list[Attempt] = []

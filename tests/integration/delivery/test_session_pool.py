@@ -26,7 +26,10 @@ async def test_a_kept_connection_is_reused(senders: Callable[..., Sender]) -> No
         for key in range(5):
             assert ends(await sender.send(route_to(receiver), transmission(key))) == {key: DELIVERED}
         assert receiver.connections == 1
-        assert len(sender.agent.pool) == 1
+        pool = sender.agent.pool
+        assert (len(pool), pool.connections, pool.opened, pool.reused) == (1, 1, 1, 4)
+        await sender.agent.close()
+        assert (len(pool), pool.connections, pool.opened) == (0, 0, 1)
 
 
 @pytest.mark.parametrize(

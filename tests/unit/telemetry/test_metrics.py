@@ -47,20 +47,20 @@ def test_ends_are_counted_by_provider_and_class(registry: CollectorRegistry) -> 
 def test_connections_go_up_and_down(registry: CollectorRegistry) -> None:
     meter = Meter(registry)
 
-    meter.connection_opened("in")
-    meter.connection_opened("in")
-    meter.connection_closed("in")
+    meter.connections("in", now=4, since_start=5)
+    meter.connections("in", now=1, since_start=7)
+    meter.connections("out", now=3, since_start=3)
 
     assert _value(registry, "postroad_connections_open", direction="in") == 1
-    assert _value(registry, "postroad_connections_total", direction="in") == 2
+    assert _value(registry, "postroad_connections_total", direction="in") == 7
+    assert _value(registry, "postroad_connections_total", direction="out") == 3
 
 
 def test_states_and_batches_are_kept(registry: CollectorRegistry) -> None:
     meter = Meter(registry)
 
     meter.rejected("header_from_not_aligned")
-    meter.session_reused()
-    meter.sessions_idle(4)
+    meter.sessions(idle=4, reused_since_start=1)
     meter.ready(7)
     meter.bytes_in_flight(4096)
     meter.login("wrong")
@@ -100,7 +100,7 @@ import sys
 from postroad.telemetry.metrics import Meter
 meter = Meter()
 meter.accepted("smtp", 2, 1.0)
-meter.connection_opened("in")
+meter.connections("in", now=1, since_start=1)
 sys.stdout.write("counted")
 sys.stdout.flush()
 sys.stdin.read()
