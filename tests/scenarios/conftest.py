@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.peers.postgres import postgres_database
+from tests.scenarios.product import DOMAIN
 from tests.scenarios.world import FIELD, World, running_world
 
 ZONES = {
@@ -22,6 +23,8 @@ ZONES = {
     # NSD answers SERVFAIL for a zone that it cannot read.
     "broken.test": "@ MX not a record",
     "node.test": "mail A 127.0.0.1",
+    # The sending domain receives too: reports go there.
+    DOMAIN: "@ MX 10 mx\nmx A 127.0.0.50",
 }
 SETTINGS = {"smtp": {"hostname": "mail.node.test"}, "submission": {"expires_after_s": 600}}
 

@@ -14,10 +14,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from postroad.accounts.accounts import Accounts
+from postroad.accounts.smtp_users import SmtpUsers
+from postroad.config import Settings, load
+from postroad.domains.registration import Registration
+from postroad.model.credential import Secret
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event, EventType
 from postroad.model.ids import from_text
 from postroad.net.clock import now_ms
+from postroad.node.installation import migrate_schema
+from postroad.node.keys import open_vault
+from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage import events, messages
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
@@ -25,7 +33,7 @@ from postroad.storage.events import EventSelector
 from postroad.storage.messages import Story
 from tests.peers.nameserver import Authority
 from tests.peers.ports import LOOPBACK, free_port
-from tests.scenarios.product import PASSWORD, USERNAME, Product
+from tests.scenarios.product import DOMAIN, PASSWORD, USERNAME, Product
 from tests.scenarios.receiver import Receiver, Script
 
 FIELD = "field.test"
@@ -195,10 +203,32 @@ def prepared_world(
         product = Product(directory, smarthost_port=None, database_url=database_url, workers=workers, settings=QUICK)
         product.configure({"delivery": {"port": port}, "dns": {"resolvers": [authority.resolver]}})
         product.configure(settings or {})
-        product.prepare()
+        prepare(product)
         world = World(product, authority, port)
         world.database_url = database_url
         yield world
+
+
+def prepare(product: Product) -> None:
+    """Do what ``Product.prepare`` does by commands, without starting Python three times."""
+    settings = load(product.configuration, {})
+    migrate_schema(settings)
+    asyncio.run(_fill(settings))
+
+
+async def _fill(settings: Settings) -> None:
+    data_dir = Path(settings.data_dir)
+    database = await open_database(
+        settings.database.url, data_dir=data_dir, clock=now_ms, read_connections=1, is_checkpointer=False
+    )
+    try:
+        account = await Accounts(database, now_ms).ensure_default()
+        vault = await open_vault(database, data_dir)
+        registration = Registration(database, vault, settings.domains, OrganisationalDomains(), now_ms)
+        await registration.add(account.id, DOMAIN)
+        await SmtpUsers(database, now_ms).add(USERNAME, password=Secret(PASSWORD), note="")
+    finally:
+        await database.close()
 
 
 def letter(
@@ -272,8 +302,8 @@ def last_event(story: Story, kind: EventType) -> Event:
 class Dialogue:
     """A connection on which a test says exactly what it wants to."""
 
-    def __init__(self, port: int, host: str = LOOPBACK, *, greeting: bool = True, before: bytes = b"") -> None:
-        self.socket = socket.create_connection((host, port), timeout=15)
+    def __init__(self, port: int, *, greeting: bool = True, before: bytes = b"", source: str = LOOPBACK) -> None:
+        self.socket = socket.create_connection((LOOPBACK, port), timeout=15, source_address=(source, 0))
         self._file = self.socket.makefile("rb")
         if before:
             self.socket.sendall(before)

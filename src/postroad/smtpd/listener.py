@@ -87,10 +87,11 @@ class SubmissionListener(SmtpListener):
         """Serve bound sockets, each in its kind; ``tls`` needs a context."""
         if tls and self._tls_context is None:
             raise ValueError("a TLS listener needs a certificate")
+        # The null path is refused by the sender check, which leaves an event.
         for sockets, door in (
-            (plain, self.door()),
-            (tls, self.door(begins_with_tls=True)),
-            (by_address, self.door(requires_auth=False)),
+            (plain, self.door(takes_null_path=True)),
+            (tls, self.door(begins_with_tls=True, takes_null_path=True)),
+            (by_address, self.door(requires_auth=False, takes_null_path=True)),
         ):
             await self.serve(sockets, self._session_maker(door))
 
