@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -104,7 +105,7 @@ or with Python:
 
   {facts["python"]}
 
-Ctrl-C stops it. Commands reach it from another terminal: postroad message search --data {facts["data_dir"]}
+Ctrl-C stops it. Commands reach it from another terminal: {sys.argv[0]} message search --data {facts["data_dir"]}
 """
 
 

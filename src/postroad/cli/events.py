@@ -1,6 +1,7 @@
 """``postroad events``: what happened, searched or followed."""
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -93,18 +94,37 @@ async def _selector(
 def event_sentence(event: Event) -> str:
     """Return an event in one line: what, for whom, and the words that explain it."""
     data = event.data
-    code = " ".join(str(data[name]) for name in ("code", "enhanced_status") if data.get(name))
-    by = data.get("host") or data.get("username") or data.get("by") or ""
-    words = " ".join(str(data.get("text") or data.get("reason") or "").split())
-    parts = [
-        f"{event.type.value:<10}",
-        event.recipient or "",
-        f"attempt {data['attempt']}" if data.get("attempt") else "",
-        f"by {by}" if by else "",
-        f"rule {data['rule']}" if data.get("rule") else "",
-        f"{code} {words}".strip(),
-    ]
-    return "  ".join(part for part in parts if part).rstrip()
+    words = _attempt_words(data) if "attempt" in data and "reply" in data else _other_words(data)
+    parts = [event.recipient or "", *(" ".join(word.split()) for word in words)]
+    return "  ".join([f"{event.type.value:<10}", *filter(None, parts)]).rstrip()
+
+
+def _attempt_words(data: dict[str, Any]) -> Iterator[str]:
+    yield f"attempt {data['attempt']}"
+    if data.get("host"):
+        address = "" if data.get("address") in (None, data["host"]) else f" [{data['address']}]"
+        tls = f" over {data['tls']['version']}" if data.get("tls") else " in the clear"
+        yield f"{data['host']}{address}{tls}"
+    yield str(data["reply"])
+    if data.get("bounce_class"):
+        yield str(data["bounce_class"])
+    if data.get("due_at"):
+        yield f"again {local_time(data['due_at'])}"
+    if data.get("maybe_delivered"):
+        yield "may have been delivered"
+    yield from data.get("notes", ())
+
+
+def _other_words(data: dict[str, Any]) -> Iterator[str]:
+    by = data.get("username") or data.get("by")
+    if by:
+        yield f"by {by}"
+    if data.get("client_address"):
+        yield f"from {data['client_address']}" + (f" over {data['tls_version']}" if data.get("tls_version") else "")
+    if data.get("rule"):
+        yield f"rule {data['rule']}"
+    yield " ".join(str(data[name]) for name in ("enhanced_status", "text", "reason") if data.get(name))
+    yield ", ".join(data.get("edits", ()))
 
 
 def event_document(event: Event) -> dict[str, Any]:

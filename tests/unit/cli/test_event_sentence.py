@@ -1,0 +1,50 @@
+"""How an event is told in one line."""
+
+from typing import Any
+
+from postroad.cli.events import event_sentence
+from postroad.model.event import Event, EventType
+
+
+def told(kind: EventType, **data: Any) -> str:
+    event = Event(id=1, type=kind, at=0, account_id=1, domain_id=1, recipient="you@example.net", data=data)
+    return event_sentence(event)
+
+
+def test_an_attempt_is_told_with_host_tls_and_the_full_reply() -> None:
+    told_of = told(
+        EventType.DELIVERED,
+        attempt=2,
+        host="mx.example.net",
+        address="192.0.2.1",
+        tls={"version": "TLSv1.3"},
+        reply="250 2.0.0 queued\nas 42",
+    )
+
+    expected = "delivered   you@example.net  attempt 2  mx.example.net [192.0.2.1] over TLSv1.3  250 2.0.0 queued as 42"
+    assert told_of == expected
+
+
+def test_an_attempt_without_a_host_says_why_and_its_class() -> None:
+    told_of = told(EventType.BOUNCED, attempt=1, reply="5.1.2 no such domain", bounce_class="bad-domain")
+
+    assert told_of == "bounced     you@example.net  attempt 1  5.1.2 no such domain  bad-domain"
+
+
+def test_what_happened_after_the_final_dot_is_not_hidden() -> None:
+    told_of = told(EventType.DEFERRED, attempt=1, host="mx", reply="lost", maybe_delivered=True)
+
+    assert told_of == "deferred    you@example.net  attempt 1  mx in the clear  lost  may have been delivered"
+
+
+def test_a_refusal_names_its_rule() -> None:
+    told_of = told(
+        EventType.REJECTED,
+        username="app@x",
+        client_address="192.0.2.9",
+        rule="bare_lf",
+        enhanced_status="5.6.0",
+        text="No.",
+    )
+
+    assert told_of == "rejected    you@example.net  by app@x  from 192.0.2.9  rule bare_lf  5.6.0 No."
