@@ -1,5 +1,6 @@
 """``postroad queue``: what waits, why, and steering it by hand."""
 
+import asyncio
 import getpass
 import os
 import socket
@@ -9,13 +10,15 @@ from typing import Any
 import click
 import msgspec
 
+from postroad.cli.asking import where_it_waits
 from postroad.cli.invocation import Invocation, refuse, with_database
 from postroad.cli.output import answer, confirm, counted, facts, local_time, table, utc_time
 from postroad.cli.parameters import ID, Selection, selection_options, selector_of
-from postroad.cli.waiting import reasons
+from postroad.cli.waiting import owner_of, reasons
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.ids import IdSource, text_of
 from postroad.net.clock import now_ms
+from postroad.node.lease import node_name
 from postroad.storage import deliveries, site_limits, workers
 from postroad.storage.database import Database
 from postroad.storage.deliveries import OPEN_STATES, Selector, Steering
@@ -80,10 +83,14 @@ async def show(invocation: Invocation, database: Database, delivery_id: int) -> 
         refuse(f"There is no delivery {text_of(delivery_id)}.")
     now, limit = now_ms(), None
     data = why.last_event.data if why.last_event is not None else {}
-    if data.get("site") and data.get("egress_source"):
-        limit = await database.read(site_limits.get, data["egress_source"], data["site"])
-    live = await database.read(workers.live, now - invocation.settings.retention.worker_silence_s * 1000)
-    waits_for = reasons(why, now, live, limit)
+    if data.get("site") and data.get("egress"):
+        limit = await database.read(site_limits.get, data["egress"], data["site"])
+    settings = invocation.settings
+    live = await database.read(workers.live, now - settings.retention.worker_silence_s * 1000)
+    owner = owner_of(why.delivery, live)
+    is_here = owner is not None and owner.node == node_name(settings)
+    with_worker = await asyncio.to_thread(where_it_waits, settings.admin.listen, delivery_id) if is_here else None
+    waits_for = reasons(why, now, live, limit, with_worker=with_worker)
     one = why.delivery
     pairs = [
         ("delivery", text_of(one.id)),

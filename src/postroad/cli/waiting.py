@@ -9,12 +9,30 @@ from postroad.storage.site_limits import SiteLimit
 from postroad.storage.workers import Worker
 
 
-def reasons(why: Why, now: int, workers: Collection[Worker], limit: SiteLimit | None) -> list[str]:
-    """Return what a delivery waits for, the most weighty first; for one that has ended, how it did."""
-    return list(_reasons(why, now, workers, limit))
+def reasons(
+    why: Why, now: int, workers: Collection[Worker], limit: SiteLimit | None, *, with_worker: str | None = None
+) -> list[str]:
+    """Return what a delivery waits for, the most weighty first; for one that has ended, how it did.
+
+    Args:
+        why: The delivery with its facts.
+        now: The instant.
+        workers: The live ones.
+        limit: What the installation keeps to at its site.
+        with_worker: What the worker that holds it says.
+    """
+    return list(_reasons(why, now, workers, limit, with_worker))
 
 
-def _reasons(why: Why, now: int, workers: Collection[Worker], limit: SiteLimit | None) -> Iterator[str]:
+def owner_of(delivery: Delivery, workers: Collection[Worker]) -> Worker | None:
+    """Return the live worker that holds a delivery."""
+    owner = delivery.lease.owner if delivery.state is DeliveryState.LEASED and delivery.lease else None
+    return next((one for one in workers if one.incarnation == owner), None)
+
+
+def _reasons(
+    why: Why, now: int, workers: Collection[Worker], limit: SiteLimit | None, with_worker: str | None
+) -> Iterator[str]:
     delivery = why.delivery
     if delivery.state.is_final:
         yield f"It is {delivery.state.value} since {local_time(delivery.due_at)}; nothing more will happen."
@@ -25,6 +43,8 @@ def _reasons(why: Why, now: int, workers: Collection[Worker], limit: SiteLimit |
             yield f"It is held{f' by {by}' if by else ''} until `postroad queue release` lets it go."
         case DeliveryState.LEASED:
             yield _lease(delivery, now, workers)
+            if with_worker is not None:
+                yield with_worker
         case DeliveryState.SCHEDULED if delivery.due_at > now:
             yield f"It is due {local_time(delivery.due_at)}, in {duration(delivery.due_at - now)}."
         case _:
@@ -43,7 +63,7 @@ def _reasons(why: Why, now: int, workers: Collection[Worker], limit: SiteLimit |
 
 def _lease(delivery: Delivery, now: int, workers: Collection[Worker]) -> str:
     assert delivery.lease is not None, "a leased delivery has its lease"
-    owner = next((one for one in workers if one.incarnation == delivery.lease.owner), None)
+    owner = owner_of(delivery, workers)
     held = f"until {local_time(delivery.lease.until)} (lease {delivery.lease.epoch})"
     if owner is None:
         ends = "has ended" if delivery.lease.until <= now else f"ends in {duration(delivery.lease.until - now)}"

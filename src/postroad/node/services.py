@@ -41,6 +41,7 @@ from postroad.node.keys import InstallationKeys, installation_keys
 from postroad.policy.admission import AdmissionFacts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.protocol.smtp.data import Fault
+from postroad.queue.scheduler import WaitReason
 from postroad.smtpd import session
 from postroad.smtpd.listener import SmtpListener, SubmissionListener
 from postroad.storage.database import Database
@@ -55,6 +56,13 @@ log = structlog.get_logger()
 _REFRESH_S = 1.0
 _DOMAIN_CHECKS_S = 300.0
 _STOP_WITHIN_S = 20.0
+_WAITS_FOR = {
+    WaitReason.TURN: "its turn",
+    WaitReason.WINDOW: "a session of its site, which may have no more",
+    WaitReason.SESSIONS: "a session of its worker, which may have no more",
+    WaitReason.PAUSE: "the end of its site's pause",
+    WaitReason.SHARE: "a share of its site's limit, which other workers have",
+}
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,10 +105,9 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
         wait = self.engine.why(delivery_id) if self.engine else None
         if wait is None:
             return None
-        detail = f": {wait.detail}" if wait.detail else ""
-        return (
-            f"{wait.reason.value} of {wait.key}, {wait.ready} ready, {wait.sessions} of {wait.window} sessions{detail}"
-        )
+        detail = f"; {wait.detail}" if wait.detail else ""
+        queue = f"{wait.ready} ready, {wait.sessions} of {wait.window} sessions at work"
+        return f"{_WAITS_FOR[wait.reason]} ({wait.key}: {queue}{detail})"
 
     async def stop(self) -> None:
         """Finish what is in flight and give leases back."""

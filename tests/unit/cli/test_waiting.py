@@ -1,6 +1,6 @@
 import pytest
 
-from postroad.cli.waiting import reasons
+from postroad.cli.waiting import owner_of, reasons
 from postroad.model.delivery import Delivery, DeliveryState, Lease
 from postroad.model.event import Event, EventType
 from postroad.storage.deliveries import Why
@@ -67,6 +67,16 @@ def test_a_leased_delivery_names_its_worker(owner: int, until: int, expected: st
 
     assert expected in text
     assert "(lease 4)" in text
+
+
+def test_a_leased_delivery_adds_what_its_worker_says() -> None:
+    leased = _why(state=DeliveryState.LEASED, lease=Lease(9, 4, NOW + 60_000))
+    found = reasons(leased, NOW, (WORKER,), None, with_worker="There it is under way at this moment.")
+
+    assert found[1] == "There it is under way at this moment."
+    assert owner_of(leased.delivery, (WORKER,)) == WORKER
+    assert owner_of(leased.delivery, ()) is None
+    assert owner_of(_why().delivery, (WORKER,)) is None
 
 
 def test_a_held_delivery_names_who_held_it() -> None:
