@@ -59,7 +59,7 @@ def dev(data_dir: Path, *, is_json: bool) -> None:
             when_serving=announce,
         )
     except (*START_ERRORS, ConfigError, StorageError) as error:
-        refuse(f"{error}.")
+        refuse(str(error))
 
 
 def facts_of(settings: Settings, demo: Demo) -> dict[str, object]:

@@ -103,7 +103,7 @@ def read_destination(text: str) -> str:
     try:
         return dot + normal_domain(below.removeprefix("."))
     except AddressError as error:
-        refuse(f"{error}.")
+        refuse(str(error))
 
 
 def _read_host(text: str) -> str:
@@ -112,7 +112,7 @@ def _read_host(text: str) -> str:
     try:
         return normal_domain(text)
     except AddressError as error:
-        refuse(f"{error}.")
+        refuse(str(error))
 
 
 def _password(*, from_stdin: bool) -> str:

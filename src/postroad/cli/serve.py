@@ -38,4 +38,4 @@ def serve(invocation: Invocation, workers: int | None, roles: str) -> None:
             prepare=ensure_schema,
         )
     except START_ERRORS as error:
-        refuse(f"{error}.")
+        refuse(str(error))
