@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from postroad.cli import main
 from postroad.model.ids import text_of
 from postroad.net.clock import now_ms
+from postroad.node import installation
 from postroad.storage import accounts, domains
 from postroad.storage.engine import open_database
 from tests.storage import samples
@@ -234,6 +235,20 @@ def test_deliveries_are_held_released_hurried_and_cancelled(
     story = document("message", "show", message_id)
     kinds = [event["type"] for event in story["events"]]
     assert (kinds.count("held"), kinds.count("released"), kinds.count("cancelled")) == (3, 1, 3)
+
+
+def test_with_an_sqlite_for_one_writer_commands_only_read_beside_a_node(
+    run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "SUPPORTS_MANY_WRITERS", False)
+    run("account", "add", "first")
+    with installation.sole_use(data):
+        assert "first" in run("account", "list").stdout
+        refused = [run("account", "add", "second", expect=1), run("migrate", expect=1)]
+    run("account", "add", "third")
+
+    assert ["stop the node first." in one.stderr for one in refused] == [True, True]
+    assert "second" not in run("account", "list").stdout
 
 
 def test_queue_show_says_why_a_delivery_waits(document: Document, run: Run, stored: tuple[str, list[str]]) -> None:

@@ -15,6 +15,7 @@ from postroad.config import ConfigError, Settings, load
 from postroad.domains import refused as domains_refused
 from postroad.net.clock import now_ms
 from postroad.node import keys
+from postroad.node.installation import right_to_write
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageError
@@ -113,15 +114,17 @@ def run_with_database(invocation: Invocation, body: Callable[[Database], Awaitab
 
 
 async def _opened(invocation: Invocation, body: Callable[[Database], Awaitable[T]]) -> T:
-    # A command reads and writes a little: the running node keeps the write-ahead log short.
-    database = await open_database(
-        invocation.settings.database.url,
-        data_dir=invocation.data_dir,
-        clock=now_ms,
-        read_connections=1,
-        is_checkpointer=False,
-    )
-    try:
-        return await body(database)
-    finally:
-        await database.close()
+    with right_to_write(invocation.settings) as may_write:
+        # A command reads and writes a little: the running node keeps the write-ahead log short.
+        database = await open_database(
+            invocation.settings.database.url,
+            data_dir=invocation.data_dir,
+            clock=now_ms,
+            read_connections=1,
+            is_checkpointer=False,
+            is_writable=may_write,
+        )
+        try:
+            return await body(database)
+        finally:
+            await database.close()

@@ -33,6 +33,24 @@ def sole_use(data_dir: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def right_to_write(settings: Settings) -> Iterator[bool]:
+    """Tell whether a command may write now; what it is told holds for the length of the block.
+
+    An SQLite that several writing processes can damage is written only by who has the data folder to itself.
+    """
+    if SUPPORTS_MANY_WRITERS or settings.database.url.startswith("postgres"):
+        yield True
+        return
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(sole_use(Path(settings.data_dir)))
+            is_alone = True
+        except ConfigError:
+            is_alone = False
+        yield is_alone
+
+
 def ensure_schema(settings: Settings) -> None:
     """Create the schema of an empty database; raises SchemaMismatch for one of another version."""
     data_dir = Path(settings.data_dir)

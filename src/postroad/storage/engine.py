@@ -18,6 +18,7 @@ async def open_database(
     clock: Clock,
     read_connections: int = 4,
     is_checkpointer: bool = True,
+    is_writable: bool = True,
     meter: BatchMeter | None = None,
 ) -> Database:
     """Open a migrated database; raises SchemaMismatch where it needs another version.
@@ -28,13 +29,21 @@ async def open_database(
         clock: Says when a delivery ended.
         read_connections: How many reads may run at the same time.
         is_checkpointer: Whether this process keeps the write-ahead log short; one process of a node does (SQLite).
+        is_writable: Whether this process may write; where not, its writes are refused (SQLite).
         meter: Hears of every transaction.
     """
     require_current(await asyncio.to_thread(schema_state, url, data_dir))
     place = locate(url, data_dir)
     meter = meter or Unmeasured()
     if isinstance(place, SqliteFile):
-        return SqliteDatabase(place, clock, meter, read_connections=read_connections, is_checkpointer=is_checkpointer)
+        return SqliteDatabase(
+            place,
+            clock,
+            meter,
+            read_connections=read_connections,
+            is_checkpointer=is_checkpointer,
+            is_writable=is_writable,
+        )
     # The driver and SQLAlchemy's asyncio layer take as long to import as all the rest of a command on SQLite.
     from postroad.storage.postgres import open_postgres  # noqa: PLC0415
 

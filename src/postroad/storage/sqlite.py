@@ -15,10 +15,12 @@ from postroad.storage import driver, hot_sqlite
 from postroad.storage.checkpointer import Checkpointer
 from postroad.storage.database import BatchMeter, Claim, Clock, Database, P, SettleRequest, T
 from postroad.storage.driver_errors import in_our_words
-from postroad.storage.errors import StorageUnavailable
+from postroad.storage.errors import StorageError, StorageUnavailable
 from postroad.storage.lanes import LaneRounds
 from postroad.storage.location import SqliteFile
 from postroad.storage.writer import Operation, Writer
+
+ONE_WRITER = "a node writes to this file, and several writers can damage it with this SQLite: stop the node first"
 
 
 class SqliteDatabase(Database):
@@ -28,9 +30,17 @@ class SqliteDatabase(Database):
     supports_many_writers = driver.SUPPORTS_MANY_WRITERS
 
     def __init__(
-        self, place: SqliteFile, clock: Clock, meter: BatchMeter, *, read_connections: int, is_checkpointer: bool
+        self,
+        place: SqliteFile,
+        clock: Clock,
+        meter: BatchMeter,
+        *,
+        read_connections: int,
+        is_checkpointer: bool,
+        is_writable: bool,
     ) -> None:
         super().__init__(clock)
+        self._is_writable = is_writable
         self._raw = driver.connect(place.path)
         self._write_engine = driver.engine_over(self._raw)
         self._connection = self._write_engine.connect()
@@ -115,6 +125,8 @@ class SqliteDatabase(Database):
             return work(connection)
 
     async def _submit(self, operation: Operation, payload: Any) -> Any:
+        if not self._is_writable:
+            raise StorageError(ONE_WRITER)
         with in_our_words():
             return await self._writer.submit(operation, payload)
 
