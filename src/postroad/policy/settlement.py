@@ -19,7 +19,7 @@ from postroad.model.outcome import (
     TlsFacts,
 )
 from postroad.policy.retry import RetrySchedule, retry_at
-from postroad.protocol.smtp.transaction import NOT_SIGNED_FOR
+from postroad.protocol.smtp.transaction import NO_DSN
 
 DELAY_REPORT_AFTER_S = 4 * 3600
 """Age at which a sender who asked for it hears that a delivery is delayed; Postfix and Sendmail wait as long."""
@@ -112,7 +112,7 @@ def report_owed(delivery: Delivery, outcome: Outcome, sender: SenderFacts, due_a
             return ReportKind.FAILED if is_wanted else None
         case Delivered():
             # RFC 3461 §5.2.2: the next hop knows no DSN, so we say that the message was relayed.
-            is_ours = Notify.SUCCESS in notify and NOT_SIGNED_FOR in outcome.facts.notes
+            is_ours = Notify.SUCCESS in notify and NO_DSN in outcome.facts.notes
             return ReportKind.RELAYED if is_ours else None
         case Deferred():
             # Each attempt covers the time from its due date to the next one's; one of these spans holds the instant.

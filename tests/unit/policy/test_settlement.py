@@ -29,7 +29,7 @@ from postroad.policy.settlement import (
     settle,
     unattempted,
 )
-from postroad.protocol.smtp.transaction import NOT_SIGNED_FOR
+from postroad.protocol.smtp.transaction import NO_DSN
 
 HOUR = 3_600_000
 NOW = 10 * HOUR
@@ -45,9 +45,7 @@ FACTS = AttemptFacts(
     started_at=NOW - 200,
     duration_ms=200,
 )
-DELIVERED = Delivered(
-    msgspec.structs.replace(FACTS, code=250, enhanced_status="2.0.0", text="ok", notes=(NOT_SIGNED_FOR,))
-)
+DELIVERED = Delivered(msgspec.structs.replace(FACTS, code=250, enhanced_status="2.0.0", text="ok", notes=(NO_DSN,)))
 DEFERRED = Deferred(FACTS, Scope.RECIPIENT, BounceClass.POLICY)
 BOUNCED = Bounced(msgspec.structs.replace(FACTS, code=550), Scope.RECIPIENT, BounceClass.BAD_MAILBOX)
 SENDER = SenderFacts(reverse_path="app@news.test", is_report=False, mails_bounces=True)

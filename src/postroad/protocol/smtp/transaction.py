@@ -5,7 +5,7 @@ import msgspec
 from postroad.protocol.smtp.extension import Extensions
 
 NOT_EIGHT_BIT = "8-bit content sent to a host without 8BITMIME"
-NOT_SIGNED_FOR = "delivery status parameters not passed on: the host does not offer DSN"
+NO_DSN = "delivery status parameters not passed on: the host does not offer DSN"
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ def notes_of(transaction: Transaction, extensions: Extensions) -> tuple[str, ...
     if transaction.is_eight_bit and not extensions.eight_bit:
         notes += (NOT_EIGHT_BIT,)
     if (transaction.notify or transaction.ret or transaction.envid) and not extensions.dsn:
-        notes += (NOT_SIGNED_FOR,)
+        notes += (NO_DSN,)
     return notes
 
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from postroad.protocol.smtp.command import Mail, Rcpt, decode_xtext, parse_command
 from postroad.protocol.smtp.extension import Extensions
 from postroad.protocol.smtp.transaction import (
+    NO_DSN,
     NOT_EIGHT_BIT,
-    NOT_SIGNED_FOR,
     Transaction,
     encode_xtext,
     mail_line,
@@ -62,7 +62,7 @@ def test_an_internationalised_original_recipient_is_written_in_ascii() -> None:
 
 
 def test_what_the_host_lacks_is_noted() -> None:
-    assert notes_of(FULL, NOTHING) == (NOT_EIGHT_BIT, NOT_SIGNED_FOR)
+    assert notes_of(FULL, NOTHING) == (NOT_EIGHT_BIT, NO_DSN)
     assert notes_of(FULL, EVERYTHING) == ()
     assert notes_of(transaction(), NOTHING) == ()
 
