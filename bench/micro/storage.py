@@ -20,8 +20,9 @@ from postroad.model.event import Event, EventType
 from postroad.model.ids import IdSource
 from postroad.model.message import Accepted, Message
 from postroad.model.outcome import Settlement
+from postroad.storage.database import Claim, Database
 from postroad.storage.driver import sqlite
-from postroad.storage.engine import Claim, Database, open_database
+from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
 
 _NOW = 1_800_000_000_000

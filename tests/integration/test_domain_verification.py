@@ -11,18 +11,19 @@ from structlog.testing import capture_logs
 from postroad.dns.resolver import Resolver, from_settings
 from postroad.dns.settings import DnsSettings
 from postroad.domains.directory import DomainDirectory
-from postroad.domains.refused import RefusedError
 from postroad.domains.registration import Registration
 from postroad.domains.settings import DomainsSettings, installation_names
 from postroad.domains.verification import Verification
 from postroad.model.account import Account
 from postroad.model.domain import DomainSettings, DomainState, KeyState, SendingDomain
+from postroad.model.refused import RefusedError
 from postroad.net.clock import now_ms
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.policy.record_comparison import RecordVerdict, VerdictStatus
 from postroad.policy.records import ExpectedRecord, as_zone_line, dkim_zone_records, expected_records
 from postroad.storage import accounts, domains
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
 from postroad.storage.secrets import Vault
 from tests.peers.nameserver import Authority, Recursor, scripted
@@ -187,7 +188,7 @@ async def test_keys_sign_from_when_they_are_seen_and_for_the_organisational_doma
         (NAME, "postroad1e"),
         ("example.com", "postroad1e-news"),
     ]
-    assert directory.cached_signing_keys(domain.id) is double
+    assert await directory.signing_keys(domain.id) is double
 
 
 async def test_the_old_key_signs_until_the_new_one_is_seen(installation: Installation, authority: Authority) -> None:
@@ -450,11 +451,10 @@ async def test_the_directory_forgets_what_has_changed_and_only_then(installation
     domain = await installation.added()
     directory = installation.directory()
     await directory.refresh()
-    assert directory.cached(domain.id) is None
 
     loaded = await directory.get(domain.id)
     unchanged = await directory.refresh()
-    kept = directory.cached(domain.id)
+    kept = await directory.get(domain.id)
     await installation.registration.disable(NAME)
     changed = await directory.refresh()
     fresh = await directory.get(domain.id)

@@ -29,7 +29,8 @@ from postroad.queue.scheduler import WaitReason
 from postroad.rendering.return_path import read_return_path
 from postroad.storage import messages as message_rows
 from postroad.storage import site_limits
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
 from tests.storage.conftest import (
     place,

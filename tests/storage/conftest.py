@@ -12,7 +12,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
 from tests.storage.samples import NOW, Place
 

@@ -12,7 +12,7 @@ from postroad.model.event import Event, EventType
 from postroad.model.ids import IdSource
 from postroad.model.message import Accepted, Message
 from postroad.model.outcome import Settlement
-from postroad.storage.engine import Claim
+from postroad.storage.database import Claim
 
 NOW = 1_800_000_000_000
 MINUTE = 60_000

@@ -8,7 +8,8 @@ import sqlalchemy
 
 from postroad.storage import accounts, bodies, workers
 from postroad.storage.backup import backup, restore
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageError
 from postroad.storage.secrets import MASTER_KEY_FILE, ensure_secret
 from postroad.storage.vault import open_vault

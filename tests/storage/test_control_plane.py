@@ -23,7 +23,7 @@ from postroad.storage import (
     workers,
 )
 from postroad.storage.captures import Capture
-from postroad.storage.engine import Database
+from postroad.storage.database import Database
 from postroad.storage.errors import Conflict, MasterKeyMismatch, StorageError
 from postroad.storage.routes import StoredRoute
 from postroad.storage.site_limits import SiteLimit
@@ -106,10 +106,10 @@ async def test_a_domain_keeps_its_settings_and_changes(database: Database) -> No
     )
 
     assert domain.settings.ed25519
-    assert await database.write(domains.replace, changed)
+    assert await database.write(domains.change, VAULT, domain, changed)
     assert changed == await database.read(domains.by_name, "news.example.com")
     assert await database.read(domains.list_in_state, DomainState.ACTIVE) == [changed]
-    assert not await database.write(domains.replace, msgspec.structs.replace(changed, id=999))
+    assert not await database.write(domains.change, VAULT, msgspec.structs.replace(changed, id=999), changed)
 
 
 async def test_a_domain_belongs_to_one_account(database: Database) -> None:
@@ -231,7 +231,6 @@ async def test_every_change_moves_the_revision_and_a_use_does_not(database: Data
     user = await database.write(smtp_users.add, _user(domain))
     after = await database.read(revision.current)
     await database.write(smtp_users.touch, {user.id: NOW})
-    await database.write(domains.set_checked, domain.id, NOW, NOW)
 
     assert after == before + 3
     assert after == await database.read(revision.current)

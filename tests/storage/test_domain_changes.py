@@ -6,7 +6,7 @@ import pytest
 from postroad.model.credential import CredentialKind, SmtpUser
 from postroad.model.domain import DkimKey, DomainState, KeyAlgorithm, KeyState, SendingDomain
 from postroad.storage import accounts, dkim_keys, domains, revision, smtp_users
-from postroad.storage.engine import Database
+from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
 from postroad.storage.secrets import Vault
 from tests.storage.samples import NOW

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from tests.storage.samples import NOW, Place, accepted, claim, column
 
 CHILD = """

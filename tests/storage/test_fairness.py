@@ -6,7 +6,7 @@ from collections import Counter
 import sqlalchemy
 
 from postroad.model.ids import EPOCH_MS
-from postroad.storage.engine import Database
+from postroad.storage.database import Database
 from tests.storage.samples import MINUTE, NOW, PARTITION, accepted, claim
 
 MANY = 100_000

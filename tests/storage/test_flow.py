@@ -10,7 +10,8 @@ import sqlalchemy
 from postroad.model.delivery import Delivery, DeliveryState, Lease
 from postroad.model.event import EventType
 from postroad.model.message import Accepted
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from postroad.storage.errors import Conflict, StorageError, StorageUnavailable
 from tests.storage.samples import (
     DATA_TABLES,

@@ -11,7 +11,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import postroad.storage.migrations
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from postroad.storage.errors import SchemaMismatch, StorageError, StorageUnavailable
 from postroad.storage.location import PostgresServer, SqliteFile, locate
 from postroad.storage.migrate import known_steps, migrate, schema_state

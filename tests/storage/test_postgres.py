@@ -5,7 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
 from tests.storage.samples import NOW, Place, accepted, claim, column
 

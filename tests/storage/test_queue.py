@@ -4,9 +4,9 @@ import pytest
 
 from postroad.model.delivery import DeliveryState
 from postroad.model.event import EventType
-from postroad.storage import deliveries, events, messages
+from postroad.storage import bodies, deliveries, events, messages
+from postroad.storage.database import Database
 from postroad.storage.deliveries import Selector, Steering
-from postroad.storage.engine import Database
 from postroad.storage.messages import MessageSelector
 from tests.storage.samples import DAY, MINUTE, NOW, accepted, claim, column, new_id, settled
 
@@ -161,11 +161,11 @@ async def test_messages_are_found_and_paged_newest_first(database: Database) -> 
     assert await found(since=NOW + DAY) == []
 
 
-async def test_messages_come_with_their_content(database: Database) -> None:
+async def test_content_of_any_size_is_read_back_whole(database: Database) -> None:
     small, large = accepted(), accepted(content=b"x" * 600_000)
     for one in (small, large):
         await database.accept(one)
 
-    found = await database.read(messages.get_with_content, [small.message.id, large.message.id, large.message.id + 1])
+    found = await database.read(bodies.read_many, [small.message.id, large.message.id, large.message.id + 1])
 
-    assert found == {one.message.id: (one.message, one.content) for one in (small, large)}
+    assert found == {one.message.id: one.content for one in (small, large)}

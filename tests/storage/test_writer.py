@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from postroad.storage import accounts
-from postroad.storage.engine import SqliteDatabase, open_database
+from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
 from postroad.storage.migrate import migrate
+from postroad.storage.sqlite import SqliteDatabase
 from tests.storage.samples import NOW, accepted, column
 
 

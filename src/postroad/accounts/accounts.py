@@ -2,8 +2,8 @@
 
 import re
 
-from postroad.accounts.refused import RefusedError
 from postroad.model.account import Account
+from postroad.model.refused import RefusedError
 from postroad.net.clock import Clock
 from postroad.storage import accounts
 from postroad.storage.database import Database

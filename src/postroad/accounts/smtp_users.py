@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import msgspec
 
 from postroad.accounts.password_hashing import hash_password
-from postroad.accounts.refused import RefusedError
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
 from postroad.model.domain import SendingDomain
 from postroad.model.envelope import destination_of
+from postroad.model.refused import RefusedError
 from postroad.net.address import parse_network
 from postroad.net.clock import Clock
 from postroad.policy.password import password_refusal, prepared

@@ -10,9 +10,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 import msgspec
 
-from postroad.accounts import refused as accounts_refused
 from postroad.config import ConfigError, Settings, load
-from postroad.domains import refused as domains_refused
+from postroad.model.refused import RefusedError
 from postroad.net.clock import now_ms
 from postroad.node import keys
 from postroad.node.installation import right_to_write
@@ -40,8 +39,8 @@ class Invocation(msgspec.Struct, frozen=True):
 
 
 def refuse(sentence: str) -> NoReturn:
-    """End the command with exit code 1 and a sentence on the error output."""
-    raise click.ClickException(sentence)
+    """End the command with exit code 1 and a sentence on the error output; its full stop may be left out."""
+    raise click.ClickException(sentence if sentence.endswith((".", "?", "!")) else f"{sentence}.")
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -64,7 +63,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         invocation = Invocation(settings_for(config_file, data_dir), is_json)
         try:
             command(invocation, **arguments)
-        except (accounts_refused.RefusedError, domains_refused.RefusedError) as error:
+        except RefusedError as error:
             refuse(str(error))
         except StorageError as error:
             refuse(f"Storage: {error}.")
@@ -99,7 +98,7 @@ def settings_for(config_file: Path | None, data_dir: Path | None) -> Settings:
     try:
         settings = load(config_file, os.environ)
     except ConfigError as error:
-        refuse(f"{error}.")
+        refuse(str(error))
     return settings if data_dir is None else msgspec.structs.replace(settings, data_dir=str(data_dir))
 
 

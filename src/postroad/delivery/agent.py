@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from postroad.delivery.session import Session, Terms, connect
+from postroad.delivery.session import Session, SessionTerms, connect
 from postroad.delivery.session_pool import SessionPool
 from postroad.delivery.transmission import ConnectFailure, Transmission, TransmissionResult
 from postroad.model.attempt import Attempt, FailureKind
@@ -54,7 +54,7 @@ class SiteEvent(msgspec.Struct, frozen=True, kw_only=True):
 class Agent:
     """Delivers batches; one per worker, with its kept connections."""
 
-    def __init__(self, terms: Terms, pool: SessionPool, on_site_event: Callable[[SiteEvent], None]) -> None:
+    def __init__(self, terms: SessionTerms, pool: SessionPool, on_site_event: Callable[[SiteEvent], None]) -> None:
         self.pool = pool
         self._terms = terms
         self._on_site_event = on_site_event
@@ -79,7 +79,7 @@ class _Passage:
 
     def __init__(  # noqa: PLR0917
         self,
-        terms: Terms,
+        terms: SessionTerms,
         pool: SessionPool,
         route: Route,
         batch: Sequence[Transmission],

@@ -7,7 +7,8 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from postroad.delivery.contents import ByteBudget, Origin, Outgoing, Unfit
+from postroad.delivery.content_budget import ContentBudget
+from postroad.delivery.contents import Origin, Outgoing, Unfit
 from postroad.delivery.intake import Intake
 from postroad.delivery.parts import Parts
 from postroad.delivery.sites import Reception, Sites
@@ -55,7 +56,7 @@ class Dispatcher:
         self._ledger = parts.ledger
         self._givens = parts.givens
         self._meter = parts.meter
-        self._budget = ByteBudget(parts.settings.queue.content_bytes)
+        self._budget = ContentBudget(parts.settings.queue.content_bytes)
         self._transfer_ms = longest_transfer_s(parts.settings.timeouts) * 1000
         self._intake = intake
         self._sites = sites

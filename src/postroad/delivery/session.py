@@ -43,7 +43,7 @@ from postroad.protocol.smtp.client import (
 TlsContextFor = Callable[[TlsRule], ssl.SSLContext]
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class SessionTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for every session of a worker."""
 
     timeouts: TimeoutSettings
@@ -52,7 +52,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
 
 
-async def connect(hop: Hop, route: Route, terms: Terms) -> "Session | ConnectFailure":
+async def connect(hop: Hop, route: Route, terms: SessionTerms) -> "Session | ConnectFailure":
     """Dial one host and bring the connection to where it takes transactions."""
     rule = route.tls_rule
     if rule is TlsRule.OPPORTUNISTIC and route.login is not None:
@@ -70,7 +70,7 @@ async def connect(hop: Hop, route: Route, terms: Terms) -> "Session | ConnectFai
     return in_clear
 
 
-async def _dial(hop: Hop, route: Route, rule: TlsRule, terms: Terms) -> "Session | ConnectFailure":
+async def _dial(hop: Hop, route: Route, rule: TlsRule, terms: SessionTerms) -> "Session | ConnectFailure":
     session = Session(hop, route, rule, terms)
     return await session.open() or session
 
@@ -78,7 +78,7 @@ async def _dial(hop: Hop, route: Route, rule: TlsRule, terms: Terms) -> "Session
 class Session(asyncio.Protocol):
     """A connection that carries transactions one behind the other."""
 
-    def __init__(self, hop: Hop, route: Route, rule: TlsRule, terms: Terms) -> None:
+    def __init__(self, hop: Hop, route: Route, rule: TlsRule, terms: SessionTerms) -> None:
         self.hop = hop
         self.route = route
         self.tls: TlsFacts | None = None

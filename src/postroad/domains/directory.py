@@ -27,16 +27,6 @@ class DomainDirectory:
         self._revision: int | None = None
         self._generation = 0
 
-    def cached(self, domain_id: int) -> SendingDomain | None:
-        """Return a domain if it is in memory: one dictionary look-up."""
-        entry = self._entries.get(domain_id)
-        return None if entry is None else entry.domain
-
-    def cached_signing_keys(self, domain_id: int) -> tuple[SigningKey, ...] | None:
-        """Return the keys that sign a domain's mail if they are in memory: one dictionary look-up."""
-        entry = self._entries.get(domain_id)
-        return None if entry is None else entry.keys
-
     async def get(self, domain_id: int) -> SendingDomain | None:
         """Return a domain, or None where there is none."""
         entry = self._entries.get(domain_id) or await self._load(domain_id)

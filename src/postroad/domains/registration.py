@@ -10,9 +10,9 @@ import msgspec
 import structlog
 
 from postroad.domains.keys import free_selector, new_key
-from postroad.domains.refused import RefusedError
 from postroad.domains.settings import DomainsSettings
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, KeyAlgorithm, KeyState, SendingDomain
+from postroad.model.refused import RefusedError
 from postroad.net.clock import Clock
 from postroad.policy.alignment import OrganisationalDomainOf
 from postroad.protocol.smtp.address import AddressError, normal_domain

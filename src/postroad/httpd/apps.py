@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from postroad.httpd.console.inbox import inbox_routes
 from postroad.httpd.console.security import SecurityHeaders
 from postroad.httpd.health import NodeStatus, health_routes
-from postroad.storage.engine import Database
+from postroad.storage.database import Database
 
 
 async def _say_what_is_wrong(_request: Request, error: Exception) -> Response:

@@ -39,10 +39,6 @@ class IdSource:
             self._sequence += 1
         return self._last_ms << 23 | partition << 13 | self._worker | self._sequence
 
-    def is_ahead_of(self, now: int, tolerance_ms: int = 1000) -> bool:
-        """Whether the clock has gone back so far that the worker should wait before it makes more ids."""
-        return self._last_ms > now - EPOCH_MS + tolerance_ms
-
 
 def partition_of(identifier: int) -> int:
     """Return the partition (0 to 1023) that an id's row lives in."""

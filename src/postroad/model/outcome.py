@@ -118,7 +118,6 @@ class ReportKind(enum.Enum):
 
     FAILED = "failed"
     DELAYED = "delayed"
-    DELIVERED = "delivered"
     RELAYED = "relayed"
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 
 from postroad.accounts.accounts import Accounts
-from postroad.accounts.refused import RefusedError
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.config import Settings
 from postroad.domains.registration import Registration
 from postroad.model.credential import Secret
+from postroad.model.refused import RefusedError
 from postroad.net.clock import now_ms
 from postroad.node.installation import migrate_schema
 from postroad.node.keys import installation_keys

@@ -1,22 +1,11 @@
-"""What doors and delivery ask about sending domains, answered from the worker's directory."""
+"""What delivery asks about sending domains, answered from the worker's directory."""
 
 from collections.abc import Sequence
 
 from postroad.domains.directory import DomainDirectory
-from postroad.model.credential import Principal
 from postroad.model.domain import SendingDomain
-from postroad.model.submission import Rejected
-from postroad.policy.admission import check_reverse_path
 from postroad.policy.records import InstallationNames, return_path_domain
 from postroad.protocol.dkim.key import SigningKey
-
-
-class SenderCheck:
-    """Knows which reverse paths are whose."""
-
-    def check_reverse_path(self, principal: Principal, path: str) -> Rejected | None:
-        """Return why this principal may not send from this path, or None where it may."""
-        return check_reverse_path(principal, path)
 
 
 class DeliveryDomains:

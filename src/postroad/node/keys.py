@@ -1,14 +1,13 @@
 """The installation's own keys: made at the first start, kept encrypted, the same on every node."""
 
 import os
-import secrets
 from pathlib import Path
 
 import msgspec
 
-from postroad.net.clock import now_ms
+from postroad.storage import vault as vaults
 from postroad.storage.database import Database
-from postroad.storage.secrets import Vault, bind_key, ensure_secret, master_key
+from postroad.storage.secrets import Vault, ensure_secret
 
 KEY_VARIABLE = "POSTROAD_MASTER_KEY"
 
@@ -28,9 +27,7 @@ class InstallationKeys(msgspec.Struct, frozen=True):
 
 async def open_vault(database: Database, data_dir: Path) -> Vault:
     """Return what encrypts secrets at rest; raises MasterKeyMismatch where the database belongs to another key."""
-    vault = Vault(master_key(data_dir, os.environ.get(KEY_VARIABLE, "")))
-    await database.write(bind_key, vault, installation_id=secrets.token_hex(16), now=now_ms())
-    return vault
+    return await vaults.open_vault(database, data_dir, os.environ.get(KEY_VARIABLE, ""))
 
 
 async def installation_keys(database: Database, data_dir: Path) -> InstallationKeys:

@@ -16,7 +16,7 @@ from postroad.config import Settings
 from postroad.delivery.agent import Agent
 from postroad.delivery.engine import DeliveryEngine, MakeAgent, Surroundings
 from postroad.delivery.givens import Givens
-from postroad.delivery.session import Terms
+from postroad.delivery.session import SessionTerms
 from postroad.delivery.session_pool import SessionPool
 from postroad.delivery.settings import DeliverySettings
 from postroad.delivery.stored_routes import StoredRoutes
@@ -35,7 +35,7 @@ from postroad.net.clock import now_ms
 from postroad.net.tls import ServerCertificate, opportunistic_context, verifying_context
 from postroad.node.capture import capturing
 from postroad.node.channel import Plan
-from postroad.node.domain_facts import DeliveryDomains, SenderCheck
+from postroad.node.domain_facts import DeliveryDomains
 from postroad.node.installation import hostname_of
 from postroad.node.keys import InstallationKeys, installation_keys
 from postroad.policy.admission import AdmissionFacts
@@ -158,9 +158,7 @@ async def build(
         yield Services(
             settings=settings,
             database=database,
-            sessions=session.Services(
-                authenticator=authenticator, sender_check=SenderCheck(), submissions=_submissions(ground, engine)
-            ),
+            sessions=session.Services(authenticator=authenticator, submissions=_submissions(ground, engine)),
             engine=engine,
             pool=pool,
             certificate=certificate,
@@ -259,7 +257,7 @@ def _agent_maker(delivery: DeliverySettings, pool: SessionPool) -> MakeAgent:
         TlsRule.ENCRYPT: opportunistic,
         TlsRule.VERIFY: verifying_context(),
     }
-    terms = Terms(
+    terms = SessionTerms(
         timeouts=delivery.timeouts,
         limits=delivery.connections,
         tls_context_for=contexts.__getitem__,

@@ -12,7 +12,7 @@ from postroad.net.clock import now_ms
 from postroad.node.worker_process import WorkerProcess
 from postroad.storage import deliveries
 from postroad.storage import workers as worker_rows
-from postroad.storage.engine import Database
+from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 from postroad.telemetry.exposition import QueueFigure, render_all
 

@@ -26,7 +26,8 @@ from postroad.node.lease import node_name
 from postroad.node.status import NodeStatus
 from postroad.node.worker_process import WorkerProcess
 from postroad.storage import workers as worker_rows
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageError
 from postroad.telemetry.exposition import forget_process
 

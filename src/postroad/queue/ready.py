@@ -43,11 +43,3 @@ class ReadyQueue:
                 lanes[lane] = entries
         self._size -= len(taken)
         return taken
-
-    def lane_depth(self, lane: int) -> int:
-        """Return how many deliveries of one lane wait."""
-        return len(self._lanes.get(lane, ()))
-
-    def lane_count(self) -> int:
-        """Return how many lanes take turns."""
-        return len(self._lanes)

@@ -14,7 +14,7 @@ from typing import Any, cast
 import msgspec
 import structlog
 
-from postroad.net.address import Network, normalise, parse_address
+from postroad.net.address import Networks, normalise
 from postroad.net.clock import Clock
 from postroad.protocol.proxy import LONGEST_HEADER, ProxyError, parse_proxy
 from postroad.protocol.smtp.offer import Closed, MailOffered, MessageOffered, Offer, TlsOffered, TooLarge
@@ -41,7 +41,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     settings: SmtpSettings
     tls_context: ssl.SSLContext | None
     begins_with_tls: bool
-    proxy_networks: tuple[Network, ...]
+    proxy_networks: Networks
     roster: Roster
     budget: ByteBudget
     clock: Clock
@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._transport.set_write_buffer_limits(high=_UNREAD_REPLIES)
         peer = transport.get_extra_info("peername")
         self.client_address = normalise(peer[0]) if peer else ""
-        if self._is_proxied():
+        if self.client_address in self._door.proxy_networks:
             self._proxy_header = bytearray()
         self._timer = self._loop.call_at(self._due_at(), self._look_at_clock)
         if not self._door.roster.enter(self):
@@ -172,11 +172,6 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._transport.abort()
 
     # The stages before the dialogue.
-
-    def _is_proxied(self) -> bool:
-        networks = self._door.proxy_networks
-        address = parse_address(self.client_address) if networks else None
-        return address is not None and any(address in network for network in networks)
 
     def _read_proxy_header(self, data: bytes) -> None:
         assert self._proxy_header is not None

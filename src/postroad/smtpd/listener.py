@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 
-from postroad.net.address import parse_network
+from postroad.net.address import Networks
 from postroad.net.clock import Clock
 from postroad.protocol.smtp.server import ServerLimits, ServerOptions
 from postroad.smtpd.connection import Connection, Door
@@ -24,7 +24,7 @@ class SmtpListener:
         self._hostname = hostname
         self._tls_context = tls_context
         self._clock = clock
-        self._proxy_networks = tuple(map(parse_network, settings.proxy_protocol_from))
+        self._proxy_networks = Networks(settings.proxy_protocol_from)
         self._servers: list[asyncio.Server] = []
         self.roster = Roster(settings.max_sessions, settings.max_sessions_per_address)
         self.budget = ByteBudget(settings.max_bytes_in_flight)

@@ -10,6 +10,7 @@ import structlog
 from postroad.model.credential import Principal
 from postroad.model.envelope import Envelope, Notify, Recipient, destination_of
 from postroad.model.submission import ClientFacts, Rejected, Submission
+from postroad.policy.admission import check_reverse_path
 from postroad.protocol.smtp.command import Mail, Rcpt
 from postroad.protocol.smtp.offer import AuthOffered, MailOffered, MessageOffered, Offer, RcptOffered, TooLarge
 from postroad.protocol.smtp.reply import Reply
@@ -46,13 +47,6 @@ class Authenticator(Protocol):
         """Whether somebody proven earlier may go on."""
 
 
-class SenderCheck(Protocol):
-    """Knows which reverse paths are whose."""
-
-    def check_reverse_path(self, principal: Principal, path: str) -> Rejected | None:
-        """Return why this principal may not send from this path, or None where it may."""
-
-
 class Receipt(Protocol):
     """The answer to a submission that is stored."""
 
@@ -75,7 +69,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What sessions ask."""
 
     authenticator: Authenticator
-    sender_check: SenderCheck
     submissions: Submissions
 
 
@@ -114,7 +107,7 @@ class SubmissionSession(Connection):
             self._principal = None
             self._machine.log_out()
             return replies.LOGIN_ENDED if self._door.options.requires_auth else replies.ADDRESS_UNKNOWN
-        rejected = self._services.sender_check.check_reverse_path(principal, mail.reverse_path)
+        rejected = check_reverse_path(principal, mail.reverse_path)
         return None if rejected is None else self._refuse_sender(mail, rejected)
 
     async def _refuse_sender(self, mail: Mail, rejected: Rejected) -> Reply:

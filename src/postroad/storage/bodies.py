@@ -9,11 +9,6 @@ from postroad.storage.dialect import claimed_rows
 from postroad.storage.schema import bodies, body_chunks, messages
 
 
-def read(connection: Connection, message_id: int) -> bytes | None:
-    """Return a message's content, or None when it has gone."""
-    return read_many(connection, [message_id]).get(message_id)
-
-
 def read_many(connection: Connection, message_ids: Collection[int]) -> dict[int, bytes]:
     """Return the content of messages, without those whose content has gone."""
     partitions = {partition_of(message_id) for message_id in message_ids}

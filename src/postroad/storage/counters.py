@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Table, delete, func, literal, select, union_a
 from postroad.storage.dialect import claimed_rows, insert_into
 from postroad.storage.schema import counter_deltas, counters_daily, counters_hourly
 
-HOUR_MS = 3_600_000
 HOURS_OF_DAY = 24
 _KEY = ("domain_id", "dimension", "key", "type")
 

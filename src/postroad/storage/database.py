@@ -60,8 +60,6 @@ class Database(ABC):
     """Runs repository functions in transactions, and the hot calls of many callers as few of them."""
 
     is_postgres: bool
-    supports_many_writers: bool
-    """Whether several processes may write; else ``workers = 1`` and commands go through the running node."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

@@ -1,9 +1,7 @@
 """DKIM keys of sending domains; their private halves are stored encrypted."""
 
-from collections.abc import Sequence
-
 import msgspec
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from postroad.model.domain import DkimKey, KeyAlgorithm, KeyState
 from postroad.policy.records import key_record
@@ -37,12 +35,6 @@ def replace(connection: Connection, key: DkimKey) -> bool:
     result = connection.execute(update(dkim_keys).where(dkim_keys.c.id == key.id).values(_values(key)))
     revision.bump(connection)
     return result.rowcount == 1
-
-
-def remove(connection: Connection, key_ids: Sequence[int]) -> None:
-    """Remove keys."""
-    connection.execute(delete(dkim_keys).where(dkim_keys.c.id.in_(key_ids)))
-    revision.bump(connection)
 
 
 def published_records(connection: Connection) -> dict[tuple[str, str], str]:

@@ -81,13 +81,6 @@ def list_in_state(connection: Connection, state: DomainState) -> list[SendingDom
     return [_domain(row) for row in connection.execute(query.order_by(domains.c.checked_at, domains.c.id)).mappings()]
 
 
-def replace(connection: Connection, domain: SendingDomain) -> bool:
-    """Store a changed domain under its id; false where it is gone."""
-    result = connection.execute(update(domains).where(domains.c.id == domain.id).values(_values(domain)))
-    revision.bump(connection)
-    return result.rowcount == 1
-
-
 def change(
     connection: Connection, vault: Vault, before: SendingDomain, after: SendingDomain, keys: Sequence[DkimKey] = ()
 ) -> bool:
@@ -108,13 +101,6 @@ def change(
     if differing.keys() - _NOTED:
         revision.bump(connection)
     return True
-
-
-def set_checked(connection: Connection, domain_id: int, checked_at: int, failing_since: int | None) -> None:
-    """Note what a comparison with live DNS showed; nothing that caches hold changes by it."""
-    connection.execute(
-        update(domains).where(domains.c.id == domain_id).values(checked_at=checked_at, failing_since=failing_since)
-    )
 
 
 def remove(connection: Connection, domain_id: int) -> None:

@@ -3,12 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from postroad.storage.database import BatchMeter, Claim, Clock, Database, SettleRequest, Unmeasured
+from postroad.storage.database import BatchMeter, Clock, Database, Unmeasured
 from postroad.storage.location import SqliteFile, locate
 from postroad.storage.migrate import require_current, schema_state
 from postroad.storage.sqlite import SqliteDatabase
-
-__all__ = ["BatchMeter", "Claim", "Database", "SettleRequest", "SqliteDatabase", "open_database"]
 
 
 async def open_database(

@@ -49,13 +49,6 @@ def get_many(connection: Connection, message_ids: Collection[int]) -> dict[int, 
     return {message.id: message for message in found}
 
 
-def get_with_content(connection: Connection, message_ids: Collection[int]) -> dict[int, tuple[Message, bytes]]:
-    """Return messages and their content, without those whose content has gone."""
-    found = get_many(connection, message_ids)
-    contents = bodies.read_many(connection, message_ids)
-    return {message_id: (found[message_id], content) for message_id, content in contents.items() if message_id in found}
-
-
 def show(connection: Connection, message_id: int) -> Story | None:
     """Return a message's whole story, or None where there is no such message."""
     message = get_many(connection, [message_id]).get(message_id)

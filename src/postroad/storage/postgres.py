@@ -65,7 +65,6 @@ class PostgresDatabase(Database):
     """A PostgreSQL database."""
 
     is_postgres = True
-    supports_many_writers = True
 
     def __init__(
         self, place: PostgresServer, clock: Clock, meter: BatchMeter, pool: Any, *, read_connections: int

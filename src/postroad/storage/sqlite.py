@@ -27,7 +27,6 @@ class SqliteDatabase(Database):
     """An SQLite file shared by the workers of one node."""
 
     is_postgres = False
-    supports_many_writers = driver.SUPPORTS_MANY_WRITERS
 
     def __init__(
         self,

@@ -9,13 +9,13 @@ import msgspec
 from postroad.model.delivery import Delivery, DeliveryState, Lease, lane_of
 from postroad.model.domain import SendingDomain
 from postroad.model.event import Event, EventType
-from postroad.model.ids import IdSource, partition_of
+from postroad.model.ids import PARTITIONS, IdSource, partition_of
 from postroad.model.message import Accepted, Message
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.net.clock import Clock
 from postroad.policy.admission import AdmissionFacts, admit
 from postroad.protocol.smtp.data import Fault
-from postroad.storage.engine import Database
+from postroad.storage.database import Database
 from postroad.submission.settings import SubmissionSettings
 
 _PARTITION_SPAN_MS = 16
@@ -224,7 +224,7 @@ def _under(lease: Lease, accepted: Accepted) -> Accepted:
 
 def _partition_for(now: int) -> int:
     # A multiplicative hash spreads neighbouring spans over all partitions (Knuth, TAOCP 3 §6.4).
-    return (now // _PARTITION_SPAN_MS * 2_654_435_761 >> 16) % 1024
+    return (now // _PARTITION_SPAN_MS * 2_654_435_761 >> 16) % PARTITIONS
 
 
 def _domain_gone(submission: Submission) -> Rejected:

@@ -28,13 +28,6 @@ class QueueFigure(msgspec.Struct, frozen=True):
     oldest_age_s: float
 
 
-def clear(directory: Path) -> None:
-    """Make the folder ready for a new run: files of processes of an earlier one would be counted again."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for file in directory.glob("*.db"):
-        file.unlink()
-
-
 def forget_process(directory: Path, pid: int) -> None:
     """Drop the gauges of a worker that ended; what it counted stays."""
     mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]

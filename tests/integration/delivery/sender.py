@@ -7,7 +7,7 @@ import msgspec
 import trustme
 
 from postroad.delivery.agent import Agent, SiteEvent, SiteEventKind
-from postroad.delivery.session import Terms
+from postroad.delivery.session import SessionTerms
 from postroad.delivery.session_pool import SessionPool
 from postroad.delivery.settings import ConnectionSettings, TimeoutSettings
 from postroad.delivery.transmission import Transmission
@@ -57,7 +57,7 @@ class Sender:
     """An agent with what it reported."""
 
     def __init__(self, timeouts: TimeoutSettings, limits: ConnectionSettings) -> None:
-        self.terms = Terms(timeouts=timeouts, limits=limits, tls_context_for=tls_context_for, clock=now_ms)
+        self.terms = SessionTerms(timeouts=timeouts, limits=limits, tls_context_for=tls_context_for, clock=now_ms)
         self.site_events: list[SiteEvent] = []
         self.agent = Agent(self.terms, SessionPool(limits), self.site_events.append)
 

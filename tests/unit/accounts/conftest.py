@@ -8,7 +8,8 @@ import pytest
 from postroad.model.account import Account
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.storage import accounts, domains
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
 
 

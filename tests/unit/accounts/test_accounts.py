@@ -1,8 +1,8 @@
 import pytest
 
 from postroad.accounts.accounts import Accounts
-from postroad.accounts.refused import RefusedError
-from postroad.storage.engine import Database
+from postroad.model.refused import RefusedError
+from postroad.storage.database import Database
 
 from .conftest import ManualClock
 

@@ -11,7 +11,7 @@ from postroad.accounts.smtp_users import SmtpUsers
 from postroad.model.account import Account
 from postroad.model.credential import CredentialKind, Principal, Secret
 from postroad.model.domain import SendingDomain
-from postroad.storage.engine import Database
+from postroad.storage.database import Database
 from postroad.storage.errors import StorageUnavailable
 
 from .conftest import ManualClock

@@ -1,10 +1,10 @@
 import pytest
 
-from postroad.accounts.refused import RefusedError
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.model.credential import CredentialKind, Secret
 from postroad.model.domain import SendingDomain
-from postroad.storage.engine import Database
+from postroad.model.refused import RefusedError
+from postroad.storage.database import Database
 
 from .conftest import ManualClock
 

@@ -1,12 +1,11 @@
 """Bytes at hand: read once, rendered once, within bounds."""
 
-import asyncio
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 import pytest
 
-from postroad.delivery.contents import ByteBudget, Contents, Outgoing, Unfit
+from postroad.delivery.contents import Contents, Outgoing, Unfit
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.message import Message
 from postroad.protocol.dkim.key import SigningKey
@@ -136,41 +135,3 @@ async def test_stored_content_comes_from_wherever_it_is(table: MessageTable) -> 
     assert [await contents.stored(make_message(number)) for number in (1, 2, 3)] == [CONTENT, CONTENT, None]
     await contents.outgoing({2: make_message(2, recipients=2)})
     assert await contents.stored(make_message(2)) == CONTENT
-
-
-async def test_a_budget_is_taken_in_turn_and_never_passed() -> None:
-    budget = ByteBudget(10)
-    assert await budget.take(6) == 6
-    large = asyncio.create_task(budget.take(99))
-    small = asyncio.create_task(budget.take(1))
-    await asyncio.sleep(0)
-    assert (large.done(), small.done()) == (False, False)
-    budget.give_back(6)
-    assert await large == 10
-    await asyncio.sleep(0)
-    assert not small.done()
-    budget.give_back(10)
-    assert await small == 1
-
-
-async def test_who_gives_up_waiting_takes_nothing() -> None:
-    budget = ByteBudget(10)
-    await budget.take(10)
-    waiting = asyncio.create_task(budget.take(10))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    await asyncio.sleep(0)
-    budget.give_back(10)
-    assert await asyncio.wait_for(budget.take(10), 1) == 10
-
-
-async def test_who_gives_up_as_the_turn_comes_gives_it_back() -> None:
-    budget = ByteBudget(10)
-    await budget.take(10)
-    waiting = asyncio.create_task(budget.take(10))
-    await asyncio.sleep(0)
-    budget.give_back(10)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert await asyncio.wait_for(budget.take(10), 1) == 10

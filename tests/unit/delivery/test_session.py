@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from postroad.delivery.session import Session, Terms
+from postroad.delivery.session import Session, SessionTerms
 from postroad.delivery.settings import ConnectionSettings, TimeoutSettings
 from postroad.delivery.transmission import ConnectFailure, Transmission, TransmissionResult
 from postroad.model.attempt import FailureKind
@@ -23,7 +23,9 @@ def no_tls(rule: TlsRule) -> ssl.SSLContext:
     raise AssertionError(f"nobody asked for TLS under {rule}")
 
 
-TERMS = Terms(timeouts=TimeoutSettings(), limits=ConnectionSettings(), tls_context_for=no_tls, clock=lambda: 1_000)
+TERMS = SessionTerms(
+    timeouts=TimeoutSettings(), limits=ConnectionSettings(), tls_context_for=no_tls, clock=lambda: 1_000
+)
 
 
 class Wire(asyncio.Transport):

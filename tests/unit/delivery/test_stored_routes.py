@@ -11,7 +11,8 @@ from postroad.delivery.stored_routes import StoredRoutes
 from postroad.model.route import TlsRule
 from postroad.policy.routing import RouteRule, RoutingRules
 from postroad.storage import accounts, routes
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
 from postroad.storage.routes import StoredRoute
 from postroad.storage.secrets import Vault

@@ -7,7 +7,8 @@ import pytest
 from postroad.events.tail import tail
 from postroad.model.event import Event, EventType
 from postroad.model.ids import IdSource
-from postroad.storage.engine import Database, open_database
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
 from postroad.storage.events import EventSelector
 from postroad.storage.migrate import migrate
 

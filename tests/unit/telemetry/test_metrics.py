@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from postroad.model.outcome import BounceClass
-from postroad.telemetry.exposition import QUEUE_METRICS, QueueFigure, clear, render_all
+from postroad.telemetry.exposition import QUEUE_METRICS, QueueFigure, render_all
 from postroad.telemetry.metrics import METRICS, Meter
 from postroad.telemetry.provider import PROVIDERS, provider_of
 
@@ -118,7 +118,6 @@ sys.stdout.buffer.write(render_all(Path(directory), [QueueFigure("scheduled", 5,
 
 
 def test_workers_are_added_up_and_a_dead_one_leaves_only_what_it_counted(tmp_path: Path) -> None:
-    clear(tmp_path)
     environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     workers = [
         subprocess.Popen(
@@ -146,15 +145,6 @@ def test_workers_are_added_up_and_a_dead_one_leaves_only_what_it_counted(tmp_pat
 def _render(directory: Path, *dead: int) -> str:
     arguments = [sys.executable, "-c", _RENDER, str(directory), *map(str, dead)]
     return subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=20).stdout
-
-
-def test_clear_forgets_an_earlier_run(tmp_path: Path) -> None:
-    (tmp_path / "counter_1.db").write_bytes(b"")
-    (tmp_path / "kept.txt").write_text("")
-
-    clear(tmp_path)
-
-    assert [file.name for file in tmp_path.iterdir()] == ["kept.txt"]
 
 
 def test_without_workers_the_queue_is_still_shown(tmp_path: Path) -> None:

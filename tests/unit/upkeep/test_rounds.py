@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from postroad.storage import counters, deliveries, messages, workers
+from postroad.storage import bodies, counters, deliveries, messages, workers
 from postroad.storage.counters import Period
+from postroad.storage.database import Database
 from postroad.storage.deliveries import Selector
-from postroad.storage.engine import Database, open_database
+from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
 from postroad.storage.migrate import migrate
 from postroad.upkeep.rounds import Upkeep
@@ -95,7 +96,7 @@ async def test_a_round_clears_away_what_is_no_longer_kept(
 
     await upkeep.round()
     assert meter.rows["delete_content"] == 3
-    assert await database.read(messages.get_with_content, ids) == {}
+    assert await database.read(bodies.read_many, ids) == {}
     assert set(await database.read(messages.get_many, ids)) == set(ids)
 
     clock.now += 31 * DAY_MS

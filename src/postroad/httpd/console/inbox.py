@@ -16,7 +16,7 @@ from postroad.httpd.console.security import FOREIGN_HTML_POLICY
 from postroad.model.ids import from_text, text_of
 from postroad.storage import captures, dkim_keys
 from postroad.storage.captures import Capture
-from postroad.storage.engine import Database
+from postroad.storage.database import Database
 
 PAGE_SIZE = 50
 _VIEWS = ("html", "text", "headers", "source")

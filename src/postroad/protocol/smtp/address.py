@@ -54,12 +54,6 @@ def parse_path(text: str, *, is_utf8: bool) -> str:
     return result
 
 
-def split_path(path: str) -> tuple[str, str]:
-    """Return the local part and the domain of ``local@domain``."""
-    local, _, domain = path.rpartition("@")
-    return local, domain
-
-
 def normal_domain(text: str) -> str:
     """Return a domain as A-labels in lower case, or an address literal as RFC 5321 §4.1.3 writes it."""
     if text.startswith("["):

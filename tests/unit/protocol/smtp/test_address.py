@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.protocol.smtp.address import AddressError, normal_domain, parse_path, split_path
+from postroad.protocol.smtp.address import AddressError, normal_domain, parse_path
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,6 @@ def test_what_is_no_international_address_is_refused_under_smtputf8_too(text: st
 def test_a_local_part_of_many_octets_is_too_long_though_it_has_few_characters() -> None:
     with pytest.raises(AddressError, match="64 octets"):
         parse_path("<" + "ü" * 33 + "@example.net>", is_utf8=True)
-
-
-def test_a_path_splits_at_its_last_at_sign() -> None:
-    assert split_path('"a@b"@example.net') == ('"a@b"', "example.net")
 
 
 _LABEL = st.from_regex(r"\A[a-zA-Z0-9]([a-zA-Z0-9]{0,20}[a-zA-Z0-9])?\Z")

@@ -1,4 +1,4 @@
-"""A change that was not made."""
+"""A change to the control plane that was not made."""
 
 
 class RefusedError(Exception):

@@ -1,5 +1,0 @@
-"""A change that was not made."""
-
-
-class RefusedError(Exception):
-    """A change breaks a rule; its text is one sentence for whoever asked for it."""
