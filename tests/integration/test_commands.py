@@ -125,6 +125,17 @@ def test_domain_settings_are_set_by_key_and_value(document: Document, run: Run) 
     run("domain", "set", "news.example.com", "keep_content_days", expect=2)
 
 
+def test_a_disabled_domain_must_be_verified_again_once_it_is_enabled(document: Document, run: Run) -> None:
+    run("domain", "add", "news.example.com")
+
+    assert document("domain", "disable", "news.example.com")["state"] == "disabled"
+    assert (
+        "news.example.com is disabled: this cannot be done now."
+        in run("domain", "disable", "news.example.com", expect=1).stderr
+    )
+    assert document("domain", "enable", "news.example.com")["state"] == "unverified"
+
+
 def test_operator_decides_on_domains_where_vetting_is_manual(
     document: Document, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -357,7 +357,7 @@ async def test_with_manual_vetting_the_operator_decides_first(
     await installation.registration.disable(NAME)
     await installation.verify()
     disabled = await installation.state()
-    released = await installation.registration.release(NAME)
+    released = await installation.registration.enable(NAME)
 
     assert [vetting, active, disabled, released.state] == [
         DomainState.VETTING,

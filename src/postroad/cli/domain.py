@@ -138,6 +138,27 @@ async def reject(invocation: Invocation, database: Database, name: str) -> None:
     answer(invocation, _document(changed, await _account_of(database, changed)), f"{changed.name} is rejected.")
 
 
+@domain.command()
+@click.argument("name")
+@with_database
+async def disable(invocation: Invocation, database: Database, name: str) -> None:
+    """Stop a domain's mail, within a second; what it has in the queue still leaves."""
+    async with _services(invocation, database) as services:
+        changed = await services.registration.disable(name)
+    answer(invocation, _document(changed, await _account_of(database, changed)), f"{changed.name} is disabled.")
+
+
+@domain.command()
+@click.argument("name")
+@with_database
+async def enable(invocation: Invocation, database: Database, name: str) -> None:
+    """Let a disabled domain go on: it sends again once its records have been verified."""
+    async with _services(invocation, database) as services:
+        changed = await services.registration.enable(name)
+    document = _document(changed, await _account_of(database, changed))
+    answer(invocation, document, f"{changed.name} is enabled and {_standing(changed)}.")
+
+
 @domain.command("set")
 @click.argument("name")
 @click.argument("assignments", nargs=-1, required=True, metavar="KEY=VALUE...")

@@ -115,7 +115,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything under ``delivery`` in the configuration."""
+    """How mail leaves: by which name, address and route, and when it is tried again."""
 
     hostname: Annotated[
         str, Meta(description="Name this installation introduces itself by in EHLO; empty for the machine's name.")

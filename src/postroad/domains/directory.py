@@ -1,6 +1,9 @@
 """A worker's view of the sending domains and their signing keys: read when first needed, dropped when they change."""
 
+import asyncio
+
 import msgspec
+import structlog
 
 from postroad.domains.keys import signing_keys
 from postroad.model.domain import SendingDomain
@@ -8,7 +11,12 @@ from postroad.policy.alignment import OrganisationalDomainOf
 from postroad.protocol.dkim.key import SigningKey
 from postroad.storage import dkim_keys, domains, revision
 from postroad.storage.database import Database
+from postroad.storage.errors import StorageError
 from postroad.storage.secrets import Vault
+
+log = structlog.get_logger()
+
+_REFRESH_S = 1.0
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -17,7 +25,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class DomainDirectory:
-    """Gives domains and signing keys from memory; ``refresh`` keeps the memory true."""
+    """Gives domains and signing keys from memory; ``run`` keeps the memory true and must be running beside it."""
 
     def __init__(self, database: Database, vault: Vault, organisational_domain_of: OrganisationalDomainOf) -> None:
         self._database = database
@@ -38,7 +46,7 @@ class DomainDirectory:
         return () if entry is None else entry.keys
 
     async def refresh(self) -> bool:
-        """Drop what is in memory when the control plane has changed, and tell whether it had; called every second."""
+        """Drop what is in memory when the control plane has changed, and tell whether it had."""
         current = await self._database.read(revision.current)
         if current == self._revision:
             return False
@@ -46,6 +54,15 @@ class DomainDirectory:
         self._generation += 1
         self._entries.clear()
         return True
+
+    async def run(self) -> None:
+        """Refresh every second until cancelled."""
+        while True:
+            try:
+                await self.refresh()
+            except StorageError as error:
+                log.warning("domains_not_refreshed", error=str(error))
+            await asyncio.sleep(_REFRESH_S)
 
     async def _load(self, domain_id: int) -> _Entry | None:
         generation = self._generation

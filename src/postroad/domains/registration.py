@@ -81,7 +81,7 @@ class Registration:
         """Stop a domain's mail until it is released."""
         return await self._move(name, {DomainState.ACTIVE, DomainState.UNVERIFIED}, DomainState.DISABLED)
 
-    async def release(self, name: str) -> SendingDomain:
+    async def enable(self, name: str) -> SendingDomain:
         """Let a disabled domain be verified again."""
         return await self._move(name, {DomainState.DISABLED}, self._approved_state())
 

@@ -8,7 +8,7 @@ from postroad.policy.records import InstallationNames
 
 
 class DomainsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The ``[domains]`` section."""
+    """Sending domains: who may add them, what they publish, and how they are checked."""
 
     vetting: Annotated[
         Literal["auto", "manual"],

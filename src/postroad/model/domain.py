@@ -9,7 +9,7 @@ import msgspec
 class DomainState(enum.Enum):
     """Where a sending domain stands; only an active one may send.
 
-    vetting → rejected | unverified → active → disabled; a disabled domain becomes unverified again when released.
+    vetting → rejected | unverified → active → disabled; a disabled domain becomes unverified again when enabled.
     """
 
     VETTING = "vetting"

@@ -53,7 +53,6 @@ from postroad.upkeep.rounds import Upkeep
 
 log = structlog.get_logger()
 
-_REFRESH_S = 1.0
 _DOMAIN_CHECKS_S = 300.0
 _STOP_WITHIN_S = 20.0
 _WAITS_FOR = {
@@ -98,6 +97,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
         self.meter.sessions(idle=len(pool), reused_since_start=pool.reused)
         if doors is not None:
             self.meter.connections("in", now=len(doors.roster), since_start=doors.roster.opened)
+            self.meter.turned_away(since_start=doors.roster.turned_away)
             self.meter.bytes_in_flight(doors.budget.used)
 
     def why(self, delivery_id: int) -> str | None:
@@ -149,7 +149,7 @@ async def build(
         )
         stack.callback(authenticator.close)
         await authenticator.refresh()
-        background = [_keep_fresh(ground.directory), authenticator.run()]
+        background = [ground.directory.run(), authenticator.run()]
         if "upkeep" in plan.roles:
             background += _upkeep(ground)
         await stack.enter_async_context(_running(background))
@@ -264,15 +264,6 @@ def _agent_maker(delivery: DeliverySettings, pool: SessionPool) -> MakeAgent:
         clock=now_ms,
     )
     return lambda on_site_event: Agent(terms, pool, on_site_event)
-
-
-async def _keep_fresh(directory: DomainDirectory) -> None:
-    while True:
-        try:
-            await directory.refresh()
-        except StorageError as error:
-            log.warning("domains_not_refreshed", error=str(error))
-        await asyncio.sleep(_REFRESH_S)
 
 
 def _upkeep(ground: _Ground) -> list[Coroutine[Any, Any, None]]:

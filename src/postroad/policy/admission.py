@@ -121,7 +121,7 @@ def _domain_refusal(domain: SendingDomain) -> Rejected | None:
         DomainState.VETTING: "waits for the operator's approval",
         DomainState.REJECTED: "was rejected by the operator",
         DomainState.UNVERIFIED: "is not verified: publish its DNS records and verify it",
-        DomainState.DISABLED: "is disabled: ask the operator to release it",
+        DomainState.DISABLED: "is disabled: ask the operator to enable it",
     }[domain.state]
     return _rejected("domain_not_active", f"The sending domain {domain.name} {what}.")
 

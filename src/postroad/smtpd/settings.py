@@ -6,7 +6,7 @@ import msgspec
 
 
 class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The ``[smtp]`` section: where mail is submitted, and how much of it at once."""
+    """Where mail is submitted, and how much of it at once."""
 
     listen: Annotated[
         tuple[str, ...], msgspec.Meta(description="Addresses for submission with STARTTLS, as address:port.")

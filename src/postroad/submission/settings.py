@@ -6,7 +6,7 @@ import msgspec
 
 
 class SubmissionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The ``[submission]`` section."""
+    """What accepted mail is given: how long it may wait, and which addresses it leaves from."""
 
     expires_after_s: Annotated[
         int,

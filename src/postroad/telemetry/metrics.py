@@ -52,6 +52,9 @@ QUEUE_WAIT_SECONDS = Declared(
 ATTEMPT_SECONDS = Declared("postroad_attempt_seconds", "histogram", "One attempt, by its end.", ("end",), _SECONDS)
 CONNECTIONS = Declared("postroad_connections_open", "gauge", "SMTP connections that are open.", ("direction",))
 CONNECTIONS_TOTAL = Declared("postroad_connections_total", "counter", "SMTP connections made.", ("direction",))
+TURNED_AWAY = Declared(
+    "postroad_connections_turned_away_total", "counter", "Inbound SMTP connections refused for being too many."
+)
 SESSIONS_REUSED = Declared(
     "postroad_sessions_reused_total", "counter", "Times a kept outbound connection was used again."
 )
@@ -71,7 +74,7 @@ UPKEEP_ROWS = Declared("postroad_upkeep_rows_total", "counter", "Rows removed or
 
 METRICS = (
     ACCEPTED, ACCEPTED_RECIPIENTS, REJECTED, DELIVERED, DEFERRED, BOUNCED, MAYBE_DELIVERED, ACCEPT_SECONDS,
-    QUEUE_WAIT_SECONDS, ATTEMPT_SECONDS, CONNECTIONS, CONNECTIONS_TOTAL, SESSIONS_REUSED, SESSIONS_IDLE, READY,
+    QUEUE_WAIT_SECONDS, ATTEMPT_SECONDS, CONNECTIONS, CONNECTIONS_TOTAL, TURNED_AWAY, SESSIONS_REUSED, SESSIONS_IDLE, READY,
     BYTES_IN_FLIGHT, LOGINS, STORAGE_ROWS, STORAGE_SECONDS, UPKEEP_ROWS,
 )  # fmt: skip
 """What the workers count; ``telemetry.exposition`` adds the sizes of the queue at each scrape."""
@@ -100,6 +103,7 @@ class Meter:
         self._attempt_seconds = _Family(self._histogram(ATTEMPT_SECONDS))
         self._open = _Family(self._gauge(CONNECTIONS))
         self._opened = _Family(self._counter(CONNECTIONS_TOTAL))
+        self._turned_away = self._counter(TURNED_AWAY)
         self._reused = self._counter(SESSIONS_REUSED)
         self._idle = self._gauge(SESSIONS_IDLE)
         self._ready = self._gauge(READY)
@@ -141,6 +145,10 @@ class Meter:
         """Say how many SMTP connections are open, and how many there have been since the worker's start."""
         self._open[direction].set(now)
         self._opened[direction].inc(self._since_last(direction, since_start))
+
+    def turned_away(self, *, since_start: int) -> None:
+        """Say how many inbound connections have been refused for being too many since the worker's start."""
+        self._turned_away.inc(self._since_last("turned_away", since_start))
 
     def sessions(self, *, idle: int, reused_since_start: int) -> None:
         """Say how many outbound connections wait for work, and how often such a one was used again."""

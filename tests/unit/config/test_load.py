@@ -52,8 +52,8 @@ def test_unknown_setting_names_the_nearest_and_the_file(tmp_path: Path) -> None:
 
 
 def test_setting_in_the_wrong_section_is_found_by_its_last_name(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"did you mean http\.trusted_proxies\?"):
-        load(_write(tmp_path, "[log]\ntrusted_proxies = []\n"), {})
+    with pytest.raises(ConfigError, match=r"did you mean smtp\.proxy_protocol_from\?"):
+        load(_write(tmp_path, "[log]\nproxy_protocol_from = []\n"), {})
 
 
 def test_unknown_variable_with_a_section_is_refused() -> None:

@@ -56,6 +56,15 @@ def test_connections_go_up_and_down(registry: CollectorRegistry) -> None:
     assert _value(registry, "postroad_connections_total", direction="out") == 3
 
 
+def test_connections_turned_away_grow_by_what_came_since_the_last_look(registry: CollectorRegistry) -> None:
+    meter = Meter(registry)
+
+    meter.turned_away(since_start=2)
+    meter.turned_away(since_start=5)
+
+    assert _value(registry, "postroad_connections_turned_away_total") == 5
+
+
 def test_states_and_batches_are_kept(registry: CollectorRegistry) -> None:
     meter = Meter(registry)
 
