@@ -28,7 +28,7 @@ from postroad.protocol.dkim.key import SigningKey
 from postroad.queue.scheduler import WaitReason
 from postroad.rendering.return_path import read_return_path
 from postroad.storage import messages as message_rows
-from postroad.storage import site_limits
+from postroad.storage import site_limits, workers
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
@@ -180,6 +180,7 @@ class Rig:
             shuffle=random.Random(1).shuffle,
             make_agent=self._make_agent,
             owner=OWNER * number,
+            worker_silence_s=60,
             own_hosts=frozenset({"us.test"}),
             return_path_key=KEY,
         )
@@ -644,6 +645,26 @@ async def test_two_workers_share_one_queue_and_send_everything_once(database: Da
     assert all(rig.agent.sent for rig in rigs)
     for rig in rigs:
         await rig.stop()
+
+
+@pytest.mark.parametrize(
+    ("roles", "silent_for_ms"), [(("command",), 0), (("delivery",), 61_000)], ids=["command", "silent"]
+)
+async def test_who_delivers_nothing_has_no_share_in_the_limits(
+    database: Database, roles: tuple[str, ...], silent_for_ms: int
+) -> None:
+    rig = Rig(database, make_settings(sessions_per_site=1, first_sessions=1))
+    for _ in range(20):
+        now = now_ms() - silent_for_ms
+        await database.write(workers.lease, node="other", pid=1, pools=("default",), roles=roles, now=now)
+    await rig.engine._sites.share()
+    await rig.start()
+
+    accepted = [await rig.accept(f"a@dest{number}.test") for number in range(10)]
+
+    for one in accepted:
+        await rig.becomes(one, DeliveryState.DELIVERED)
+    await rig.stop()
 
 
 async def _is(value: bool) -> bool:

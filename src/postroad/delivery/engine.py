@@ -61,6 +61,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     make_agent: MakeAgent
     owner: int
     """This worker's incarnation."""
+    worker_silence_s: int
+    """A worker that gave no sign of life for so long has no share in the limits."""
     own_hosts: frozenset[str]
     """Domains whose mail comes back to us: no reports go there."""
     return_path_key: bytes
@@ -87,7 +89,7 @@ class DeliveryEngine:
             settler=Settler(writer, reporter, around.meter, terms.schedule, givens),
         )
         self._intake = Intake(self._parts)
-        self._sites = Sites(self._parts, self._intake.send_back)
+        self._sites = Sites(self._parts, self._intake.send_back, around.worker_silence_s)
         self._agent = around.make_agent(self._sites.on_site_event)
         self._dispatcher = Dispatcher(self._parts, self._intake, self._sites, self._agent, around.return_path_key)
         self._is_running = False

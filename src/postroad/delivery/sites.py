@@ -27,7 +27,6 @@ SendBack = Callable[[Sequence[Delivery], int], None]
 """Gives deliveries back to the table until an instant."""
 
 _ROUND_S = 1.0
-_LIVE_MS = 30_000
 _OVERLAP_MS = 5_000
 """Clocks of nodes differ a little, and a row is seen only once it is committed."""
 _NO_SHARE_MS = 2_000
@@ -36,13 +35,14 @@ _NO_SHARE_MS = 2_000
 class Sites:
     """Keeps the scheduler's windows true to what the sites say."""
 
-    def __init__(self, parts: Parts, send_back: SendBack) -> None:
+    def __init__(self, parts: Parts, send_back: SendBack, worker_silence_s: int) -> None:
         self._scheduler = parts.scheduler
         self._database = parts.database
         self._givens = parts.givens
         self._owner = parts.ledger.owner
         self._pools = frozenset(parts.router.pools)
         self._send_back = send_back
+        self._silence_ms = worker_silence_s * 1000
         self._to_tell: dict[LotKey, Window] = {}
         self._seen_until = 0
 
@@ -93,7 +93,7 @@ class Sites:
             if limit.paused_until is not None and limit.paused_until > now:
                 self._keep_pause(LotKey(limit.source, limit.site), limit.paused_until, limit.reason)
         self._seen_until = max([self._seen_until, *(limit.updated_at for limit in limits)])
-        live = await self._database.read(workers.live, now - _LIVE_MS)
+        live = await self._database.read(workers.live, now - self._silence_ms)
         sharing = [one.incarnation for one in live if "delivery" in one.roles and self._pools & set(one.pools)]
         for key in self._scheduler.set_workers({self._owner, *sharing}, now):
             self._send_back(self._scheduler.withdraw(key, now), now + _NO_SHARE_MS)

@@ -235,6 +235,7 @@ async def _running_engine(ground: _Ground, pool: SessionPool) -> AsyncIterator[D
             shuffle=chance.shuffle,
             make_agent=_agent_maker(delivery, pool),
             owner=ground.lease.incarnation,
+            worker_silence_s=settings.retention.worker_silence_s,
             own_hosts=own_hosts,
             return_path_key=ground.keys.return_path,
         ),
