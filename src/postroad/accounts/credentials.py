@@ -1,5 +1,7 @@
 """A worker's view of the SMTP users: read when first needed, read again when the revision of the control plane moves."""
 
+import hashlib
+
 import msgspec
 
 from postroad.model.credential import CredentialKind, Principal, SmtpUser
@@ -32,7 +34,7 @@ class Credentials:
         self._by_username: dict[str, KnownCredential] = {}
         self._by_network: list[tuple[Network, Principal]] = []
         self._acted: set[int] = set()
-        self._revoked: set[int] = set()
+        self._standing: dict[int, str | None] = {}
         self._uses: dict[int, int] = {}
         self._touched: dict[int, int] = {}
 
@@ -69,8 +71,9 @@ class Credentials:
             self._uses[principal.credential_id] = now
 
     def may_still_act(self, principal: Principal) -> bool:
-        """Whether a credential that acted has since been neither disabled, removed nor bound elsewhere."""
-        return principal.credential_id not in self._revoked
+        """Whether a credential that acted has since been neither disabled, removed nor given another password."""
+        mark = principal.password_mark
+        return self._standing.get(principal.credential_id, mark) == mark
 
     async def refresh(self) -> bool:
         """Read again what changed since the last call; returns whether anything did."""
@@ -81,7 +84,7 @@ class Credentials:
         self._by_username.clear()
         try:
             self._by_network = await self._read_networks()
-            self._revoked = await self._no_longer_usable(frozenset(self._acted))
+            self._standing = await self._standing_of(frozenset(self._acted))
         except BaseException:
             self._revision = None  # so that the next call reads all of it again
             raise
@@ -101,19 +104,33 @@ class Credentials:
                 found.extend((parse_network(text), known.principal) for text in user.networks)
         return sorted(found, key=lambda pair: pair[0].prefixlen, reverse=True)
 
-    async def _no_longer_usable(self, identifiers: frozenset[int]) -> set[int]:
+    async def _standing_of(self, identifiers: frozenset[int]) -> dict[int, str | None]:
+        """Return the password mark of each credential, or None where it may not act any more."""
         suspended = {one.id for one in await self._database.read(accounts.list_all) if one.suspended_at is not None}
-        revoked = set()
+        standing: dict[int, str | None] = {}
         for identifier in identifiers:
             user = await self._database.read(smtp_users.get, identifier)
-            if user is None or user.disabled_at is not None or user.account_id in suspended:
-                revoked.add(identifier)
-        return revoked
+            is_out = user is None or user.disabled_at is not None or user.account_id in suspended
+            standing[identifier] = None if user is None or is_out else _mark_of(user)
+        return standing
 
     async def _known(self, user: SmtpUser) -> KnownCredential | None:
         domain = await self._database.read(domains.get, user.domain_id)
         account = await self._database.read(accounts.get, user.account_id)
         if domain is None or account is None:
             return None
-        principal = Principal(user.account_id, user.domain_id, domain.name, user.id, user.username, user.kind)
+        principal = Principal(
+            account_id=user.account_id,
+            domain_id=user.domain_id,
+            sending_domain=domain.name,
+            credential_id=user.id,
+            username=user.username,
+            kind=user.kind,
+            password_mark=_mark_of(user),
+        )
         return KnownCredential(user, principal, user.disabled_at is None and account.suspended_at is None)
+
+
+def _mark_of(user: SmtpUser) -> str:
+    # The hash is salted anew with each password; eight octets of its digest tell two apart and give nothing away.
+    return hashlib.blake2b(user.password_hash.encode(), digest_size=8).hexdigest()

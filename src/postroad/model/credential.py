@@ -49,3 +49,5 @@ class Principal(msgspec.Struct, frozen=True):
     credential_id: int
     username: str
     kind: CredentialKind
+    password_mark: str = ""
+    """Tells one password of the credential from the next: who was proven by an earlier one acts no longer."""

@@ -175,6 +175,20 @@ async def test_disabled_user_is_refused_and_its_session_ends(authenticator: Auth
     assert isinstance(await _log_in(authenticator), Principal)
 
 
+async def test_another_password_ends_the_sessions_of_the_one_before(
+    authenticator: Authenticator, users: SmtpUsers
+) -> None:
+    before = await _log_in(authenticator)
+    await users.set_password(NAME, Secret("Another-orchard-17-bridges"))
+    await authenticator.refresh()
+    after = await _log_in(authenticator, password="Another-orchard-17-bridges")
+    await authenticator.refresh()
+
+    assert isinstance(before, Principal)
+    assert isinstance(after, Principal)
+    assert (authenticator.still_valid(before), authenticator.still_valid(after)) == (False, True)
+
+
 async def test_removed_user_and_suspended_account_end_sessions(
     authenticator: Authenticator, users: SmtpUsers, database: Database, clock: ManualClock, account: Account
 ) -> None:
