@@ -23,6 +23,7 @@ from postroad.node.doors import SlotSockets, bind_doors
 from postroad.node.installation import worker_count
 from postroad.node.keys import installation_keys
 from postroad.node.lease import node_name
+from postroad.node.soundness import require_sound
 from postroad.node.status import NodeStatus
 from postroad.node.worker_process import WorkerProcess
 from postroad.storage import workers as worker_rows
@@ -142,11 +143,12 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, self._read_again)
 
     def _read_again(self) -> None:
-        """Read configuration and certificates anew; workers go over one after another."""
+        """Read configuration and certificates anew; where a setting changed, the workers are replaced."""
         if self._reload is None:
             return
         try:
             settings = self._reload()
+            require_sound(settings)
         except ConfigError as error:
             log.warning("configuration_kept", reason=str(error))
             return
@@ -157,6 +159,9 @@ class Supervisor:
             return
         if _needs_restart(self._settings, settings):
             log.warning("restart_needed", reason="listening addresses, workers and the database change at a restart")
+            settings = msgspec.structs.replace(
+                settings, database=self._settings.database, data_dir=self._settings.data_dir
+            )
         self._settings = settings
         self._plans = [msgspec.structs.replace(plan, settings=settings) for plan in self._plans]
         for worker, plan in zip(self._workers, self._plans, strict=True):

@@ -1,0 +1,25 @@
+"""Settings that are well-formed and still make no sense are refused before a worker starts upon them."""
+
+from collections.abc import Callable
+from functools import partial
+
+from postroad.config import ConfigError, Settings
+from postroad.delivery.terms import understand
+from postroad.dns.resolver import parse_nameserver
+from postroad.net.address import parse_network
+
+
+def require_sound(settings: Settings) -> None:
+    """Read what a worker will read; raises ConfigError with the section and a sentence."""
+    _judge("delivery", partial(understand, settings.delivery, frozenset(), frozenset()))
+    for text in settings.dns.resolvers:
+        _judge("dns.resolvers", partial(parse_nameserver, text))
+    for text in settings.smtp.proxy_protocol_from:
+        _judge("smtp.proxy_protocol_from", partial(parse_network, text))
+
+
+def _judge(place: str, read: Callable[[], object]) -> None:
+    try:
+        read()
+    except ValueError as error:
+        raise ConfigError(f"{place}: {error}") from error
