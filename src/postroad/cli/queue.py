@@ -38,7 +38,7 @@ class _Verb(msgspec.Struct, frozen=True):
 
 _HOLD = _Verb("hold", "Held", (DeliveryState.SCHEDULED,), deliveries.hold)
 _RELEASE = _Verb("release", "Released", (DeliveryState.HELD,), deliveries.release)
-_RETRY = _Verb("retry", "Hurried", (DeliveryState.SCHEDULED,), deliveries.retry_now)
+_RETRY = _Verb("retry", "Made due", (DeliveryState.SCHEDULED,), deliveries.retry_now)
 _CANCEL = _Verb("cancel", "Cancelled", (DeliveryState.SCHEDULED, DeliveryState.HELD), deliveries.cancel)
 
 
