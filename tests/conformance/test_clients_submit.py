@@ -105,6 +105,44 @@ def run(*command: str, given: bytes) -> None:
     assert done.returncode == 0, (done.stdout + done.stderr).decode()
 
 
+def smtplib_under_tls(port: int, subject: str) -> None:
+    with smtplib.SMTP_SSL(LOOPBACK, port, timeout=CLIENT_S, context=trusting_context()) as client:
+        client.login(USERNAME, PASSWORD)
+        client.sendmail(USERNAME, [RECIPIENT], content(subject))
+
+
+def aiosmtplib_under_tls(port: int, subject: str) -> None:
+    sending = aiosmtplib.send(
+        content(subject),
+        sender=USERNAME,
+        recipients=[RECIPIENT],
+        hostname=LOOPBACK,
+        port=port,
+        use_tls=True,
+        tls_context=trusting_context(),
+        username=USERNAME,
+        password=PASSWORD,
+        timeout=CLIENT_S,
+    )
+    asyncio.run(sending)
+
+
+def curl_under_tls(port: int, subject: str) -> None:
+    run(
+        *(path_of("curl"), "--silent", "--show-error", "--insecure", "--url", f"smtps://{LOOPBACK}:{port}"),
+        *("--user", f"{USERNAME}:{PASSWORD}", "--login-options", "AUTH=LOGIN"),
+        *("--mail-from", USERNAME, "--mail-rcpt", RECIPIENT, "--upload-file", "-"),
+        given=content(subject),
+    )
+
+
+UNDER_TLS = [
+    pytest.param(smtplib_under_tls, id="smtplib"),
+    pytest.param(aiosmtplib_under_tls, id="aiosmtplib"),
+    pytest.param(curl_under_tls, id="curl", marks=pytest.mark.peer("curl")),
+    pytest.param(swaks_with("--tls-on-connect", "--auth", "LOGIN"), id="swaks", marks=pytest.mark.peer("swaks")),
+]
+"""Clients that begin with a handshake, as on port 465."""
 CLIENTS = [
     pytest.param(smtplib_over_tls, id="smtplib-starttls"),
     pytest.param(smtplib_in_clear, id="smtplib-clear"),
@@ -139,10 +177,20 @@ def node(sink: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Produ
 @pytest.mark.peer("smtp-sink")
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_submits_and_the_message_arrives_signed(client: Client, node: Product, sink: Sink) -> None:
+    assert_arrives(client, node.submission_port, sink)
+
+
+@pytest.mark.peer("smtp-sink")
+@pytest.mark.parametrize("client", UNDER_TLS)
+def test_a_client_submits_under_tls_from_the_first_octet(client: Client, node: Product, sink: Sink) -> None:
+    assert_arrives(client, node.submission_tls_port, sink)
+
+
+def assert_arrives(client: Client, port: int, sink: Sink) -> None:
     before = sink.count()
     subject = f"message {before + 1}"
 
-    client(node.submission_port, subject)
+    client(port, subject)
     sink.wait_for(before + 1)
 
     [message] = [message for message in sink.messages() if f"Subject: {subject}\n".encode() in message.content]
