@@ -1,5 +1,6 @@
 """The generated pages say what the code says, and leave nothing out."""
 
+import re
 from pathlib import Path
 
 import click
@@ -65,3 +66,15 @@ def test_every_metric_is_in_the_reference() -> None:
     page = (REFERENCE / "metrics.md").read_text("utf-8")
 
     assert [one.name for one in (*METRICS, *QUEUE_METRICS) if f"`{one.name}`" not in page] == []
+
+
+def test_every_decision_is_listed_and_every_one_the_code_names_exists() -> None:
+    folder = generate.ROOT / "docs" / "decisions"
+    recorded = {file.name[:4] for file in folder.glob("[0-9]*.md")}
+    listed = set(re.findall(r"\[(\d{4})\]", (folder / "README.md").read_text("utf-8")))
+    sources = [file.read_text("utf-8") for file in (generate.ROOT / "src").rglob("*.py")]
+    named = {number for text in sources for number in re.findall(r"decision\s+(\d{4})", text)}
+
+    assert listed == recorded
+    assert named
+    assert named <= recorded

@@ -1,7 +1,8 @@
 """Registration: adding sending domains, the operator's decisions on them, and their keys.
 
 A name belongs to the account that verified it. Until an account has, it only holds a claim: nobody else can add the
-name while the claim is fresh, and after ``domains.claim_s`` another account's claim replaces it.
+name while the claim is fresh, and after ``domains.claim_s`` another account's claim replaces it
+(decision 0003).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The capture sink of ``postroad dev``: a receiver on this machine that all mail is routed to."""
+"""The capture sink of ``postroad dev``: a receiver on this machine that all mail is routed to (decision 0007)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -32,7 +32,8 @@ class LaneRounds:
     def next(self, pool: str, now: int, room: int) -> Generator[Walk, Sequence[Visit], list[int]]:
         """Choose due deliveries for up to half of ``room``, with a bounded number of visits; the engine does the walks.
 
-        The other half belongs to what has been due longest, so that many lanes with nothing due hide nothing.
+        The other half belongs to what has been due longest, so that many lanes with nothing due hide nothing
+        (decision 0005).
         """
         wanted = (room + 1) // 2
         visits = max(_FEWEST_VISITS, _VISITS_PER_DELIVERY * room)

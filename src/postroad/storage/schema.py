@@ -180,7 +180,8 @@ body_chunks = Table(
     Column("partition", Integer, nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
-"""What comes after the first 256 KB, numbered from 1: apart, because one short key keeps ordinary messages cheap."""
+"""What comes after the first 256 KB, numbered from 1: apart, because one short key keeps ordinary messages cheap (decision
+0004)."""
 
 deliveries = Table(
     "deliveries",

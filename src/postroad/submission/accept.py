@@ -19,7 +19,7 @@ from postroad.storage.database import Database
 from postroad.submission.settings import SubmissionSettings
 
 _PARTITION_SPAN_MS = 16
-"""Messages of one such span share a partition, so that a batch is one partition's transaction."""
+"""Messages of one such span share a partition, so that a batch is one partition's transaction (decision 0002)."""
 _DAY_MS = 86_400_000
 _LARGEST_INLINE = 262_144
 """Larger content is looked at in a thread, so that other sessions go on meanwhile."""
