@@ -1,11 +1,10 @@
 """Fuzz target: header blocks, addresses, encoded words and parts; the standard library is the oracle for fields.
 
-``python -m tests.fuzz.mime_header tests/conformance/corpus`` runs it under atheris.
+``python -m tests.fuzz mime_header`` runs it.
 """
 
 import email.parser
 import email.policy
-import sys
 
 from postroad.protocol.mime import encoded_word
 from postroad.protocol.mime.header import HeaderBlock, apply, remove, split
@@ -41,16 +40,3 @@ def _parts(data: bytes) -> None:
     if faults is Fault.LONG_LINE:
         mended = repair(data)
         assert mended is None or content_faults(mended) is Fault.NONE
-
-
-def main() -> None:
-    """Hand the target to atheris."""
-    import atheris
-
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, run_one)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

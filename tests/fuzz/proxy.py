@@ -1,10 +1,9 @@
 """Fuzz target: the PROXY header; an answer never changes with what follows, and nothing else is raised.
 
-``python -m tests.fuzz.proxy`` runs it under atheris.
+``python -m tests.fuzz proxy`` runs it.
 """
 
 import ipaddress
-import sys
 
 from postroad.protocol.proxy import LONGEST_HEADER, ProxyError, parse_proxy
 
@@ -25,16 +24,3 @@ def run_one(data: bytes) -> None:
     if header.source_address is not None:
         assert str(ipaddress.ip_address(header.source_address)) == header.source_address
         assert 0 <= (header.source_port or 0) <= 65535
-
-
-def main() -> None:
-    """Hand the target to atheris."""
-    import atheris
-
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, run_one)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,9 @@
 """Fuzz target: whatever bytes a receiving host sends, the client machine ends each transaction once and never raises.
 
-    python tests/fuzz/smtp_replies.py [atheris options]
+``python -m tests.fuzz smtp_replies`` runs it.
 
 The first octet chooses what the host offers and where the bytes are torn apart; the rest is what the host says.
 """
-
-import sys
 
 from postroad.protocol.smtp.client import (
     Client,
@@ -22,7 +20,7 @@ _TRANSACTIONS = 4
 _OFFERS = (b"250 mx\r\n", b"250-mx\r\n250 PIPELINING\r\n")
 
 
-def run(data: bytes) -> None:
+def run_one(data: bytes) -> None:
     """Play the bytes against a client; an AssertionError is a finding."""
     choice = data[0] if data else 0
     said = data[1:]
@@ -66,16 +64,3 @@ def _pump(client: Client, begun: list[int], ended: list[int]) -> None:
     assert connection_ends <= 1, "a connection ends once"
     while client.data_to_send():
         pass
-
-
-def main() -> None:
-    """Run under atheris."""
-    import atheris
-
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, run)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,7 @@
 """Fuzz target: a whole SMTP session; pieces, replies and messages keep their promises whatever comes in.
 
-``python -m tests.fuzz.smtp_server`` runs it under atheris.
+``python -m tests.fuzz smtp_server`` runs it.
 """
-
-import sys
 
 from postroad.protocol.smtp.offer import Closed, MessageOffered, TlsOffered, TooLarge
 from postroad.protocol.smtp.server import ServerLimits, ServerMachine, ServerOptions
@@ -50,16 +48,3 @@ def _play(pieces: list[bytes]) -> tuple[bytes, list[tuple[bytes, int]]]:
         assert line[:3].isdigit()
         assert line[3:4] in (b" ", b"-")
     return replies, messages
-
-
-def main() -> None:
-    """Hand the target to atheris."""
-    import atheris
-
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, run_one)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

@@ -7,19 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz import dkim_verify, mime_header
+from tests.fuzz.seeds import MESSAGE_PIECES
 
 CORPUS = sorted((Path(__file__).parents[1] / "conformance" / "corpus").glob("*.eml"))
-PIECES = (
-    b"\r\n", b"\r", b"\n", b" ", b"\t", b":", b";", b"=", b"\0", b"\xff", b"\x0b", b"--", b"From: ", b"\r\n\r\n", b"=?utf-8?q?",
-    b"(", b'"', b"<", b">", b",", b"\r\n ", b"x" * 1000, b"h=From:", b"l=0;", b"b=", b"c=simple/simple;", b"\xc3\xa4",
-)  # fmt: skip
 
 
 def changed(content: bytes, chance: random.Random) -> bytes:
     octets = bytearray(content)
     for _ in range(chance.randint(1, 4)):
         at = chance.randint(0, min(len(octets), 3000))
-        octets[at : at + chance.choice((0, 0, 1, 2, 8))] = chance.choice(PIECES)
+        octets[at : at + chance.choice((0, 0, 1, 2, 8))] = chance.choice(MESSAGE_PIECES)
     return bytes(octets)
 
 

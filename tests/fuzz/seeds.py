@@ -1,0 +1,63 @@
+"""What fuzzing begins with: whole inputs that go far into a target, and pieces that mean something to it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+MESSAGES = tuple(
+    path.read_bytes() for path in sorted((Path(__file__).parents[1] / "conformance" / "corpus").glob("*.eml"))
+)
+MESSAGE_PIECES = (
+    b"\r\n", b"\r", b"\n", b" ", b"\t", b":", b";", b"=", b"\0", b"\xff", b"\x0b", b"--", b"From: ", b"\r\n\r\n", b"=?utf-8?q?",
+    b"(", b'"', b"<", b">", b",", b"\r\n ", b"x" * 1000, b"h=From:", b"l=0;", b"b=", b"c=simple/simple;", b"\xc3\xa4",
+)  # fmt: skip
+COMMANDS = (
+    b"EHLO c\r\n", b"HELO c\r\n", b"AUTH LOGIN\r\n", b"AUTH PLAIN AGEAYg==\r\n", b"AUTH PLAIN =\r\n", b"Yg==\r\n", b"*\r\n",
+    b"MAIL FROM:<a@b.example>\r\n", b"MAIL FROM:<a@b> SIZE=9999\r\n", b"RCPT TO:<c@d.example>\r\n", b"RCPT TO:<e@f>\r\n",
+    b"DATA\r\n", b".\r\n", b"\r\n.\r\n", b"\n.\n", b"\r.\r", b"BDAT 5\r\n", b"BDAT 3 LAST\r\n", b"BDAT 0 LAST\r\n", b"BDAT x\r\n",
+    b"RSET\r\n", b"NOOP\r\n", b"QUIT\r\n", b"STARTTLS\r\n", b"x" * 700, b"\r\n", b"\n", b"\r", b"\0", b"\xff", b".", b"..",
+)  # fmt: skip
+PROXY_PIECES = (
+    b"PROXY ", b"TCP4 ", b"TCP6 ", b"UNKNOWN", b"192.0.2.1 ", b"::1 ", b"587 ", b"25", b"\r\n", b"\r\n\r\n\x00\r\nQUIT\n",
+    b"\x21\x11\x00\x0c", b"\x21\x21\x00\x24", b"\x20\x00\x00\x00", b"\x21\x11\x10\x00", b"a" * 12, b"b" * 36,
+)  # fmt: skip
+REPLIES = (
+    b"220 a\r\n", b"250 ok\r\n", b"250-x\r\n", b"250 PIPELINING\r\n", b"250 STARTTLS\r\n", b"250 AUTH PLAIN LOGIN\r\n",
+    b"354 go\r\n", b"334 x\r\n", b"235 ok\r\n", b"421 bye\r\n", b"451 later\r\n", b"550 5.1.1 no\r\n", b"\xff?\r\n", b"25",
+)  # fmt: skip
+_PROXY_HEADERS = (
+    b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 587\r\n",
+    b"PROXY UNKNOWN\r\n",
+    b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + b"a" * 12,
+)
+_SESSION = b"\0MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\nQUIT\r\n"
+_DIALOGUE = b"\x0c" + b"250 ok\r\n" * 3 + b"354 go\r\n250 2.0.0 taken\r\n221 bye\r\n"
+
+
+def _as_they_are() -> tuple[bytes, ...]:
+    return MESSAGES
+
+
+def _signed() -> tuple[bytes, ...]:
+    # Imported late, so that the driver can instrument what it leads to.
+    from tests.fuzz import dkim_verify
+
+    return tuple(map(dkim_verify.seed, MESSAGES))
+
+
+class Seeds(msgspec.Struct, frozen=True):
+    """The beginnings and the pieces of one target."""
+
+    inputs: Callable[[], tuple[bytes, ...]]
+    pieces: tuple[bytes, ...]
+
+
+TARGETS = {
+    "dkim_verify": Seeds(_signed, MESSAGE_PIECES),
+    "mime_header": Seeds(_as_they_are, MESSAGE_PIECES),
+    "proxy": Seeds(lambda: _PROXY_HEADERS, PROXY_PIECES),
+    "smtp_replies": Seeds(lambda: (_DIALOGUE,), REPLIES),
+    "smtp_server": Seeds(lambda: (_SESSION,), COMMANDS),
+}
+"""Every fuzz target: a module of this package with ``run_one``, which raises where a promise is broken."""
