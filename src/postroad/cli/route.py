@@ -1,4 +1,4 @@
-"""``postroad route``: destinations that are reached by the operator's word instead of DNS."""
+"""``postroad route``: destinations that go through a host of the operator's choice instead of their MX."""
 
 import sys
 from typing import Any

@@ -20,7 +20,7 @@ START_ERRORS = (ConfigError, ListenError, CertificateError, ValueError)
 @click.option("--roles", default=",".join(ROLES), show_default=True, help="What this node does, with commas between.")
 @with_settings
 def serve(invocation: Invocation, workers: int | None, roles: str) -> None:
-    """Run a node: take mail, deliver it, keep house."""
+    """Run a node until it is told to stop: it takes mail, delivers it and does upkeep."""
     wanted = tuple(role.strip() for role in roles.split(","))
     unknown = sorted(set(wanted) - set(ROLES))
     if unknown:

@@ -70,7 +70,7 @@ class Agent:
         await _Passage(self._terms, self.pool, route, batch, on_attempt, self._on_site_event).run()
 
     async def close(self) -> None:
-        """Take leave of the kept connections."""
+        """Close the kept connections, with QUIT."""
         await self.pool.close()
 
 
@@ -112,7 +112,7 @@ class _Passage:
         started_at = self._terms.clock()
         outcome = await connect(hop, self._route, self._terms)
         if isinstance(outcome, Session):
-            self._pool.welcome(outcome)
+            self._pool.count_opened(outcome)
             self._signal(SiteEventKind.CONNECTED)
             return outcome
         self._signal_failure(outcome)

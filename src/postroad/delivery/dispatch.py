@@ -39,7 +39,7 @@ class DeliveryAgent(Protocol):
         """Try to deliver a batch, reporting each transmission once."""
 
     async def close(self) -> None:
-        """Take leave of the kept connections."""
+        """Close the kept connections, with QUIT."""
 
 
 class Dispatcher:

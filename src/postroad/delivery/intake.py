@@ -149,7 +149,7 @@ class Intake:
             else:
                 waiting.append(delivery.id)
         if waiting:
-            # A little apart, so that the return of a site is not the hour of all at once.
+            # A little apart, so that not all of them are due at the same instant when the pause ends.
             self._ledger.give_back(waiting, until + round(self._givens.jitter() * _SPREAD_MS))
 
     def _set_aside(self, item: "_Unroutable") -> None:

@@ -57,7 +57,7 @@ class LeaseLedger:
         return self._until.get(delivery_id, now) - now
 
     def drop(self, delivery_ids: Iterable[int]) -> None:
-        """Strike out deliveries whose settlement is written, or whose lease is another's by now."""
+        """Remove deliveries whose settlement is written, or whose lease is another's by now."""
         for delivery_id in delivery_ids:
             self._until.pop(delivery_id, None)
 
@@ -101,7 +101,7 @@ class LeaseLedger:
             await self.renew()
 
     async def renew(self) -> None:
-        """Lengthen every lease, and strike out those that another owner has by now."""
+        """Lengthen every lease, and remove those that another owner has by now."""
         held = list(self._until)
         for start in range(0, len(held), _RENEWED_AT_ONCE):
             part = held[start : start + _RENEWED_AT_ONCE]

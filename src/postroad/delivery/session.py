@@ -237,7 +237,7 @@ class Session(asyncio.Protocol):
     # -- ending --------------------------------------------------------------------------------------------------
 
     def quit(self) -> None:
-        """Take leave with QUIT where nothing is under way, else hang up; does not wait."""
+        """Send QUIT where nothing is under way, else hang up; does not wait."""
         if self._client.is_idle:
             self._client.quit()
             self._pump()
@@ -263,7 +263,7 @@ class Session(asyncio.Protocol):
         await asyncio.shield(self._closed)
 
     async def close(self) -> None:
-        """Take leave and wait until the connection is gone."""
+        """Send QUIT, or hang up, and wait until the connection is gone."""
         self.quit()
         await self.wait_closed()
 

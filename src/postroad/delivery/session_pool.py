@@ -38,7 +38,7 @@ class SessionPool:
         """How many connections are open: idle, at work and about to end."""
         return sum(not session.is_closed for session in self._known)
 
-    def welcome(self, session: Session) -> None:
+    def count_opened(self, session: Session) -> None:
         """Count a session that has just been opened."""
         self.opened += 1
         self._known.add(session)
@@ -53,7 +53,7 @@ class SessionPool:
         return None
 
     def put(self, session: Session) -> None:
-        """Keep a session whose batch has ended, or take leave of it where it is of no more use."""
+        """Keep a session whose batch has ended, or close it where it is of no more use."""
         if not session.is_usable or self._idle_s == 0 or self._max_idle == 0:
             self._dismiss(session)
             return
@@ -66,7 +66,7 @@ class SessionPool:
         session.on_end = self._forget
 
     async def close(self) -> None:
-        """Take leave of every session and wait until all are gone."""
+        """Close every session with QUIT and wait until all are gone."""
         for session in list(self._idle):
             self._expire(session)
         # A host has ``timeouts.quit_s`` to answer QUIT; then the session's own deadline ends it.

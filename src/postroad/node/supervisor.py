@@ -87,7 +87,7 @@ class Supervisor:
         try:
             await installation_keys(database, Path(self._settings.data_dir))
             await Accounts(database, now_ms).ensure_default()
-            await _bury_earlier_run(database, self._settings)
+            await _free_earlier_run(database, self._settings)
             async with asyncio.TaskGroup() as tasks:
                 self._start_workers(tasks, database, Path(metrics_dir.name))
                 if admin is not None:
@@ -105,7 +105,7 @@ class Supervisor:
             log.info("node_stopped")
 
     def _start_workers(self, tasks: asyncio.TaskGroup, database: Database, metrics_dir: Path) -> None:
-        async def bury(pid: int, incarnation: int) -> None:
+        async def free(pid: int, incarnation: int) -> None:
             forget_process(metrics_dir, pid)
             try:
                 freed = await database.release_owner(incarnation)
@@ -124,7 +124,7 @@ class Supervisor:
                 is_dev=self._is_dev,
                 is_checkpointer=slot == 0,
             )
-            worker = WorkerProcess(plan, bury)
+            worker = WorkerProcess(plan, free)
             self._plans.append(plan)
             self._workers.append(worker)
             tasks.create_task(worker.run(), name=f"worker-{slot}")
@@ -169,7 +169,7 @@ class Supervisor:
         log.info("configuration_read")
 
 
-async def _bury_earlier_run(database: Database, settings: Settings) -> None:
+async def _free_earlier_run(database: Database, settings: Settings) -> None:
     """Free what workers of an earlier run still hold: as the data folder is ours alone, they are dead."""
     for worker in await database.read(worker_rows.live, 0):
         if worker.node == node_name(settings):

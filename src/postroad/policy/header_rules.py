@@ -303,7 +303,7 @@ HEADER_RULES = (
     HeaderRule(
         IDENTIFIER_HEADER,
         "added; one that the client wrote is removed",
-        "a signed identifier of the message, by which a complaint is matched whose addresses were blotted out",
+        "a signed identifier of the message, by which a complaint is matched whose addresses were removed",
         _identifier,
     ),
     HeaderRule("every other field", "kept as it is", "what needs no change is not changed"),

@@ -67,7 +67,7 @@ class NoRoute(msgspec.Struct, frozen=True):
     text: str
     bounce_class: BounceClass
     is_loop: bool = False
-    """The best host is ourselves; a report of ours ends here in silence."""
+    """The best host is ourselves; a report of ours ends here, and nobody is told."""
 
 
 def next_hop(destination: str, rules: RoutingRules) -> NextHop:

@@ -21,7 +21,7 @@ import msgspec
 
 from postroad.storage import workers
 from postroad.storage.driver import connect
-from postroad.storage.driver_errors import in_our_words
+from postroad.storage.driver_errors import as_storage_errors
 from postroad.storage.errors import SchemaMismatch, StorageError
 from postroad.storage.location import PostgresServer, SqliteFile, locate
 from postroad.storage.migrate import SchemaState, migrate, run, schema_state
@@ -112,13 +112,13 @@ def _folder_beside(target: Path) -> Iterator[Path]:
 
 
 def _copy_sqlite(place: SqliteFile, target: Path) -> None:
-    with in_our_words(), contextlib.closing(connect(place.path)) as raw:
+    with as_storage_errors(), contextlib.closing(connect(place.path)) as raw:
         # One read transaction, beside which writing goes on.
         raw.execute("VACUUM INTO ?", (str(target),))
 
 
 async def _export(place: PostgresServer, folder: Path) -> dict[str, int]:
-    with in_our_words():
+    with as_storage_errors():
         connection = await asyncpg.connect(place.url)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -132,7 +132,7 @@ async def _export(place: PostgresServer, folder: Path) -> dict[str, int]:
 
 
 async def _import(place: PostgresServer, folder: Path, last_numbers: dict[str, int]) -> None:
-    with in_our_words():
+    with as_storage_errors():
         connection = await asyncpg.connect(place.url)
         try:
             async with connection.transaction():

@@ -37,7 +37,7 @@ class Unmeasured:
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's wish for due deliveries."""
+    """A worker's request for due deliveries."""
 
     pools: tuple[str, ...]
     owner: int

@@ -1,4 +1,4 @@
-"""What the drivers raise, in storage's own words."""
+"""What the drivers raise, turned into storage's own errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ _PASSING_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 
 
 @contextmanager
-def in_our_words() -> Iterator[None]:
+def as_storage_errors() -> Iterator[None]:
     """Turn a driver's error into Conflict, StorageUnavailable or StorageError, with the cause kept."""
     try:
         yield

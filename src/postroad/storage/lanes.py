@@ -17,7 +17,7 @@ class Visit(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """A wish to visit the lanes beyond ``after`` in order, ``visits`` rows at most."""
+    """A request to visit the lanes beyond ``after`` in order, ``visits`` rows at most."""
 
     after: int
     visits: int

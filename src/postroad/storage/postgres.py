@@ -26,7 +26,7 @@ from postroad.storage.database import (
     T,
     pools_made_due,
 )
-from postroad.storage.driver_errors import in_our_words
+from postroad.storage.driver_errors import as_storage_errors
 from postroad.storage.errors import StorageUnavailable
 from postroad.storage.gathering import Gathering
 from postroad.storage.lanes import LaneRounds
@@ -50,7 +50,7 @@ async def open_postgres(
     place: PostgresServer, clock: Clock, meter: BatchMeter, *, read_connections: int
 ) -> "PostgresDatabase":
     """Connect to the server."""
-    with in_our_words():
+    with as_storage_errors():
         pool = await asyncpg.create_pool(
             place.url,
             min_size=1,
@@ -87,21 +87,21 @@ class PostgresDatabase(Database):
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` in a read-only snapshot."""
         self._require_open()
-        with in_our_words():
+        with as_storage_errors():
             async with self._reader.connect() as connection:
                 return await connection.run_sync(lambda sync: fn(sync, *args, **kwargs))
 
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` in a transaction of its own."""
         self._require_open()
-        with in_our_words():
+        with as_storage_errors():
             async with self._engine.begin() as connection:
                 return await connection.run_sync(lambda sync: fn(sync, *args, **kwargs))
 
     async def accept(self, accepted: Accepted) -> None:
         """Store a message with all that belongs to it, then tell the other nodes."""
         self._require_open()
-        with in_our_words():
+        with as_storage_errors():
             await self._accepts.submit(accepted)
         if pools := pools_made_due((accepted,)):
             self._notify_soon(pools)
@@ -109,7 +109,7 @@ class PostgresDatabase(Database):
     async def claim(self, claim: Claim) -> list[Delivery]:
         """Lease due deliveries; an empty queue costs one statement."""
         self._require_open()
-        with in_our_words():
+        with as_storage_errors():
             async with self._acquire() as raw:
                 if not await hot_postgres.is_anything_due(raw, claim):
                     return []
@@ -119,7 +119,7 @@ class PostgresDatabase(Database):
     async def settle(self, settlements: Sequence[Settlement], reports: Mapping[int, Accepted]) -> frozenset[int]:
         """Record what attempts came to."""
         self._require_open()
-        with in_our_words():
+        with as_storage_errors():
             result: frozenset[int] = await self._settles.submit(SettleRequest(settlements, reports))
         if pools := pools_made_due(reports[identifier] for identifier in result & reports.keys()):
             self._notify_soon(pools)
@@ -128,35 +128,35 @@ class PostgresDatabase(Database):
     async def renew(self, owner: int, delivery_ids: Sequence[int], until: int) -> frozenset[int]:
         """Lengthen leases."""
         self._require_open()
-        with in_our_words():
+        with as_storage_errors():
             async with self._transaction() as raw:
                 return await hot_postgres.renew(raw, owner, delivery_ids, until)
 
     async def release(self, owner: int, delivery_ids: Sequence[int], due_at: int | None) -> None:
         """Give leases back."""
         self._require_open()
-        with in_our_words():
+        with as_storage_errors():
             async with self._transaction() as raw:
                 await hot_postgres.release(raw, owner, delivery_ids, due_at)
 
     async def release_owner(self, owner: int) -> int:
         """Free what a dead incarnation held."""
         self._require_open()
-        with in_our_words():
+        with as_storage_errors():
             async with self._transaction() as raw:
                 return await hot_postgres.release_owner(raw, owner)
 
     async def append_events(self, events: Sequence[Event]) -> None:
         """Write events that stand alone."""
         self._require_open()
-        with in_our_words():
+        with as_storage_errors():
             await self._event_appends.submit(events)
 
     async def listen(self, callback: DueListener) -> None:
         """Call ``callback`` when any node stores due deliveries, until cancelled; connects again when cut off."""
         while True:
             try:
-                with in_our_words():
+                with as_storage_errors():
                     await self._listen_once(callback)
             except StorageUnavailable as error:
                 log.warning("listening_interrupted", error=str(error))

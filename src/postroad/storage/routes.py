@@ -12,7 +12,7 @@ from postroad.storage.secrets import Vault
 
 
 class StoredRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """How a destination is reached by the operator's word instead of DNS."""
+    """How a destination is reached that the operator routes, instead of by its MX records."""
 
     id: int = 0
     destination: str

@@ -14,7 +14,7 @@ from postroad.model.outcome import Settlement
 from postroad.storage import driver, hot_sqlite
 from postroad.storage.checkpointer import Checkpointer
 from postroad.storage.database import BatchMeter, Claim, Clock, Database, P, SettleRequest, T
-from postroad.storage.driver_errors import in_our_words
+from postroad.storage.driver_errors import as_storage_errors
 from postroad.storage.errors import StorageError, StorageUnavailable
 from postroad.storage.lanes import LaneRounds
 from postroad.storage.location import SqliteFile
@@ -116,7 +116,7 @@ class SqliteDatabase(Database):
     async def _in_reader(self, work: Callable[[Connection], T]) -> T:
         if self._is_closed:
             raise StorageUnavailable("the database has been closed")
-        with in_our_words():
+        with as_storage_errors():
             return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
@@ -126,7 +126,7 @@ class SqliteDatabase(Database):
     async def _submit(self, operation: Operation, payload: Any) -> Any:
         if not self._is_writable:
             raise StorageError(ONE_WRITER)
-        with in_our_words():
+        with as_storage_errors():
             return await self._writer.submit(operation, payload)
 
     def _write(self, batch: Sequence[Callable[[], Any]]) -> Sequence[Any]:
