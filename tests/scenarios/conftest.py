@@ -40,7 +40,11 @@ def postgres_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with (
         postgres_database() as server,
         running_world(
-            tmp_path_factory.mktemp("postgres-world"), zones=ZONES, settings=SETTINGS, database_url=server.url
+            tmp_path_factory.mktemp("postgres-world"),
+            zones=ZONES,
+            settings=SETTINGS,
+            database_url=server.url,
+            workers=2,
         ) as running,
     ):
         yield running

@@ -13,7 +13,7 @@ from postroad.model.event import EventType
 from postroad.storage.migrate import run
 from tests.peers.postgres import postgres_database
 from tests.scenarios.product import DOMAIN, Product
-from tests.scenarios.world import World, destination, last_event, letter, only_delivery
+from tests.scenarios.world import World, destination, last_event, letter, only_delivery, prepare
 
 pytestmark = pytest.mark.peer("nsd")
 
@@ -71,8 +71,7 @@ def _empty_database(world: World) -> Iterator[str]:
 def prepared(world: World, directory: Path) -> Product:
     """Return a node with a schema and a key of its own."""
     product = beside(world, directory).product
-    product.run("migrate")
-    product.run("domain", "add", DOMAIN)
+    prepare(product)
     return product
 
 
