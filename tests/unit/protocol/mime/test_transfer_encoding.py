@@ -1,0 +1,40 @@
+"""Transfer encodings with CRLF line ends: decoded by the standard library, and back."""
+
+import base64
+import quopri
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroad.protocol.mime import transfer_encoding
+
+LINES = st.lists(st.binary(max_size=120).map(lambda line: line.translate(None, b"\r\n")), max_size=6)
+
+
+@given(LINES)
+def test_quoted_printable_keeps_the_lines_and_reads_back(lines: list[bytes]) -> None:
+    text = b"\r\n".join(lines)
+
+    encoded = transfer_encoding.quoted_printable(text)
+
+    assert transfer_encoding.decode_quoted_printable(encoded) == text
+    assert quopri.decodestring(encoded) == text
+    assert encoded.isascii()
+    assert all(len(line) <= 76 for line in encoded.split(b"\r\n"))
+    assert b"\n" not in encoded.replace(b"\r\n", b"")
+
+
+@given(st.binary(max_size=300))
+def test_base64_has_short_lines_and_reads_back(octets: bytes) -> None:
+    encoded = transfer_encoding.base64(octets)
+
+    assert transfer_encoding.decode_base64(encoded) == octets
+    assert base64.b64decode(encoded) == octets
+    assert all(len(line) <= 76 for line in encoded.split(b"\r\n"))
+
+
+def test_characters_outside_the_alphabet_are_passed_over_and_wrong_padding_is_not() -> None:
+    assert transfer_encoding.decode_base64(b"AA*A\r\nA=\x00") == b"\0\0\0"
+    with pytest.raises(ValueError, match="padding"):
+        transfer_encoding.decode_base64(b"AAA")
