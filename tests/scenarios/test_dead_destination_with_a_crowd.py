@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from postroad.model.delivery import Delivery, lane_of
+from postroad.model.event import EventType
 from postroad.model.ids import IdSource
 from postroad.model.message import Accepted, Message
 from postroad.net.clock import now_ms
@@ -36,11 +37,14 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 async def test_a_single_message_leaves_within_a_second(crowded: World) -> None:
+    began = now_ms()
     async with crowded.database() as database:
         await _crowd(database, destination(DEAD))
     async with crowded.receiver(ALIVE) as host:
         took = [await asyncio.to_thread(_seconds_to_arrive, crowded, host.messages, count) for count in range(1, 6)]
 
+    # The crowd has been at the dead host's door meanwhile.
+    assert await crowded.events_since(began, EventType.DEFERRED)
     assert sorted(took)[2] < 1.0, took
     assert max(took) < 3.0, took
 
