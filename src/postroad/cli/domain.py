@@ -3,7 +3,7 @@
 import contextlib
 import difflib
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import click
@@ -123,9 +123,7 @@ async def verify(invocation: Invocation, database: Database, name: str) -> None:
 @with_database
 async def approve(invocation: Invocation, database: Database, name: str) -> None:
     """Let a domain that waits for the operator be verified."""
-    async with _services(invocation, database) as services:
-        changed = await services.registration.approve(name)
-    answer(invocation, _document(changed, await _account_of(database, changed)), f"{changed.name} is approved.")
+    await _move(invocation, database, name, Registration.approve, "approved")
 
 
 @domain.command()
@@ -133,9 +131,7 @@ async def approve(invocation: Invocation, database: Database, name: str) -> None
 @with_database
 async def reject(invocation: Invocation, database: Database, name: str) -> None:
     """Refuse a domain that waits for the operator."""
-    async with _services(invocation, database) as services:
-        changed = await services.registration.reject(name)
-    answer(invocation, _document(changed, await _account_of(database, changed)), f"{changed.name} is rejected.")
+    await _move(invocation, database, name, Registration.reject, "rejected")
 
 
 @domain.command()
@@ -143,9 +139,7 @@ async def reject(invocation: Invocation, database: Database, name: str) -> None:
 @with_database
 async def disable(invocation: Invocation, database: Database, name: str) -> None:
     """Stop a domain's mail, within a second; what it has in the queue still leaves."""
-    async with _services(invocation, database) as services:
-        changed = await services.registration.disable(name)
-    answer(invocation, _document(changed, await _account_of(database, changed)), f"{changed.name} is disabled.")
+    await _move(invocation, database, name, Registration.disable, "disabled")
 
 
 @domain.command()
@@ -153,10 +147,20 @@ async def disable(invocation: Invocation, database: Database, name: str) -> None
 @with_database
 async def enable(invocation: Invocation, database: Database, name: str) -> None:
     """Let a disabled domain go on: it sends again once its records have been verified."""
+    await _move(invocation, database, name, Registration.enable, "enabled")
+
+
+async def _move(
+    invocation: Invocation,
+    database: Database,
+    name: str,
+    move: Callable[[Registration, str], Awaitable[SendingDomain]],
+    past: str,
+) -> None:
     async with _services(invocation, database) as services:
-        changed = await services.registration.enable(name)
-    document = _document(changed, await _account_of(database, changed))
-    answer(invocation, document, f"{changed.name} is enabled and {_standing(changed)}.")
+        moved = await move(services.registration, name)
+    text = f"{moved.name} is {past}" + ("." if past == moved.state.value else f", and {moved.state.value}.")
+    answer(invocation, _document(moved, await _account_of(database, moved)), text)
 
 
 @domain.command("set")
