@@ -57,10 +57,10 @@ class Supervisor:
         self._reload = reload
         self._when_serving = when_serving
         self._workers: list[WorkerProcess] = []
-        self._plans: list[Plan] = []
         self._sockets: list[SlotSockets] = []
         """Kept open here across a worker's restarts, so that no waiting client is reset."""
         self._stopped = asyncio.Event()
+        self._settings_changed = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; returns after everything has stopped.
@@ -93,9 +93,10 @@ class Supervisor:
                 if admin is not None:
                     await admin.start()
                 self._listen_to_signals()
-                announcing = tasks.create_task(self._announce())
+                beside = [tasks.create_task(work) for work in (self._announce(), self._keep_workers_current())]
                 await self._stopped.wait()
-                announcing.cancel()
+                for task in beside:
+                    task.cancel()
                 await asyncio.gather(*(worker.stop(_GRACE_S) for worker in self._workers))
         finally:
             if admin is not None:
@@ -125,7 +126,6 @@ class Supervisor:
                 is_checkpointer=slot == 0,
             )
             worker = WorkerProcess(plan, free)
-            self._plans.append(plan)
             self._workers.append(worker)
             tasks.create_task(worker.run(), name=f"worker-{slot}")
 
@@ -163,10 +163,16 @@ class Supervisor:
                 settings, database=self._settings.database, data_dir=self._settings.data_dir
             )
         self._settings = settings
-        self._plans = [msgspec.structs.replace(plan, settings=settings) for plan in self._plans]
-        for worker, plan in zip(self._workers, self._plans, strict=True):
-            worker.replace(plan)
+        self._settings_changed.set()
         log.info("configuration_read")
+
+    async def _keep_workers_current(self) -> None:
+        """Have the workers go over to changed settings one after another, so that the others serve meanwhile."""
+        while True:
+            await self._settings_changed.wait()
+            self._settings_changed.clear()
+            for worker in self._workers:
+                await worker.go_over_to(self._settings)
 
 
 async def _free_earlier_run(database: Database, settings: Settings) -> None:

@@ -7,8 +7,10 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import structlog
 
+from postroad.config import Settings
 from postroad.node.channel import Beat, Channel, Plan, Ready, Reload, Why, WhyAsked
 
 log = structlog.get_logger()
@@ -18,6 +20,8 @@ _LONGEST_PAUSE_S = 30.0
 _STEADY_AFTER_S = 60.0
 """A worker that lived this long is started again at once."""
 _SILENT_AFTER_S = 15.0
+_SUCCESSOR_S = 90.0
+"""Longer than a worker's graceful end and its successor's start together."""
 
 
 class WorkerProcess:
@@ -32,7 +36,7 @@ class WorkerProcess:
         self._ready: Ready | None = None
         self._beat_at = 0.0
         self.served = asyncio.Event()
-        """Set once the worker has said for the first time that it serves."""
+        """Set while the worker's last word on the matter is that it serves."""
         self._is_stopping = False
         self._answers: dict[int, asyncio.Future[str | None]] = {}
 
@@ -130,10 +134,15 @@ class WorkerProcess:
         if self._channel is not None:
             self._channel.say(Reload())
 
-    def replace(self, plan: Plan) -> None:
-        """Go over to a new plan: the worker ends gracefully and its successor starts with the new settings."""
-        self._plan = plan
+    async def go_over_to(self, settings: Settings) -> None:
+        """Have the worker end gracefully and wait until its successor serves with other settings, or is overdue."""
+        self._plan = msgspec.structs.replace(self._plan, settings=settings)
+        self.served.clear()
         self._signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self.served.wait(), _SUCCESSOR_S)
+        except TimeoutError:
+            log.warning("worker_overdue", slot=self._plan.slot, after_s=_SUCCESSOR_S)
 
     async def stop(self, grace_s: float) -> None:
         """End the worker: it finishes what is in flight; after ``grace_s`` seconds it is killed."""
