@@ -58,7 +58,7 @@ async def test_the_message_arrives_signed_and_byte_for_byte_the_same(routed: Wor
     assert b"Message-ID: <own@id.example>\n" in arrived
 
     delivered = last_event(story, EventType.DELIVERED).data
-    assert delivered["address"] == LOOPBACK
+    assert delivered["host_address"] == LOOPBACK
     assert delivered["tls"]["version"] == "TLSv1.3"
     assert delivered["selectors"] == [f"postroad1._domainkey.{DOMAIN}"]
     assert re.match(r"250 2\.0\.0 Ok: queued as \w+", delivered["reply"])

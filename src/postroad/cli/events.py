@@ -102,7 +102,7 @@ def event_sentence(event: Event) -> str:
 def _attempt_words(data: dict[str, Any]) -> Iterator[str]:
     yield f"attempt {data['attempt']}"
     if data.get("host"):
-        address = "" if data.get("address") in (None, data["host"]) else f" [{data['address']}]"
+        address = "" if data.get("host_address") in (None, data["host"]) else f" [{data['host_address']}]"
         tls = f" over {data['tls']['version']}" if data.get("tls") else " in the clear"
         yield f"{data['host']}{address}{tls}"
     yield str(data["reply"])

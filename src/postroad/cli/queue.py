@@ -83,8 +83,8 @@ async def show(invocation: Invocation, database: Database, delivery_id: int) -> 
         refuse(f"There is no delivery {text_of(delivery_id)}.")
     now, limit = now_ms(), None
     data = why.last_event.data if why.last_event is not None else {}
-    if data.get("site") and data.get("egress"):
-        limit = await database.read(site_limits.get, data["egress"], data["site"])
+    if data.get("site") and data.get("egress_source"):
+        limit = await database.read(site_limits.get, data["egress_source"], data["site"])
     settings = invocation.settings
     live = await database.read(workers.live, now - settings.retention.worker_silence_s * 1000)
     owner = owner_of(why.delivery, live)

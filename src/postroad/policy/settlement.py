@@ -164,10 +164,10 @@ def _event_data(delivery: Delivery, outcome: Outcome, attempts: int, maybe_deliv
     optional = {
         "code": facts.code,
         "enhanced_status": facts.enhanced_status,
-        "egress": facts.egress_source,
+        "egress_source": facts.egress_source,
         "site": facts.site,
         "host": facts.host,
-        "address": facts.host_address,
+        "host_address": facts.host_address,
         "tls": _tls_data(facts.tls) if facts.tls is not None else None,
         "selectors": facts.selectors,
         "notes": facts.notes,

@@ -16,7 +16,7 @@ def test_an_attempt_is_told_with_host_tls_and_the_full_reply() -> None:
         EventType.DELIVERED,
         attempt=2,
         host="mx.example.net",
-        address="192.0.2.1",
+        host_address="192.0.2.1",
         tls={"version": "TLSv1.3"},
         reply="250 2.0.0 queued\nas 42",
     )

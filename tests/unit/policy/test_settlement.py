@@ -109,10 +109,10 @@ def test_the_event_tells_the_whole_attempt() -> None:
         "enhanced_status": "4.2.0",
         "queued_ms": 4800,
         "duration_ms": 200,
-        "egress": "main",
+        "egress_source": "main",
         "site": "mx.test",
         "host": "mx.test",
-        "address": "192.0.2.1",
+        "host_address": "192.0.2.1",
         "tls": {
             "version": "TLSv1.3",
             "cipher": "TLS_AES_256_GCM_SHA384",
