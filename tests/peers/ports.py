@@ -1,20 +1,25 @@
 """Free loopback ports, and waiting until something listens on one."""
 
+import fcntl
+import itertools
+import os
+import random
 import socket
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
+# Below the ports that systems give to outgoing connections, one of which might otherwise take a port handed out here.
+_RANGE = range(10_000, 30_000)
+_candidates = itertools.cycle(random.Random(os.getpid()).sample(_RANGE, len(_RANGE)))
+
 
 def free_ports(count: int) -> list[int]:
-    """Return so many different ports that nothing listens on at the moment."""
-    sockets = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
-    try:
-        return [listener.getsockname()[1] for listener in sockets]
-    finally:
-        for listener in sockets:
-            listener.close()
+    """Return so many different ports that nothing listens on, and that no other test process is given."""
+    return [next(port for port in _candidates if _is_ours(port) and _is_free(port)) for _ in range(count)]
 
 
 def free_port() -> int:
@@ -46,6 +51,28 @@ def stop(process: subprocess.Popen[bytes], timeout_s: float = 10) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(timeout_s)
+
+
+def _is_ours(port: int) -> bool:
+    folder = Path(tempfile.gettempdir(), f"postroad-test-ports-{os.getuid()}")
+    folder.mkdir(exist_ok=True)
+    # Never closed: the lock, and with it the port, belongs to this process for as long as it runs.
+    lock = os.open(folder / str(port), os.O_CREAT | os.O_WRONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    return True
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server((LOOPBACK, port)), socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+            datagrams.bind((LOOPBACK, port))
+    except OSError:
+        return False
+    return True
 
 
 def _answers(place: int | str) -> bool:

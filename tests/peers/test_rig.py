@@ -35,6 +35,20 @@ def test_a_peer_that_is_not_installed_is_named_with_its_package(monkeypatch: pyt
     assert why_missing("opendkim-testmsg") == "opendkim-testmsg is not installed (Debian package opendkim-tools)"
 
 
+def test_a_port_is_given_to_one_process_only() -> None:
+    mine, free = ports.free_ports(2)
+    code = (
+        "import itertools, sys; from tests.peers import ports; "
+        "ports._candidates = itertools.cycle(map(int, sys.argv[1:])); print(ports.free_port())"
+    )
+    also_free = next(port for port in range(30_000, 31_000) if ports._is_free(port))
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(mine), str(free), str(also_free)], capture_output=True, text=True, check=True
+    )
+
+    assert int(ran.stdout) == also_free
+
+
 @pytest.mark.parametrize(("ci", "outcome"), [("", "1 skipped"), ("true", "1 error")])
 def test_a_missing_peer_skips_a_test_and_fails_it_in_ci(tmp_path: Path, ci: str, outcome: str) -> None:
     (tmp_path / "conftest.py").write_text(

@@ -9,7 +9,7 @@ import pytest
 from tests.peers.postgres import postgres_database
 from tests.scenarios.ledger import Ledger
 
-LOAD_S = float(os.environ.get("POSTROAD_CRASH_SECONDS", "8"))
+LOAD_S = float(os.environ.get("POSTROAD_CRASH_SECONDS", "5"))
 """How long mail is submitted while things are killed; ``make crash`` says longer."""
 SETTLE_S = 100.0
 """The worst case: a node that was killed whole leaves leases behind that end when its workers have long been silent."""

@@ -9,6 +9,7 @@ import pytest
 from tests.scenarios.crash import LOAD_S, SETTLE_S, assert_promises_kept, database, on_each_engine
 from tests.scenarios.ledger import Ledger, Recorder, Submitter
 from tests.scenarios.product import PASSWORD, USERNAME, Product
+from tests.scenarios.world import prepare
 
 EVERY_S = 2.5
 KILLS_AT_LEAST = 2
@@ -21,7 +22,7 @@ async def test_no_accepted_message_is_lost_and_repeats_are_explained(engine: str
     with database(engine) as url:
         async with Recorder(ledger) as recorder:
             node = Product(tmp_path / "node", smarthost_port=recorder.port, database_url=url)
-            await asyncio.to_thread(node.prepare)
+            await asyncio.to_thread(prepare, node)
             await asyncio.to_thread(node.start)
             try:
                 async with Submitter(ledger, [node.submission_port], USERNAME, PASSWORD):

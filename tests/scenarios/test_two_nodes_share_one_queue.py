@@ -8,6 +8,7 @@ import pytest
 from tests.scenarios.crash import LOAD_S, SETTLE_S, assert_promises_kept, database
 from tests.scenarios.ledger import Ledger, Recorder, Submitter
 from tests.scenarios.product import PASSWORD, USERNAME, Product
+from tests.scenarios.world import prepare
 
 
 def node_named(name: str, folder: Path, smarthost_port: int, database_url: str) -> Product:
@@ -28,7 +29,7 @@ async def test_each_message_is_delivered_once_and_both_nodes_deliver(tmp_path: P
         async with Recorder(ledger) as recorder:
             one = node_named("one", tmp_path, recorder.port, url)
             other = node_named("other", tmp_path, recorder.port, url)
-            await asyncio.to_thread(one.prepare)
+            await asyncio.to_thread(prepare, one)
             other.join(one)
             try:
                 await asyncio.to_thread(one.start)
@@ -53,7 +54,7 @@ async def test_a_node_delivers_what_the_other_one_accepted_before_it_stopped(tmp
         async with Recorder(ledger) as recorder:
             one = node_named("one", tmp_path, recorder.port, url)
             other = node_named("other", tmp_path, recorder.port, url)
-            await asyncio.to_thread(one.prepare)
+            await asyncio.to_thread(prepare, one)
             other.join(one)
             try:
                 await asyncio.to_thread(one.start)
