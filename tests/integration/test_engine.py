@@ -27,8 +27,8 @@ from postroad.policy.identifier import LENGTH
 from postroad.protocol.dkim.key import SigningKey
 from postroad.queue.scheduler import WaitReason
 from postroad.rendering.return_path import read_return_path
+from postroad.storage import deliveries, site_limits, workers
 from postroad.storage import messages as message_rows
-from postroad.storage import site_limits, workers
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
@@ -169,6 +169,7 @@ class Rig:
         self.database = database
         self.finder, self.domains, self.meter = Finder(), Domains(), Meter()
         self.ids = IdSource(number)
+        self.clock_is_ahead_by = 0
         self.agents: list[FakeAgent] = []
         terms = understand(settings, frozenset({"us.test"}), frozenset())
         around = Surroundings(
@@ -176,7 +177,7 @@ class Rig:
             finder=self.finder,
             domains=self.domains,
             meter=self.meter,
-            givens=Givens(now_ms, self.ids.next, random.Random(1).random),
+            givens=Givens(lambda: now_ms() + self.clock_is_ahead_by, self.ids.next, random.Random(1).random),
             shuffle=random.Random(1).shuffle,
             make_agent=self._make_agent,
             owner=OWNER * number,
@@ -588,6 +589,42 @@ async def test_leases_are_renewed(rig: Rig) -> None:
     assert after is not None
     assert after.until > before.until
     rig.agent.hold.set()
+
+
+async def test_a_clock_put_forward_repeats_nothing(database: Database) -> None:
+    rig = Rig(database, make_settings(batch=1, first_sessions=1))
+    await rig.start()
+    rig.agent.hold.clear()
+    accepted = await rig.accept("a@dest.test", "b@dest.test", "c@dest.test")
+    await until(lambda: _is(rig.agent.working == 1 and rig.engine.held == 3))
+    rig.clock_is_ahead_by = 2 * HOUR
+    await asyncio.sleep(0.3)
+    rig.agent.hold.set()
+    await rig.becomes(accepted, *[DeliveryState.DELIVERED] * 3)
+    assert sorted(one.recipient for one in rig.agent.sent) == ["a@dest.test", "b@dest.test", "c@dest.test"]
+    assert not any(row.maybe_delivered for row in await rig.rows(accepted))
+    await rig.stop()
+
+
+async def test_what_others_freed_and_is_claimed_again_while_it_waits_is_sent_once(database: Database) -> None:
+    rig = Rig(database, make_settings(batch=1, first_sessions=1))
+    await rig.start()
+    rig.agent.hold.clear()
+    accepted = await rig.accept("a@dest.test", "b@dest.test")
+    await until(lambda: _is(rig.agent.working == 1 and rig.engine.held == 2))
+    waiting = next(iter(rig.engine._parts.scheduler._key_of))
+    await rig.database.release(OWNER, [waiting], None)
+    await asyncio.sleep(0.3)
+    rig.agent.hold.set()
+    await until(lambda: _is(len(rig.agent.sent) == 1))
+    await rig.database.write(deliveries.retry_now, deliveries.Selector(), steering(rig), 10)
+    await rig.becomes(accepted, *[DeliveryState.DELIVERED] * 2)
+    assert sorted(one.recipient for one in rig.agent.sent) == ["a@dest.test", "b@dest.test"]
+    await rig.stop()
+
+
+def steering(rig: Rig) -> deliveries.Steering:
+    return deliveries.Steering(by="test", now=now_ms(), new_id=lambda partition: rig.ids.next(now_ms(), partition))
 
 
 async def test_nothing_begins_with_less_lease_than_a_transfer_may_take(rig: Rig) -> None:

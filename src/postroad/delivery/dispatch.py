@@ -153,8 +153,8 @@ class Dispatcher:
     def _keep_safely_leased(self, work: "_Work") -> None:
         """Leave out what another worker may hold before a transfer would be over."""
         now = self._givens.clock()
-        for delivery_id in list(work.open):
-            if delivery_id not in self._ledger:
+        for delivery_id, delivery in list(work.open.items()):
+            if not self._ledger.holds(delivery):
                 del work.open[delivery_id]
             elif self._ledger.left_ms(delivery_id, now) < self._transfer_ms:
                 del work.open[delivery_id]

@@ -164,6 +164,9 @@ class Intake:
         if limit <= 0 or self._is_stopping:
             return False
         now = self._givens.clock()
+        if self._ledger.is_overdue(now):
+            # A claim frees what has run out. After a jump of the clock that would be our own leases, all at once.
+            await self._ledger.renew()
         claim = Claim(
             pools=tuple(self._router.pools),
             owner=self._ledger.owner,
@@ -222,6 +225,9 @@ class Intake:
                 self._ledger.give_back([delivery.id], now + _WHILE_OTHERS_OWN_MS)
             case Refusal.LOT_FULL | Refusal.READY_SET_FULL:
                 self._is_crowded = True
+                self._ledger.give_back([delivery.id], now + _WHILE_FULL_MS)
+            case Refusal.READY_ALREADY:
+                # The copy that waits has lost its lease and will not be sent.
                 self._ledger.give_back([delivery.id], now + _WHILE_FULL_MS)
         return False
 

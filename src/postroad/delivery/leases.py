@@ -8,9 +8,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 
+import msgspec
 import structlog
 
-from postroad.model.delivery import Delivery
+from postroad.model.delivery import Delivery, Lease
+from postroad.model.outcome import Settlement
 from postroad.net.clock import Clock
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
@@ -30,16 +32,16 @@ class LeaseLedger:
         self.lease_ms = lease_s * 1000
         self._database = database
         self._clock = clock
-        self._until: dict[int, int] = {}
+        self._leases: dict[int, Lease] = {}
         self._returns: defaultdict[int | None, list[int]] = defaultdict(list)
         self._something_to_return = asyncio.Event()
         self._turn = asyncio.Lock()
 
     def __len__(self) -> int:
-        return len(self._until)
+        return len(self._leases)
 
     def __contains__(self, delivery_id: int) -> bool:
-        return delivery_id in self._until
+        return delivery_id in self._leases
 
     def new_end(self, now: int) -> int:
         """Return when a lease taken now ends."""
@@ -50,16 +52,34 @@ class LeaseLedger:
         for delivery in deliveries:
             if delivery.lease is None:
                 raise ValueError(f"delivery {delivery.id} is not leased")
-            self._until[delivery.id] = delivery.lease.until
+            self._leases[delivery.id] = delivery.lease
+
+    def holds(self, delivery: Delivery) -> bool:
+        """Whether a delivery is held under the very lease it came with; a later one would be of another claim."""
+        lease = self._leases.get(delivery.id)
+        return lease is not None and delivery.lease is not None and lease.epoch == delivery.lease.epoch
 
     def left_ms(self, delivery_id: int, now: int) -> int:
         """Return how long a lease still lasts; nothing for one that is not held."""
-        return self._until.get(delivery_id, now) - now
+        lease = self._leases.get(delivery_id)
+        return 0 if lease is None else lease.until - now
+
+    def is_overdue(self, now: int) -> bool:
+        """Whether the lease that is held longest has ended: renewals failed, or the clock was put forward."""
+        longest_held = next(iter(self._leases.values()), None)
+        return longest_held is not None and longest_held.until <= now
 
     def drop(self, delivery_ids: Iterable[int]) -> None:
-        """Remove deliveries whose settlement is written, or whose lease is another's by now."""
+        """Strike out deliveries whose lease is back in the table."""
         for delivery_id in delivery_ids:
-            self._until.pop(delivery_id, None)
+            self._leases.pop(delivery_id, None)
+
+    def drop_settled(self, settlements: Iterable[Settlement]) -> None:
+        """Strike out what was settled under the lease it is held by, whether that had any effect or not."""
+        for settlement in settlements:
+            lease = self._leases.get(settlement.delivery_id)
+            if lease is not None and lease.epoch == settlement.epoch:
+                del self._leases[settlement.delivery_id]
 
     def give_back(self, delivery_ids: Iterable[int], due_at: int | None) -> None:
         """Have leases put back into the table without an attempt; null keeps the due time."""
@@ -102,7 +122,7 @@ class LeaseLedger:
 
     async def renew(self) -> None:
         """Lengthen every lease, and remove those that another owner has by now."""
-        held = list(self._until)
+        held = list(self._leases)
         for start in range(0, len(held), _RENEWED_AT_ONCE):
             part = held[start : start + _RENEWED_AT_ONCE]
             until = self.new_end(self._clock())
@@ -116,12 +136,13 @@ class LeaseLedger:
     def _note_renewal(self, asked: list[int], still_ours: frozenset[int], until: int) -> None:
         lost = 0
         for delivery_id in asked:
-            if delivery_id not in self._until:
+            lease = self._leases.get(delivery_id)
+            if lease is None:
                 continue  # Settled while the renewal was under way.
             if delivery_id in still_ours:
-                self._until[delivery_id] = until
+                self._leases[delivery_id] = msgspec.structs.replace(lease, until=until)
             else:
-                del self._until[delivery_id]
+                del self._leases[delivery_id]
                 lost += 1
         if lost:
             log.warning("leases_lost", leases=lost)

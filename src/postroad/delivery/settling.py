@@ -111,7 +111,7 @@ class SettlementWriter:
         self._pause_s = 0.0
         if len(settled) < len(batch):
             log.warning("settlements_void", settlements=len(batch) - len(settled))
-        self._ledger.drop([settlement.delivery_id for settlement in settlements])
+        self._ledger.drop_settled(settlements)
         return True
 
 

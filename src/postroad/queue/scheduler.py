@@ -67,6 +67,8 @@ class Refusal(enum.Enum):
     LOT_FULL = "lot-full"
     SITE_PAUSED = "site-paused"
     NO_SHARE = "no-share"
+    READY_ALREADY = "ready-already"
+    """It waits there since an earlier claim, whose lease has ended."""
 
 
 class WaitReason(enum.Enum):
@@ -154,11 +156,11 @@ class Scheduler:
 
     def add(self, key: LotKey, delivery: Delivery, now: int) -> Refusal | None:
         """Put a delivery into the ready queue of its lot, or say why it cannot wait there."""
+        if delivery.id in self._key_of:
+            return Refusal.READY_ALREADY
         refusal = self.refusal(key, now)
         if refusal is not None:
             return refusal
-        if delivery.id in self._key_of:
-            raise ValueError(f"delivery {delivery.id} is in the ready set already")
         lot = self._lot(key, now)
         lot.queue.add(delivery)
         self._key_of[delivery.id] = key

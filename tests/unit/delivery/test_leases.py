@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from postroad.delivery.leases import LeaseLedger
+from postroad.model.delivery import DeliveryState, Lease
+from postroad.model.outcome import Settlement
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageUnavailable
 from tests.unit.queue.deliveries import make_delivery
@@ -51,8 +54,6 @@ def test_what_is_taken_is_held_until_its_lease_ends(ledger: LeaseLedger) -> None
 
 
 def test_only_leased_deliveries_can_be_taken(ledger: LeaseLedger) -> None:
-    import msgspec
-
     with pytest.raises(ValueError, match="not leased"):
         ledger.take([msgspec.structs.replace(make_delivery(4), lease=None)])
 
@@ -92,3 +93,35 @@ async def test_what_was_settled_during_a_renewal_is_not_taken_up_again(ledger: L
     table.renew = settle_meanwhile  # type: ignore[method-assign, assignment]
     await ledger.renew()
     assert (len(ledger), 2 in ledger) == (2, False)
+
+
+def test_a_delivery_is_held_under_the_lease_of_its_last_claim_only(ledger: LeaseLedger) -> None:
+    earlier = make_delivery(1)
+    later = msgspec.structs.replace(earlier, lease=Lease(owner=1, epoch=2, until=2_000_000))
+    ledger.take([later])
+    assert (ledger.holds(earlier), ledger.holds(later)) == (False, True)
+    ledger.drop_settled([settlement_under(1)])
+    assert 1 in ledger
+    ledger.drop_settled([settlement_under(2)])
+    assert 1 not in ledger
+
+
+def test_leases_are_overdue_once_the_longest_held_has_ended(ledger: LeaseLedger) -> None:
+    assert (ledger.is_overdue(999_999), ledger.is_overdue(1_000_000)) == (False, True)
+    ledger.drop([1, 2, 3])
+    assert not ledger.is_overdue(2_000_000)
+
+
+def settlement_under(epoch: int) -> Settlement:
+    return Settlement(
+        delivery_id=1,
+        message_id=1,
+        owner=1,
+        epoch=epoch,
+        state=DeliveryState.DELIVERED,
+        due_at=0,
+        attempts=1,
+        last_reply="",
+        maybe_delivered=False,
+        events=(),
+    )

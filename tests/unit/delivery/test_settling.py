@@ -96,7 +96,7 @@ async def test_one_bad_settlement_holds_up_nobody_else(
     for _ in range(60):
         await writer.write_batch()
     assert table.written == set(range(40)) - {7}
-    assert (len(writer), list(ledger._until)) == (1, [7])
+    assert (len(writer), list(ledger._leases)) == (1, [7])
     table.bad = set()
     await writer.flush()
     assert len(ledger) == 0
