@@ -86,9 +86,11 @@ class Channel:
 
     async def _line(self) -> bytes:
         try:
-            return await self._reader.readline()
+            line = await self._reader.readline()
         except ConnectionError:
             return b""
+        # A peer that was killed may have got half a word out.
+        return line if line.endswith(b"\n") else b""
 
     def close(self) -> None:
         """Close this end."""

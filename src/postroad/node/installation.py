@@ -1,5 +1,6 @@
 """What a node finds out and sets right before it serves: its folder, its schema, how many workers it may have."""
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -17,6 +18,8 @@ log = structlog.get_logger()
 
 _MOST_SQLITE_WORKERS = 4
 """With SQLite the workers take turns at writing; more of them only wait."""
+_PRESENCE = "workers.lock"
+_LOOK_AGAIN_S = 0.1
 
 
 @contextlib.contextmanager
@@ -31,6 +34,30 @@ def sole_use(data_dir: Path) -> Iterator[None]:
                 f"data_dir: another Postroad runs in {data_dir}; stop it or name another folder"
             ) from error
         yield
+
+
+@contextlib.contextmanager
+def presence_of_worker(data_dir: Path) -> Iterator[None]:
+    """Show for the length of the block, or the life of the process, that a worker of this data folder is alive."""
+    with (data_dir / _PRESENCE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+async def workers_are_gone(data_dir: Path, within_s: float) -> bool:
+    """Wait until no worker of this data folder is alive; false where one still is when the time is over."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + within_s
+    with (data_dir / _PRESENCE).open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if loop.time() >= until:
+                    return False
+            else:
+                return True
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from postroad.net.clock import now_ms
 from postroad.net.listen import bind, parse_endpoint
 from postroad.node.channel import Plan
 from postroad.node.doors import SlotSockets, bind_doors
-from postroad.node.installation import worker_count
+from postroad.node.installation import worker_count, workers_are_gone
 from postroad.node.keys import installation_keys
 from postroad.node.lease import node_name
 from postroad.node.soundness import require_sound
@@ -176,7 +176,11 @@ class Supervisor:
 
 
 async def _free_earlier_run(database: Database, settings: Settings) -> None:
-    """Free what workers of an earlier run still hold: as the data folder is ours alone, they are dead."""
+    """Free what workers of an earlier run still hold, once they are dead: the data folder is ours alone."""
+    if not await workers_are_gone(Path(settings.data_dir), _GRACE_S):
+        # Their supervisor was killed and they do not end; what they hold is freed when their heartbeats stop.
+        log.warning("earlier_workers_alive", after_s=_GRACE_S)
+        return
     for worker in await database.read(worker_rows.live, 0):
         if worker.node == node_name(settings):
             freed = await database.release_owner(worker.incarnation)
@@ -207,8 +211,10 @@ def _drop_root(settings: Settings) -> None:
         entry = pwd.getpwnam(settings.user)
     except KeyError as error:
         raise ConfigError(f"user: there is no user {settings.user} on this machine") from error
-    for path in [Path(settings.data_dir), *Path(settings.data_dir).rglob("*")]:
-        os.chown(path, entry.pw_uid, entry.pw_gid)
+    data_dir = Path(settings.data_dir).resolve()
+    for path in [data_dir, *data_dir.rglob("*")]:
+        # The folder is that user's: a link put there may not make root give away what it points to.
+        os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
     os.initgroups(entry.pw_name, entry.pw_gid)
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)

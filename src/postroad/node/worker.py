@@ -20,6 +20,7 @@ from postroad.net.tls import CertificateError, ServerCertificate
 from postroad.node import doors
 from postroad.node.certificate import server_certificate
 from postroad.node.channel import Beat, Channel, Plan, Ready, Reload, Why, WhyAsked
+from postroad.node.installation import presence_of_worker
 from postroad.node.lease import leased_number
 from postroad.node.services import Services, build
 from postroad.node.status import WorkerStatus
@@ -58,6 +59,7 @@ async def _run(pair_end: socket.socket) -> None:
     configure(plan.settings.log)
     structlog.contextvars.bind_contextvars(slot=plan.slot)
     async with AsyncExitStack() as stack:
+        stack.enter_context(presence_of_worker(Path(plan.settings.data_dir)))
         worker = await Worker.open(plan, stack)
         listening = asyncio.create_task(worker.listen(channel, words, stop))
         channel.say(Ready(number=worker.lease.number, incarnation=worker.lease.incarnation))

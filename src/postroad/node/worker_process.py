@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -37,7 +38,7 @@ class WorkerProcess:
         self._beat_at = 0.0
         self.served = asyncio.Event()
         """Set while the worker's last word on the matter is that it serves."""
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
         self._answers: dict[int, asyncio.Future[str | None]] = {}
 
     @property
@@ -59,43 +60,55 @@ class WorkerProcess:
         """Start the process, and start it again whenever it ends, until ``stop``."""
         pause_s = _FIRST_PAUSE_S
         loop = asyncio.get_running_loop()
-        while not self._is_stopping:
+        while not self._stopping.is_set():
             began = loop.time()
             code = await self._live_once()
-            if self._is_stopping:
-                return
             if code == 0:  # it ended to make room for a successor with other settings
                 continue
             if loop.time() - began > _STEADY_AFTER_S:
                 pause_s = _FIRST_PAUSE_S
-            log.warning("worker_died", slot=self._plan.slot, exit_code=code, again_in_s=pause_s)
-            await asyncio.sleep(pause_s)
+            if not self._stopping.is_set():
+                log.warning("worker_died", slot=self._plan.slot, exit_code=code, again_in_s=pause_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
-    async def _live_once(self) -> int:
+    async def _live_once(self) -> int | None:
+        """Start the process and stay with it to its end; returns its exit code, or None where it cannot be started."""
         ours, theirs = socket.socketpair()
-        inherited = [descriptor for door in self._plan.sockets.values() for descriptor in door]
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "postroad.node.worker",
-            str(theirs.fileno()),
-            pass_fds=(theirs.fileno(), *inherited),
-            # A terminal's Ctrl-C reaches the supervisor alone, which stops its workers in order.
-            start_new_session=True,
-        )
-        theirs.close()
+        try:
+            process = self._process = await self._start(theirs)
+        except OSError as error:
+            ours.close()
+            log.warning("worker_not_started", slot=self._plan.slot, error=str(error))
+            return None
+        finally:
+            theirs.close()
+        if self._stopping.is_set():
+            # ``stop`` came while there was no process to be told.
+            self._signal(signal.SIGTERM)
         self._channel = await Channel.over(ours)
         self._channel.say(self._plan)
         await self._listen(self._channel)
-        pid = self._process.pid
-        code = await self._process.wait()
+        code = await process.wait()
         ready, self._ready, self._process = self._ready, None, None
         self._channel.close()
         self._forget_questions()
         if ready is not None:
-            await self._on_death(pid, ready.incarnation)
+            await self._on_death(process.pid, ready.incarnation)
         return code
+
+    async def _start(self, pair_end: socket.socket) -> asyncio.subprocess.Process:
+        inherited = [descriptor for door in self._plan.sockets.values() for descriptor in door]
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "postroad.node.worker",
+            str(pair_end.fileno()),
+            pass_fds=(pair_end.fileno(), *inherited),
+            # A terminal's Ctrl-C reaches the supervisor alone, which stops its workers in order.
+            start_new_session=True,
+        )
 
     async def _listen(self, channel: Channel) -> None:
         async for word in channel.words():
@@ -146,7 +159,7 @@ class WorkerProcess:
 
     async def stop(self, grace_s: float) -> None:
         """End the worker: it finishes what is in flight; after ``grace_s`` seconds it is killed."""
-        self._is_stopping = True
+        self._stopping.set()
         process = self._process
         if process is None:
             return
