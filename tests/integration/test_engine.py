@@ -285,7 +285,9 @@ async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 5.0)
 
 
 def make_settings(**queue: Any) -> DeliverySettings:
-    return DeliverySettings(hostname="mail.us.test", queue=QueueSettings(**({"poll_ms": 100} | queue)))
+    return DeliverySettings(
+        hostname="mail.us.test", allow_private_addresses=True, queue=QueueSettings(**({"poll_ms": 100} | queue))
+    )
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ listen_by_address = ["127.0.0.1:{by_address_port}"]
 
 [delivery]
 smarthost = "{smarthost}"
+allow_private_addresses = true
 {delivery}
 [domains]
 verification = "off"

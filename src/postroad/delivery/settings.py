@@ -130,6 +130,14 @@ class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     tls: Annotated[TlsRule, Meta(description="TLS towards MX hosts: never, opportunistic, encrypt or verify.")] = (
         TlsRule.OPPORTUNISTIC
     )
+    # A recipient's domain is chosen by strangers, and with it where we connect to: never to what only we can reach.
+    allow_private_addresses: Annotated[
+        bool,
+        Meta(
+            description="Deliver to private and loopback addresses that MX records or address literals name; "
+            "hosts of routes and the smarthost may always have one."
+        ),
+    ] = False
     sources: Annotated[
         dict[str, SourceSettings], Meta(description="Addresses of this node to send from, by a name for each.")
     ] = {}

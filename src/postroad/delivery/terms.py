@@ -6,6 +6,7 @@ import msgspec
 
 from postroad.delivery.settings import DeliverySettings, QueueSettings, RouteSettings, SourceSettings, TimeoutSettings
 from postroad.model.route import EgressSource, Login
+from postroad.net.address import is_public, parse_address
 from postroad.policy.egress import Pool, make_pools
 from postroad.policy.retry import RetrySchedule, parse_schedule
 from postroad.policy.routing import RouteRule, RoutingRules
@@ -71,6 +72,7 @@ def routing_rules(settings: DeliverySettings, own_hosts: frozenset[str], own_add
         tls_rule=settings.tls,
         own_hosts=own_hosts | {settings.hostname},
         own_addresses=own_addresses,
+        is_allowed=None if settings.allow_private_addresses else _is_public,
     )
 
 
@@ -98,6 +100,11 @@ def split_host(text: str, default_port: int) -> tuple[str, int]:
     if not port.isdigit() or not 0 < int(port) < 65_536:
         raise ValueError(f"{text!r} is not a host: write host, host:port or [address]:port")
     return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _is_public(text: str) -> bool:
+    address = parse_address(text)
+    return address is not None and is_public(address)
 
 
 def _rule(route: RouteSettings) -> RouteRule:

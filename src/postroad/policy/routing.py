@@ -17,6 +17,8 @@ from postroad.model.route import EgressSource, Hop, Login, MailHost, MailHosts, 
 
 Shuffle = Callable[[list[MailHost]], None]
 """Puts hosts of one preference into random order, in place."""
+IsAllowed = Callable[[str], bool]
+"""Says of an address whether strangers' DNS may have us connect to it."""
 
 
 class RouteRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +44,8 @@ class RoutingRules(msgspec.Struct, frozen=True, kw_only=True):
     own_hosts: frozenset[str] = frozenset()
     """Names of ours that mail comes back to; mail is never sent to them over MX records."""
     own_addresses: frozenset[str] = frozenset()
+    is_allowed: IsAllowed | None = None
+    """Null allows every address; hosts that a rule names may always have any."""
 
 
 class NextHop(msgspec.Struct, frozen=True):
@@ -96,6 +100,12 @@ def route(
         # RFC 5321 §5.1: the best host left is ourselves: sending on would make a loop.
         text = f"Mail for {hop.domain} loops back to this server."
         return NoRoute(Fate.BOUNCED, "5.4.6", text, BounceClass.ROUTING, is_loop=True)
+    if not is_relayed:
+        hosts = _within_bounds(hosts, rules)
+        if not hosts:
+            # What a domain publishes, or a literal says, may not make us talk to what only we can reach.
+            text = f"{hop.domain} names only mail hosts with private addresses."
+            return NoRoute(Fate.BOUNCED, "5.4.4", text, BounceClass.BAD_DOMAIN)
     port = hop.rule.port if is_relayed and hop.rule is not None else rules.port
     hops = _hops(hosts, source, port, shuffle)
     if not hops:
@@ -160,6 +170,18 @@ def _before_ourselves(hosts: tuple[MailHost, ...], rules: RoutingRules) -> tuple
     if not ours:
         return hosts
     return tuple(host for host in hosts if host.preference < min(ours))
+
+
+def _within_bounds(hosts: tuple[MailHost, ...], rules: RoutingRules) -> tuple[MailHost, ...]:
+    """Return the hosts with those of their addresses that we may connect to."""
+    is_allowed = rules.is_allowed
+    if is_allowed is None:
+        return hosts
+    return tuple(
+        msgspec.structs.replace(host, addresses=addresses)
+        for host in hosts
+        if (addresses := tuple(address for address in host.addresses if is_allowed(address)))
+    )
 
 
 def _is_own(host: MailHost, rules: RoutingRules) -> bool:

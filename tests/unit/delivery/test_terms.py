@@ -84,6 +84,17 @@ def test_a_lease_shorter_than_a_transfer_is_refused() -> None:
         understand(DeliverySettings(queue=QueueSettings(lease_s=900)), NONE, NONE)
 
 
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fe80::1", "64:ff9b::a00:1", "x"]
+)
+def test_private_addresses_are_refused_unless_allowed(address: str) -> None:
+    is_allowed = understand(DeliverySettings(), NONE, NONE).rules.is_allowed
+    assert is_allowed is not None
+    assert not is_allowed(address)
+    assert is_allowed("9.9.9.9")
+    assert understand(DeliverySettings(allow_private_addresses=True), NONE, NONE).rules.is_allowed is None
+
+
 def test_stored_routes_replace_configured_ones() -> None:
     configured = understand(DeliverySettings(smarthost="relay.test"), NONE, NONE).rules
     stored = [

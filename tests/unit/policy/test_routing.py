@@ -124,6 +124,30 @@ def test_a_destination_whose_best_host_is_ourselves_bounces_as_a_loop() -> None:
     assert (verdict.fate, verdict.enhanced_status, verdict.is_loop) == (Fate.BOUNCED, "5.4.6", True)
 
 
+BOUNDED = RoutingRules(is_allowed=lambda address: not address.startswith("10."))
+
+
+def test_addresses_that_are_not_allowed_are_left_out() -> None:
+    hosts = found(MailHost("a.test", 10, ("10.0.0.1", "192.0.2.1")), MailHost("b.test", 20, ("10.0.0.2",)))
+    assert [hop.address for hop in routed(hosts, rules=BOUNDED).hops] == ["192.0.2.1"]
+
+
+def test_a_destination_with_nothing_but_addresses_that_are_not_allowed_bounces() -> None:
+    verdict = unrouted(found(MailHost("a.test", 10, ("10.0.0.1",))), rules=BOUNDED)
+    assert (verdict.fate, verdict.enhanced_status, verdict.bounce_class) == (
+        Fate.BOUNCED,
+        "5.4.4",
+        BounceClass.BAD_DOMAIN,
+    )
+
+
+def test_a_relay_may_have_any_address() -> None:
+    rule = RouteRule(pattern="*", host="relay.test")
+    rules = RoutingRules(rules=(rule,), is_allowed=lambda _address: False)
+    verdict = route(NextHop("relay.test", rule), found(MailHost("relay.test", 0, ("10.0.0.1",))), ANY, rules, keep)
+    assert isinstance(verdict, Route)
+
+
 def test_a_relay_may_be_one_of_our_own_hosts() -> None:
     rules = RoutingRules(rules=(RouteRule(pattern="*", host="us.test"),), own_hosts=frozenset({"us.test"}))
     assert [hop.host for hop in routed(found(MailHost("us.test", 0, ("192.0.2.1",))), rules=rules).hops] == ["us.test"]
