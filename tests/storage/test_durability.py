@@ -93,3 +93,18 @@ async def test_two_handles_on_one_database_claim_each_delivery_once(place: Place
     assert len(set(taken + rest)) == len(taken + rest) == 200
     await first.close()
     await second.close()
+
+
+class _BrokenMeter:
+    def batch_written(self, batch: str, rows: int, duration_ms: float) -> None:
+        raise OSError("no space left on the device of the metrics")
+
+
+async def test_what_is_stored_is_told_even_where_it_cannot_be_counted(place: Place) -> None:
+    database = await open_database(place.url, data_dir=place.data_dir, clock=lambda: NOW, meter=_BrokenMeter())
+    offered = [accepted(), accepted()]
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(database.accept(one) for one in offered))
+    stored = await database.read(column, "SELECT id FROM messages ORDER BY id")
+    assert [one.message.id for one in offered] == stored
+    await database.close()

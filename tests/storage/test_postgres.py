@@ -8,6 +8,7 @@ import pytest
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
+from postroad.storage.postgres import PostgresDatabase
 from tests.storage.samples import NOW, Place, accepted, claim, column
 
 
@@ -90,3 +91,18 @@ async def test_handles_of_two_nodes_hear_each_other(database: Database, place: P
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     await other.close()
+
+
+@pytest.mark.parametrize(("found", "used"), [("off", "on"), ("local", "local")])
+async def test_commits_are_synced_whatever_the_server_is_set_to(place: Place, found: str, used: str) -> None:
+    connection = await asyncpg.connect(place.url)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = {found}")
+    await connection.close()
+
+    database = await open_database(place.url, data_dir=place.data_dir, clock=lambda: NOW)
+    assert isinstance(database, PostgresDatabase)
+    assert await database.write(column, "SELECT current_setting('synchronous_commit')") == [used]
+    async with database._transaction() as raw:
+        assert await raw.fetchval("SELECT current_setting('synchronous_commit')") == used
+    await database.close()

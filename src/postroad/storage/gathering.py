@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from postroad.storage.database import BatchMeter
+from postroad.storage.database import BatchMeter, tell_of_batch
 from postroad.storage.driver_errors import may_pass
 
 log = structlog.get_logger()
@@ -63,7 +63,7 @@ class Gathering:
             for call in calls:
                 await self._commit([call])
             return
-        self._meter.batch_written(self._name, len(calls), (time.perf_counter() - started) * 1000)
+        tell_of_batch(self._meter, self._name, len(calls), (time.perf_counter() - started) * 1000)
         for (_, future), result in zip(calls, results, strict=True):
             if not future.done():
                 future.set_result(result)

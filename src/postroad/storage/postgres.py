@@ -8,7 +8,7 @@ from typing import Any, Concatenate
 import asyncpg
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event
@@ -51,14 +51,34 @@ async def open_postgres(
 ) -> "PostgresDatabase":
     """Connect to the server."""
     with as_storage_errors():
+        durability = {"synchronous_commit": await _synced_commit(place)}
         pool = await asyncpg.create_pool(
             place.url,
             min_size=1,
             max_size=_HOT_CONNECTIONS,
             command_timeout=_COMMAND_TIMEOUT_S,
-            server_settings=_SERVER_SETTINGS,
+            server_settings=_SERVER_SETTINGS | durability,
         )
-    return PostgresDatabase(place, clock, meter, pool, read_connections=read_connections)
+    engine = create_async_engine(
+        place.sqlalchemy_url,
+        pool_size=read_connections,
+        max_overflow=1,
+        pool_pre_ping=True,
+        connect_args={"server_settings": durability},
+    )
+    return PostgresDatabase(place, clock, meter, pool, engine)
+
+
+async def _synced_commit(place: PostgresServer) -> str:
+    """Return how commits are to be synced: as the operator has it, but never not at all."""
+    connection = await asyncpg.connect(place.url, command_timeout=_COMMAND_TIMEOUT_S)
+    try:
+        if await connection.fetchval("SELECT current_setting('fsync')") == "off":
+            log.warning("database_not_synced", reason="fsync is off: a crash of its server loses accepted mail")
+        found: str = await connection.fetchval("SELECT current_setting('synchronous_commit')")
+    finally:
+        await connection.close()
+    return "on" if found == "off" else found
 
 
 class PostgresDatabase(Database):
@@ -66,15 +86,11 @@ class PostgresDatabase(Database):
 
     is_postgres = True
 
-    def __init__(
-        self, place: PostgresServer, clock: Clock, meter: BatchMeter, pool: Any, *, read_connections: int
-    ) -> None:
+    def __init__(self, place: PostgresServer, clock: Clock, meter: BatchMeter, pool: Any, engine: AsyncEngine) -> None:
         super().__init__(clock)
         self._place = place
         self._pool = pool
-        self._engine = create_async_engine(
-            place.sqlalchemy_url, pool_size=read_connections, max_overflow=1, pool_pre_ping=True
-        )
+        self._engine = engine
         self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._rounds = LaneRounds()
         self._accepts = Gathering("accept", self._accept, meter)

@@ -126,6 +126,9 @@ class SqliteDatabase(Database):
     async def _submit(self, operation: Operation, payload: Any) -> Any:
         if not self._is_writable:
             raise StorageError(ONE_WRITER)
+        if self._is_closed:
+            # Known here before the writer's thread ends: what came behind its last job would wait for ever.
+            raise StorageUnavailable("the database has been closed")
         with as_storage_errors():
             return await self._writer.submit(operation, payload)
 

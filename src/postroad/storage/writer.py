@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from postroad.storage.database import BatchMeter
+from postroad.storage.database import BatchMeter, tell_of_batch
 from postroad.storage.driver import sqlite
 from postroad.storage.errors import StorageUnavailable
 
@@ -133,7 +133,7 @@ class Writer:
                 self._after_commit()
         duration_ms = (time.perf_counter() - started) * 1000
         for operation, group in groups.items():
-            self._meter.batch_written(operation.__name__.lstrip("_"), len(group), duration_ms)
+            tell_of_batch(self._meter, operation.__name__.lstrip("_"), len(group), duration_ms)
 
 
 def _by_operation(jobs: Sequence[_Job]) -> dict[Operation, list[_Job]]:
