@@ -376,6 +376,21 @@ async def test_a_removed_user_is_stopped_at_the_next_mail(running: Start) -> Non
 
 
 @on_each_loop
+async def test_a_user_removed_while_the_text_is_on_its_way_is_stopped_at_its_end(running: Start) -> None:
+    async with running() as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        writer.write(LOGIN + b"MAIL FROM:<app@news.example.com>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n")
+        await reader.readuntil(b"354 ")
+        rig.accounts.removed = True
+        writer.write(MESSAGE + b".\r\nQUIT\r\n")
+        transcript = await reader.read()
+        writer.close()
+
+    assert [line[:9] for line in transcript.splitlines()[1:]] == [b"530 5.7.0", b"221 2.0.0"]
+    assert rig.store.taken == []
+
+
+@on_each_loop
 async def test_octets_behind_starttls_in_the_clear_are_dropped(running: Start) -> None:
     async with running() as rig:
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)

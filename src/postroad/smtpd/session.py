@@ -97,18 +97,26 @@ class SubmissionSession(Connection):
             case MailOffered(mail):
                 return self._check_sender(mail)
             case MessageOffered():
-                return self._submit(offer, self._door.clock())
+                # A login can end while the text is on its way.
+                return self._login_ended() or self._submit(offer, self._door.clock())
             case AuthOffered(username, password):
                 return self._verify(username, password)
 
     def _check_sender(self, mail: Mail) -> Reply | Coroutine[Any, Any, Reply] | None:
-        principal = self._principal
-        if principal is None or not self._services.authenticator.still_valid(principal):
-            self._principal = None
-            self._machine.log_out()
-            return replies.LOGIN_ENDED if self._door.options.requires_auth else replies.ADDRESS_UNKNOWN
-        rejected = check_reverse_path(principal, mail.reverse_path)
+        ended = self._login_ended()
+        if ended is not None or self._principal is None:
+            return ended
+        rejected = check_reverse_path(self._principal, mail.reverse_path)
         return None if rejected is None else self._refuse_sender(mail, rejected)
+
+    def _login_ended(self) -> Reply | None:
+        """Return what to say to a client whose user may not send any more; None to all others."""
+        principal = self._principal
+        if principal is not None and self._services.authenticator.still_valid(principal):
+            return None
+        self._principal = None
+        self._machine.log_out()
+        return replies.LOGIN_ENDED if self._door.options.requires_auth else replies.ADDRESS_UNKNOWN
 
     async def _refuse_sender(self, mail: Mail, rejected: Rejected) -> Reply:
         await self._record(mail, (), rejected, mail.size or 0)

@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _ENHANCED = re.compile(r"^([245])\.(\d{1,3})\.(\d{1,3})(?: |$)")
 
 
@@ -32,7 +33,9 @@ class Reply(msgspec.Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the reply's lines; the enhanced code stands on each of them, as RFC 2034 §4 asks."""
         prefix = f"{self.enhanced_status} " if self.enhanced_status else ""
-        *first, last = self.text.split("\n")
+        # Replies quote what clients wrote: no octet of it may end a line or steer a terminal.
+        text = self.text if self.text.isprintable() else _CONTROL.sub("?", self.text)
+        *first, last = text.split("\n")
         lines = [f"{self.code}-{prefix}{line}\r\n" for line in first]
         lines.append(f"{self.code} {prefix}{last}\r\n")
         return "".join(lines).encode("utf-8", "replace")

@@ -84,6 +84,10 @@ def _decoded(response: bytes) -> bytes:
 
 def _text(response: bytes) -> str:
     try:
-        return response.decode()
+        text = response.decode()
     except UnicodeDecodeError:
         raise SaslError(501, "5.5.2", "Name and password must be UTF-8") from None
+    if "\0" in text:
+        # RFC 4616 §2: neither a name nor a password has a NUL in it, and databases take none.
+        raise SaslError(501, "5.5.2", "Name and password have no NUL in them")
+    return text

@@ -440,7 +440,9 @@ class ServerMachine:
 
     def _fail_login(self, reply: Reply) -> None:
         self._say(reply)
-        if not reply.is_transient:
+        if reply.is_transient:
+            self._count_idle()
+        else:
             self._auth_failures += 1
         if self._auth_failures >= self._limits.max_auth_failures:
             self.turn_away(Reply(421, "4.7.0", "Too many failed logins; check name and password"))

@@ -24,6 +24,10 @@ def test_every_line_carries_the_enhanced_code_and_all_but_the_last_a_hyphen() ->
     assert Reply(354, None, "Go on").encode() == b"354 Go on\r\n"
 
 
+def test_nothing_quoted_in_a_reply_ends_a_line_or_steers_a_terminal() -> None:
+    assert Reply(550, None, "a\r250 ok\x1b[2J\x85b\u2028").encode() == b"550 a?250 ok?[2J?b?\r\n"
+
+
 def test_a_reply_is_shown_in_one_line() -> None:
     assert str(Reply(421, "4.7.0", "Too many.\nTry later.")) == "421 4.7.0 Too many. Try later."
 

@@ -66,6 +66,12 @@ def test_a_cancelled_or_malformed_answer_ends_the_exchange_with_501(response: by
     assert (ended.value.reply.code, ended.value.reply.enhanced_status) == (501, enhanced_status)
 
 
+def test_a_name_with_a_nul_in_it_is_no_name() -> None:
+    with pytest.raises(SaslError) as ended:
+        SaslExchange("LOGIN").begin(_encoded(b"a\0b"))
+    assert ended.value.reply.code == 501
+
+
 def test_an_equals_sign_is_an_empty_response() -> None:
     assert SaslExchange("LOGIN").begin("=") == Challenge(_encoded(b"Password:"))
 

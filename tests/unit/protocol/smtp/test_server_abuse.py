@@ -80,6 +80,13 @@ def test_failed_logins_end_the_session_and_busy_ones_do_not() -> None:
     assert dialogue.statuses == ["454 4.7.0"] * 8 + ["535 5.7.8"] * 3 + ["421 4.7.0"]
 
 
+def test_busy_logins_are_not_repeated_without_end() -> None:
+    dialogue = greeted(max_idle_commands=5)
+    dialogue.verdict = lambda offer: Reply(454, "4.7.0", "busy")
+
+    assert dialogue.play([b"AUTH PLAIN AGEAYg==\r\n" * 9]).statuses[-1] == "421 4.7.0"
+
+
 def test_garbage_instead_of_base64_ends_the_session() -> None:
     assert greeted().play([b"AUTH LOGIN\r\n\xff\xfe\r\n" * 12]).statuses[-1] == "421 4.7.0"
 
