@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from postroad.httpd.console.inbox import inbox_routes
-from postroad.httpd.console.security import SecurityHeaders
+from postroad.httpd.console.security import LocalNamesOnly, SecurityHeaders
 from postroad.httpd.health import NodeStatus, health_routes
 from postroad.storage.database import Database
 
@@ -26,6 +26,6 @@ def dev_app(database: Database, status: NodeStatus) -> Starlette:
     """Return what ``postroad dev`` serves: the capture inbox, and the admin routes on the same port."""
     return Starlette(
         routes=[*health_routes(status), *inbox_routes(database)],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), Middleware(LocalNamesOnly)],
         exception_handlers={HTTPException: _say_what_is_wrong},
     )

@@ -154,7 +154,11 @@ async def build(
             background += _upkeep(ground)
         await stack.enter_async_context(_running(background))
         pool = SessionPool(settings.delivery.connections)
-        engine = await stack.enter_async_context(_running_engine(ground, pool)) if "delivery" in plan.roles else None
+        engine = (
+            await stack.enter_async_context(_running_engine(ground, pool, is_dev=plan.is_dev))
+            if "delivery" in plan.roles
+            else None
+        )
         yield Services(
             settings=settings,
             database=database,
@@ -213,7 +217,7 @@ def _submissions(ground: _Ground, engine: DeliveryEngine | None) -> Submissions:
 
 
 @asynccontextmanager
-async def _running_engine(ground: _Ground, pool: SessionPool) -> AsyncIterator[DeliveryEngine]:
+async def _running_engine(ground: _Ground, pool: SessionPool, *, is_dev: bool) -> AsyncIterator[DeliveryEngine]:
     settings = ground.settings
     delivery = msgspec.structs.replace(settings.delivery, hostname=settings.delivery.hostname or ground.hostname)
     own_hosts = frozenset(filter(None, (ground.hostname, settings.domains.inbound_host)))
@@ -222,7 +226,8 @@ async def _running_engine(ground: _Ground, pool: SessionPool) -> AsyncIterator[D
     chance = random.SystemRandom()
     terms = understand(delivery, own_hosts, frozenset())
     stored_routes = StoredRoutes(ground.database, ground.keys.vault, terms.rules)
-    rules = await stored_routes.changed() or terms.rules
+    # In dev nothing leaves the machine, whatever routes a copied installation brings with it.
+    rules = terms.rules if is_dev else await stored_routes.changed() or terms.rules
     engine = DeliveryEngine(
         delivery,
         msgspec.structs.replace(terms, rules=rules),
@@ -242,7 +247,8 @@ async def _running_engine(ground: _Ground, pool: SessionPool) -> AsyncIterator[D
     )
     running = asyncio.create_task(engine.run(), name="delivery-engine")
     try:
-        async with _running([stored_routes.keep_telling(engine.replace_rules, rules)]):
+        following = [] if is_dev else [stored_routes.keep_telling(engine.replace_rules, rules)]
+        async with _running(following):
             yield engine
     finally:
         await engine.stop(_STOP_WITHIN_S)

@@ -1,7 +1,10 @@
 """Headers that every page of the console carries."""
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from postroad.net.address import parse_address
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -11,6 +14,36 @@ FOREIGN_HTML_POLICY = (
     "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; frame-ancestors 'self'"
 )
 """For HTML that somebody mailed: no script, no forms, no request to anywhere, an origin of its own."""
+
+
+# RFC 6761, RFC 6762 and RFC 9476 keep these from the public DNS.
+_LOCAL_ENDINGS = (".localhost", ".local", ".test", ".internal", ".home.arpa", ".alt")
+
+
+class LocalNamesOnly:
+    """Answers only under addresses and names that nobody can register.
+
+    The inbox of dev has no login. A page of the Internet that a developer looks at can have its own name lead to this
+    machine (DNS rebinding), and would then read the inbox; the browser says in Host which name that was.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        if scope["type"] == "http" and not is_local_name(Headers(scope=scope).get("host", "")):
+            answer = PlainTextResponse("Use this machine's address, or a name without dots.", status_code=421)
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def is_local_name(host: str) -> bool:
+    """Whether the value of a Host header is an address, or a name that is not of the public DNS."""
+    name = host.removesuffix(".").lower()
+    name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0].removesuffix(".")
+    return "." not in name or name.endswith(_LOCAL_ENDINGS) or parse_address(name) is not None
 
 
 class SecurityHeaders:
