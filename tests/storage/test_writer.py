@@ -110,3 +110,15 @@ async def test_a_full_disk_is_said_to_be_temporary_and_nothing_is_half_stored(fi
     for table in ("messages", "bodies", "deliveries", "events"):
         assert await database.read(column, f"SELECT * FROM {table}") == []
     await database.close()
+
+
+async def test_the_database_is_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    await asyncio.to_thread(migrate, "", folder)
+    database = await _open(folder / "postroad.sqlite")
+    await database.accept(accepted())
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.glob("postroad.sqlite*")}
+    del modes["postroad.sqlite.lock"]  # which is empty
+    assert modes == dict.fromkeys(("postroad.sqlite", "postroad.sqlite-wal", "postroad.sqlite-shm"), 0o600)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    await database.close()

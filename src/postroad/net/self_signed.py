@@ -24,7 +24,7 @@ def ensure_self_signed(folder: Path, hostname: str, now: int) -> tuple[Path, Pat
     moment = dt.datetime.fromtimestamp(now / 1000, tz=dt.UTC)
     if key_path.exists() and _is_good(certificate_path, hostname, moment):
         return certificate_path, key_path
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _certificate(key, hostname, moment)
     _replace(

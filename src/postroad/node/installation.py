@@ -25,7 +25,8 @@ _LOOK_AGAIN_S = 0.1
 @contextlib.contextmanager
 def sole_use(data_dir: Path) -> Iterator[None]:
     """Hold the data folder for this node; raises ConfigError when another node has it."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    # For its owner alone: it holds the mail, and the key to all secrets.
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data_dir / "node.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -78,7 +78,7 @@ def backup(url: str, data_dir: Path, target: Path, *, now: int) -> Manifest:
 def restore(source: Path, url: str, data_dir: Path) -> Manifest:
     """Bring a backup to an empty place and to the newest schema; blocks. Raises StorageError where it is not empty."""
     place = locate(url, data_dir)
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file = data_dir / MASTER_KEY_FILE
     with _folder_beside(data_dir / "restore") as folder:
         manifest = _unpack(source, folder)
@@ -88,7 +88,7 @@ def restore(source: Path, url: str, data_dir: Path) -> Manifest:
         if (folder / MASTER_KEY_FILE).exists():
             _move_synced(folder / MASTER_KEY_FILE, key_file)
         if isinstance(place, SqliteFile):
-            place.path.parent.mkdir(parents=True, exist_ok=True)
+            place.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _move_synced(folder / _SQLITE_MEMBER, place.path)
         else:
             migrate(url, data_dir, to=manifest.schema)

@@ -28,6 +28,9 @@ _CACHE_KIB = 32 * 1024
 
 def connect(path: Path, *, is_reader: bool = False) -> "sqlite.Connection":
     """Open the database file: WAL, every commit synced, no checkpoint by itself."""
+    if not path.exists():
+        # Mail is nobody else's to read; the log beside the file gets the file's mode.
+        path.touch(mode=0o600)
     # isolation_level=None: transactions begin where our code says so, and nowhere else.
     connection = sqlite.connect(path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")

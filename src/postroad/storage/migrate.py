@@ -114,7 +114,7 @@ def run(url: str, data_dir: Path, work: Callable[[sqlalchemy.Connection], T]) ->
 
 
 def _run_sqlite(place: SqliteFile, work: Callable[[sqlalchemy.Connection], T]) -> T:
-    place.path.parent.mkdir(parents=True, exist_ok=True)
+    place.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.closing(connect(place.path)) as raw, engine_over(raw).connect() as connection:
         raw.execute("BEGIN IMMEDIATE")
         value = work(connection)

@@ -56,7 +56,7 @@ def master_key(data_dir: Path, given: str = "") -> bytes:
 
 def _write_new(path: Path, key: bytes) -> None:
     """Write the key's file; it appears whole and with its mode, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
