@@ -37,6 +37,7 @@ def _near(invocation: Invocation) -> list[Finding]:
         findings.data_folder(settings),
         findings.database(settings),
         findings.certificate(settings, now_ms()),
+        findings.admin_listener(settings),
     ]
 
 

@@ -15,7 +15,9 @@ from cryptography import x509
 from postroad.config import Settings
 from postroad.dns.answer import AnswerStatus, Mx, RecordType
 from postroad.dns.resolver import Lookup
+from postroad.net.address import is_public, parse_address
 from postroad.net.clock import now_ms
+from postroad.net.listen import parse_endpoint
 from postroad.net.tls import CertificateError, ServerCertificate
 from postroad.storage.errors import StorageError
 from postroad.storage.migrate import schema_state
@@ -65,6 +67,24 @@ def database(settings: Settings) -> Finding:
         text = f"Schema {state.current or 'none'} is older than {state.newest}."
         return Finding("database", "wrong", text, "Run `postroad migrate`.")
     return Finding("database", "ok", f"Schema {state.current} is current.")
+
+
+def admin_listener(settings: Settings) -> Finding:
+    """Look who can reach the admin listener, which asks for no login."""
+    if not settings.admin.listen:
+        return Finding("admin", "ok", "There is no admin listener.")
+    try:
+        address = parse_address(parse_endpoint(settings.admin.listen).host)
+    except ValueError as error:
+        return Finding("admin", "wrong", f"admin.listen: {error}.", "Mend admin.listen.")
+    if address is not None and not address.is_unspecified and not is_public(address):
+        return Finding("admin", "ok", f"{settings.admin.listen} is not reached from the Internet by its address.")
+    return Finding(
+        "admin",
+        "warning",
+        f"{settings.admin.listen} answers without a login to whoever reaches it.",
+        "Set admin.listen to 127.0.0.1:8026 or a private address, or keep others out by a firewall.",
+    )
 
 
 def certificate(settings: Settings, now: int) -> Finding:

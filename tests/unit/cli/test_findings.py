@@ -93,3 +93,20 @@ def test_certificate_is_judged_by_the_days_it_has_left(tmp_path: Path, days_befo
 def test_reverse_names_of_both_families() -> None:
     assert findings.reverse_name("192.0.2.1") == "1.2.0.192.in-addr.arpa"
     assert findings.reverse_name("2001:db8::1").endswith(".8.b.d.0.1.0.0.2.ip6.arpa")
+
+
+@pytest.mark.parametrize(
+    ("listen", "status"),
+    [
+        ("", "ok"),
+        ("127.0.0.1:8026", "ok"),
+        ("[::1]:8026", "ok"),
+        ("10.0.0.5:8026", "ok"),
+        ("0.0.0.0:8026", "warning"),
+        (":8026", "warning"),
+        ("[::]:8026", "warning"),
+        ("9.9.9.9:8026", "warning"),
+    ],
+)
+def test_an_admin_listener_that_strangers_reach_is_a_warning(listen: str, status: str) -> None:
+    assert findings.admin_listener(load(None, {"POSTROAD_ADMIN__LISTEN": listen})).status == status
