@@ -1,4 +1,4 @@
-"""What a scrape shows of two messages, one right behind the other, from a node that runs."""
+"""What a scrape shows of a few messages, one right behind the other, from a node that runs."""
 
 import time
 from collections.abc import Callable
@@ -48,10 +48,11 @@ def eventually(world: World, condition: Callable[[dict[str, float]], bool]) -> d
     return found
 
 
-async def test_what_two_messages_move_is_in_the_next_scrape(each_world: World) -> None:
+async def test_what_messages_move_is_in_the_next_scrape(each_world: World) -> None:
     world, before = each_world, samples(each_world)
     async with world.receiver(80):
-        for _ in range(2):
+        # Several, so that one worker of two gets a second one while its connection is kept.
+        for _ in range(5):
             await world.finished(world.submit(f"a@{destination(80)}"))
         during = eventually(world, lambda now: now["postroad_sessions_idle"] >= 1)
 

@@ -241,13 +241,21 @@ class Intake:
 
     async def _find(self, first: Delivery) -> None:
         async with self._lookup_slots:
-            await self._router.find(first)
-        now = self._givens.clock()
-        deliveries = self._looking_up.pop((first.pool, first.destination))
-        for delivery in deliveries:
+            await self._course_of(first)
+        for delivery in self._looking_up.pop((first.pool, first.destination)):
             # Another delivery of the destination may leave from another source: each asks, DNS has answered.
-            course = self._router.known(delivery, now)
-            self._enqueue(delivery, course if course is not None else await self._router.find(delivery), now)
+            self._enqueue(delivery, await self._course_of(delivery), self._givens.clock())
+
+    async def _course_of(self, delivery: Delivery) -> Course | NoRoute:
+        """Return where a delivery goes; a fault of ours defers that one delivery and leaves the worker to the others."""
+        try:
+            return self._router.known(delivery, self._givens.clock()) or await self._router.find(delivery)
+        except Exception:
+            log.exception("routing_failed", delivery=delivery.id, destination=delivery.destination)
+            # RFC 3463 §3.4: X.3.0 is a mail system status without more detail.
+            return NoRoute(
+                Fate.DEFERRED, "4.3.0", "an internal error kept the route from being found", BounceClass.OTHER
+            )
 
     async def settle_unroutable(self) -> None:
         """Record what has no route so far."""
