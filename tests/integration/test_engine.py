@@ -55,6 +55,7 @@ class Finder:
 
     def __init__(self) -> None:
         self.answers: dict[str, MailHosts] = {}
+        self.breaks_at = ""
         self.known: dict[str, MailHosts] = {}
 
     def cached(self, domain: str) -> MailHosts | None:
@@ -62,6 +63,8 @@ class Finder:
 
     async def mail_hosts(self, domain: str) -> MailHosts:
         await asyncio.sleep(0)
+        if domain == self.breaks_at:
+            raise RuntimeError("a fault of ours")
         answer = self.answers.get(domain) or MailHosts(
             status=MxStatus.FOUND,
             hosts=(MailHost(f"mx.{domain}", 10, ("192.0.2.1",)),),
@@ -427,6 +430,16 @@ async def test_trouble_with_dns_defers(rig: Rig) -> None:
     await until(lambda: _is(rig.meter.counts == ["deferred"]))
     await rig.becomes(accepted, DeliveryState.SCHEDULED)
     assert rig.agent.sent == []
+
+
+async def test_a_fault_of_ours_defers_the_one_delivery_and_the_others_leave(rig: Rig) -> None:
+    rig.finder.breaks_at = "broken.test"
+    accepted = await rig.accept("a@broken.test")
+    await until(lambda: _is(rig.meter.counts == ["deferred"]))
+    await rig.becomes(accepted, DeliveryState.SCHEDULED)
+    (row,) = await rig.rows(accepted)
+    assert row.last_reply == "4.3.0 an internal error kept the route from being found"
+    await rig.becomes(await rig.accept("b@dest.test"), DeliveryState.DELIVERED)
 
 
 async def test_a_report_of_ours_that_loops_back_is_cancelled(rig: Rig) -> None:
