@@ -106,11 +106,14 @@ class Receiver:
         self.disconnect_all()
         for task in self._tasks:
             task.cancel()
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         for transport in self._transports:
             # One that was upgraded to TLS would wait for the other side's farewell.
             transport.abort()
-        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
+        for _ in range(3):
+            # An aborted transport closes its socket in a later turn of the loop, one under TLS in the next but one.
+            await asyncio.sleep(0)
         for end in ends:
             if isinstance(end, Exception):
                 raise end
