@@ -33,11 +33,38 @@ class SmtpUser(msgspec.Struct, frozen=True, kw_only=True):
     kind: CredentialKind
     password_hash: str = ""
     networks: tuple[str, ...] = ()
-    """For kind ``address``: the CIDR networks that are the proof."""
+    """CIDR networks: for kind ``address`` they are the proof, for kind ``password`` the only ones to log in from, if any."""
     note: str = ""
     created_at: int
     disabled_at: int | None = None
+    requires_tls: bool = False
+    """Log-ins in clear text are refused."""
+    hourly_limit: int | None = None
+    """Recipients in a clock hour (UTC); null for any number."""
+    daily_limit: int | None = None
+    """Recipients in a day (UTC); null for any number."""
+    allowed_from: tuple[str, ...] = ()
+    """Addresses that From may have, or ``@name`` for all of a domain; none for every aligned one."""
     last_used_at: int | None = None
+    last_used_address: str | None = None
+    last_used_tls: bool | None = None
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential for the HTTP APIs: of one sending domain, to send; or of the account, to manage it."""
+
+    id: int
+    account_id: int
+    domain_id: int | None = None
+    """The one domain that the key sends for; null for a key that manages the account."""
+    prefix: str
+    """The key's first characters, by which people and secret scanners know it."""
+    note: str = ""
+    networks: tuple[str, ...] = ()
+    """CIDR networks that the key may be used from; none for everywhere."""
+    created_at: int
+    last_used_at: int | None = None
+    last_used_address: str | None = None
 
 
 class Principal(msgspec.Struct, frozen=True):

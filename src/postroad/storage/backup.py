@@ -34,7 +34,10 @@ _SQLITE_MEMBER = "postroad.sqlite"
 _NEVER_MS = 1 << 62
 # Parents before children, so that what refers to a row finds it.
 _TABLES = tuple(table.name for table in metadata.tables.values())
-_NUMBERED = ("accounts", "domains", "dkim_keys", "smtp_users", "routes", "captures")
+_NUMBERED = (
+    "accounts", "domains", "dkim_keys", "smtp_users", "users", "invitations", "web_sessions", "passkeys",
+    "audit_entries", "api_keys", "routes", "captures",
+)  # fmt: skip
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

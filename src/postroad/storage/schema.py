@@ -59,6 +59,196 @@ smtp_users = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
     Column("last_used_at", BigInteger),
+    Column("requires_tls", Boolean, nullable=False),
+    Column("hourly_limit", Integer),
+    Column("daily_limit", Integer),
+    Column("allowed_from", Text, nullable=False),
+    Column("last_used_address", Text),
+    Column("last_used_tls", Boolean),
+)
+
+quota_usage = Table(
+    "quota_usage",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("starts_at", BigInteger, primary_key=True),
+    Column("used", BigInteger, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("account_id", BigInteger),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("is_operator", Boolean, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("networks", Text, nullable=False),
+    Column("totp_secret", LargeBinary),
+    Column("totp_last_step", BigInteger),
+    Column("recovery_codes", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    Column("last_signed_in_at", BigInteger),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("user_id", BigInteger, primary_key=True),
+    Column("account_id", BigInteger, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("invited_by", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("invited_by", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+web_sessions = Table(
+    "web_sessions",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("account_id", BigInteger),
+    Column("method", Text, nullable=False),
+    Column("client_address", Text, nullable=False),
+    Column("user_agent", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_seen_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""Who is signed in to the console; ``account_id`` is the account that the person looks at, null for an operator at none."""
+
+one_time_tokens = Table(
+    "one_time_tokens",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("purpose", Text, nullable=False),
+    Column("user_id", BigInteger),
+    Column("data", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("user_id", BigInteger, nullable=False),
+    Column("credential_id", LargeBinary, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""Which person an OpenID provider's subject is."""
+
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("account_id", BigInteger),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_id", BigInteger),
+    Column("actor_name", Text, nullable=False),
+    Column("client_address", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger),
+    Column("prefix", Text, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("networks", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+    Column("last_used_address", Text),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("previous_key", LargeBinary),
+    Column("previous_until", BigInteger),
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+lockouts = Table(
+    "lockouts",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("account_id", BigInteger),
+    Column("failures", Integer, nullable=False),
+    Column("times_locked", Integer, nullable=False),
+    Column("last_failed_at", BigInteger, nullable=False),
+    Column("locked_until", BigInteger),
+    Column("last_address", Text, nullable=False),
+    Column("last_username", Text, nullable=False),
+)
+
+login_networks = Table(
+    "login_networks",
+    metadata,
+    Column("network", Text, primary_key=True),
+    Column("credential_id", BigInteger, primary_key=True),
+    Column("last_success_at", BigInteger, nullable=False),
+)
+"""From where a credential was proven: such a network is never locked out for what others do with the name."""
+
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("certificate", Text),
+    Column("private_key", LargeBinary),
+    Column("expires_at", BigInteger),
+    Column("next_attempt_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Text, nullable=False),
+)
+
+acme_challenges = Table(
+    "acme_challenges",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("authorization", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )
 
 routes = Table(

@@ -11,12 +11,15 @@ from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
 from postroad.storage.schema import smtp_users
 
+_LISTS = ("networks", "allowed_from")
+"""Columns that hold a list of texts as JSON."""
+
 
 def add(connection: Connection, user: SmtpUser) -> SmtpUser:
     """Add a user, whose id is given to it now; raises Conflict where the name is taken."""
     values = msgspec.structs.asdict(user)
     del values["id"]
-    values |= {"kind": user.kind.value, "networks": msgspec.json.encode(user.networks).decode()}
+    values |= {"kind": user.kind.value} | {name: msgspec.json.encode(values[name]).decode() for name in _LISTS}
     statement = insert_into(connection, smtp_users).values(values).on_conflict_do_nothing()
     row = connection.execute(statement.returning(*smtp_users.c)).mappings().one_or_none()
     if row is None:
@@ -78,5 +81,5 @@ def touch(connection: Connection, uses: Mapping[int, int]) -> None:
 
 def _user(row: RowMapping) -> SmtpUser:
     facts = dict(row)
-    networks = msgspec.json.decode(facts.pop("networks"), type=tuple[str, ...])
-    return SmtpUser(**facts | {"kind": CredentialKind(facts["kind"]), "networks": networks})
+    lists = {name: msgspec.json.decode(facts[name], type=tuple[str, ...]) for name in _LISTS}
+    return SmtpUser(**facts | lists | {"kind": CredentialKind(facts["kind"])})
