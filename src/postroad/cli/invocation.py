@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import os
+import pwd
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -11,6 +12,7 @@ import click
 import msgspec
 
 from postroad.config import ConfigError, Settings, load
+from postroad.model.actor import Actor, command_actor
 from postroad.model.refused import RefusedError
 from postroad.net.clock import now_ms
 from postroad.node import keys
@@ -36,6 +38,16 @@ class Invocation(msgspec.Struct, frozen=True):
     def data_dir(self) -> Path:
         """Return the data folder."""
         return Path(self.settings.data_dir)
+
+
+def acting() -> Actor:
+    """Return the actor of the command that runs: whoever may run commands on a node may do everything."""
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        # Containers run as numbers that have no name.
+        user = str(os.geteuid())
+    return command_actor(f"command line ({user})")
 
 
 def refuse(sentence: str) -> NoReturn:
