@@ -18,6 +18,7 @@ from postroad.accounts.accounts import Accounts
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.config import Settings, load
 from postroad.domains.registration import Registration
+from postroad.model.actor import SYSTEM
 from postroad.model.credential import Secret
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event, EventType
@@ -222,7 +223,7 @@ async def _fill(settings: Settings) -> None:
         settings.database.url, data_dir=data_dir, clock=now_ms, read_connections=1, is_checkpointer=False
     )
     try:
-        account = await Accounts(database, now_ms).ensure_default()
+        account = await Accounts(database, now_ms).ensure_default(SYSTEM)
         vault = await open_vault(database, data_dir)
         registration = Registration(database, vault, settings.domains, OrganisationalDomains(), now_ms)
         await registration.add(account.id, DOMAIN)

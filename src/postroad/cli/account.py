@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from postroad.accounts.accounts import Accounts
-from postroad.cli.invocation import Invocation, with_database
+from postroad.cli.invocation import Invocation, acting, with_database
 from postroad.cli.output import answer, local_time, table, utc_time
 from postroad.model.account import Account
 from postroad.net.clock import now_ms
@@ -22,7 +22,7 @@ def account() -> None:
 @with_database
 async def add(invocation: Invocation, database: Database, name: str) -> None:
     """Add an account."""
-    added = await Accounts(database, now_ms).add(name)
+    added = await Accounts(database, now_ms).add(acting(), name)
     answer(invocation, _document(added), f"Added account {added.name}.")
 
 
@@ -30,7 +30,7 @@ async def add(invocation: Invocation, database: Database, name: str) -> None:
 @with_database
 async def list_accounts(invocation: Invocation, database: Database) -> None:
     """List every account."""
-    accounts = await Accounts(database, now_ms).all()
+    accounts = await Accounts(database, now_ms).all(acting())
     rows = [(one.name, _state(one), local_time(one.created_at)) for one in accounts]
     answer(invocation, [_document(one) for one in accounts], table(("ACCOUNT", "STATE", "SINCE"), rows))
 
@@ -40,7 +40,7 @@ async def list_accounts(invocation: Invocation, database: Database) -> None:
 @with_database
 async def show(invocation: Invocation, database: Database, name: str) -> None:
     """Show one account."""
-    found = await Accounts(database, now_ms).find(name)
+    found = await Accounts(database, now_ms).find(acting(), name)
     rows = [(found.name, _state(found), local_time(found.created_at))]
     answer(invocation, _document(found), table(("ACCOUNT", "STATE", "SINCE"), rows))
 
@@ -52,7 +52,7 @@ async def show(invocation: Invocation, database: Database, name: str) -> None:
 async def suspend(invocation: Invocation, database: Database, name: str, *, resume: bool) -> None:
     """Refuse an account's log-ins and next messages, within five seconds."""
     accounts = Accounts(database, now_ms)
-    changed = await (accounts.resume(name) if resume else accounts.suspend(name))
+    changed = await (accounts.resume(acting(), name) if resume else accounts.suspend(acting(), name))
     answer(invocation, _document(changed), f"Account {changed.name} is {_state(changed)}.")
 
 

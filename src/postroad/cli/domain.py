@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from postroad.accounts.accounts import Accounts
-from postroad.cli.invocation import Invocation, open_vault, refuse, with_database
+from postroad.cli.invocation import Invocation, acting, open_vault, refuse, with_database
 from postroad.cli.output import answer, facts, local_time, table, utc_time
 from postroad.dns import resolver
 from postroad.domains.registration import Registration
@@ -71,7 +71,7 @@ async def _services(invocation: Invocation, database: Database) -> AsyncIterator
 @with_database
 async def add(invocation: Invocation, database: Database, name: str, account_name: str | None) -> None:
     """Add a sending domain and print the DNS records to publish."""
-    account = await Accounts(database, now_ms).find(account_name)
+    account = await Accounts(database, now_ms).find(acting(), account_name)
     async with _services(invocation, database) as services:
         added = await services.registration.add(account.id, name)
         await _answer_with_records(invocation, services, added, account)
@@ -82,10 +82,10 @@ async def add(invocation: Invocation, database: Database, name: str, account_nam
 @with_database
 async def list_domains(invocation: Invocation, database: Database, account_name: str | None) -> None:
     """List sending domains."""
-    accounts = {one.id: one for one in await Accounts(database, now_ms).all()}
+    accounts = {one.id: one for one in await Accounts(database, now_ms).all(acting())}
     found = await database.read(domain_rows.list_all)
     if account_name is not None:
-        account = await Accounts(database, now_ms).find(account_name)
+        account = await Accounts(database, now_ms).find(acting(), account_name)
         found = [one for one in found if one.account_id == account.id]
     rows = [(one.name, _standing(one), accounts[one.account_id].name, local_time(one.checked_at)) for one in found]
     documents = [_document(one, accounts[one.account_id]) for one in found]
@@ -208,7 +208,7 @@ def changed_settings(settings: DomainSettings, assignments: Sequence[str]) -> Do
 
 
 async def _account_of(database: Database, domain: SendingDomain) -> Account:
-    return next(one for one in await Accounts(database, now_ms).all() if one.id == domain.account_id)
+    return next(one for one in await Accounts(database, now_ms).all(acting()) if one.id == domain.account_id)
 
 
 async def _answer_with_records(

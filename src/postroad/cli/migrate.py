@@ -3,7 +3,7 @@
 import click
 
 from postroad.accounts.accounts import Accounts
-from postroad.cli.invocation import Invocation, open_vault, refuse, run_with_database, with_settings
+from postroad.cli.invocation import Invocation, acting, open_vault, refuse, run_with_database, with_settings
 from postroad.cli.output import answer, counted
 from postroad.net.clock import now_ms
 from postroad.node.installation import right_to_write
@@ -24,7 +24,7 @@ def migrate(invocation: Invocation) -> None:
 
     async def begin(database: Database) -> None:
         await open_vault(invocation, database)
-        await Accounts(database, now_ms).ensure_default()
+        await Accounts(database, now_ms).ensure_default(acting())
 
     run_with_database(invocation, begin)
     text = f"Ran {counted(len(steps), 'step')}: {', '.join(steps)}." if steps else "The database is current."

@@ -10,6 +10,7 @@ from postroad.accounts.accounts import Accounts
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.config import Settings
 from postroad.domains.registration import Registration
+from postroad.model.actor import SYSTEM
 from postroad.model.credential import Secret
 from postroad.model.refused import RefusedError
 from postroad.net.clock import now_ms
@@ -48,7 +49,7 @@ async def _prepare(settings: Settings) -> Demo:
         settings.database.url, data_dir=data_dir, clock=now_ms, read_connections=1, is_checkpointer=False
     )
     try:
-        account = await Accounts(database, now_ms).ensure_default()
+        account = await Accounts(database, now_ms).ensure_default(SYSTEM)
         if await database.read(domains.by_name, DOMAIN) is None:
             keys = await installation_keys(database, data_dir)
             registration = Registration(database, keys.vault, settings.domains, OrganisationalDomains(), now_ms)

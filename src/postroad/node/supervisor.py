@@ -16,6 +16,7 @@ from postroad.accounts.accounts import Accounts
 from postroad.config import ConfigError, Settings
 from postroad.httpd.apps import admin_app
 from postroad.httpd.server import HttpServer
+from postroad.model.actor import SYSTEM
 from postroad.net.clock import now_ms
 from postroad.net.listen import bind, parse_endpoint
 from postroad.node.channel import Plan
@@ -86,7 +87,7 @@ class Supervisor:
         admin = HttpServer(admin_app(status), admin_sockets) if admin_sockets else None
         try:
             await installation_keys(database, Path(self._settings.data_dir))
-            await Accounts(database, now_ms).ensure_default()
+            await Accounts(database, now_ms).ensure_default(SYSTEM)
             await _free_earlier_run(database, self._settings)
             async with asyncio.TaskGroup() as tasks:
                 self._start_workers(tasks, database, Path(metrics_dir.name))

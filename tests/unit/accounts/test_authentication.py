@@ -9,6 +9,7 @@ from postroad.accounts.authentication import Authenticator, AuthRefused
 from postroad.accounts.settings import AccountsSettings
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.model.account import Account
+from postroad.model.actor import SYSTEM
 from postroad.model.credential import CredentialKind, Principal, Secret
 from postroad.model.domain import SendingDomain
 from postroad.storage.database import Database
@@ -201,7 +202,7 @@ async def test_removed_user_and_suspended_account_end_sessions(
     await authenticator.refresh()
     assert (authenticator.still_valid(one), authenticator.still_valid(other)) == (False, True)
 
-    await Accounts(database, clock).suspend(account.name)
+    await Accounts(database, clock).suspend(SYSTEM, account.name)
     await authenticator.refresh()
     assert not authenticator.still_valid(other)
     assert await _log_in(authenticator, name="other@news.example.com") == AuthRefused("wrong")
