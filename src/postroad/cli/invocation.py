@@ -98,16 +98,6 @@ def with_database(
     return with_settings(opened)
 
 
-def acting() -> Actor:
-    """Return who acts when this command does: whoever may run it on a node, by the name the system knows."""
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        # In a container the number may have no name.
-        user = str(os.getuid())
-    return command_actor(f"command line ({user})")
-
-
 async def open_vault(invocation: Invocation, database: Database) -> Vault:
     """Return what encrypts secrets at rest, bound to this installation's master key."""
     return await keys.open_vault(database, invocation.data_dir)
