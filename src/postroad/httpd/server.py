@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Generator, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from postroad.httpd.transport import StrictTransport
 
 
 class _Server(uvicorn.Server):
@@ -17,9 +20,11 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves ``app`` until stopped."""
+    """Serves ``app`` until stopped; with a context over TLS."""
 
-    def __init__(self, app: ASGIApp, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, app: ASGIApp, sockets: Sequence[socket.socket], tls_context: ssl.SSLContext | None = None
+    ) -> None:
         self._sockets = list(sockets)
         self._server = _Server(
             uvicorn.Config(
@@ -31,6 +36,7 @@ class HttpServer:
                 limit_concurrency=1000,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=5,
+                ssl_context_factory=None if tls_context is None else lambda _config, _default: tls_context,
             )
         )
         self._task: asyncio.Task[None] | None = None
@@ -49,3 +55,13 @@ class HttpServer:
         self._server.should_exit = True
         if self._task is not None:
             await self._task
+
+
+def http_servers(
+    app: ASGIApp, plain: Sequence[socket.socket], tls: Sequence[socket.socket], tls_context: ssl.SSLContext
+) -> list[HttpServer]:
+    """Return the servers of one application on sockets in the clear and on sockets for HTTPS, not yet started."""
+    servers = [HttpServer(app, plain)] if plain else []
+    if tls:
+        servers.append(HttpServer(StrictTransport(app), tls, tls_context))
+    return servers

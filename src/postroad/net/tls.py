@@ -1,7 +1,11 @@
 """TLS contexts for serving and for dialling, and the facts of a finished handshake."""
 
+import contextlib
 import datetime as dt
+import os
 import ssl
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography import x509
@@ -16,18 +20,18 @@ class CertificateError(Exception):
 
 
 class ServerCertificate:
-    """A certificate with its key as files, and the one server context made of them.
+    """A certificate with its key as files, and the one server context that shows it.
 
-    The context object never changes, so listeners keep it for good. When the files change, handshakes from then on
-    show the new certificate and sessions that are open go on undisturbed.
+    The context object never changes, so listeners keep it for good. When the certificate changes, handshakes from then
+    on show the new one and sessions that are open go on undisturbed.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self.certificate = certificate
         self.key = key
-        self.context = _server_context()
         self._state = self._files_state()
-        self._load()
+        self.context = self._current = _server_context(certificate, key)
+        self.context.sni_callback = self._choose
 
     def reload_if_changed(self) -> bool:
         """Load the files again when they have changed and tell whether they had.
@@ -37,9 +41,23 @@ class ServerCertificate:
         state = self._files_state()
         if state == self._state:
             return False
-        self._load()
+        self._current = _server_context(self.certificate, self.key)
         self._state = state
         return True
+
+    def show(self, pem: bytes) -> None:
+        """Show a certificate that is in no file: its chain and private key in PEM; raises CertificateError."""
+        with _as_file(pem) as path:
+            self._current = _server_context(path, path)
+
+    def _choose(self, handshake: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Give a handshake the certificate of now; OpenSSL asks here each time, also where no server name came.
+
+        Loading into the live context instead would keep an RSA certificate beside the ECDSA one that replaces it, and
+        would break the context where a pair does not match.
+        """
+        if self._current is not self.context:
+            handshake.context = self._current
 
     def _files_state(self) -> tuple[tuple[int, int, int], ...]:
         try:
@@ -48,24 +66,33 @@ class ServerCertificate:
             raise CertificateError(f"cannot read {error.filename}: {error.strerror}") from error
         return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
 
-    def _load(self) -> None:
-        # A pair that does not match would leave the live context broken, so it is tried on a spare one first.
-        for context in (_server_context(), self.context):
-            try:
-                context.load_cert_chain(self.certificate, self.key)
-            except (OSError, ValueError) as error:
-                reason = error.reason if isinstance(error, ssl.SSLError) and error.reason else error
-                raise CertificateError(
-                    f"cannot use certificate {self.certificate} with key {self.key}: {reason}"
-                ) from error
 
-
-def _server_context() -> ssl.SSLContext:
+def _server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # RFC 8997 §3: mail submission must not be offered over TLS 1.0 and 1.1.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, ssl.SSLError) and error.reason else error
+        raise CertificateError(f"cannot use certificate {certificate} with key {key}: {reason}") from error
     return context
+
+
+@contextlib.contextmanager
+def _as_file(content: bytes) -> Iterator[Path]:
+    """Give secret content the path that OpenSSL wants: in memory where the system can, else its owner's alone."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("certificate"), "wb") as file:
+            file.write(content)
+            file.flush()
+            yield Path(f"/proc/self/fd/{file.fileno()}")
+    else:
+        with tempfile.NamedTemporaryFile(prefix="postroad-") as named:
+            named.write(content)
+            named.flush()
+            yield Path(named.name)
 
 
 def opportunistic_context() -> ssl.SSLContext:

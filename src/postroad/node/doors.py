@@ -10,6 +10,7 @@ SUBMISSION = "submission"
 SUBMISSION_TLS = "submission-tls"
 SUBMISSION_BY_ADDRESS = "submission-by-address"
 HTTP = "http"
+HTTP_TLS = "http-tls"
 
 SlotSockets = dict[str, tuple[socket.socket, ...]]
 
@@ -32,4 +33,5 @@ def _addresses(settings: Settings, roles: frozenset[str], *, has_http: bool) -> 
         doors[SUBMISSION_BY_ADDRESS] = settings.smtp.listen_by_address
     if "http" in roles and has_http:
         doors[HTTP] = settings.http.listen
+        doors[HTTP_TLS] = settings.http.listen_tls
     return doors

@@ -197,7 +197,7 @@ def _needs_restart(old: Settings, new: Settings) -> bool:
             settings.data_dir,
             settings.workers,
             settings.admin,
-            settings.http.listen,
+            (settings.http.listen, settings.http.listen_tls),
             (smtp.listen, smtp.listen_tls, smtp.listen_by_address),
         )
 

@@ -14,7 +14,7 @@ import structlog
 import uvloop
 
 from postroad.httpd.apps import dev_app
-from postroad.httpd.server import HttpServer
+from postroad.httpd.server import http_servers
 from postroad.net.clock import now_ms
 from postroad.net.tls import CertificateError, ServerCertificate
 from postroad.node import doors
@@ -79,7 +79,6 @@ class Worker:
         self._services = services
         self._certificate = certificate
         self._submission: SubmissionListener | None = None
-        self._http: HttpServer | None = None
 
     @classmethod
     async def open(cls, plan: Plan, stack: AsyncExitStack) -> "Worker":
@@ -108,11 +107,12 @@ class Worker:
                 inherited.get(doors.SUBMISSION_TLS, ()),
                 inherited.get(doors.SUBMISSION_BY_ADDRESS, ()),
             )
-        if inherited.get(doors.HTTP):
+        if inherited.get(doors.HTTP) or inherited.get(doors.HTTP_TLS):
             app = dev_app(self._services.database, WorkerStatus(self._services.database, self._services.why))
-            self._http = HttpServer(app, inherited[doors.HTTP])
-            await self._http.start()
-            stack.push_async_callback(self._http.stop)
+            tls = inherited.get(doors.HTTP_TLS, ())
+            for server in http_servers(app, inherited.get(doors.HTTP, ()), tls, self._certificate.context):
+                await server.start()
+                stack.push_async_callback(server.stop)
 
     async def listen(self, channel: Channel, words: AsyncIterator[object], stop: asyncio.Event) -> None:
         """Answer the supervisor and tell it every second that the event loop turns; its silence is a reason to stop."""

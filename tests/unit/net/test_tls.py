@@ -125,6 +125,52 @@ def test_a_changed_certificate_that_does_not_match_its_key_leaves_the_old_one_in
     assert subject_seen(certificate) == before
 
 
+def test_a_certificate_of_another_kind_of_key_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    rsa = AUTHORITY.issue_cert("old.example.test", key_type=trustme.KeyType.RSA)
+    path = tmp_path / "both.pem"
+    rsa.private_key_and_cert_chain_pem.write_to_path(path)
+    certificate = ServerCertificate(path, path)
+    context = certificate.context
+    AUTHORITY.issue_cert(
+        "new.example.test", key_type=trustme.KeyType.ECDSA
+    ).private_key_and_cert_chain_pem.write_to_path(path)
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    assert certificate.reload_if_changed()
+
+    assert certificate.context is context
+    assert handshake(context, verifying_context(tmp_path / "ca.pem"), "new.example.test")
+    # Loading the new one beside the old one would still show the old one to this client.
+    wants_rsa = verifying_context(tmp_path / "ca.pem")
+    wants_rsa.maximum_version = ssl.TLSVersion.TLSv1_2
+    wants_rsa.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
+    with pytest.raises(ssl.SSLError, match="NO_SHARED_CIPHER"):
+        handshake(context, wants_rsa, "old.example.test")
+
+
+def test_a_certificate_from_memory_is_shown_and_leaves_no_file(tmp_path: Path) -> None:
+    certificate = ServerCertificate(*write_pair(tmp_path, "old.example.test"))
+    files = sorted(tmp_path.iterdir())
+    pair = AUTHORITY.issue_cert("new.example.test")
+
+    certificate.show(pair.private_key_and_cert_chain_pem.bytes())
+
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "ca.pem")
+    assert handshake(certificate.context, verifying_context(tmp_path / "ca.pem"), "new.example.test")
+    assert sorted(tmp_path.iterdir()) == sorted([*files, tmp_path / "ca.pem"])
+
+
+def test_a_key_that_does_not_fit_is_not_shown(tmp_path: Path) -> None:
+    certificate = ServerCertificate(*write_pair(tmp_path, "mx.example.test"))
+    before = subject_seen(certificate)
+    one, other = AUTHORITY.issue_cert("a.example.test"), AUTHORITY.issue_cert("b.example.test")
+
+    with pytest.raises(CertificateError):
+        certificate.show(one.private_key_pem.bytes() + other.cert_chain_pems[0].bytes())
+
+    assert subject_seen(certificate) == before
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CertificateError, match=r"cannot read .*nowhere\.pem: No such file"):
         ServerCertificate(tmp_path / "nowhere.pem", tmp_path / "nowhere.key")
