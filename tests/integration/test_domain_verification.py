@@ -15,6 +15,7 @@ from postroad.domains.registration import Registration
 from postroad.domains.settings import DomainsSettings, installation_names
 from postroad.domains.verification import Verification
 from postroad.model.account import Account
+from postroad.model.actor import SYSTEM
 from postroad.model.domain import DomainSettings, DomainState, KeyState, SendingDomain
 from postroad.model.refused import RefusedError
 from postroad.net.clock import now_ms
@@ -60,13 +61,13 @@ class Installation:
         return await self.database.write(accounts.add, name, self.now)
 
     async def added(self, name: str = NAME, settings: DomainSettings | None = None) -> SendingDomain:
-        return await self.registration.add((await self.account()).id, name, settings)
+        return await self.registration.add(SYSTEM, (await self.account()).id, name, settings)
 
     async def verify(self, later_ms: int = 0) -> dict[str, RecordVerdict]:
         """Check the domain and return the verdicts by the records' purposes, and selectors beyond the first."""
         self.now += later_ms
-        domain = await self.registration.find(NAME)
-        verdicts = await self.verification.verify(domain.id)
+        domain = await self.registration.find(SYSTEM, NAME)
+        verdicts = await self.verification.verify(SYSTEM, domain.id)
         named: dict[str, RecordVerdict] = {}
         for verdict in verdicts:
             purpose = verdict.expected.purpose.value
@@ -74,13 +75,13 @@ class Installation:
         return named
 
     async def state(self) -> DomainState:
-        return (await self.registration.find(NAME)).state
+        return (await self.registration.find(SYSTEM, NAME)).state
 
     async def records(self) -> tuple[ExpectedRecord, ...]:
-        return await self.verification.expected(await self.registration.find(NAME))
+        return await self.verification.expected(await self.registration.find(SYSTEM, NAME))
 
     async def key_states(self) -> dict[str, KeyState]:
-        keys = await self.registration.keys_of(await self.registration.find(NAME))
+        keys = await self.registration.keys_of(await self.registration.find(SYSTEM, NAME))
         return {key.selector: key.state for key in keys}
 
     def directory(self) -> DomainDirectory:
@@ -196,9 +197,9 @@ async def test_the_old_key_signs_until_the_new_one_is_seen(installation: Install
     publish(authority, *lines_of(await installation.records()))
     await installation.verify()
 
-    await installation.registration.rotate_dkim(NAME)
+    await installation.registration.rotate_dkim(SYSTEM, NAME)
     with pytest.raises(RefusedError, match="still waits to be seen in DNS at the selector postroad2"):
-        await installation.registration.rotate_dkim(NAME)
+        await installation.registration.rotate_dkim(SYSTEM, NAME)
     waiting = await installation.verify()
     unseen = await installation.key_states()
     publish(authority, *lines_of(await installation.records()))
@@ -219,8 +220,8 @@ async def test_the_first_selector_comes_round_again_at_the_second_rotation(
     for _ in range(2):
         publish(authority, *lines_of(await installation.records()))
         await installation.verify()
-        await installation.registration.rotate_dkim(NAME)
-    keys = await installation.registration.keys_of(await installation.registration.find(NAME))
+        await installation.registration.rotate_dkim(SYSTEM, NAME)
+    keys = await installation.registration.keys_of(await installation.registration.find(SYSTEM, NAME))
 
     assert [(key.selector, key.state) for key in keys] == [
         ("postroad1", KeyState.RETIRED),
@@ -249,7 +250,7 @@ async def test_with_a_zone_of_the_operator_a_rotation_asks_nothing_of_the_domain
         installation = Installation(database, across_zones, settings)
         await installation.verify()
         first = (await installation.state(), await installation.key_states())
-        await installation.registration.rotate_dkim(NAME)
+        await installation.registration.rotate_dkim(SYSTEM, NAME)
         await serve_keys()
         await across_zones.aclose()
     with Recursor(authority) as recursor:
@@ -302,7 +303,7 @@ async def test_a_dns_outage_stops_no_domain(
         await unreachable.aclose()
 
     assert set(statuses(verdicts).values()) == {"unknown"}
-    domain = await installation.registration.find(NAME)
+    domain = await installation.registration.find(SYSTEM, NAME)
     assert (domain.state, domain.failing_since) == (DomainState.ACTIVE, None)
 
 
@@ -319,7 +320,7 @@ async def test_active_domains_are_checked_daily_and_hourly_while_a_key_waits(
         return await installation.verification.check_due()
 
     ordinary = [await checked_after(DAY - 1), await checked_after(1), await checked_after(1)]
-    await installation.registration.rotate_dkim(NAME)
+    await installation.registration.rotate_dkim(SYSTEM, NAME)
     waiting = [await checked_after(HOUR - 2), await checked_after(1)]
 
     assert unverified == 0
@@ -332,7 +333,7 @@ async def test_a_check_that_an_operators_decision_overtook_changes_nothing(
 ) -> None:
     before = await installation.added()
     publish(authority, *lines_of(await installation.records()))
-    await installation.registration.reject(NAME)
+    await installation.registration.reject(SYSTEM, NAME)
 
     # What a check writes that had read the domain before the decision.
     verified = msgspec.structs.replace(before, state=DomainState.ACTIVE)
@@ -351,13 +352,13 @@ async def test_with_manual_vetting_the_operator_decides_first(
 
     await installation.verify()
     vetting = await installation.state()
-    await installation.registration.approve(NAME)
+    await installation.registration.approve(SYSTEM, NAME)
     await installation.verify()
     active = await installation.state()
-    await installation.registration.disable(NAME)
+    await installation.registration.disable(SYSTEM, NAME)
     await installation.verify()
     disabled = await installation.state()
-    released = await installation.registration.enable(NAME)
+    released = await installation.registration.enable(SYSTEM, NAME)
 
     assert [vetting, active, disabled, released.state] == [
         DomainState.VETTING,
@@ -366,7 +367,7 @@ async def test_with_manual_vetting_the_operator_decides_first(
         DomainState.UNVERIFIED,
     ]
     with pytest.raises(RefusedError, match="is unverified: this cannot be done now"):
-        await installation.registration.approve(NAME)
+        await installation.registration.approve(SYSTEM, NAME)
 
 
 async def test_without_verification_a_domain_sends_and_signs_at_once_and_rotates_at_once(
@@ -375,7 +376,7 @@ async def test_without_verification_a_domain_sends_and_signs_at_once_and_rotates
     installation = Installation(database, resolver, DomainsSettings(verification="off"))
     domain = await installation.added()
     first = await installation.directory().signing_keys(domain.id)
-    await installation.registration.rotate_dkim(NAME)
+    await installation.registration.rotate_dkim(SYSTEM, NAME)
     second = await installation.directory().signing_keys(domain.id)
 
     assert domain.state is DomainState.ACTIVE
@@ -386,11 +387,11 @@ async def test_without_verification_a_domain_sends_and_signs_at_once_and_rotates
 async def test_switching_ed25519_on_makes_its_key(installation: Installation) -> None:
     await installation.added()
 
-    await installation.registration.change_settings(NAME, DomainSettings(ed25519=True))
-    await installation.registration.change_settings(NAME, DomainSettings(ed25519=True, bounce_mail=False))
+    await installation.registration.change_settings(SYSTEM, NAME, DomainSettings(ed25519=True))
+    await installation.registration.change_settings(SYSTEM, NAME, DomainSettings(ed25519=True, bounce_mail=False))
 
     assert await installation.key_states() == {"postroad1": KeyState.PUBLISHED, "postroad1e": KeyState.PUBLISHED}
-    assert not (await installation.registration.find(NAME)).settings.bounce_mail
+    assert not (await installation.registration.find(SYSTEM, NAME)).settings.bounce_mail
 
 
 @pytest.mark.parametrize(
@@ -421,13 +422,13 @@ async def test_a_name_that_was_verified_is_its_accounts_for_good(
     other = await installation.account("other")
     publish(authority, *lines_of(await installation.records()))
     await installation.verify()
-    await installation.registration.disable(NAME)
+    await installation.registration.disable(SYSTEM, NAME)
     installation.now += 365 * DAY
 
     with pytest.raises(RefusedError, match="is held by another account"):
-        await installation.registration.add(other.id, NAME)
+        await installation.registration.add(SYSTEM, other.id, NAME)
     with pytest.raises(RefusedError, match="is a domain of this account already"):
-        await installation.registration.add(first.account_id, NAME)
+        await installation.registration.add(SYSTEM, first.account_id, NAME)
 
 
 async def test_a_claim_that_is_never_verified_lapses_after_a_week(installation: Installation) -> None:
@@ -436,15 +437,15 @@ async def test_a_claim_that_is_never_verified_lapses_after_a_week(installation: 
     other = await installation.account("other")
     installation.now += 7 * DAY - 1
     with pytest.raises(RefusedError, match="is held by another account"):
-        await installation.registration.add(other.id, NAME)
+        await installation.registration.add(SYSTEM, other.id, NAME)
     installation.now += 1
 
-    second = await installation.registration.add(other.id, NAME)
+    second = await installation.registration.add(SYSTEM, other.id, NAME)
     [new_key] = await installation.registration.keys_of(second)
 
     assert second.account_id == other.id
     assert new_key.public_key != old_key.public_key
-    assert await installation.registration.find(NAME) == second
+    assert await installation.registration.find(SYSTEM, NAME) == second
 
 
 async def test_the_directory_forgets_what_has_changed_and_only_then(installation: Installation) -> None:
@@ -455,7 +456,7 @@ async def test_the_directory_forgets_what_has_changed_and_only_then(installation
     loaded = await directory.get(domain.id)
     unchanged = await directory.refresh()
     kept = await directory.get(domain.id)
-    await installation.registration.disable(NAME)
+    await installation.registration.disable(SYSTEM, NAME)
     changed = await directory.refresh()
     fresh = await directory.get(domain.id)
 

@@ -226,7 +226,7 @@ async def _fill(settings: Settings) -> None:
         account = await Accounts(database, now_ms).ensure_default(SYSTEM)
         vault = await open_vault(database, data_dir)
         registration = Registration(database, vault, settings.domains, OrganisationalDomains(), now_ms)
-        await registration.add(account.id, DOMAIN)
+        await registration.add(SYSTEM, account.id, DOMAIN)
         await SmtpUsers(database, now_ms).add(USERNAME, password=Secret(PASSWORD), note="")
     finally:
         await database.close()

@@ -11,18 +11,18 @@ import msgspec
 
 from postroad.accounts.accounts import Accounts
 from postroad.cli.invocation import Invocation, acting, open_vault, refuse, with_database
-from postroad.cli.output import answer, facts, local_time, table, utc_time
+from postroad.cli.output import answer, confirm, facts, local_time, table, utc_time
 from postroad.dns import resolver
 from postroad.domains.registration import Registration
 from postroad.domains.settings import installation_names
 from postroad.domains.verification import Verification
 from postroad.model.account import Account
+from postroad.model.actor import Actor
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingDomain
 from postroad.net.clock import now_ms
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.policy.record_comparison import RecordVerdict, VerdictStatus
 from postroad.policy.records import ExpectedRecord, as_zone_line, dkim_zone_records
-from postroad.storage import domains as domain_rows
 from postroad.storage.database import Database
 
 
@@ -73,7 +73,7 @@ async def add(invocation: Invocation, database: Database, name: str, account_nam
     """Add a sending domain and print the DNS records to publish."""
     account = await Accounts(database, now_ms).find(acting(), account_name)
     async with _services(invocation, database) as services:
-        added = await services.registration.add(account.id, name)
+        added = await services.registration.add(acting(), account.id, name)
         await _answer_with_records(invocation, services, added, account)
 
 
@@ -83,10 +83,9 @@ async def add(invocation: Invocation, database: Database, name: str, account_nam
 async def list_domains(invocation: Invocation, database: Database, account_name: str | None) -> None:
     """List sending domains."""
     accounts = {one.id: one for one in await Accounts(database, now_ms).all(acting())}
-    found = await database.read(domain_rows.list_all)
-    if account_name is not None:
-        account = await Accounts(database, now_ms).find(acting(), account_name)
-        found = [one for one in found if one.account_id == account.id]
+    account = await Accounts(database, now_ms).find(acting(), account_name) if account_name is not None else None
+    async with _services(invocation, database) as services:
+        found = await services.registration.all(acting(), None if account is None else account.id)
     rows = [(one.name, _standing(one), accounts[one.account_id].name, local_time(one.checked_at)) for one in found]
     documents = [_document(one, accounts[one.account_id]) for one in found]
     answer(invocation, documents, table(("DOMAIN", "STATE", "ACCOUNT", "CHECKED"), rows))
@@ -98,7 +97,7 @@ async def list_domains(invocation: Invocation, database: Database, account_name:
 async def show(invocation: Invocation, database: Database, name: str) -> None:
     """Show a domain, its settings and the DNS records to publish, ready to paste into a zone."""
     async with _services(invocation, database) as services:
-        found = await services.registration.find(name)
+        found = await services.registration.find(acting(), name)
         await _answer_with_records(invocation, services, found, await _account_of(database, found))
 
 
@@ -108,9 +107,9 @@ async def show(invocation: Invocation, database: Database, name: str) -> None:
 async def verify(invocation: Invocation, database: Database, name: str) -> None:
     """Compare each record with live DNS and say what is missing or different; an unverified domain becomes active."""
     async with _services(invocation, database) as services:
-        before = await services.registration.find(name)
-        verdicts = await services.verification.verify(before.id)
-        after = await services.registration.find(name)
+        before = await services.registration.find(acting(), name)
+        verdicts = await services.verification.verify(acting(), before.id)
+        after = await services.registration.find(acting(), name)
     document = _document(after, await _account_of(database, after)) | {"records": [_judged(one) for one in verdicts]}
     closing = f"{after.name} is {_standing(after)}."
     answer(invocation, document, "\n".join([*itertools.chain(*map(_verdict_lines, verdicts)), closing]))
@@ -130,7 +129,7 @@ async def approve(invocation: Invocation, database: Database, name: str) -> None
 @click.argument("name")
 @with_database
 async def reject(invocation: Invocation, database: Database, name: str) -> None:
-    """Refuse a domain that waits for the operator."""
+    """Refuse a domain for good, whatever state it is in: only `approve` brings it back."""
     await _move(invocation, database, name, Registration.reject, "rejected")
 
 
@@ -154,13 +153,26 @@ async def _move(
     invocation: Invocation,
     database: Database,
     name: str,
-    move: Callable[[Registration, str], Awaitable[SendingDomain]],
+    move: Callable[[Registration, Actor, str], Awaitable[SendingDomain]],
     past: str,
 ) -> None:
     async with _services(invocation, database) as services:
-        moved = await move(services.registration, name)
+        moved = await move(services.registration, acting(), name)
     text = f"{moved.name} is {past}" + ("." if past == moved.state.value else f", and {moved.state.value}.")
     answer(invocation, _document(moved, await _account_of(database, moved)), text)
+
+
+@domain.command()
+@click.argument("name")
+@click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask.")
+@with_database
+async def remove(invocation: Invocation, database: Database, name: str, *, is_confirmed: bool) -> None:
+    """Remove a domain that nothing is bound to any more; what is known of its mail stays."""
+    async with _services(invocation, database) as services:
+        found = await services.registration.find(acting(), name)
+        confirm(f"Remove {found.name} and its keys?", is_confirmed=is_confirmed)
+        await services.registration.remove(acting(), found.name)
+    answer(invocation, {"name": found.name, "state": "removed"}, f"Removed {found.name}.")
 
 
 @domain.command("set")
@@ -170,8 +182,10 @@ async def _move(
 async def set_settings(invocation: Invocation, database: Database, name: str, assignments: Sequence[str]) -> None:
     """Change a domain's settings; `domain show` names them all."""
     async with _services(invocation, database) as services:
-        found = await services.registration.find(name)
-        changed = await services.registration.change_settings(name, changed_settings(found.settings, assignments))
+        found = await services.registration.find(acting(), name)
+        changed = await services.registration.change_settings(
+            acting(), name, changed_settings(found.settings, assignments)
+        )
     answer(
         invocation,
         _document(changed, await _account_of(database, changed)),
@@ -185,8 +199,8 @@ async def set_settings(invocation: Invocation, database: Database, name: str, as
 async def rotate_dkim(invocation: Invocation, database: Database, name: str) -> None:
     """Make a new DKIM key under the other selector; the old one signs until the new one is seen in DNS."""
     async with _services(invocation, database) as services:
-        await services.registration.rotate_dkim(name)
-        found = await services.registration.find(name)
+        await services.registration.rotate_dkim(acting(), name)
+        found = await services.registration.find(acting(), name)
         await _answer_with_records(invocation, services, found, await _account_of(database, found))
 
 

@@ -5,30 +5,36 @@ name while the claim is fresh, and after ``domains.claim_s`` another account's c
 (decision 0003).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import structlog
 
 from postroad.domains.keys import free_selector, new_key
 from postroad.domains.settings import DomainsSettings
+from postroad.model.actor import Actor
+from postroad.model.audit import AuditEntry, entry_of
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, KeyAlgorithm, KeyState, SendingDomain
-from postroad.model.refused import RefusedError
+from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 from postroad.net.clock import Clock
 from postroad.policy.alignment import OrganisationalDomainOf
+from postroad.policy.permission import require_change, require_operator, require_sight
 from postroad.protocol.smtp.address import AddressError, normal_domain
 from postroad.storage import dkim_keys, domains
+from postroad.storage.audit import recorded
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
 from postroad.storage.secrets import Vault
 
 log = structlog.get_logger()
 
+_PLURALS = {"SMTP user": "SMTP users", "API key": "API keys", "delivery": "deliveries"}
 _CLAIMS = frozenset({DomainState.VETTING, DomainState.UNVERIFIED})
 
 
 class Registration:
-    """Adds and changes sending domains; what breaks a rule raises RefusedError."""
+    """Adds and changes sending domains on somebody's behalf; what breaks a rule raises RefusedError."""
 
     def __init__(
         self,
@@ -44,14 +50,17 @@ class Registration:
         self._organisational_domain_of = organisational_domain_of
         self._clock = clock
 
-    async def add(self, account_id: int, name: str, settings: DomainSettings | None = None) -> SendingDomain:
+    async def add(
+        self, actor: Actor, account_id: int, name: str, settings: DomainSettings | None = None
+    ) -> SendingDomain:
         """Add a domain with its first keys."""
+        require_change(actor, account_id, "account")
         normal = self._read_name(name)
         existing = await self._database.read(domains.by_name, normal)
         if existing is not None and existing.account_id == account_id:
-            raise RefusedError(f"{normal} is a domain of this account already.")
+            raise RefusedError(f"{normal} is a domain of this account already.", field="name")
         if existing is not None and not self._has_lapsed(existing):
-            raise RefusedError(f"{normal} is held by another account of this installation.")
+            raise RefusedError(f"{normal} is held by another account of this installation.", field="name")
         now = self._clock()
         domain = SendingDomain(
             id=0,
@@ -63,43 +72,59 @@ class Registration:
             verified_at=None,
         )
         keys = [await self._new_key(algorithm, ()) for algorithm in _algorithms(domain.settings)]
+        entry = entry_of(
+            actor, "domain.added", normal, at=now, account_id=account_id, after={"state": domain.state.value}
+        )
+        lapsed_claim = None if existing is None else existing.id
         try:
             return await self._database.write(
-                domains.add_with_keys, self._vault, domain, keys, None if existing is None else existing.id
+                recorded, entry, domains.add_with_keys, self._vault, domain, keys, lapsed_claim
             )
         except Conflict as error:
-            raise RefusedError(f"{normal} was added by someone else just now.") from error
+            raise RefusedError(f"{normal} was added by someone else just now.", field="name") from error
 
-    async def approve(self, name: str) -> SendingDomain:
-        """Let a domain that waits for the operator be verified."""
-        return await self._move(name, {DomainState.VETTING, DomainState.REJECTED}, self._approved_state())
+    async def approve(self, actor: Actor, name: str) -> SendingDomain:
+        """Let a domain that waits for the operator, or was rejected, be verified."""
+        domain = await self.find(actor, name)
+        require_operator(actor)
+        allowed = {DomainState.VETTING, DomainState.REJECTED}
+        return await self._move(actor, domain, allowed, self._approved_state(), "domain.approved")
 
-    async def reject(self, name: str) -> SendingDomain:
-        """Refuse a domain for good."""
-        return await self._move(name, {DomainState.VETTING, DomainState.UNVERIFIED}, DomainState.REJECTED)
+    async def reject(self, actor: Actor, name: str) -> SendingDomain:
+        """Refuse a domain for good, whatever it did before: its account cannot bring it back."""
+        domain = await self.find(actor, name)
+        require_operator(actor)
+        allowed = set(DomainState) - {DomainState.REJECTED}
+        return await self._move(actor, domain, allowed, DomainState.REJECTED, "domain.rejected")
 
-    async def disable(self, name: str) -> SendingDomain:
+    async def disable(self, actor: Actor, name: str) -> SendingDomain:
         """Stop a domain's mail until it is released."""
-        return await self._move(name, {DomainState.ACTIVE, DomainState.UNVERIFIED}, DomainState.DISABLED)
+        domain = await self._find_to_change(actor, name)
+        allowed = {DomainState.ACTIVE, DomainState.UNVERIFIED}
+        return await self._move(actor, domain, allowed, DomainState.DISABLED, "domain.disabled")
 
-    async def enable(self, name: str) -> SendingDomain:
+    async def enable(self, actor: Actor, name: str) -> SendingDomain:
         """Let a disabled domain be verified again."""
-        return await self._move(name, {DomainState.DISABLED}, self._approved_state())
+        domain = await self._find_to_change(actor, name)
+        return await self._move(actor, domain, {DomainState.DISABLED}, self._approved_state(), "domain.enabled")
 
-    async def change_settings(self, name: str, settings: DomainSettings) -> SendingDomain:
+    async def change_settings(self, actor: Actor, name: str, settings: DomainSettings) -> SendingDomain:
         """Give a domain other settings, and the keys that these ask for."""
-        domain = await self.find(name)
+        domain = await self._find_to_change(actor, name)
         keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         present = {key.algorithm for key in keys if key.state is not KeyState.RETIRED}
         lacking = [algorithm for algorithm in _algorithms(settings) if algorithm not in present]
         added = [await self._new_key(algorithm, keys) for algorithm in lacking]
         changed = msgspec.structs.replace(domain, settings=settings)
-        await self._database.write(domains.change, self._vault, domain, changed, added)
+        before, after = msgspec.structs.asdict(domain.settings), msgspec.structs.asdict(settings)
+        if before != after:
+            entry = self._entry(actor, "domain.changed", domain, before, after)
+            await self._change(entry, domain, changed, added)
         return changed
 
-    async def rotate_dkim(self, name: str) -> list[DkimKey]:
+    async def rotate_dkim(self, actor: Actor, name: str) -> list[DkimKey]:
         """Make new keys under the other selectors; each takes over when its record is seen in DNS."""
-        domain = await self.find(name)
+        domain = await self._find_to_change(actor, name)
         keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         waiting = [key.selector for key in keys if key.state is KeyState.PUBLISHED]
         if waiting:
@@ -115,19 +140,47 @@ class Registration:
             for key in keys
             if key.state is KeyState.ACTIVE and key.algorithm in replaced
         ]
-        await self._database.write(domains.change, self._vault, domain, domain, retired + added)
+        selectors = {"selectors": [key.selector for key in added]}
+        entry = self._entry(actor, "domain.dkim_rotated", domain, None, selectors)
+        await self._change(entry, domain, domain, retired + added)
         return await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
 
-    async def find(self, name: str) -> SendingDomain:
-        """Return a domain by its name."""
+    async def remove(self, actor: Actor, name: str) -> None:
+        """Remove a domain that nothing is bound to any more: no SMTP user, no API key, no mail under way."""
+        domain = await self._find_to_change(actor, name)
+        if domain.state is DomainState.REJECTED and not actor.is_operator:
+            # Adding it anew would be a way round the operator's decision.
+            raise ForbiddenError(f"{domain.name} was rejected: only an operator of this installation may remove it.")
+        bound = await self._database.read(domains.bound_to, domain.id)
+        if bound:
+            raise RefusedError(f"{domain.name} cannot be removed yet: it still has {_listed(bound)}.")
+        entry = self._entry(actor, "domain.removed", domain, {"state": domain.state.value}, None)
+        try:
+            await self._database.write(recorded, entry, domains.remove, domain.id)
+        except Conflict as error:
+            raise RefusedError(f"{domain.name} cannot be removed yet: {error.what}.") from error
+
+    async def all(self, actor: Actor, account_id: int | None = None) -> list[SendingDomain]:
+        """Return the domains of an account, or all that the actor sees, in the order of their names."""
+        found = await self._database.read(domains.list_all, actor.account_id if account_id is None else account_id)
+        return [domain for domain in found if actor.sees(domain.account_id)]
+
+    async def find(self, actor: Actor, name: str) -> SendingDomain:
+        """Return a domain by its name; raises MissingError where the actor sees none of it."""
         domain = await self._database.read(domains.by_name, self._read_name(name))
         if domain is None:
-            raise RefusedError(f"There is no sending domain {name}.")
+            raise MissingError(f"There is no sending domain {name}.")
+        require_sight(actor, domain.account_id, f"sending domain {name}")
         return domain
 
     async def keys_of(self, domain: SendingDomain) -> list[DkimKey]:
         """Return the keys of a domain, also retired ones."""
         return await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
+
+    async def _find_to_change(self, actor: Actor, name: str) -> SendingDomain:
+        domain = await self.find(actor, name)
+        require_change(actor, domain.account_id, f"sending domain {name}")
+        return domain
 
     async def _new_key(self, algorithm: KeyAlgorithm, keys: Sequence[DkimKey]) -> DkimKey:
         selector = free_selector(algorithm, keys)
@@ -135,25 +188,46 @@ class Registration:
         state = KeyState.PUBLISHED if self._settings.verification == "on" else KeyState.ACTIVE
         return await new_key(selector, algorithm, state, self._clock())
 
-    async def _move(self, name: str, allowed: set[DomainState], state: DomainState) -> SendingDomain:
-        domain = await self.find(name)
+    async def _move(
+        self, actor: Actor, domain: SendingDomain, allowed: set[DomainState], state: DomainState, action: str
+    ) -> SendingDomain:
         if domain.state not in allowed:
             raise RefusedError(f"{domain.name} is {domain.state.value}: this cannot be done now.")
         moved = msgspec.structs.replace(domain, state=state, failing_since=None)
-        if not await self._database.write(domains.change, self._vault, domain, moved):
-            raise RefusedError(f"{domain.name} was changed by someone else just now; look at it again.")
+        before, after = {"state": domain.state.value}, {"state": state.value}
+        await self._change(self._entry(actor, action, domain, before, after), domain, moved)
         log.info("domain_state_changed", domain=domain.name, before=domain.state.value, after=state.value)
         return moved
+
+    async def _change(
+        self, entry: AuditEntry, before: SendingDomain, after: SendingDomain, keys: Sequence[DkimKey] = ()
+    ) -> None:
+        if not await self._database.write(domains.change_recorded, entry, self._vault, before, after, keys=keys):
+            raise RefusedError(f"{before.name} was changed by someone else just now; look at it again.")
+
+    def _entry(
+        self,
+        actor: Actor,
+        action: str,
+        domain: SendingDomain,
+        before: dict[str, Any] | None,
+        after: dict[str, Any] | None,
+    ) -> AuditEntry:
+        return entry_of(
+            actor, action, domain.name, at=self._clock(), account_id=domain.account_id, before=before, after=after
+        )
 
     def _read_name(self, name: str) -> str:
         try:
             normal = normal_domain(name.strip().rstrip("."))
         except AddressError as error:
-            raise RefusedError(f"{error}.") from error
+            raise RefusedError(f"{error}.", field="name") from error
         if normal.startswith("["):
-            raise RefusedError(f"{name} is an address: a sending domain has a name.")
+            raise RefusedError(f"{name} is an address: a sending domain has a name.", field="name")
         if self._organisational_domain_of(normal) is None:
-            raise RefusedError(f"{normal} is a public suffix, under which anyone may register: add a name below it.")
+            raise RefusedError(
+                f"{normal} is a public suffix, under which anyone may register: add a name below it.", field="name"
+            )
         return normal
 
     def _has_lapsed(self, claim: SendingDomain) -> bool:
@@ -172,3 +246,9 @@ class Registration:
 
 def _algorithms(settings: DomainSettings) -> tuple[KeyAlgorithm, ...]:
     return (KeyAlgorithm.RSA, KeyAlgorithm.ED25519) if settings.ed25519 else (KeyAlgorithm.RSA,)
+
+
+def _listed(bound: Mapping[str, int]) -> str:
+    """Return counts in words: ``2 SMTP users and 1 API key``."""
+    words = [f"{count} {noun if count == 1 else _PLURALS[noun]}" for noun, count in bound.items()]
+    return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,6 +1,8 @@
 """Verification: comparing the records a domain is to publish with live DNS, and acting on what that shows."""
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -9,9 +11,13 @@ import structlog
 from postroad.dns.answer import AnswerStatus, RecordType
 from postroad.dns.resolver import Lookup
 from postroad.domains.settings import DomainsSettings
+from postroad.model.actor import SYSTEM, Actor
+from postroad.model.audit import entry_of
 from postroad.model.domain import DkimKey, DomainState, KeyState, SendingDomain
+from postroad.model.refused import MissingError, RefusedError
 from postroad.net.clock import Clock
 from postroad.policy.alignment import OrganisationalDomainOf
+from postroad.policy.permission import require_change
 from postroad.policy.record_comparison import Found, RecordVerdict, VerdictStatus, compare
 from postroad.policy.records import (
     ExpectedRecord,
@@ -57,22 +63,44 @@ class Verification:
         self._names = names
         self._organisational_domain_of = organisational_domain_of
         self._clock = clock
+        self._under_way: set[int] = set()
 
     async def expected(self, domain: SendingDomain) -> tuple[ExpectedRecord, ...]:
         """Return the records a domain is to publish."""
         keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         return self._expected(domain, keys)
 
-    async def verify(self, domain_id: int) -> list[RecordVerdict]:
-        """Check a domain record by record, and let it and its keys go on as that allows; raises LookupError."""
+    async def verify(self, actor: Actor, domain_id: int, *, at_most_every_s: float = 0) -> list[RecordVerdict]:
+        """Check a domain record by record, and let it and its keys go on as that allows.
+
+        Raises RefusedError where the last check is less than ``at_most_every_s`` ago, or one is under way then.
+        """
         domain = await self._database.read(domains.get, domain_id)
         if domain is None:
-            raise LookupError(f"there is no domain with the id {domain_id}")
-        keys = await self._database.read(dkim_keys.of_domain, self._vault, domain_id)
+            raise MissingError("There is no such sending domain.")
+        require_change(actor, domain.account_id, "such sending domain")
+        if at_most_every_s:
+            self._require_pause(domain, at_most_every_s)
+        self._under_way.add(domain_id)
+        try:
+            return await self._verify(actor, domain)
+        finally:
+            self._under_way.discard(domain_id)
+
+    def _require_pause(self, domain: SendingDomain, pause_s: float) -> None:
+        if domain.id in self._under_way:
+            raise RefusedError(f"{domain.name} is being checked already.")
+        waited_s = (self._clock() - (domain.checked_at or 0)) / 1000
+        if 0 <= waited_s < pause_s:
+            wait_s = math.ceil(pause_s - waited_s)
+            raise RefusedError(f"{domain.name} was checked a moment ago: wait another {wait_s} s.")
+
+    async def _verify(self, actor: Actor, domain: SendingDomain) -> list[RecordVerdict]:
+        keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         expected = self._expected(domain, keys)
         verdicts = list(await asyncio.gather(*(self._judge(record, domain, keys) for record in expected)))
         result = after_check(domain, keys, verdicts, self._clock(), self._settings.grace_s * 1000)
-        await self._record(domain, keys, result, verdicts)
+        await self._record(actor, domain, keys, result, verdicts)
         return verdicts
 
     async def check_due(self) -> int:
@@ -84,8 +112,10 @@ class Verification:
         gate = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
         async def check(domain: SendingDomain) -> None:
+            # Removed since it was read: nothing is left to check.
             async with gate:
-                await self.verify(domain.id)
+                with contextlib.suppress(MissingError):
+                    await self.verify(SYSTEM, domain.id)
 
         async with asyncio.TaskGroup() as group:
             for domain in due:
@@ -148,10 +178,15 @@ class Verification:
                 return Found()
 
     async def _record(
-        self, before: SendingDomain, keys: Sequence[DkimKey], result: CheckResult, verdicts: Sequence[RecordVerdict]
+        self,
+        actor: Actor,
+        before: SendingDomain,
+        keys: Sequence[DkimKey],
+        result: CheckResult,
+        verdicts: Sequence[RecordVerdict],
     ) -> None:
         changed = [after for key, after in zip(keys, result.keys, strict=True) if key != after]
-        if not await self._database.write(domains.change, self._vault, before, result.domain, changed):
+        if not await self._stored(actor, before, result.domain, changed):
             log.info("domain_check_overtaken", domain=before.name)
             return
         after = result.domain
@@ -167,3 +202,18 @@ class Verification:
             ]
             event = "domain_records_failing" if after.state is DomainState.ACTIVE else "domain_stopped"
             log.warning(event, domain=after.name, records=wrong, stops_at=result.stops_at)
+
+    async def _stored(self, actor: Actor, before: SendingDomain, after: SendingDomain, keys: Sequence[DkimKey]) -> bool:
+        """Store what a check came to; a domain that starts or stops by it is noted in the audit log."""
+        if before.state is after.state:
+            return await self._database.write(domains.change, self._vault, before, after, keys)
+        entry = entry_of(
+            actor,
+            "domain.activated" if after.state is DomainState.ACTIVE else "domain.stopped",
+            after.name,
+            at=self._clock(),
+            account_id=after.account_id,
+            before={"state": before.state.value},
+            after={"state": after.state.value},
+        )
+        return await self._database.write(domains.change_recorded, entry, self._vault, before, after, keys=keys)

@@ -53,7 +53,7 @@ async def _prepare(settings: Settings) -> Demo:
         if await database.read(domains.by_name, DOMAIN) is None:
             keys = await installation_keys(database, data_dir)
             registration = Registration(database, keys.vault, settings.domains, OrganisationalDomains(), now_ms)
-            await registration.add(account.id, DOMAIN)
+            await registration.add(SYSTEM, account.id, DOMAIN)
         password = _password(data_dir)
         await _set_password(database, password)
     finally:

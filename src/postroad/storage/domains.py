@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, select, update
 
+from postroad.model.audit import AuditEntry
+from postroad.model.delivery import DeliveryState
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingDomain
+from postroad.storage import audit, revision
 from postroad.storage import dkim_keys as key_rows
-from postroad.storage import revision
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema import dkim_keys, domains, smtp_users
+from postroad.storage.schema import api_keys, deliveries, dkim_keys, domains, smtp_users
 from postroad.storage.secrets import Vault
 
 _NOTED = frozenset({"checked_at", "failing_since"})
@@ -52,6 +54,7 @@ def _drop_claim(connection: Connection, domain_id: int) -> None:
         raise Conflict("the name was verified just now")
     # They were never able to send: only a verified domain is.
     connection.execute(delete(smtp_users).where(smtp_users.c.domain_id == domain_id))
+    connection.execute(delete(api_keys).where(api_keys.c.domain_id == domain_id))
     remove(connection, domain_id)
 
 
@@ -103,10 +106,39 @@ def change(
     return True
 
 
+def change_recorded(
+    connection: Connection,
+    entry: AuditEntry,
+    vault: Vault,
+    before: SendingDomain,
+    after: SendingDomain,
+    *,
+    keys: Sequence[DkimKey] = (),
+) -> bool:
+    """Do what ``change`` does, and write its audit entry where it was done."""
+    is_changed = change(connection, vault, before, after, keys)
+    if is_changed:
+        audit.record(connection, entry)
+    return is_changed
+
+
+def bound_to(connection: Connection, domain_id: int) -> dict[str, int]:
+    """Return how many of what keeps a domain from being removed, by what it is; nothing at all where it may go."""
+    counts = {
+        noun: connection.execute(select(func.count()).where(table.c.domain_id == domain_id)).scalar_one()
+        for noun, table in (("SMTP user", smtp_users), ("API key", api_keys))
+    }
+    under_way = deliveries.c.state.in_([state.value for state in DeliveryState if not state.is_final])
+    query = select(func.count()).where(deliveries.c.domain_id == domain_id, under_way)
+    counts["delivery"] = connection.execute(query).scalar_one()
+    return {noun: count for noun, count in counts.items() if count}
+
+
 def remove(connection: Connection, domain_id: int) -> None:
-    """Remove a domain with its keys; raises Conflict while SMTP users are bound to it."""
-    if connection.execute(select(smtp_users.c.id).where(smtp_users.c.domain_id == domain_id).limit(1)).first():
-        raise Conflict("SMTP users are bound to the domain")
+    """Remove a domain with its keys; raises Conflict while SMTP users or API keys are bound to it."""
+    for noun, table in (("SMTP users", smtp_users), ("API keys", api_keys)):
+        if connection.execute(select(table.c.id).where(table.c.domain_id == domain_id).limit(1)).first():
+            raise Conflict(f"{noun} are bound to the domain")
     connection.execute(delete(dkim_keys).where(dkim_keys.c.domain_id == domain_id))
     connection.execute(delete(domains).where(domains.c.id == domain_id))
     revision.bump(connection)
