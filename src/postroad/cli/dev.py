@@ -12,7 +12,7 @@ from postroad.cli.invocation import refuse
 from postroad.cli.serve import START_ERRORS
 from postroad.config import ConfigError, Settings, load
 from postroad.net.listen import parse_endpoint
-from postroad.node.demo import Demo, prepare_demo
+from postroad.node.demo import DOMAIN, Demo, prepare_demo
 from postroad.node.run import run_node
 from postroad.storage.errors import StorageError
 
@@ -24,6 +24,7 @@ DEFAULTS = {
     "POSTROAD_HTTP__LISTEN": "127.0.0.1:8025",
     "POSTROAD_ADMIN__LISTEN": "127.0.0.1:8026",
     "POSTROAD_DOMAINS__VERIFICATION": "off",
+    "POSTROAD_ACCOUNTS__NOTICES_FROM": f"noreply@{DOMAIN}",
     "POSTROAD_LOG__FORMAT": "console",
     "POSTROAD_LOG__LEVEL": "warning",
 }

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from postroad.accounts.authentication import Authenticator
+from postroad.accounts.notices import Notices
 from postroad.config import Settings
 from postroad.delivery.agent import Agent
 from postroad.delivery.engine import DeliveryEngine, MakeAgent, Surroundings
@@ -38,6 +39,7 @@ from postroad.node.channel import Plan
 from postroad.node.domain_facts import DeliveryDomains
 from postroad.node.installation import hostname_of
 from postroad.node.keys import InstallationKeys, installation_keys
+from postroad.node.notices import MailedNotices
 from postroad.policy.admission import AdmissionFacts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.protocol.smtp.data import Fault
@@ -70,6 +72,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     database: Database
     sessions: session.Services
+    notices: Notices
     engine: DeliveryEngine | None
     pool: SessionPool
     certificate: ServerCertificate
@@ -159,10 +162,12 @@ async def build(
             if "delivery" in plan.roles
             else None
         )
+        submissions = _submissions(ground, engine)
         yield Services(
             settings=settings,
             database=database,
-            sessions=session.Services(authenticator=authenticator, submissions=_submissions(ground, engine)),
+            sessions=session.Services(authenticator=authenticator, submissions=submissions),
+            notices=MailedNotices(database, submissions, settings.accounts.notices_from, now_ms),
             engine=engine,
             pool=pool,
             certificate=certificate,
