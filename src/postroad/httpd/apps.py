@@ -1,15 +1,14 @@
-"""The applications that a node serves, put together of their routes."""
+"""The applications that a node serves, put together of their parts."""
+
+from collections.abc import Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from postroad.httpd.console.inbox import inbox_routes
-from postroad.httpd.console.security import LocalNamesOnly, SecurityHeaders
 from postroad.httpd.health import NodeStatus, health_routes
-from postroad.storage.database import Database
 
 
 async def _say_what_is_wrong(_request: Request, error: Exception) -> Response:
@@ -22,10 +21,15 @@ def admin_app(status: NodeStatus) -> Starlette:
     return Starlette(routes=health_routes(status), exception_handlers={HTTPException: _say_what_is_wrong})
 
 
-def dev_app(database: Database, status: NodeStatus) -> Starlette:
-    """Return what ``postroad dev`` serves: the capture inbox, and the admin routes on the same port."""
-    return Starlette(
-        routes=[*health_routes(status), *inbox_routes(database)],
-        middleware=[Middleware(SecurityHeaders), Middleware(LocalNamesOnly)],
-        exception_handlers={HTTPException: _say_what_is_wrong},
-    )
+class ByPath:
+    """Hands each request to the application whose path it begins with, the longest first, else to ``otherwise``."""
+
+    def __init__(self, otherwise: ASGIApp, by_path: Mapping[str, ASGIApp]) -> None:
+        self._otherwise = otherwise
+        self._by_path = sorted(by_path.items(), key=lambda pair: len(pair[0]), reverse=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        path = scope.get("path", "")
+        app = next((app for prefix, app in self._by_path if path.startswith(prefix)), self._otherwise)
+        await app(scope, receive, send)

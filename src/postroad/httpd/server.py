@@ -20,10 +20,17 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves ``app`` until stopped; with a context over TLS."""
+    """Serves ``app`` until stopped; with a context over TLS.
+
+    Only ``trusted_proxies`` (CIDR networks) may say by X-Forwarded-For and X-Forwarded-Proto who asks, and how.
+    """
 
     def __init__(
-        self, app: ASGIApp, sockets: Sequence[socket.socket], tls_context: ssl.SSLContext | None = None
+        self,
+        app: ASGIApp,
+        sockets: Sequence[socket.socket],
+        tls_context: ssl.SSLContext | None = None,
+        trusted_proxies: Sequence[str] = (),
     ) -> None:
         self._sockets = list(sockets)
         self._server = _Server(
@@ -33,6 +40,8 @@ class HttpServer:
                 access_log=False,
                 lifespan="off",
                 server_header=False,
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=list(trusted_proxies),
                 limit_concurrency=1000,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=5,
@@ -58,10 +67,14 @@ class HttpServer:
 
 
 def http_servers(
-    app: ASGIApp, plain: Sequence[socket.socket], tls: Sequence[socket.socket], tls_context: ssl.SSLContext
+    app: ASGIApp,
+    plain: Sequence[socket.socket],
+    tls: Sequence[socket.socket],
+    tls_context: ssl.SSLContext,
+    trusted_proxies: Sequence[str],
 ) -> list[HttpServer]:
     """Return the servers of one application on sockets in the clear and on sockets for HTTPS, not yet started."""
-    servers = [HttpServer(app, plain)] if plain else []
+    servers = [HttpServer(app, plain, trusted_proxies=trusted_proxies)] if plain else []
     if tls:
-        servers.append(HttpServer(StrictTransport(app), tls, tls_context))
+        servers.append(HttpServer(StrictTransport(app), tls, tls_context, trusted_proxies))
     return servers

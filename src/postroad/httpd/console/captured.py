@@ -11,7 +11,7 @@ import msgspec
 from postroad.protocol.dkim.verify import FindKey, Verdict, verify
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
+class Captured(msgspec.Struct, frozen=True, kw_only=True):
     """What the inbox shows of one message."""
 
     subject: str
@@ -31,11 +31,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.signatures) and all(verdict.result == "pass" for verdict in self.signatures)
 
 
-def view(content: bytes, find_key: FindKey) -> View:
+def captured(content: bytes, find_key: FindKey) -> Captured:
     """Take a message apart for the inbox."""
     message = email.message_from_bytes(content, policy=email.policy.default)
     html = _part_text(message, "html")
-    return View(
+    return Captured(
         subject=str(message.get("Subject", "")),
         header_from=str(message.get("From", "")),
         to=str(message.get("To", "")),

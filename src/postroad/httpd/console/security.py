@@ -20,30 +20,42 @@ FOREIGN_HTML_POLICY = (
 _LOCAL_ENDINGS = (".localhost", ".local", ".test", ".internal", ".home.arpa", ".alt")
 
 
-class LocalNamesOnly:
-    """Answers only under addresses and names that nobody can register.
+class OwnHostOnly:
+    """Answers only under the console's own name, and under addresses and names that nobody can register.
 
-    The inbox of dev has no login. A page of the Internet that a developer looks at can have its own name lead to this
-    machine (DNS rebinding), and would then read the inbox; the browser says in Host which name that was.
+    A page of the Internet that somebody looks at can have its own name lead to this machine (DNS rebinding), and would
+    then read what has no login, such as the inbox of dev; and a customer's tracking host leads here too, whose pages
+    are not ours. The browser says in Host which name that was.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, public_host: str = "") -> None:
         self._app = app
+        self._public_host = public_host.lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        if scope["type"] == "http" and not is_local_name(Headers(scope=scope).get("host", "")):
-            answer = PlainTextResponse("Use this machine's address, or a name without dots.", status_code=421)
+        if scope["type"] == "http" and not self._is_own(Headers(scope=scope).get("host", "")):
+            # RFC 9110 §15.5.20
+            name = self._public_host or "this machine's address, or a name without dots"
+            answer = PlainTextResponse(f"The console is not served under this name. Use {name}.", status_code=421)
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
+    def _is_own(self, host: str) -> bool:
+        return is_local_name(host) or (bool(self._public_host) and name_of(host) == self._public_host)
+
 
 def is_local_name(host: str) -> bool:
     """Whether the value of a Host header is an address, or a name that is not of the public DNS."""
-    name = host.removesuffix(".").lower()
-    name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0].removesuffix(".")
+    name = name_of(host)
     return "." not in name or name.endswith(_LOCAL_ENDINGS) or parse_address(name) is not None
+
+
+def name_of(host: str) -> str:
+    """Return the name or address of a Host header, without its port, in lower case."""
+    name = host.removesuffix(".").lower()
+    return name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0].removesuffix(".")
 
 
 class SecurityHeaders:
@@ -60,7 +72,9 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("X-Frame-Options", "SAMEORIGIN")
                 headers.setdefault("Referrer-Policy", "same-origin")
+                headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 

@@ -1,0 +1,60 @@
+"""The console: one application of pages for people, with the capture inbox beside them in dev."""
+
+from pathlib import Path
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from postroad.httpd.console.console import Console
+from postroad.httpd.console.pages import accounts, frame
+from postroad.httpd.console.security import OwnHostOnly, SecurityHeaders
+from postroad.httpd.console.templating import render
+from postroad.storage.errors import StorageError
+
+log = structlog.get_logger()
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def pages() -> list[BaseRoute]:
+    """Return every page of the console."""
+    return [*frame.routes(), *accounts.routes()]
+
+
+def console_app(console: Console, *, public_host: str = "", beside: list[BaseRoute] | None = None) -> Starlette:
+    """Return the console as an application.
+
+    Args:
+        console: The services behind the pages.
+        public_host: The one name that the console is reached by; without it, only names that are not of the public DNS.
+        beside: Further routes, such as those of the capture inbox.
+    """
+    app = Starlette(
+        routes=[*pages(), *(beside or []), Mount("/static", StaticFiles(directory=_STATIC))],
+        middleware=[Middleware(SecurityHeaders), Middleware(OwnHostOnly, public_host=public_host)],
+        exception_handlers={HTTPException: _say, StorageError: _say_storage_is_away},
+    )
+    app.state.console = console
+    return app
+
+
+async def _say(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _told(request, error.status_code, error.detail)
+
+
+async def _say_storage_is_away(request: Request, error: Exception) -> Response:
+    log.warning("page_without_storage", path=request.url.path, why=str(error))
+    return _told(request, 503, "The database cannot be reached at the moment; try again soon.")
+
+
+def _told(request: Request, status: int, sentence: str) -> Response:
+    if "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse(sentence, status_code=status)
+    return HTMLResponse(render("lost.html", status_code=status, sentence=sentence, flash=None), status_code=status)

@@ -1,0 +1,17 @@
+"""What the console's pages work with: the services of one worker, put together by ``node``."""
+
+import msgspec
+
+from postroad.accounts.accounts import Accounts
+from postroad.accounts.sessions import Sessions
+from postroad.domains.registration import Registration
+
+
+class Console(msgspec.Struct, frozen=True, kw_only=True):
+    """The services behind the pages; each page takes what it needs of them."""
+
+    sessions: Sessions
+    accounts: Accounts
+    registration: Registration
+    has_inbox: bool = False
+    """Mail is captured, not delivered: ``postroad dev``."""

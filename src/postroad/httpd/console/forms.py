@@ -1,0 +1,84 @@
+"""What a form brought: texts by name, and what is wrong with them, field by field."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from postroad.model.credential import Secret
+from postroad.model.refused import RefusedError
+
+MOST_OCTETS = 256 * 1024
+_MOST_FIELDS = 500
+
+
+class Form:
+    """The fields of a form that was sent, and the errors that are found in them; both are shown when it comes again."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]] = (), errors: Mapping[str, str] | None = None) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            self._values.setdefault(name, []).append(value)
+        self.errors: dict[str, str] = dict(errors or {})
+
+    @classmethod
+    def of(cls, **values: object) -> "Form":
+        """Return a form as it is first shown, filled with what is stored."""
+        pairs: list[tuple[str, str]] = []
+        for name, value in values.items():
+            if isinstance(value, bool):
+                pairs += [(name, "on")] if value else []
+            elif isinstance(value, tuple | list):
+                pairs.append((name, "\n".join(str(one) for one in value)))
+            elif value is not None:
+                pairs.append((name, str(value)))
+        return cls(pairs)
+
+    def text(self, name: str) -> str:
+        """Return a field's text without blanks around it; empty where it is missing."""
+        return self._values.get(name, [""])[-1].strip()
+
+    def secret(self, name: str) -> Secret:
+        """Return a password as it was typed."""
+        return Secret(self._values.get(name, [""])[-1])
+
+    def flag(self, name: str) -> bool:
+        """Whether a box is ticked."""
+        return bool(self._values.get(name))
+
+    def all(self, name: str) -> list[str]:
+        """Return every value of a field that can be there more than once."""
+        return self._values.get(name, [])
+
+    def lines(self, name: str) -> list[str]:
+        """Return the entries of a list that is written with commas, blanks or line ends between them."""
+        return self.text(name).replace(",", " ").split()
+
+    def number(self, name: str) -> int | None:
+        """Return a whole number, or None for an empty field; raises RefusedError for anything else."""
+        text = self.text(name)
+        if not text:
+            return None
+        if not text.isascii() or not text.isdigit() or len(text) > 12:
+            raise RefusedError(f"{text!r} is not a whole number.", field=name)
+        return int(text)
+
+    def refuse(self, error: RefusedError) -> "Form":
+        """Take note of what a service refused: at its field, or above the form."""
+        self.errors[error.field] = str(error)
+        return self
+
+
+async def read_form(request: Request) -> Form:
+    """Read the fields of a form; raises HTTPException where there are too many or too large ones."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_OCTETS:
+            raise HTTPException(413, f"A form has at most {MOST_OCTETS // 1024} KB.")
+    try:
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise HTTPException(400, "The form could not be read.") from error
+    return Form(pairs)

@@ -1,0 +1,48 @@
+"""The console's templates and how values look in them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+
+from postroad.model.ids import text_of
+
+_environment = Environment(
+    loader=PackageLoader("postroad.httpd.console"),
+    autoescape=select_autoescape(default=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a template filled in."""
+    return _environment.get_template(template).render(**values)
+
+
+def _time(instant: int | None, form: str = "full") -> Markup:
+    """Return an instant in UTC, which the browser shows in its own zone; ``form`` is ``full``, ``short`` or ``ago``."""
+    if instant is None:
+        return Markup('<span class="muted">never</span>')
+    at = datetime.fromtimestamp(instant / 1000, UTC)
+    machine = at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    people = at.strftime("%Y-%m-%d %H:%M UTC")
+    return Markup('<time datetime="{}" data-form="{}">{}</time>').format(machine, form, people)
+
+
+def _count(number: int, noun: str, plural: str | None = None) -> str:
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def _breakable(text: str) -> Markup:
+    """Let long names break after dots, at signs and slashes."""
+    broken = escape(text)
+    for mark in (".", "@", "/"):
+        broken = broken.replace(mark, Markup(f"{mark}<wbr>"))
+    return broken
+
+
+_environment.filters |= {"time": _time, "id": text_of, "count": _count, "breakable": _breakable}
