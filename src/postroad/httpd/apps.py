@@ -1,14 +1,18 @@
 """The applications that a node serves, put together of their parts."""
 
-from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from postroad.httpd.console.app import console_app
+from postroad.httpd.console.console import Console
+from postroad.httpd.console.inbox import inbox_routes
 from postroad.httpd.health import NodeStatus, health_routes
+from postroad.storage.database import Database
 
 
 async def _say_what_is_wrong(_request: Request, error: Exception) -> Response:
@@ -21,15 +25,11 @@ def admin_app(status: NodeStatus) -> Starlette:
     return Starlette(routes=health_routes(status), exception_handlers={HTTPException: _say_what_is_wrong})
 
 
-class ByPath:
-    """Hands each request to the application whose path it begins with, the longest first, else to ``otherwise``."""
+def web_app(console: Console, *, public_url: str = "") -> ASGIApp:
+    """Return what a node serves on its HTTP doors."""
+    return console_app(console, public_host=urlsplit(public_url).hostname or "")
 
-    def __init__(self, otherwise: ASGIApp, by_path: Mapping[str, ASGIApp]) -> None:
-        self._otherwise = otherwise
-        self._by_path = sorted(by_path.items(), key=lambda pair: len(pair[0]), reverse=True)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (ASGI)."""
-        path = scope.get("path", "")
-        app = next((app for prefix, app in self._by_path if path.startswith(prefix)), self._otherwise)
-        await app(scope, receive, send)
+def dev_web_app(console: Console, database: Database, status: NodeStatus) -> ASGIApp:
+    """Return what ``postroad dev`` serves on its one port: the same, the capture inbox, and the admin routes."""
+    return console_app(console, beside=[*inbox_routes(database), *health_routes(status)])

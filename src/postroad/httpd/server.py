@@ -71,7 +71,7 @@ def http_servers(
     plain: Sequence[socket.socket],
     tls: Sequence[socket.socket],
     tls_context: ssl.SSLContext,
-    trusted_proxies: Sequence[str],
+    trusted_proxies: Sequence[str] = (),
 ) -> list[HttpServer]:
     """Return the servers of one application on sockets in the clear and on sockets for HTTPS, not yet started."""
     servers = [HttpServer(app, plain, trusted_proxies=trusted_proxies)] if plain else []

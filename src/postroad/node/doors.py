@@ -15,23 +15,23 @@ HTTP_TLS = "http-tls"
 SlotSockets = dict[str, tuple[socket.socket, ...]]
 
 
-def bind_doors(settings: Settings, slots: int, roles: frozenset[str], *, has_http: bool) -> list[SlotSockets]:
+def bind_doors(settings: Settings, slots: int, roles: frozenset[str]) -> list[SlotSockets]:
     """Return the listening sockets of each slot by door; raises ListenError or ValueError with a sentence."""
     rows: list[SlotSockets] = [{} for _ in range(slots)]
-    for door, addresses in _addresses(settings, roles, has_http=has_http).items():
+    for door, addresses in _addresses(settings, roles).items():
         for address in addresses:
             for row, sockets in zip(rows, bind(parse_endpoint(address), slots), strict=True):
                 row[door] = row.get(door, ()) + sockets
     return rows
 
 
-def _addresses(settings: Settings, roles: frozenset[str], *, has_http: bool) -> Mapping[str, tuple[str, ...]]:
+def _addresses(settings: Settings, roles: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
     doors: dict[str, tuple[str, ...]] = {}
     if "smtp" in roles:
         doors[SUBMISSION] = settings.smtp.listen
         doors[SUBMISSION_TLS] = settings.smtp.listen_tls
         doors[SUBMISSION_BY_ADDRESS] = settings.smtp.listen_by_address
-    if "http" in roles and has_http:
+    if "http" in roles:
         doors[HTTP] = settings.http.listen
         doors[HTTP_TLS] = settings.http.listen_tls
     return doors

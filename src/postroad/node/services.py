@@ -29,6 +29,7 @@ from postroad.dns.resolver import Resolver
 from postroad.domains.directory import DomainDirectory
 from postroad.domains.settings import installation_names
 from postroad.domains.verification import Verification
+from postroad.httpd.console.console import Console
 from postroad.model.domain import SendingDomain
 from postroad.model.ids import IdSource
 from postroad.model.route import TlsRule
@@ -36,6 +37,7 @@ from postroad.net.clock import now_ms
 from postroad.net.tls import ServerCertificate, opportunistic_context, verifying_context
 from postroad.node.capture import capturing
 from postroad.node.channel import Plan
+from postroad.node.console import console_of
 from postroad.node.domain_facts import DeliveryDomains
 from postroad.node.installation import hostname_of
 from postroad.node.keys import InstallationKeys, installation_keys
@@ -73,6 +75,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     sessions: session.Services
     notices: Notices
+    console: Console
     engine: DeliveryEngine | None
     pool: SessionPool
     certificate: ServerCertificate
@@ -168,6 +171,9 @@ async def build(
             database=database,
             sessions=session.Services(authenticator=authenticator, submissions=submissions),
             notices=MailedNotices(database, submissions, settings.accounts.notices_from, now_ms),
+            console=console_of(
+                settings, database, ground.keys.vault, ground.organisational_domains, has_inbox=plan.is_dev
+            ),
             engine=engine,
             pool=pool,
             certificate=certificate,

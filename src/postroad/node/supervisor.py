@@ -71,7 +71,7 @@ class Supervisor:
             ConfigError: a setting does not fit this machine.
         """
         slots = worker_count(self._settings)
-        self._sockets = bind_doors(self._settings, slots, frozenset(self._roles), has_http=self._is_dev)
+        self._sockets = bind_doors(self._settings, slots, frozenset(self._roles))
         admin_sockets = bind(parse_endpoint(self._settings.admin.listen))[0] if self._settings.admin.listen else ()
         _drop_root(self._settings)
         metrics_dir = tempfile.TemporaryDirectory(prefix="postroad-metrics-")

@@ -6,14 +6,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import structlog
 import uvloop
 
-from postroad.httpd.apps import dev_app
+from postroad.httpd.apps import dev_web_app, web_app
 from postroad.httpd.server import http_servers
 from postroad.net.clock import now_ms
 from postroad.net.tls import CertificateError, ServerCertificate
@@ -108,11 +108,20 @@ class Worker:
                 inherited.get(doors.SUBMISSION_BY_ADDRESS, ()),
             )
         if inherited.get(doors.HTTP) or inherited.get(doors.HTTP_TLS):
-            app = dev_app(self._services.database, WorkerStatus(self._services.database, self._services.why))
-            tls = inherited.get(doors.HTTP_TLS, ())
-            for server in http_servers(app, inherited.get(doors.HTTP, ()), tls, self._certificate.context):
-                await server.start()
-                stack.push_async_callback(server.stop)
+            await self._open_http(inherited.get(doors.HTTP, ()), inherited.get(doors.HTTP_TLS, ()), stack)
+
+    async def _open_http(
+        self, plain: Sequence[socket.socket], tls: Sequence[socket.socket], stack: AsyncExitStack
+    ) -> None:
+        services, settings = self._services, self._plan.settings.http
+        if self._plan.is_dev:
+            status = WorkerStatus(services.database, services.why)
+            app = dev_web_app(services.console, services.database, status)
+        else:
+            app = web_app(services.console, public_url=settings.public_url)
+        for server in http_servers(app, plain, tls, self._certificate.context, settings.trusted_proxies):
+            await server.start()
+            stack.push_async_callback(server.stop)
 
     async def listen(self, channel: Channel, words: AsyncIterator[object], stop: asyncio.Event) -> None:
         """Answer the supervisor and tell it every second that the event loop turns; its silence is a reason to stop."""

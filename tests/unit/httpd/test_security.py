@@ -3,7 +3,7 @@
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from postroad.httpd.console.security import LocalNamesOnly, is_local_name
+from postroad.httpd.console.security import OwnHostOnly, is_local_name
 
 
 @pytest.mark.parametrize(
@@ -38,5 +38,5 @@ async def test_a_request_under_a_public_name_is_answered_with_421(host: bytes, s
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/inbox", "headers": [(b"host", host)]}
-    await LocalNamesOnly(inside)(scope, receive, send)
+    await OwnHostOnly(inside)(scope, receive, send)
     assert sent[0]["status"] == status

@@ -35,7 +35,7 @@ def entries_for(view: "View") -> tuple[Entry, ...]:
     """Return the menu, with the line that the page belongs to marked."""
     if not view.is_signed_in:
         return ()
-    entries = _ACCOUNT if view.actor.account_id is not None else ()
+    entries: tuple[Entry, ...] = _ACCOUNT if view.actor.account_id is not None else ()
     if view.actor.is_operator:
         entries += _OPERATOR
     if view.console.has_inbox:

@@ -41,7 +41,7 @@ def _breakable(text: str) -> Markup:
     """Let long names break after dots, at signs and slashes."""
     broken = escape(text)
     for mark in (".", "@", "/"):
-        broken = broken.replace(mark, Markup(f"{mark}<wbr>"))
+        broken = broken.replace(mark, mark + Markup("<wbr>"))
     return broken
 
 

@@ -1,0 +1,178 @@
+"""The console over a real database, with two accounts, their people, and clients that are signed in as each of them."""
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+
+from postroad.config import Settings
+from postroad.httpd.apps import web_app
+from postroad.httpd.console.console import Console
+from postroad.model.account import Account
+from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.user import Membership, Role, User
+from postroad.node.console import console_of
+from postroad.policy.alignment import OrganisationalDomains
+from postroad.storage import accounts, domains, memberships, users
+from postroad.storage.database import Database
+from postroad.storage.engine import open_database
+from postroad.storage.migrate import migrate
+from postroad.storage.secrets import Vault
+
+NOW = 1_780_000_000_000
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """What is there before a test begins."""
+
+    ours: Account
+    theirs: Account
+    domain: SendingDomain
+    their_domain: SendingDomain
+    admin: User
+    user: User
+    stranger: User
+    """The admin of the other account."""
+    operator: User
+
+
+class Client(httpx2.AsyncClient):
+    """A browser's requests as one person; ``post`` sends forms with what our own pages put into them."""
+
+    csrf = ""
+
+    async def send_form(self, path: str, **fields: Any) -> httpx2.Response:
+        """Send a form as a page of ours would."""
+        return await self.post(path, data={"csrf": self.csrf} | fields, headers={"Sec-Fetch-Site": "same-origin"})
+
+
+@pytest.fixture(scope="session")
+def console_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("console-pattern")
+    migrate("", folder)
+    return folder / "postroad.sqlite"
+
+
+@pytest.fixture
+async def database(console_template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    shutil.copy(console_template, tmp_path / "postroad.sqlite")
+    opened = await open_database("", data_dir=tmp_path, clock=lambda: NOW, read_connections=1)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def world(database: Database) -> World:
+    ours = await database.write(accounts.add, "acme", NOW)
+    theirs = await database.write(accounts.add, "globex", NOW)
+    return World(
+        ours=ours,
+        theirs=theirs,
+        domain=await _domain(database, ours, "news.acme.example"),
+        their_domain=await _domain(database, theirs, "news.globex.example"),
+        admin=await _person(database, "ada@acme.example", ours, Role.ADMIN),
+        user=await _person(database, "uma@acme.example", ours, Role.USER),
+        stranger=await _person(database, "stan@globex.example", theirs, Role.ADMIN),
+        operator=await _person(database, "olga@host.example", None, Role.ADMIN),
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=str(tmp_path))
+
+
+@pytest.fixture
+async def console(database: Database, settings: Settings) -> Console:
+    return console_of(settings, database, Vault(bytes(32)), OrganisationalDomains(), has_inbox=False)
+
+
+@pytest.fixture
+async def app(console: Console) -> Any:
+    return web_app(console)
+
+
+SignIn = Callable[..., Any]
+
+
+@pytest.fixture
+async def sign_in(app: Any, console: Console) -> AsyncIterator[SignIn]:
+    """Return a function that gives a client signed in as a person, or as nobody."""
+    opened: list[Client] = []
+
+    async def signed_in(user: User | None, account: Account | None = None) -> Client:
+        transport = httpx2.ASGITransport(app=app, client=("127.0.0.1", 50000))
+        client = Client(transport=transport, base_url="http://localhost", headers={"Accept": "text/html"})
+        opened.append(client)
+        if user is not None:
+            token = await console.sessions.open(
+                user,
+                account.id if account else user.account_id,
+                method="password",
+                client_address="127.0.0.1",
+                user_agent="tests",
+            )
+            client.cookies.set("postroad", str(token))
+            client.csrf = csrf_of(str(token))
+        return client
+
+    yield signed_in
+    for client in opened:
+        await client.aclose()
+
+
+@pytest.fixture
+async def admin(sign_in: SignIn, world: World) -> Client:
+    found: Client = await sign_in(world.admin)
+    return found
+
+
+@pytest.fixture
+async def user(sign_in: SignIn, world: World) -> Client:
+    found: Client = await sign_in(world.user)
+    return found
+
+
+@pytest.fixture
+async def operator(sign_in: SignIn, world: World) -> Client:
+    found: Client = await sign_in(world.operator)
+    return found
+
+
+@pytest.fixture
+async def nobody(sign_in: SignIn) -> Client:
+    found: Client = await sign_in(None)
+    return found
+
+
+def csrf_of(token: str) -> str:
+    """Return what the forms of a session carry."""
+    from postroad.httpd.console.cookies import keyed_digest
+
+    return keyed_digest(token, "csrf")
+
+
+async def _domain(database: Database, account: Account, name: str) -> SendingDomain:
+    wanted = SendingDomain(id=0, account_id=account.id, name=name, state=DomainState.ACTIVE, created_at=NOW)
+    return await database.write(domains.add, wanted)
+
+
+async def _person(database: Database, email: str, account: Account | None, role: Role) -> User:
+    wanted = User(
+        id=0,
+        account_id=account.id if account else None,
+        email=email,
+        password_hash="never matches",
+        is_operator=account is None,
+        created_at=NOW,
+    )
+    added = await database.write(users.add, wanted)
+    if account is not None:
+        await database.write(
+            memberships.add, Membership(user_id=added.id, account_id=account.id, role=role, created_at=NOW)
+        )
+    return added
