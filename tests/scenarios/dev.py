@@ -25,7 +25,7 @@ class Dev:
 
     def get(self, path: str, accept: str = "application/json") -> Any:
         """Fetch one of its pages; JSON is decoded."""
-        request = urllib.request.Request(self.facts["inbox"].rstrip("/") + path, headers={"Accept": accept})
+        request = urllib.request.Request(self.facts["inbox"].removesuffix("/inbox") + path, headers={"Accept": accept})
         with urllib.request.urlopen(request, timeout=10) as reply:
             content = reply.read()
         return json.loads(content) if accept == "application/json" else content.decode()

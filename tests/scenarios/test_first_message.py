@@ -68,7 +68,7 @@ def test_the_html_of_strangers_is_served_without_rights(dev: Dev) -> None:
         client.sendmail(smtp["sender"], ["you@example.net"], content)
     capture = newest_with_subject(dev, "Script")
     headers = subprocess.run(
-        ["curl", "-sD", "-", "-o", "/dev/null", f"{dev.facts['inbox'].rstrip('/')}/inbox/{capture['id']}/html"],
+        ["curl", "-sD", "-", "-o", "/dev/null", f"{dev.facts['inbox']}/{capture['id']}/html"],
         check=True, capture_output=True, text=True, timeout=10,
     ).stdout  # fmt: skip
 

@@ -78,7 +78,7 @@ def facts_of(settings: Settings, demo: Demo) -> dict[str, object]:
             "domain": demo.domain,
             "sender": demo.sender,
         },
-        "inbox": f"http://{http}/",
+        "inbox": f"http://{http}/inbox",
         "data_dir": str(Path(settings.data_dir).resolve()),
         "curl": _curl_line(plain.host, plain.port, demo),
         "python": _python_line(plain.host, plain.port, demo),
