@@ -15,7 +15,7 @@ from postroad.net.address import parse_address
 T = TypeVar("T")
 
 _SECURE_SESSION = "__Host-postroad"
-"""RFC 6265bis §4.1.3.2: browsers take a cookie of this prefix from this very host over TLS only."""
+"""Browsers take a cookie of this prefix from this very host over TLS only (the revision of RFC 6265, §4.1.3.2)."""
 _LOOPBACK_SESSION = "postroad"
 _FLASH = "postroad-flash"
 _DOMAIN = "postroad-domain"
