@@ -65,6 +65,30 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     last_used_at: int | None = None
     last_used_address: str | None = None
+    last_refused_at: int | None = None
+    """When it was last offered from an address outside its networks."""
+    last_refused_address: str | None = None
+
+
+class SigningKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account's webhook calls are signed with."""
+
+    account_id: int
+    key: Secret
+    previous_key: Secret | None = None
+    """The key before this one, while receivers may still verify by it."""
+    previous_until: int | None = None
+    changed_at: int
+
+
+class KeyPrincipal(msgspec.Struct, frozen=True):
+    """Who acts over HTTP: an API key that was verified, with the account and domain it is bound to."""
+
+    key: ApiKey
+    account: str
+    """The account's name."""
+    sending_domain: str | None
+    """The name of the one domain that the key sends for; null for a key that manages the account."""
 
 
 class Principal(msgspec.Struct, frozen=True):

@@ -196,6 +196,8 @@ api_keys = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger),
     Column("last_used_address", Text),
+    Column("last_refused_at", BigInteger),
+    Column("last_refused_address", Text),
 )
 
 signing_keys = Table(

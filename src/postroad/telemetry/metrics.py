@@ -64,6 +64,12 @@ BYTES_IN_FLIGHT = Declared("postroad_bytes_in_flight", "gauge", "Octets of messa
 LOGINS = Declared(
     "postroad_logins_total", "counter", "Log-ins tried, by result: ok, cached, wrong or busy.", ("result",)
 )
+API_KEYS = Declared(
+    "postroad_api_keys_total",
+    "counter",
+    "API keys checked, by result: ok, unknown, address, suspended or domain_gone.",
+    ("result",),
+)
 STORAGE_ROWS = Declared(
     "postroad_storage_batch_rows", "histogram", "Callers that shared one transaction.", ("batch",), _ROWS
 )
@@ -75,7 +81,7 @@ UPKEEP_ROWS = Declared("postroad_upkeep_rows_total", "counter", "Rows removed or
 METRICS = (
     ACCEPTED, ACCEPTED_RECIPIENTS, REJECTED, DELIVERED, DEFERRED, BOUNCED, MAYBE_DELIVERED, ACCEPT_SECONDS,
     QUEUE_WAIT_SECONDS, ATTEMPT_SECONDS, CONNECTIONS, CONNECTIONS_TOTAL, TURNED_AWAY, SESSIONS_REUSED, SESSIONS_IDLE, READY,
-    BYTES_IN_FLIGHT, LOGINS, STORAGE_ROWS, STORAGE_SECONDS, UPKEEP_ROWS,
+    BYTES_IN_FLIGHT, LOGINS, API_KEYS, STORAGE_ROWS, STORAGE_SECONDS, UPKEEP_ROWS,
 )  # fmt: skip
 """What the workers count; ``telemetry.exposition`` adds the sizes of the queue at each scrape."""
 
@@ -109,6 +115,7 @@ class Meter:
         self._ready = self._gauge(READY)
         self._in_flight = self._gauge(BYTES_IN_FLIGHT)
         self._logins = _Family(self._counter(LOGINS))
+        self._api_keys = _Family(self._counter(API_KEYS))
         self._batch_rows = _Family(self._histogram(STORAGE_ROWS))
         self._batch_seconds = _Family(self._histogram(STORAGE_SECONDS))
         self._upkeep = _Family(self._counter(UPKEEP_ROWS))
@@ -166,6 +173,10 @@ class Meter:
     def login(self, result: str) -> None:
         """Count one log-in: ``ok``, ``cached``, ``wrong`` or ``busy``."""
         self._logins[result].inc()
+
+    def api_key_checked(self, result: str) -> None:
+        """Count one API key that was offered: ``ok``, or why it was refused."""
+        self._api_keys[result].inc()
 
     def batch_written(self, batch: str, rows: int, duration_ms: float) -> None:
         """Count one storage transaction, named by what it wrote."""

@@ -151,13 +151,15 @@ def _create_api_keys() -> None:
         sa.Column("id", BIG, sa.Identity(), primary_key=True),
         sa.Column("account_id", BIG, sa.ForeignKey("accounts.id"), nullable=False, index=True),
         sa.Column("domain_id", BIG, sa.ForeignKey("domains.id"), index=True),
-        sa.Column("prefix", sa.Text, nullable=False),
-        sa.Column("secret_hash", sa.LargeBinary, nullable=False, unique=True),
+        sa.Column("prefix", sa.Text, nullable=False, unique=True),
+        sa.Column("secret_hash", sa.LargeBinary, nullable=False),
         sa.Column("note", sa.Text, nullable=False),
         sa.Column("networks", sa.Text, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("last_used_at", sa.BigInteger),
         sa.Column("last_used_address", sa.Text),
+        sa.Column("last_refused_at", sa.BigInteger),
+        sa.Column("last_refused_address", sa.Text),
         **NEVER_REUSED,
     )
     op.create_table(

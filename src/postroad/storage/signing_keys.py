@@ -1,0 +1,59 @@
+"""Signing keys: one per account, encrypted, with the one before it while that still counts."""
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, select, update
+
+from postroad.model.credential import Secret, SigningKeys
+from postroad.storage import revision
+from postroad.storage.dialect import insert_into
+from postroad.storage.schema import signing_keys
+from postroad.storage.secrets import Vault
+
+
+def ensure(connection: Connection, vault: Vault, account_id: int, fresh: Secret, now: int) -> SigningKeys:
+    """Return an account's keys, storing ``fresh`` where it has none."""
+    statement = insert_into(connection, signing_keys).values(
+        account_id=account_id, key=_sealed(vault, account_id, fresh), changed_at=now
+    )
+    if connection.execute(statement.on_conflict_do_nothing()).rowcount == 1:
+        revision.bump(connection)
+    found = get(connection, vault, account_id)
+    assert found is not None, "it was made just now where there was none"
+    return found
+
+
+def get(connection: Connection, vault: Vault, account_id: int) -> SigningKeys | None:
+    """Return an account's keys as they are stored, also a previous one whose time is over."""
+    query = select(signing_keys).where(signing_keys.c.account_id == account_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _opened(row, vault)
+
+
+def replace(connection: Connection, vault: Vault, keys: SigningKeys) -> None:
+    """Store an account's keys over those it has."""
+    values = msgspec.structs.asdict(keys) | {
+        "key": _sealed(vault, keys.account_id, keys.key),
+        "previous_key": None if keys.previous_key is None else _sealed(vault, keys.account_id, keys.previous_key),
+    }
+    connection.execute(update(signing_keys).where(signing_keys.c.account_id == keys.account_id).values(values))
+    revision.bump(connection)
+
+
+def _sealed(vault: Vault, account_id: int, key: Secret) -> bytes:
+    return vault.encrypt(key.encode(), _place(account_id))
+
+
+def _opened(row: RowMapping, vault: Vault) -> SigningKeys:
+    place = _place(row["account_id"])
+    previous = row["previous_key"]
+    return SigningKeys(
+        account_id=row["account_id"],
+        key=Secret(vault.decrypt(row["key"], place).decode()),
+        previous_key=None if previous is None else Secret(vault.decrypt(previous, place).decode()),
+        previous_until=row["previous_until"],
+        changed_at=row["changed_at"],
+    )
+
+
+def _place(account_id: int) -> str:
+    return f"signing_keys/{account_id}"
