@@ -14,7 +14,19 @@ def routes() -> list[BaseRoute]:
     return [
         page("/switch-account", switch_account, access=Access.PERSON, methods=("POST",)),
         page("/choose-domain", choose_domain, access=Access.ACCOUNT, methods=("POST",)),
+        page("/credentials", credentials, access=Access.ACCOUNT),
+        page("/settings", settings, access=Access.ACCOUNT),
     ]
+
+
+async def credentials(view: View) -> Response:
+    """Go to the first tab of the credentials."""
+    return view.go("/credentials/smtp-users")
+
+
+async def settings(view: View) -> Response:
+    """Go to the first tab of the settings."""
+    return view.go("/settings/users")
 
 
 async def switch_account(view: View) -> Response:
