@@ -5,13 +5,50 @@ from typing import Annotated
 import msgspec
 
 
+class AcmeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A certificate from an authority by ACME (RFC 8555), for all nodes, renewed by itself; `tls.certificate` wins over it."""
+
+    directory: Annotated[
+        str,
+        msgspec.Meta(
+            description="URL of the authority's directory, such as `https://acme-v02.api.letsencrypt.org/directory`; "
+            "empty asks no authority."
+        ),
+    ] = ""
+    agree_terms: Annotated[
+        bool,
+        msgspec.Meta(description="Whether you agree to the authority's terms of service; it issues nothing without."),
+    ] = False
+    email: Annotated[
+        str, msgspec.Meta(description="Address that the authority may write to when something is wrong.")
+    ] = ""
+    names: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Names to have certified; none means `smtp.hostname` and the host of `http.public_url`."
+        ),
+    ] = ()
+    http_listen: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Addresses where the authority finds its proof, on port 80 for it; what else is asked there is "
+            "sent on to `http.public_url`."
+        ),
+    ] = (":80",)
+    authorities: Annotated[
+        str,
+        msgspec.Meta(description="PEM file of authorities to trust for the directory, in place of the system's."),
+    ] = ""
+
+
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The certificate that the SMTP doors show; SIGHUP has changed files read again."""
+    """The certificate that the SMTP and HTTP doors show; changed files are read within a minute, and at SIGHUP."""
 
     certificate: Annotated[
         str,
         msgspec.Meta(
-            description="PEM file of the certificate with its intermediates; empty makes a self-signed one in the data folder."
+            description="PEM file of the certificate with its intermediates; empty has one obtained by ACME, or makes a "
+            "self-signed one in the data folder."
         ),
     ] = ""
     key: Annotated[
@@ -20,3 +57,4 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             description="PEM file of the certificate's private key; empty where the certificate's file holds it."
         ),
     ] = ""
+    acme: AcmeSettings = AcmeSettings()

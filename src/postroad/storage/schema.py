@@ -237,6 +237,7 @@ certificates = Table(
     "certificates",
     metadata,
     Column("name", Text, primary_key=True),
+    Column("directory", Text, nullable=False),
     Column("certificate", Text),
     Column("private_key", LargeBinary),
     Column("expires_at", BigInteger),

@@ -197,6 +197,7 @@ def _create_certificates() -> None:
     op.create_table(
         "certificates",
         sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("directory", sa.Text, nullable=False),
         sa.Column("certificate", sa.Text),
         sa.Column("private_key", sa.LargeBinary),
         sa.Column("expires_at", sa.BigInteger),

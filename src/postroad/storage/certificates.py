@@ -1,0 +1,121 @@
+"""The certificate obtained by ACME and the challenges that prove our names: shared by all nodes."""
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, delete, select, update
+
+from postroad.model.certificate import ObtainedCertificate
+from postroad.storage.dialect import insert_into
+from postroad.storage.errors import StorageError
+from postroad.storage.schema import acme_challenges, certificates
+from postroad.storage.secrets import Vault
+
+NAME = "installation"
+"""An installation has one certificate, for all its names."""
+
+_SECRET_PLACE = f"certificates/{NAME}"
+_STALE_MS = 86_400_000
+_SHOWN = tuple(column for column in certificates.c if column.name not in {"name", "private_key"})
+
+
+class Issued(msgspec.Struct, frozen=True, kw_only=True):
+    """What an authority issued, with the key it is for."""
+
+    certificate: str
+    private_key: bytes
+    """PKCS #8 in PEM."""
+    expires_at: int
+    renewal_at: int
+
+    def __repr__(self) -> str:
+        return f"Issued(expires_at={self.expires_at})"
+
+
+def get(connection: Connection) -> ObtainedCertificate | None:
+    """Return the certificate and how obtaining it stands; None where it was never asked for."""
+    row = connection.execute(select(*_SHOWN).where(certificates.c.name == NAME)).mappings().one_or_none()
+    return None if row is None else _obtained(row)
+
+
+def with_key(connection: Connection, vault: Vault) -> bytes | None:
+    """Return chain and private key in one PEM text, or None where no certificate was issued yet."""
+    columns = select(certificates.c.certificate, certificates.c.private_key)
+    row = connection.execute(columns.where(certificates.c.name == NAME)).one_or_none()
+    if row is None or row.certificate is None:
+        return None
+    return str(row.certificate).encode() + vault.decrypt(row.private_key, _SECRET_PLACE)
+
+
+def claim(connection: Connection, seen: ObtainedCertificate | None, directory: str, until: int) -> bool:
+    """Take the right to ask the authority, so that nobody else does before ``until``; false where another was quicker."""
+    if seen is None:
+        first = insert_into(connection, certificates).values(
+            name=NAME, directory=directory, next_attempt_at=until, attempts=1, last_error=""
+        )
+        return connection.execute(first.on_conflict_do_nothing()).rowcount == 1
+    again = (
+        update(certificates)
+        .where(
+            certificates.c.name == NAME,
+            certificates.c.next_attempt_at == seen.next_attempt_at,
+            certificates.c.attempts == seen.attempts,
+        )
+        .values(directory=directory, next_attempt_at=until, attempts=certificates.c.attempts + 1)
+    )
+    return connection.execute(again).rowcount == 1
+
+
+def store(connection: Connection, vault: Vault, issued: Issued) -> None:
+    """Put a new certificate in the place of the one before."""
+    _change(
+        connection,
+        certificate=issued.certificate,
+        private_key=vault.encrypt(issued.private_key, _SECRET_PLACE),
+        expires_at=issued.expires_at,
+        next_attempt_at=issued.renewal_at,
+        attempts=0,
+        last_error="",
+    )
+
+
+def note_failure(connection: Connection, error: str, next_attempt_at: int) -> None:
+    """Record why an attempt failed and when the next one is made."""
+    _change(connection, last_error=error, next_attempt_at=next_attempt_at)
+
+
+def give_back(connection: Connection, next_attempt_at: int) -> None:
+    """Undo a claim whose attempt was not made."""
+    _change(connection, next_attempt_at=next_attempt_at, attempts=certificates.c.attempts - 1)
+
+
+def ask_now(connection: Connection, now: int) -> None:
+    """Have the certificate asked for at the next look; raises StorageError where it was never asked for."""
+    if _change(connection, next_attempt_at=now) != 1:
+        raise StorageError("no certificate was asked for yet")
+
+
+def publish(connection: Connection, token: str, authorization: str, now: int) -> None:
+    """Have every node answer a challenge (RFC 8555 §8.3), and forget those of a day ago."""
+    connection.execute(delete(acme_challenges).where(acme_challenges.c.created_at < now - _STALE_MS))
+    row = insert_into(connection, acme_challenges).values(token=token, authorization=authorization, created_at=now)
+    kept = {"authorization": authorization, "created_at": now}
+    connection.execute(row.on_conflict_do_update(index_elements=["token"], set_=kept))
+
+
+def withdraw(connection: Connection, tokens: tuple[str, ...]) -> None:
+    """Answer challenges no longer."""
+    connection.execute(delete(acme_challenges).where(acme_challenges.c.token.in_(tokens)))
+
+
+def authorization(connection: Connection, token: str) -> str | None:
+    """Return the answer to a challenge, or None for one that is not ours."""
+    query = select(acme_challenges.c.authorization).where(acme_challenges.c.token == token)
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def _change(connection: Connection, **values: object) -> int:
+    return connection.execute(update(certificates).where(certificates.c.name == NAME).values(**values)).rowcount
+
+
+def _obtained(row: RowMapping) -> ObtainedCertificate:
+    return ObtainedCertificate(**row)
