@@ -18,6 +18,7 @@ PACKAGES: Mapping[str, str] = {
     "nsd": "nsd",
     "opendkim": "opendkim",
     "opendkim-testmsg": "opendkim-tools",
+    "pebble": "pebble",
     "postfix": "postfix",
     "rbldnsd": "rbldnsd",
     "smtp-sink": "postfix",

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-_LOOK_S = 10.0
+_LOOK_S = 5.0
 _CLAIM_MS = 600_000
 """Longer than an order takes; after it another worker may try, because this one must have died."""
 _ACCOUNT_KEY = "acme_account_key"
@@ -40,17 +40,25 @@ class Ordering:
     """Asks the authority when it is time; many workers may run one, of which one at a time does it."""
 
     def __init__(
-        self, database: Database, vault: Vault, settings: AcmeSettings, *, names: Sequence[str], clock: Clock
+        self,
+        database: Database,
+        vault: Vault,
+        settings: AcmeSettings,
+        *,
+        names: Sequence[str],
+        clock: Clock,
+        when_issued: Callable[[], Awaitable[object]],
     ) -> None:
         self._database = database
         self._vault = vault
         self._settings = settings
         self._names = tuple(names)
         self._clock = clock
+        self._when_issued = when_issued
         self._read: tuple[str, CertificateFacts] | None = None
 
     async def run(self) -> None:
-        """Look every ten seconds whether it is time, until cancelled."""
+        """Look every five seconds whether it is time, until cancelled."""
         while True:
             try:
                 await self.look()
@@ -81,6 +89,7 @@ class Ordering:
             raise
         await self._database.write(certificates.store, self._vault, issued)
         log.info("certificate_issued", names=self._names, expires_at=issued.expires_at)
+        await self._when_issued()
         return True
 
     def _covered(self, seen: ObtainedCertificate | None) -> tuple[str, ...]:

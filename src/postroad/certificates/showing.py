@@ -12,7 +12,7 @@ from postroad.storage.secrets import Vault
 
 log = structlog.get_logger()
 
-_LOOK_S = 10.0
+_LOOK_S = 5.0
 
 
 class ShownCertificate:
@@ -27,7 +27,7 @@ class ShownCertificate:
         self._complaint = ""
 
     async def run(self) -> None:
-        """Look every ten seconds for a changed certificate, until cancelled."""
+        """Look every five seconds for a changed certificate, until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_S)
             await self.refresh()

@@ -12,6 +12,7 @@ COMMANDS = {
     "migrate": "postroad.cli.migrate:migrate",
     "backup": "postroad.cli.backup:backup",
     "restore": "postroad.cli.backup:restore",
+    "certificate": "postroad.cli.certificate:certificate",
     "account": "postroad.cli.account:account",
     "domain": "postroad.cli.domain:domain",
     "smtp-user": "postroad.cli.smtp_user:smtp_user",

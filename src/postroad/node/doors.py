@@ -5,12 +5,14 @@ from collections.abc import Mapping
 
 from postroad.config import Settings
 from postroad.net.listen import bind, parse_endpoint
+from postroad.node.certificate import is_obtained
 
 SUBMISSION = "submission"
 SUBMISSION_TLS = "submission-tls"
 SUBMISSION_BY_ADDRESS = "submission-by-address"
 HTTP = "http"
 HTTP_TLS = "http-tls"
+ACME = "acme"
 
 SlotSockets = dict[str, tuple[socket.socket, ...]]
 
@@ -34,4 +36,7 @@ def _addresses(settings: Settings, roles: frozenset[str]) -> Mapping[str, tuple[
     if "http" in roles:
         doors[HTTP] = settings.http.listen
         doors[HTTP_TLS] = settings.http.listen_tls
+    if is_obtained(settings) and roles & {"smtp", "http"}:
+        # The names may lead to any node that clients connect to, so each of these answers the authority.
+        doors[ACME] = settings.tls.acme.http_listen
     return doors

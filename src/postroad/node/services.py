@@ -13,6 +13,8 @@ import structlog
 
 from postroad.accounts.authentication import Authenticator
 from postroad.accounts.notices import Notices
+from postroad.certificates.ordering import Ordering
+from postroad.certificates.showing import ShownCertificate
 from postroad.config import Settings
 from postroad.delivery.agent import Agent
 from postroad.delivery.engine import DeliveryEngine, MakeAgent, Surroundings
@@ -36,6 +38,7 @@ from postroad.model.route import TlsRule
 from postroad.net.clock import now_ms
 from postroad.net.tls import ServerCertificate, opportunistic_context, verifying_context
 from postroad.node.capture import capturing
+from postroad.node.certificate import certified_names, is_obtained
 from postroad.node.channel import Plan
 from postroad.node.console import console_of
 from postroad.node.domain_facts import DeliveryDomains
@@ -48,6 +51,7 @@ from postroad.protocol.smtp.data import Fault
 from postroad.queue.scheduler import WaitReason
 from postroad.smtpd import session
 from postroad.smtpd.listener import SmtpListener, SubmissionListener
+from postroad.storage import certificates
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 from postroad.storage.workers import WorkerLease
@@ -79,6 +83,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     engine: DeliveryEngine | None
     pool: SessionPool
     certificate: ServerCertificate
+    shown: ShownCertificate
     meter: Meter
 
     def submission_listener(self) -> SubmissionListener:
@@ -90,6 +95,10 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
             tls_context=self.certificate.context,
             clock=now_ms,
         )
+
+    async def find_proof(self, token: str) -> str | None:
+        """Return what proves our names to a certificate authority that asks for a token, whichever node ordered it."""
+        return await self.database.read(certificates.authorization, token)
 
     @property
     def leased_deliveries(self) -> int:
@@ -156,8 +165,13 @@ async def build(
         stack.callback(authenticator.close)
         await authenticator.refresh()
         background = [ground.directory.run(), authenticator.run()]
+        shown = ShownCertificate(certificate, database, ground.keys.vault, is_obtained=is_obtained(settings))
+        await shown.refresh()
+        background.append(shown.run())
         if "upkeep" in plan.roles:
             background += _upkeep(ground)
+            if is_obtained(settings):
+                background.append(_ordering(ground, shown).run())
         await stack.enter_async_context(_running(background))
         pool = SessionPool(settings.delivery.connections)
         engine = (
@@ -177,6 +191,7 @@ async def build(
             engine=engine,
             pool=pool,
             certificate=certificate,
+            shown=shown,
             meter=meter,
         )
 
@@ -303,6 +318,17 @@ def _upkeep(ground: _Ground) -> list[Coroutine[Any, Any, None]]:
         clock=now_ms,
     )
     return [upkeep.run(), _keep_checking(verification, upkeep)]
+
+
+def _ordering(ground: _Ground, shown: ShownCertificate) -> Ordering:
+    return Ordering(
+        ground.database,
+        ground.keys.vault,
+        ground.settings.tls.acme,
+        names=certified_names(ground.settings),
+        clock=now_ms,
+        when_issued=shown.refresh,
+    )
 
 
 async def _keep_checking(verification: Verification, upkeep: Upkeep) -> None:

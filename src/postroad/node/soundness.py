@@ -7,6 +7,7 @@ from postroad.config import ConfigError, Settings
 from postroad.delivery.terms import understand
 from postroad.dns.resolver import parse_nameserver
 from postroad.net.address import parse_network
+from postroad.node.certificate import certified_names, is_obtained
 
 
 def require_sound(settings: Settings) -> None:
@@ -16,6 +17,18 @@ def require_sound(settings: Settings) -> None:
         _judge("dns.resolvers", partial(parse_nameserver, text))
     for text in settings.smtp.proxy_protocol_from:
         _judge("smtp.proxy_protocol_from", partial(parse_network, text))
+    if is_obtained(settings):
+        _judge("tls.acme", partial(_read_acme, settings))
+
+
+def _read_acme(settings: Settings) -> None:
+    acme = settings.tls.acme
+    if not acme.directory.startswith("https://"):
+        raise ValueError(f"the directory {acme.directory!r} is no https:// address")
+    if not acme.agree_terms:
+        raise ValueError("set agree_terms to true once you have read the authority's terms of service")
+    if not certified_names(settings):
+        raise ValueError("there is no name to have certified: set smtp.hostname, or names")
 
 
 def _judge(place: str, read: Callable[[], object]) -> None:

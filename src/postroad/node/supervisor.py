@@ -19,6 +19,7 @@ from postroad.httpd.server import HttpServer
 from postroad.model.actor import SYSTEM
 from postroad.net.clock import now_ms
 from postroad.net.listen import bind, parse_endpoint
+from postroad.node.certificate import is_obtained
 from postroad.node.channel import Plan
 from postroad.node.doors import SlotSockets, bind_doors
 from postroad.node.installation import worker_count, workers_are_gone
@@ -198,6 +199,7 @@ def _needs_restart(old: Settings, new: Settings) -> bool:
             settings.workers,
             settings.admin,
             (settings.http.listen, settings.http.listen_tls),
+            settings.tls.acme.http_listen if is_obtained(settings) else (),
             (smtp.listen, smtp.listen_tls, smtp.listen_by_address),
         )
 

@@ -14,9 +14,10 @@ import structlog
 import uvloop
 
 from postroad.httpd.apps import dev_web_app, web_app
-from postroad.httpd.server import http_servers
+from postroad.httpd.proofs import port_80_app
+from postroad.httpd.server import HttpServer, http_servers
 from postroad.net.clock import now_ms
-from postroad.net.tls import CertificateError, ServerCertificate
+from postroad.net.tls import ServerCertificate
 from postroad.node import doors
 from postroad.node.certificate import server_certificate
 from postroad.node.channel import Beat, Channel, Plan, Ready, Reload, Why, WhyAsked
@@ -109,6 +110,9 @@ class Worker:
             )
         if inherited.get(doors.HTTP) or inherited.get(doors.HTTP_TLS):
             await self._open_http(inherited.get(doors.HTTP, ()), inherited.get(doors.HTTP_TLS, ()), stack)
+        if inherited.get(doors.ACME):
+            port_80 = port_80_app(self._services.find_proof, self._plan.settings.http.public_url)
+            await _serve([HttpServer(port_80, inherited[doors.ACME])], stack)
 
     async def _open_http(
         self, plain: Sequence[socket.socket], tls: Sequence[socket.socket], stack: AsyncExitStack
@@ -119,9 +123,7 @@ class Worker:
             app = dev_web_app(services.console, services.database, status)
         else:
             app = web_app(services.console, public_url=settings.public_url)
-        for server in http_servers(app, plain, tls, self._certificate.context, settings.trusted_proxies):
-            await server.start()
-            stack.push_async_callback(server.stop)
+        await _serve(http_servers(app, plain, tls, self._certificate.context, settings.trusted_proxies), stack)
 
     async def listen(self, channel: Channel, words: AsyncIterator[object], stop: asyncio.Event) -> None:
         """Answer the supervisor and tell it every second that the event loop turns; its silence is a reason to stop."""
@@ -130,7 +132,7 @@ class Worker:
             async for word in words:
                 match word:
                     case Reload():
-                        self._reload_certificate()
+                        await self._services.shown.refresh()
                     case WhyAsked(delivery_id):
                         channel.say(Why(delivery_id, self._services.why(delivery_id)))
         finally:
@@ -144,13 +146,6 @@ class Worker:
             self._services.take_stock(self._submission)
             await asyncio.sleep(_BEAT_S)
 
-    def _reload_certificate(self) -> None:
-        try:
-            if self._certificate.reload_if_changed():
-                log.info("certificate_reloaded")
-        except CertificateError as error:
-            log.warning("certificate_kept", reason=str(error))
-
     async def stop(self) -> None:
         """Take nothing new, finish what is in flight and give leases back."""
         if self._submission is not None:
@@ -158,6 +153,12 @@ class Worker:
         await self._services.stop()
         self._services.take_stock(self._submission)
         log.debug("worker_stopped", pid=os.getpid())
+
+
+async def _serve(servers: Sequence[HttpServer], stack: AsyncExitStack) -> None:
+    for server in servers:
+        await server.start()
+        stack.push_async_callback(server.stop)
 
 
 def _spare_collector() -> None:

@@ -5,7 +5,6 @@ from sqlalchemy import Connection, RowMapping, delete, select, update
 
 from postroad.model.certificate import ObtainedCertificate
 from postroad.storage.dialect import insert_into
-from postroad.storage.errors import StorageError
 from postroad.storage.schema import acme_challenges, certificates
 from postroad.storage.secrets import Vault
 
@@ -88,9 +87,8 @@ def give_back(connection: Connection, next_attempt_at: int) -> None:
 
 
 def ask_now(connection: Connection, now: int) -> None:
-    """Have the certificate asked for at the next look; raises StorageError where it was never asked for."""
-    if _change(connection, next_attempt_at=now) != 1:
-        raise StorageError("no certificate was asked for yet")
+    """Have the certificate asked for at the next look."""
+    _change(connection, next_attempt_at=now)
 
 
 def publish(connection: Connection, token: str, authorization: str, now: int) -> None:
@@ -113,8 +111,8 @@ def authorization(connection: Connection, token: str) -> str | None:
     return found
 
 
-def _change(connection: Connection, **values: object) -> int:
-    return connection.execute(update(certificates).where(certificates.c.name == NAME).values(**values)).rowcount
+def _change(connection: Connection, **values: object) -> None:
+    connection.execute(update(certificates).where(certificates.c.name == NAME).values(**values))
 
 
 def _obtained(row: RowMapping) -> ObtainedCertificate:

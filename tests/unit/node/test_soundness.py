@@ -1,0 +1,53 @@
+"""Settings for a certificate that could not be obtained are refused before a worker starts."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from postroad.config import ConfigError, Settings
+from postroad.node.certificate import certified_names
+from postroad.node.soundness import require_sound
+
+ACME = {"directory": "https://authority.example/directory", "agree_terms": True}
+
+
+def settings(acme: dict[str, Any], **sections: dict[str, Any]) -> Settings:
+    tls = {"acme": ACME | acme} | sections.pop("tls", {})
+    return msgspec.convert({"smtp": {"hostname": "mail.example.net"}, "tls": tls} | sections, Settings)
+
+
+@pytest.mark.parametrize(
+    ("acme", "sections", "sentence"),
+    [
+        (
+            {"directory": "http://authority.example"},
+            {},
+            "tls.acme: the directory 'http://authority.example' is no https",
+        ),
+        ({"agree_terms": False}, {}, "tls.acme: set agree_terms to true once you have read"),
+        ({}, {"smtp": {"hostname": ""}}, "tls.acme: there is no name to have certified"),
+        ({}, {"smtp": {"hostname": "localhost"}}, "tls.acme: there is no name to have certified"),
+        ({"names": ["192.0.2.1"]}, {}, "tls.acme: there is no name to have certified"),
+    ],
+)
+def test_what_no_authority_would_certify_is_refused(
+    acme: dict[str, Any], sections: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        require_sound(settings(acme, **sections))
+
+
+def test_files_win_over_the_authority_so_that_its_settings_do_not_matter() -> None:
+    require_sound(settings({"agree_terms": False}, tls={"certificate": "/etc/mail.pem"}))
+
+
+def test_the_names_are_those_that_clients_connect_to_unless_they_are_given() -> None:
+    both = {"http": {"public_url": "https://Console.example.net:8443/"}}
+
+    assert certified_names(settings({})) == ("mail.example.net",)
+    assert certified_names(settings({}, **both)) == ("mail.example.net", "console.example.net")
+    assert certified_names(settings({"names": ["a.example", "A.example", "b.example"]}, **both)) == (
+        "a.example",
+        "b.example",
+    )
