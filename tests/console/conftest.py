@@ -8,7 +8,9 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
+from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.config import Settings
 from postroad.httpd.apps import web_app
 from postroad.httpd.console.console import Console
@@ -22,6 +24,7 @@ from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
 from postroad.storage.secrets import Vault
+from postroad.telemetry.metrics import Meter
 
 NOW = 1_780_000_000_000
 
@@ -92,8 +95,13 @@ async def console(database: Database, settings: Settings) -> Console:
 
 
 @pytest.fixture
-async def app(console: Console) -> Any:
-    return web_app(console)
+async def api_keys(database: Database, settings: Settings) -> ApiKeyCheck:
+    return ApiKeyCheck(database, lambda: NOW, settings=settings.accounts, meter=Meter(CollectorRegistry()))
+
+
+@pytest.fixture
+async def app(console: Console, api_keys: ApiKeyCheck) -> Any:
+    return web_app(console, api_keys)
 
 
 SignIn = Callable[..., Any]

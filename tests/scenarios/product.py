@@ -68,7 +68,8 @@ class Product:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.data_dir = directory / "data"
-        self.submission_port, self.submission_tls_port, self.by_address_port, self.admin_port, http_port = free_ports(5)
+        ports = free_ports(5)
+        self.submission_port, self.submission_tls_port, self.by_address_port, self.admin_port, self.http_port = ports
         self.configuration = directory / "postroad.toml"
         self.log = directory / "postroad.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,7 +84,7 @@ class Product:
                 by_address_port=self.by_address_port,
                 smarthost="" if smarthost_port is None else f"{LOOPBACK}:{smarthost_port}",
                 delivery=delivery_settings,
-                http_port=http_port,
+                http_port=self.http_port,
                 admin_port=self.admin_port,
             )
         )

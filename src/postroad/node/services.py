@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.accounts.authentication import Authenticator
 from postroad.accounts.notices import Notices
 from postroad.certificates.ordering import Ordering
@@ -80,6 +81,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     sessions: session.Services
     notices: Notices
     console: Console
+    api_keys: ApiKeyCheck
     engine: DeliveryEngine | None
     pool: SessionPool
     certificate: ServerCertificate
@@ -164,7 +166,9 @@ async def build(
         )
         stack.callback(authenticator.close)
         await authenticator.refresh()
-        background = [ground.directory.run(), authenticator.run()]
+        api_keys = ApiKeyCheck(database, now_ms, settings=settings.accounts, meter=meter)
+        await api_keys.refresh()
+        background = [ground.directory.run(), authenticator.run(), api_keys.run()]
         shown = ShownCertificate(certificate, database, ground.keys.vault, is_obtained=is_obtained(settings))
         await shown.refresh()
         background.append(shown.run())
@@ -188,6 +192,7 @@ async def build(
             console=console_of(
                 settings, database, ground.keys.vault, ground.organisational_domains, has_inbox=plan.is_dev
             ),
+            api_keys=api_keys,
             engine=engine,
             pool=pool,
             certificate=certificate,

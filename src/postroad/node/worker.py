@@ -120,9 +120,9 @@ class Worker:
         services, settings = self._services, self._plan.settings.http
         if self._plan.is_dev:
             status = WorkerStatus(services.database, services.why)
-            app = dev_web_app(services.console, services.database, status)
+            app = dev_web_app(services.console, services.api_keys, services.database, status)
         else:
-            app = web_app(services.console, public_url=settings.public_url)
+            app = web_app(services.console, services.api_keys, public_url=settings.public_url)
         await _serve(http_servers(app, plain, tls, self._certificate.context, settings.trusted_proxies), stack)
 
     async def listen(self, channel: Channel, words: AsyncIterator[object], stop: asyncio.Event) -> None:

@@ -1,0 +1,1 @@
+"""The HTTP APIs: for programs, which prove themselves by API keys."""
