@@ -25,14 +25,19 @@ log = structlog.get_logger()
 
 
 class AuthRefused(msgspec.Struct, frozen=True):
-    """A log-in that was refused."""
+    """A log-in that was refused, or that has ended."""
 
-    reason: Literal["wrong", "busy"]
+    reason: Literal["wrong", "busy", "network", "tls", "ended"]
 
     @property
     def is_temporary(self) -> bool:
         """Whether the same log-in may work later: 454 4.7.0 instead of 535 5.7.8 (RFC 4954 §6)."""
         return self.reason == "busy"
+
+    @property
+    def needs_tls(self) -> bool:
+        """Whether the same log-in would do over an encrypted connection: 538 5.7.11 (RFC 4954 §6)."""
+        return self.reason == "tls"
 
 
 class Meter(Protocol):
@@ -72,24 +77,39 @@ class Authenticator:
             log.warning("login_busy", username=username, client_address=client_address, why=type(error).__name__)
             self._meter.login("busy")
             return AuthRefused("busy")
-        if result is None or known is None or now_known != known or not known.is_usable:
-            log.info("login_refused", username=username, client_address=client_address, over_tls=over_tls)
-            self._meter.login("wrong")
-            return AuthRefused("wrong")
+        if result is None or known is None or now_known is None or not _is_same(known, now_known):
+            return self._refused("wrong", username, client_address, over_tls=over_tls)
+        refusal = now_known.refusal_of(client_address, over_tls=over_tls)
+        if refusal is not None:
+            return self._refused(refusal, username, client_address, over_tls=over_tls)
         self._meter.login(result)
-        self._credentials.acts(known.principal)
+        self._credentials.acts(now_known, client_address, over_tls=over_tls)
+        return now_known.principal
+
+    def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
+        """Return the principal that a client's network address alone proves."""
+        known = self._credentials.in_network(address)
+        if known is None or known.refusal_of(address, over_tls=over_tls) is not None:
+            return None
+        self._credentials.acts(known, address, over_tls=over_tls)
         return known.principal
 
-    def principal_for_address(self, address: str) -> Principal | None:
-        """Return the principal that a client's network address alone proves."""
-        principal = self._credentials.in_network(address)
-        if principal is not None:
-            self._credentials.acts(principal)
-        return principal
+    def goes_on(self, principal: Principal, client_address: str, over_tls: bool) -> Principal | AuthRefused:
+        """Return a principal proven earlier as it is now, or why it may not go on.
 
-    def still_valid(self, principal: Principal) -> bool:
-        """Whether a principal proven earlier may go on; follows changes within the polling interval."""
-        return self._credentials.may_still_act(principal)
+        It follows changes within the polling interval, and costs one dictionary look-up while nothing changes.
+        """
+        known = self._credentials.standing(principal)
+        if known is None:
+            return AuthRefused("ended")
+        if known.principal is principal:
+            return principal
+        refusal = known.refusal_of(client_address, over_tls=over_tls)
+        return known.principal if refusal is None else AuthRefused(refusal)
+
+    def note_use(self, principal: Principal, client_address: str, over_tls: bool) -> None:
+        """Note that a principal sends; stored at most once a minute."""
+        self._credentials.note_use(principal.credential_id, client_address, over_tls=over_tls)
 
     async def refresh(self) -> None:
         """Take in what changed, forget proofs that may be void, and store the last uses."""
@@ -109,6 +129,13 @@ class Authenticator:
     def close(self) -> None:
         """End the hashing threads."""
         self._hasher.close()
+
+    def _refused(
+        self, reason: Literal["wrong", "network", "tls"], username: str, client_address: str, *, over_tls: bool
+    ) -> AuthRefused:
+        log.info("login_refused", username=username, client_address=client_address, over_tls=over_tls, reason=reason)
+        self._meter.login(reason)
+        return AuthRefused(reason)
 
     async def _prove(self, known: KnownCredential | None, password: Secret) -> Literal["ok", "cached"] | None:
         """Return how the password was proven, or None; costs one hashing whoever is named."""
@@ -140,3 +167,12 @@ class Authenticator:
         if not flight.cancelled():
             # Seen here too, for the case that every client hung up meanwhile.
             flight.exception()
+
+
+def _is_same(before: KnownCredential, now: KnownCredential) -> bool:
+    """Whether a credential still has the password that was proven, and may act."""
+    return (
+        now.is_usable
+        and now.user.id == before.user.id
+        and now.principal.password_mark == before.principal.password_mark
+    )

@@ -1,11 +1,13 @@
 """A worker's view of the SMTP users: read when first needed, read again when the revision of the control plane moves."""
 
 import hashlib
+from typing import Literal
 
 import msgspec
 
-from postroad.model.credential import CredentialKind, Principal, SmtpUser
-from postroad.net.address import Network, parse_address, parse_network
+from postroad.accounts.smtp_user_changes import networks_of
+from postroad.model.credential import CredentialKind, Principal, SmtpUser, Use
+from postroad.net.address import Network, Networks, parse_address
 from postroad.net.clock import Clock
 from postroad.storage import accounts, domains, revision, smtp_users
 from postroad.storage.database import Database
@@ -22,6 +24,13 @@ class KnownCredential(msgspec.Struct, frozen=True):
     principal: Principal
     is_usable: bool
     """Neither it is disabled nor its account suspended."""
+    networks: Networks
+
+    def refusal_of(self, client_address: str, *, over_tls: bool) -> Literal["network", "tls"] | None:
+        """Return what of a connection keeps this credential from acting over it, if anything."""
+        if (self.networks or self.user.kind is CredentialKind.ADDRESS) and client_address not in self.networks:
+            return "network"
+        return "tls" if self.user.requires_tls and not over_tls else None
 
 
 class Credentials:
@@ -32,10 +41,10 @@ class Credentials:
         self._clock = clock
         self._revision: int | None = None
         self._by_username: dict[str, KnownCredential] = {}
-        self._by_network: list[tuple[Network, Principal]] = []
-        self._acted: set[int] = set()
-        self._standing: dict[int, str | None] = {}
-        self._uses: dict[int, int] = {}
+        self._by_network: list[tuple[Network, KnownCredential]] = []
+        self._acted: dict[int, KnownCredential] = {}
+        self._standing: dict[int, KnownCredential | None] = {}
+        self._uses: dict[int, Use] = {}
         self._touched: dict[int, int] = {}
 
     async def find(self, username: str) -> KnownCredential | None:
@@ -55,25 +64,30 @@ class Credentials:
                 self._by_username[username] = known
         return known
 
-    def in_network(self, address: str) -> Principal | None:
-        """Return the principal whose network holds the address; the smallest network wins."""
+    def in_network(self, address: str) -> KnownCredential | None:
+        """Return the credential whose network holds the address; the smallest network wins."""
         client = parse_address(address)
         if client is None:
             return None
-        return next((principal for network, principal in self._by_network if client in network), None)
+        return next((known for network, known in self._by_network if client in network), None)
 
-    def acts(self, principal: Principal) -> None:
-        """Note that a credential was used; it is watched from now on."""
+    def acts(self, known: KnownCredential, client_address: str, *, over_tls: bool) -> None:
+        """Note that a credential was proven; it is watched from now on."""
+        # The view has just been looked at: what a look begun earlier says of this credential is older.
+        self._acted[known.user.id] = self._standing[known.user.id] = known
+        self.note_use(known.user.id, client_address, over_tls=over_tls)
+
+    def note_use(self, user_id: int, client_address: str, *, over_tls: bool) -> None:
+        """Note that a credential was used."""
         now = self._clock()
-        self._acted.add(principal.credential_id)
-        if now - self._touched.get(principal.credential_id, 0) >= _TOUCH_AFTER_MS:
-            self._touched[principal.credential_id] = now
-            self._uses[principal.credential_id] = now
+        if now - self._touched.get(user_id, 0) >= _TOUCH_AFTER_MS:
+            self._touched[user_id] = now
+            self._uses[user_id] = Use(now, client_address, over_tls)
 
-    def may_still_act(self, principal: Principal) -> bool:
-        """Whether a credential that acted has since been neither disabled, removed nor given another password."""
-        mark = principal.password_mark
-        return self._standing.get(principal.credential_id, mark) == mark
+    def standing(self, principal: Principal) -> KnownCredential | None:
+        """Return a credential that acted as it is now; None where it was disabled, removed or got another password."""
+        known = self._standing.get(principal.credential_id)
+        return known if known is not None and known.principal.password_mark == principal.password_mark else None
 
     async def refresh(self) -> bool:
         """Read again what changed since the last call; returns whether anything did."""
@@ -84,10 +98,12 @@ class Credentials:
         self._by_username.clear()
         try:
             self._by_network = await self._read_networks()
-            self._standing = await self._standing_of(frozenset(self._acted))
+            standing = await self._standing_of(self._acted.copy())
         except BaseException:
             self._revision = None  # so that the next call reads all of it again
             raise
+        # Whoever was proven meanwhile was so by the view of the new revision.
+        self._standing = self._acted | standing
         return True
 
     async def write_uses(self) -> None:
@@ -96,22 +112,22 @@ class Credentials:
             uses, self._uses = self._uses, {}
             await self._database.write(smtp_users.touch, uses)
 
-    async def _read_networks(self) -> list[tuple[Network, Principal]]:
-        found: list[tuple[Network, Principal]] = []
+    async def _read_networks(self) -> list[tuple[Network, KnownCredential]]:
+        found: list[tuple[Network, KnownCredential]] = []
         for user in await self._database.read(smtp_users.list_of_kind, CredentialKind.ADDRESS):
             known = await self._known(user)
             if known is not None and known.is_usable:
-                found.extend((parse_network(text), known.principal) for text in user.networks)
+                found.extend((network, known) for network in networks_of(user))
         return sorted(found, key=lambda pair: pair[0].prefixlen, reverse=True)
 
-    async def _standing_of(self, identifiers: frozenset[int]) -> dict[int, str | None]:
-        """Return the password mark of each credential, or None where it may not act any more."""
+    async def _standing_of(self, acted: dict[int, KnownCredential]) -> dict[int, KnownCredential | None]:
+        """Return each credential that acted as it is now, or None where it may not act any more."""
         suspended = {one.id for one in await self._database.read(accounts.list_all) if one.suspended_at is not None}
-        standing: dict[int, str | None] = {}
-        for identifier in identifiers:
-            user = await self._database.read(smtp_users.get, identifier)
-            is_out = user is None or user.disabled_at is not None or user.account_id in suspended
-            standing[identifier] = None if user is None or is_out else _mark_of(user)
+        standing: dict[int, KnownCredential | None] = dict.fromkeys(acted)
+        for user in await self._database.read(smtp_users.get_many, acted):
+            if user.disabled_at is None and user.account_id not in suspended:
+                # A user stays with its domain for good, so that the name need not be looked up again.
+                standing[user.id] = _known_as(user, acted[user.id].principal.sending_domain, is_usable=True)
         return standing
 
     async def _known(self, user: SmtpUser) -> KnownCredential | None:
@@ -119,16 +135,24 @@ class Credentials:
         account = await self._database.read(accounts.get, user.account_id)
         if domain is None or account is None:
             return None
-        principal = Principal(
-            account_id=user.account_id,
-            domain_id=user.domain_id,
-            sending_domain=domain.name,
-            credential_id=user.id,
-            username=user.username,
-            kind=user.kind,
-            password_mark=_mark_of(user),
-        )
-        return KnownCredential(user, principal, user.disabled_at is None and account.suspended_at is None)
+        is_usable = user.disabled_at is None and account.suspended_at is None
+        return _known_as(user, domain.name, is_usable=is_usable)
+
+
+def _known_as(user: SmtpUser, sending_domain: str, *, is_usable: bool) -> KnownCredential:
+    principal = Principal(
+        account_id=user.account_id,
+        domain_id=user.domain_id,
+        sending_domain=sending_domain,
+        credential_id=user.id,
+        username=user.username,
+        kind=user.kind,
+        password_mark=_mark_of(user),
+        allowed_from=user.allowed_from,
+        hourly_limit=user.hourly_limit,
+        daily_limit=user.daily_limit,
+    )
+    return KnownCredential(user, principal, is_usable, Networks(user.networks))
 
 
 def _mark_of(user: SmtpUser) -> str:

@@ -1,26 +1,30 @@
 """SMTP users: who may submit mail for one sending domain, and do nothing else."""
 
 import asyncio
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from postroad.accounts.password_hashing import hash_password
+from postroad.accounts.smtp_user_changes import SmtpUserChange, changed, choices_of, networks_of, read_username
+from postroad.model.actor import Actor
+from postroad.model.audit import entry_of
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
 from postroad.model.domain import SendingDomain
 from postroad.model.envelope import destination_of
-from postroad.model.refused import RefusedError
-from postroad.net.address import parse_network
+from postroad.model.refused import MissingError, RefusedError
 from postroad.net.clock import Clock
-from postroad.policy.password import password_refusal, prepared
-from postroad.protocol.smtp.address import AddressError, normal_domain, parse_path
-from postroad.storage import domains, smtp_users
+from postroad.policy.password import RANDOM_BYTES, generate_password, password_refusal, prepared
+from postroad.policy.permission import require_change, require_sight
+from postroad.policy.quota import Demand, demands_of_user
+from postroad.protocol.smtp.address import AddressError, normal_domain
+from postroad.storage import audit, domains, quotas, smtp_users
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
 
-_NOTE_LENGTH = 500
-_WIDEST = {4: 8, 6: 32}
-"""Wider networks than these as a proof are a mistake: 0.0.0.0/0 is everybody."""
+_Values = dict[str, object] | None
 
 
 class AddedUser(msgspec.Struct, frozen=True):
@@ -31,7 +35,10 @@ class AddedUser(msgspec.Struct, frozen=True):
 
 
 class SmtpUsers:
-    """Adds and changes SMTP users; what breaks a rule raises RefusedError."""
+    """Adds and changes SMTP users on an actor's behalf.
+
+    What breaks a rule raises RefusedError; a user that the actor's account does not have raises MissingError.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -39,122 +46,190 @@ class SmtpUsers:
 
     async def add(
         self,
+        actor: Actor,
         username: str,
         *,
         domain_name: str | None = None,
+        kind: CredentialKind = CredentialKind.PASSWORD,
         password: Secret | None = None,
-        networks: Sequence[str] = (),
-        note: str = "",
+        choices: SmtpUserChange = SmtpUserChange(),
     ) -> AddedUser:
         """Add a user that is proven by a password, or by the networks it comes from.
 
         Without a domain the user belongs to the sending domain its own name is at.
         """
-        name = _read_username(username)
-        _check_note(note)
-        domain = await self._domain(domain_name or destination_of(name))
+        name = read_username(username)
+        domain = await self.domain(actor, domain_name or destination_of(name))
+        require_change(actor, domain.account_id, f"sending domain {domain.name}")
         user = SmtpUser(
             id=0,
             account_id=domain.account_id,
             domain_id=domain.id,
             username=name,
-            kind=CredentialKind.ADDRESS if networks else CredentialKind.PASSWORD,
-            password_hash="" if networks else await _hashed(password),
-            networks=_read_networks(networks, password),
-            note=note.strip(),
+            kind=kind,
             created_at=self._clock(),
         )
+        if kind is CredentialKind.ADDRESS and choices.networks is msgspec.UNSET:
+            choices = msgspec.structs.replace(choices, networks=())
+        user = changed(user, choices, domain.name)
+        await self._require_own_networks(user)
+        user = msgspec.structs.replace(user, password_hash=await _hash_for(kind, password))
+        entry = entry_of(
+            actor,
+            "smtp_user.added",
+            name,
+            at=user.created_at,
+            account_id=user.account_id,
+            after=choices_of(user) | {"domain": domain.name, "kind": kind.value},
+        )
         try:
-            added = await self._database.write(smtp_users.add, user)
+            added = await self._database.write(audit.recorded, entry, smtp_users.add, user)
         except Conflict as error:
-            raise RefusedError(f"There is an SMTP user {name} already.") from error
-        return AddedUser(added, await self._warning_about(added))
+            raise RefusedError(f"There is an SMTP user {name} already.", field="username") from error
+        return AddedUser(added, await self.warning_about(actor, added))
 
-    async def all(self, domain_name: str | None = None) -> list[SmtpUser]:
-        """Return the users of a domain, or of all of them, in the order of their names."""
-        domain = await self._domain(domain_name) if domain_name is not None else None
-        return await self._database.read(smtp_users.list_all, None if domain is None else domain.id)
+    async def all(self, actor: Actor, domain_name: str | None = None) -> list[SmtpUser]:
+        """Return the users of a domain, else of the actor's account or of all, in the order of their names."""
+        if domain_name is None:
+            return await self._database.read(smtp_users.list_all, account_id=actor.account_id)
+        domain = await self.domain(actor, domain_name)
+        return await self._database.read(smtp_users.list_all, domain_id=domain.id)
 
-    async def find(self, username: str) -> SmtpUser:
+    async def find(self, actor: Actor, username: str) -> SmtpUser:
         """Return a user by name."""
         name = username.strip().lower()
-        user = await self._database.read(smtp_users.by_username, name)
-        if user is None:
-            raise RefusedError(f"There is no SMTP user {name}.")
+        return _seen(actor, await self._database.read(smtp_users.by_username, name), f"SMTP user {name}")
+
+    async def get(self, actor: Actor, user_id: int) -> SmtpUser:
+        """Return a user by id."""
+        return _seen(actor, await self._database.read(smtp_users.get, user_id), "such SMTP user")
+
+    async def edit(self, actor: Actor, user_id: int, change: SmtpUserChange) -> SmtpUser:
+        """Change a user's note and restrictions; they hold within five seconds, for open sessions too."""
+        before = await self._for_change(actor, user_id)
+        domain = await self._database.read(domains.get, before.domain_id)
+        assert domain is not None, "a domain stays while SMTP users are bound to it"
+        after = changed(before, change, domain.name)
+        if after == before:
+            return after
+        await self._require_own_networks(after)
+        values = choices_of(before), choices_of(after)
+        await self._write(actor, "changed", before, smtp_users.change, after, values=values)
+        return after
+
+    async def set_password(self, actor: Actor, user_id: int, password: Secret) -> SmtpUser:
+        """Give a user another password; the old one ends within five seconds."""
+        user = await self._for_change(actor, user_id)
+        if user.kind is not CredentialKind.PASSWORD:
+            sentence = f"{user.username} is proven by its network address and has no password."
+            raise RefusedError(sentence, field="password")
+        password_hash = await _hash_for(user.kind, password)
+        await self._write(actor, "password_changed", user, smtp_users.set_password, user.id, password_hash)
         return user
 
-    async def set_password(self, username: str, password: Secret) -> None:
-        """Give a user another password; the old one ends within five seconds."""
-        user = await self.find(username)
-        if user.kind is not CredentialKind.PASSWORD:
-            raise RefusedError(f"{user.username} is proven by its network address and has no password.")
-        await self._database.write(smtp_users.set_password, user.id, await _hashed(password))
+    async def disable(self, actor: Actor, user_id: int) -> SmtpUser:
+        """Refuse a user's log-ins and next commands, within five seconds."""
+        user = await self._for_change(actor, user_id)
+        if user.disabled_at is None:
+            await self._write(actor, "disabled", user, smtp_users.set_disabled, user.id, self._clock())
+        return user
 
-    async def disable(self, username: str) -> None:
-        """Refuse a user's log-ins and next transactions, within five seconds."""
-        user = await self.find(username)
-        await self._database.write(smtp_users.set_disabled, user.id, self._clock())
-
-    async def enable(self, username: str) -> None:
+    async def enable(self, actor: Actor, user_id: int) -> SmtpUser:
         """Let a disabled user log in again."""
-        user = await self.find(username)
-        await self._database.write(smtp_users.set_disabled, user.id, None)
+        user = await self._for_change(actor, user_id)
+        if user.disabled_at is not None:
+            await self._write(actor, "enabled", user, smtp_users.set_disabled, user.id, None)
+        return user
 
-    async def remove(self, username: str) -> None:
+    async def remove(self, actor: Actor, user_id: int) -> SmtpUser:
         """Remove a user; mail it submitted stays."""
-        user = await self.find(username)
-        await self._database.write(smtp_users.remove, user.id)
+        user = await self._for_change(actor, user_id)
+        await self._write(actor, "removed", user, smtp_users.remove, user.id, values=(choices_of(user), None))
+        return user
 
-    async def _domain(self, name: str) -> SendingDomain:
+    async def usage(self, actor: Actor, user_id: int) -> list[tuple[Demand, int]]:
+        """Return each limit of a user with how many recipients of it are used now."""
+        user = await self.get(actor, user_id)
+        demands = demands_of_user(user, self._clock())
+        return list(zip(demands, await self._database.read(quotas.used, demands), strict=True))
+
+    async def domain(self, actor: Actor, name: str) -> SendingDomain:
+        """Return the sending domain that is named; raises MissingError."""
         try:
-            domain = await self._database.read(domains.by_name, normal_domain(name))
+            found = await self._database.read(domains.by_name, normal_domain(name))
         except AddressError as error:
-            raise RefusedError(f"{error}.") from error
-        if domain is None:
-            raise RefusedError(f"There is no sending domain {name}: name the one the user sends for with --domain.")
-        return domain
+            raise RefusedError(f"{error}.", field="domain") from error
+        if found is None or not actor.sees(found.account_id):
+            raise MissingError(f"There is no sending domain {name}: name the one the user sends for.", field="domain")
+        return found
 
-    async def _warning_about(self, user: SmtpUser) -> str | None:
+    async def warning_about(self, actor: Actor, user: SmtpUser) -> str | None:
+        """Return what the owner of a user should know about it, if anything."""
         named = destination_of(user.username)
         owned = await self._database.read(domains.by_name, named)
         if owned is not None and owned.account_id == user.account_id:
             return None
+        require_sight(actor, user.account_id, f"SMTP user {user.username}")
         return f"{named} is not a sending domain of this account: names at domains you control are safer."
 
+    async def _for_change(self, actor: Actor, user_id: int) -> SmtpUser:
+        user = await self.get(actor, user_id)
+        require_change(actor, user.account_id, f"SMTP user {user.username}")
+        return user
 
-def _read_username(text: str) -> str:
-    """Return a user name in its one spelling: an address in lower case, which need not receive mail."""
-    try:
-        name = parse_path(text.strip().lower(), is_utf8=True)
-    except AddressError as error:
-        raise RefusedError(f"{text!r} is not a user name in the form of an address: {error}.") from error
-    if not name:
-        raise RefusedError("A user name has the form of an address, such as app@news.example.com.")
-    return name
+    async def _write(
+        self,
+        actor: Actor,
+        deed: str,
+        user: SmtpUser,
+        change: Callable[..., None],
+        *arguments: Any,
+        values: tuple[_Values, _Values] = (None, None),
+    ) -> None:
+        entry = entry_of(
+            actor,
+            f"smtp_user.{deed}",
+            user.username,
+            at=self._clock(),
+            account_id=user.account_id,
+            before=values[0],
+            after=values[1],
+        )
+        await self._database.write(audit.recorded, entry, change, *arguments)
+
+    async def _require_own_networks(self, user: SmtpUser) -> None:
+        """Refuse networks that prove a user of another account: its mail would be taken for this one's."""
+        if user.kind is not CredentialKind.ADDRESS:
+            return
+        wanted = networks_of(user)
+        for other in await self._database.read(smtp_users.list_of_kind, CredentialKind.ADDRESS):
+            if other.account_id == user.account_id:
+                continue
+            for taken in networks_of(other):
+                shared = next((one for one in wanted if one.version == taken.version and one.overlaps(taken)), None)
+                if shared is not None:
+                    raise RefusedError(f"{shared} overlaps a network that proves another account.", field="networks")
 
 
-def _read_networks(texts: Sequence[str], password: Secret | None) -> tuple[str, ...]:
-    if texts and password is not None:
-        raise RefusedError("A user is proven by a password or by its address, not by both.")
-    try:
-        networks = [parse_network(text) for text in texts]
-    except ValueError as error:
-        raise RefusedError(f"{error}.") from error
-    for network in networks:
-        if network.prefixlen < _WIDEST[network.version]:
-            raise RefusedError(f"{network} is too wide to prove anybody: /{_WIDEST[network.version]} at most.")
-    return tuple(str(network) for network in networks)
+def generated_password() -> Secret:
+    """Return a new strong password that keeps the rule."""
+    return generate_password(secrets.token_bytes(RANDOM_BYTES))
 
 
-async def _hashed(password: Secret | None) -> str:
+def _seen(actor: Actor, user: SmtpUser | None, what: str) -> SmtpUser:
+    if user is None or not actor.sees(user.account_id):
+        raise MissingError(f"There is no {what}.")
+    return user
+
+
+async def _hash_for(kind: CredentialKind, password: Secret | None) -> str:
+    if kind is CredentialKind.ADDRESS:
+        if password is not None:
+            raise RefusedError("A user is proven by a password or by its address, not by both.", field="password")
+        return ""
     if password is None:
-        raise RefusedError("A user needs a password, or the networks that prove it.")
+        raise RefusedError("A user needs a password, or the networks that prove it.", field="password")
     refusal = password_refusal(password)
     if refusal is not None:
-        raise RefusedError(refusal)
+        raise RefusedError(refusal, field="password")
     return await asyncio.to_thread(hash_password, prepared(password))
-
-
-def _check_note(note: str) -> None:
-    if len(note) > _NOTE_LENGTH:
-        raise RefusedError(f"A note has at most {_NOTE_LENGTH} characters.")

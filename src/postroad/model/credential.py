@@ -102,3 +102,17 @@ class Principal(msgspec.Struct, frozen=True):
     kind: CredentialKind
     password_mark: str = ""
     """Tells one password of the credential from the next: who was proven by an earlier one acts no longer."""
+    allowed_from: tuple[str, ...] = ()
+    """Addresses that From may have, or ``@name`` for all of a domain, in lower case; none for every aligned one."""
+    hourly_limit: int | None = None
+    """Recipients in a clock hour (UTC)."""
+    daily_limit: int | None = None
+    """Recipients in a day (UTC)."""
+
+
+class Use(msgspec.Struct, frozen=True):
+    """One use of a credential: when, from where, and whether the connection was encrypted."""
+
+    at: int
+    client_address: str
+    over_tls: bool

@@ -9,6 +9,7 @@ import msgspec
 from postroad.model.credential import Principal
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.submission import Admitted, Rejected, Submission
+from postroad.policy import quota
 from postroad.policy.alignment import OrganisationalDomainOf, header_from_is_aligned
 from postroad.policy.header_rules import MAX_RECEIVED, HeaderFacts, edit_header
 from postroad.protocol.mime.encoded_word import decode
@@ -22,6 +23,8 @@ _SUBJECT_OCTETS = 8192
 """More than 255 characters take in encoded words; what follows is not looked at."""
 _MAX_NOTES = 40
 _CHUNK = 256 * 1024
+_MOST_SHOWN = 3
+"""Addresses that a refusal names: a reply line has its bounds."""
 
 RULES: dict[str, tuple[str, str]] = {
     "reverse_path_null": ("5.7.1", "MAIL FROM is the null path"),
@@ -49,6 +52,7 @@ RULES: dict[str, tuple[str, str]] = {
     "header_from_malformed": ("5.7.1", "From cannot be read as an address"),
     "header_from_not_single": ("5.7.1", "From has no address, several, or a group"),
     "header_from_not_aligned": ("5.7.1", "From is not at the sending domain or a parent of it"),
+    "header_from_not_allowed": ("5.7.1", "From is none of the addresses that the SMTP user may use"),
     "header_to_duplicate": ("5.6.0", "there are several To fields"),
     "header_cc_duplicate": ("5.6.0", "there are several Cc fields"),
     "header_subject_duplicate": ("5.6.0", "there are several Subject fields"),
@@ -93,6 +97,9 @@ def admit(submission: Submission, facts: AdmissionFacts) -> Admitted | Rejected:
     header_from = _header_from(block, facts)
     if isinstance(header_from, Rejected):
         return header_from
+    refusal = _allowance_refusal(submission.principal, header_from)
+    if refusal:
+        return refusal
     if not submission.envelope.is_eight_bit and not content.isascii():
         notes.append("8-bit content without BODY=8BITMIME")
     return _admitted(submission, facts, block, header_from, notes)
@@ -226,6 +233,23 @@ def _header_from(block: HeaderBlock, facts: AdmissionFacts) -> Mailbox | Rejecte
     return mailbox
 
 
+def _allowance_refusal(principal: Principal, header_from: Mailbox) -> Rejected | None:
+    """Refuse a From that is not among those that the credential is restricted to."""
+    allowed = principal.allowed_from
+    # Case counts in local parts by the letter of RFC 5321 §2.4, and for nobody who writes down an address.
+    if not allowed or header_from.address.lower() in allowed or f"@{header_from.domain}" in allowed:
+        return None
+    return _rejected(
+        "header_from_not_allowed",
+        f"The From header has {header_from.address}; the SMTP user {principal.username} may use {_shown(allowed)}.",
+    )
+
+
+def _shown(allowed: tuple[str, ...]) -> str:
+    first = " or ".join(allowed[:_MOST_SHOWN])
+    return first if len(allowed) <= _MOST_SHOWN else f"{first}, or {len(allowed) - _MOST_SHOWN} others"
+
+
 def _admitted(
     submission: Submission, facts: AdmissionFacts, block: HeaderBlock, header_from: Mailbox, notes: list[str]
 ) -> Admitted:
@@ -272,5 +296,5 @@ def reference_page() -> str:
         "| Rule | Status | Refused |",
         "| --- | --- | --- |",
     ]
-    lines += [f"| `{name}` | {status} | {what} |" for name, (status, what) in RULES.items()]
+    lines += [f"| `{name}` | {status} | {what} |" for name, (status, what) in (RULES | quota.RULES).items()]
     return "\n".join(lines) + "\n"

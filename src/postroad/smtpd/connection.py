@@ -17,7 +17,7 @@ import structlog
 from postroad.net.address import Networks, normalise
 from postroad.net.clock import Clock
 from postroad.protocol.proxy import LONGEST_HEADER, ProxyError, parse_proxy
-from postroad.protocol.smtp.offer import Closed, MailOffered, MessageOffered, Offer, TlsOffered, TooLarge
+from postroad.protocol.smtp.offer import Closed, MailOffered, MessageOffered, Offer, RcptOffered, TlsOffered, TooLarge
 from postroad.protocol.smtp.order import State
 from postroad.protocol.smtp.reply import Reply
 from postroad.protocol.smtp.server import ServerMachine, ServerOptions
@@ -73,8 +73,15 @@ class Connection(asyncio.Protocol, abc.ABC):
 
     # What a subclass decides.
 
+    def begun(self) -> None:
+        """Take note that the client's address is known; nothing has been said yet."""
+
     def turned_away_by(self) -> Reply | None:
         """Return the reply that ends the session before it begins; the client's address is known by now."""
+        return None
+
+    def ended_by(self) -> Reply | None:
+        """Return the reply that ends the session instead of an answer to the next command or offer."""
         return None
 
     @abc.abstractmethod
@@ -197,7 +204,9 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._client = client_of(self.client_address)
         if not self._door.roster.claim(self._client):
             self._turn_away(replies.TOO_MANY_SESSIONS)
-        elif self._door.begins_with_tls:
+            return
+        self.begun()
+        if self._door.begins_with_tls:
             self._start_tls()
         else:
             self._greet()
@@ -280,6 +289,8 @@ class Connection(asyncio.Protocol, abc.ABC):
 
     def _run(self) -> None:
         machine = self._machine
+        if machine.has_command and (ended := self.ended_by()) is not None:
+            machine.turn_away(ended)
         while not self._is_write_paused and not self._is_closing:
             event = machine.next_event()
             match event:
@@ -307,6 +318,11 @@ class Connection(asyncio.Protocol, abc.ABC):
             self._offered_octets = len(offer.content)
         elif isinstance(offer, MailOffered) and not self._door.budget.has_room(offer.mail.size or 0):
             self._machine.refuse(replies.NO_ROOM)
+            return
+        # Time has passed since the command was begun: a message may have been long on its way.
+        if not isinstance(offer, RcptOffered) and (ended := self.ended_by()) is not None:
+            self._offered_octets = 0
+            self._machine.turn_away(ended)
             return
         decision = self.decide(offer)
         if decision is None:

@@ -16,7 +16,7 @@ _CODES = {
     "4.2.2": 452,
     "4.3.1": 452,
     "4.5.3": 452,
-    "4.7.1": 450,
+    "4.7.1": 452,
 }
 
 STORAGE_FAILED = Reply(451, "4.3.0", "The message could not be stored; try again later")
@@ -27,7 +27,9 @@ GOING_DOWN = Reply(421, "4.3.2", "The server is going down; try again soon")
 LOGGED_IN = Reply(235, "2.7.0", "Logged in")
 LOGIN_WRONG = Reply(535, "5.7.8", "Name or password is wrong")
 LOGIN_BUSY = Reply(454, "4.7.0", "Logins cannot be checked at the moment; try again later")
-LOGIN_ENDED = Reply(530, "5.7.0", "This login may not send any more; log in again")
+LOGIN_ENDED = Reply(535, "5.7.8", "This login has ended; connect and log in again")
+# RFC 4954 §6
+LOGIN_NEEDS_TLS = Reply(538, "5.7.11", "This user logs in over encrypted connections only; use TLS")
 ADDRESS_UNKNOWN = Reply(554, "5.7.1", "No user sends from this network address; log in on the submission port instead")
 
 

@@ -21,11 +21,15 @@ log = structlog.get_logger()
 
 
 class LoginRefused(Protocol):
-    """Why a name and password prove nobody."""
+    """Why a name and password prove nobody, or somebody proven earlier may not go on."""
 
     @property
     def is_temporary(self) -> bool:
         """Whether the same login may work later."""
+
+    @property
+    def needs_tls(self) -> bool:
+        """Whether the same login would do over an encrypted connection."""
 
 
 class Authenticator(Protocol):
@@ -40,11 +44,14 @@ class Authenticator(Protocol):
     ) -> Principal | LoginRefused:
         """Return who a name and password prove, or why they prove nobody."""
 
-    def principal_for_address(self, address: str) -> Principal | None:
+    def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         """Return who a network address alone proves."""
 
-    def still_valid(self, principal: Principal) -> bool:
-        """Whether somebody proven earlier may go on."""
+    def goes_on(self, principal: Principal, client_address: str, over_tls: bool) -> Principal | LoginRefused:
+        """Return somebody proven earlier as they are now, or why they may not go on; asked at every command."""
+
+    def note_use(self, principal: Principal, client_address: str, over_tls: bool) -> None:
+        """Note that somebody sends."""
 
 
 class Receipt(Protocol):
@@ -85,7 +92,9 @@ class SubmissionSession(Connection):
         """Find out who a client is whose network address is its login."""
         if self._door.options.requires_auth:
             return None
-        self._principal = self._services.authenticator.principal_for_address(self.client_address)
+        self._principal = self._services.authenticator.principal_for_address(
+            self.client_address, self._machine.is_tls
+        )
         return replies.ADDRESS_UNKNOWN if self._principal is None else None
 
     def decide(self, offer: Offer) -> Reply | Coroutine[Any, Any, Reply] | None:
@@ -97,26 +106,32 @@ class SubmissionSession(Connection):
             case MailOffered(mail):
                 return self._check_sender(mail)
             case MessageOffered():
-                # A login can end while the text is on its way.
-                return self._login_ended() or self._submit(offer, self._door.clock())
+                return self._submit(offer, self._door.clock())
             case AuthOffered(username, password):
                 return self._verify(username, password)
 
-    def _check_sender(self, mail: Mail) -> Reply | Coroutine[Any, Any, Reply] | None:
-        ended = self._login_ended()
-        if ended is not None or self._principal is None:
-            return ended
+    def ended_by(self) -> Reply | None:
+        """Return what ends the session of a client whose user may not send any more, or not in this way."""
+        before = self._principal
+        if before is None:
+            return None
+        is_tls = self._machine.is_tls
+        now = self._services.authenticator.goes_on(before, self.client_address, is_tls)
+        if now is before:
+            return None
+        if isinstance(now, Principal):
+            self._principal = now
+            return None
+        log.info("login_ended", username=before.username, client_address=self.client_address, over_tls=is_tls)
+        self._principal = None
+        if not self._door.options.requires_auth:
+            return replies.ADDRESS_UNKNOWN
+        return replies.LOGIN_NEEDS_TLS if now.needs_tls else replies.LOGIN_ENDED
+
+    def _check_sender(self, mail: Mail) -> Coroutine[Any, Any, Reply] | None:
+        assert self._principal is not None
         rejected = check_reverse_path(self._principal, mail.reverse_path)
         return None if rejected is None else self._refuse_sender(mail, rejected)
-
-    def _login_ended(self) -> Reply | None:
-        """Return what to say to a client whose user may not send any more; None to all others."""
-        principal = self._principal
-        if principal is not None and self._services.authenticator.still_valid(principal):
-            return None
-        self._principal = None
-        self._machine.log_out()
-        return replies.LOGIN_ENDED if self._door.options.requires_auth else replies.ADDRESS_UNKNOWN
 
     async def _refuse_sender(self, mail: Mail, rejected: Rejected) -> Reply:
         await self._record(mail, (), rejected, mail.size or 0)
@@ -157,10 +172,13 @@ class SubmissionSession(Connection):
         if isinstance(result, Principal):
             self._principal = result
             return replies.LOGGED_IN
+        if result.needs_tls:
+            return replies.LOGIN_NEEDS_TLS
         return replies.LOGIN_BUSY if result.is_temporary else replies.LOGIN_WRONG
 
     async def _submit(self, offer: MessageOffered, received_at: int) -> Reply:
         assert self._principal is not None
+        self._services.authenticator.note_use(self._principal, self.client_address, self._machine.is_tls)
         submission = Submission(
             principal=self._principal,
             envelope=envelope_of(offer.mail, offer.recipients),

@@ -1,11 +1,12 @@
 """SMTP users: credentials that submit mail for one sending domain."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
 
-from postroad.model.credential import CredentialKind, SmtpUser
+from postroad.model.credential import CredentialKind, SmtpUser, Use
 from postroad.storage import revision
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
@@ -13,13 +14,15 @@ from postroad.storage.schema import smtp_users
 
 _LISTS = ("networks", "allowed_from")
 """Columns that hold a list of texts as JSON."""
+_CHOSEN = ("note", "networks", "requires_tls", "hourly_limit", "daily_limit", "allowed_from")
+"""Columns that may be changed; the others are given once, or have a function of their own."""
+_AT_ONCE = 500
 
 
 def add(connection: Connection, user: SmtpUser) -> SmtpUser:
     """Add a user, whose id is given to it now; raises Conflict where the name is taken."""
-    values = msgspec.structs.asdict(user)
+    values = _values(user) | {"kind": user.kind.value}
     del values["id"]
-    values |= {"kind": user.kind.value} | {name: msgspec.json.encode(values[name]).decode() for name in _LISTS}
     statement = insert_into(connection, smtp_users).values(values).on_conflict_do_nothing()
     row = connection.execute(statement.returning(*smtp_users.c)).mappings().one_or_none()
     if row is None:
@@ -40,9 +43,23 @@ def by_username(connection: Connection, username: str) -> SmtpUser | None:
     return None if row is None else _user(row)
 
 
-def list_all(connection: Connection, domain_id: int | None = None) -> list[SmtpUser]:
-    """Return the users of a domain, or of all, in the order of their names."""
+def get_many(connection: Connection, user_ids: Collection[int]) -> list[SmtpUser]:
+    """Return those of the users that exist."""
+    wanted = sorted(user_ids)
+    found: list[SmtpUser] = []
+    for at in range(0, len(wanted), _AT_ONCE):
+        query = select(smtp_users).where(smtp_users.c.id.in_(wanted[at : at + _AT_ONCE]))
+        found.extend(_user(row) for row in connection.execute(query).mappings())
+    return found
+
+
+def list_all(
+    connection: Connection, *, account_id: int | None = None, domain_id: int | None = None
+) -> list[SmtpUser]:
+    """Return the users of an account, of a domain, or all, in the order of their names."""
     query = select(smtp_users).order_by(smtp_users.c.username)
+    if account_id is not None:
+        query = query.where(smtp_users.c.account_id == account_id)
     if domain_id is not None:
         query = query.where(smtp_users.c.domain_id == domain_id)
     return [_user(row) for row in connection.execute(query).mappings()]
@@ -52,6 +69,14 @@ def list_of_kind(connection: Connection, kind: CredentialKind) -> list[SmtpUser]
     """Return the users that are proven in one way."""
     query = select(smtp_users).where(smtp_users.c.kind == kind.value).order_by(smtp_users.c.id)
     return [_user(row) for row in connection.execute(query).mappings()]
+
+
+def change(connection: Connection, user: SmtpUser) -> None:
+    """Store what people may choose for a user: its note and its restrictions."""
+    values = _values(user)
+    statement = update(smtp_users).where(smtp_users.c.id == user.id).values({name: values[name] for name in _CHOSEN})
+    connection.execute(statement)
+    revision.bump(connection)
 
 
 def set_password(connection: Connection, user_id: int, password_hash: str) -> None:
@@ -72,11 +97,24 @@ def remove(connection: Connection, user_id: int) -> None:
     revision.bump(connection)
 
 
-def touch(connection: Connection, uses: Mapping[int, int]) -> None:
-    """Note when users were last used; nothing that caches hold changes by it."""
-    statement = update(smtp_users).where(smtp_users.c.id == bindparam("user_id")).values(last_used_at=bindparam("at"))
+def touch(connection: Connection, uses: Mapping[int, Use]) -> None:
+    """Note when and from where users were last used; nothing that caches hold changes by it."""
+    statement = (
+        update(smtp_users)
+        .where(smtp_users.c.id == bindparam("user_id"))
+        .values(last_used_at=bindparam("at"), last_used_address=bindparam("address"), last_used_tls=bindparam("tls"))
+    )
     if uses:
-        connection.execute(statement, [{"user_id": user_id, "at": uses[user_id]} for user_id in sorted(uses)])
+        rows = [
+            {"user_id": user_id, "at": use.at, "address": use.client_address, "tls": use.over_tls}
+            for user_id, use in sorted(uses.items())
+        ]
+        connection.execute(statement, rows)
+
+
+def _values(user: SmtpUser) -> dict[str, Any]:
+    values = msgspec.structs.asdict(user)
+    return values | {name: msgspec.json.encode(values[name]).decode() for name in _LISTS}
 
 
 def _user(row: RowMapping) -> SmtpUser:

@@ -14,7 +14,9 @@ from postroad.model.message import Accepted, Message
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.net.clock import Clock
 from postroad.policy.admission import AdmissionFacts, admit
+from postroad.policy.quota import Demand, demands_of, over_quota
 from postroad.protocol.smtp.data import Fault
+from postroad.storage import quotas
 from postroad.storage.database import Database
 from postroad.submission.settings import SubmissionSettings
 
@@ -108,7 +110,12 @@ class Submissions:
             case Rejected():
                 return await self._refuse(submission, verdict, message_id, now)
             case Admitted():
-                await self._store(self._rows(submission, verdict, domain, message_id, now))
+                accepted = self._rows(submission, verdict, domain, message_id, now)
+                demands = demands_of(submission.principal, now)
+                if not demands:
+                    await self._store(accepted)
+                elif over := await self._store_within(demands, accepted):
+                    return await self._refuse(submission, over, message_id, now)
                 waited_ms = self._clock() - submission.received_at
                 self._meter.accepted(submission.client.channel, len(submission.envelope.recipients), waited_ms)
                 return Receipt(message_id)
@@ -122,6 +129,19 @@ class Submissions:
         if len(submission.content) <= _LARGEST_INLINE:
             return admit(submission, facts)
         return await asyncio.to_thread(admit, submission, facts)
+
+    async def _store_within(self, demands: Sequence[Demand], accepted: Accepted) -> Rejected | None:
+        """Store a message that its sender's limits have room for; returns the refusal where they have not."""
+        count = len(accepted.deliveries)
+        full = await self._database.write(quotas.take, demands, count)
+        if full is not None:
+            return over_quota(full, count)
+        try:
+            await self._store(accepted)
+        except BaseException:
+            await self._database.write(quotas.give_back, demands, count)
+            raise
+        return None
 
     async def _store(self, accepted: Accepted) -> None:
         lease = self._ready.reserve(accepted.deliveries) if self._ready else None

@@ -62,7 +62,7 @@ SESSIONS_IDLE = Declared("postroad_sessions_idle", "gauge", "Open outbound conne
 READY = Declared("postroad_ready_deliveries", "gauge", "Leased deliveries waiting in memory for capacity.")
 BYTES_IN_FLIGHT = Declared("postroad_bytes_in_flight", "gauge", "Octets of message text being received.")
 LOGINS = Declared(
-    "postroad_logins_total", "counter", "Log-ins tried, by result: ok, cached, wrong or busy.", ("result",)
+    "postroad_logins_total", "counter", "Log-ins tried, by result: ok, cached, wrong, network, tls or busy.", ("result",)
 )
 API_KEYS = Declared(
     "postroad_api_keys_total",
@@ -171,7 +171,7 @@ class Meter:
         self._in_flight.set(octets)
 
     def login(self, result: str) -> None:
-        """Count one log-in: ``ok``, ``cached``, ``wrong`` or ``busy``."""
+        """Count one log-in: ``ok``, ``cached``, ``wrong``, ``network``, ``tls`` or ``busy``."""
         self._logins[result].inc()
 
     def api_key_checked(self, result: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from postroad.storage import bodies, counters, events, messages, site_limits, workers
+from postroad.storage import bodies, counters, events, messages, quotas, site_limits, workers
 from postroad.storage.database import Database
 from postroad.upkeep.settings import RetentionSettings
 
@@ -43,6 +43,11 @@ async def forget_site_limits(database: Database, now: int, _settings: RetentionS
     return await database.write(site_limits.delete_before, now - _DAY_MS)
 
 
+async def forget_quota_usage(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Forget how much of limits was used in periods that have ended; the longest is a day."""
+    return await database.write(quotas.delete_before, now - 2 * _DAY_MS, settings.slice_rows)
+
+
 async def free_dead_workers(database: Database, now: int, settings: RetentionSettings) -> int:
     """Give back what workers hold that show no sign of life; their own supervisor would have done so at once."""
     gone = await database.write(workers.expire, now - settings.worker_silence_s * 1000)
@@ -58,5 +63,6 @@ TASKS: dict[str, Task] = {
     "delete_messages": delete_messages,
     "delete_events": delete_events,
     "forget_site_limits": forget_site_limits,
+    "forget_quota_usage": forget_quota_usage,
 }
 """Every task by the name it is counted under, the most urgent first."""

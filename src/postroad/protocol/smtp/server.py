@@ -62,6 +62,7 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     limits: ServerLimits = ServerLimits()
 
 
+_NO_COMMANDS = SILENT | {State.TEXT, State.CHUNK}
 _PART_OF_MESSAGE = (commands.Rcpt, commands.Data, commands.Bdat)
 _OK = Reply(250, "2.0.0", "Ok")
 _LINE_TOO_LONG = Reply(500, "5.5.2", "The line is too long; shorten the command")
@@ -129,6 +130,11 @@ class ServerMachine:
         return self._state in (State.TEXT, State.CHUNK) and self._pending is None
 
     @property
+    def has_command(self) -> bool:
+        """Whether octets of a command have come that nothing stands in the way of."""
+        return bool(self._in) and self._pending is None and self._state not in _NO_COMMANDS
+
+    @property
     def content_octets(self) -> int:
         """How many octets of message text are in memory; those of a message on offer are the driver's."""
         return len(self._content)
@@ -170,10 +176,6 @@ class ServerMachine:
         self.is_tls = True
         self.is_authenticated = self.is_extended = False
         self.client_name = ""
-
-    def log_out(self) -> None:
-        """Forget the login, as its user may not send any more."""
-        self.is_authenticated = False
 
     def leave(self) -> None:
         """End the session as soon as no message is under way (RFC 5321 §3.8)."""

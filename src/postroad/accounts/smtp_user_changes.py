@@ -1,0 +1,123 @@
+"""What people may choose for an SMTP user: read from what they typed, checked, and laid over what is stored."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from postroad.model.credential import CredentialKind, SmtpUser
+from postroad.model.envelope import destination_of
+from postroad.model.refused import RefusedError
+from postroad.net.address import Network, parse_network
+from postroad.protocol.smtp.address import AddressError, normal_domain, parse_path
+
+NOTE_LENGTH = 500
+_MOST_ENTRIES = 100
+"""Networks, and addresses for From, of one user: what is looked through at a log-in or for a message stays short."""
+_WIDEST = {4: 8, 6: 32}
+"""Wider networks than these as a proof are a mistake: 0.0.0.0/0 is everybody."""
+_LARGEST_LIMIT = 2**31 - 1
+
+
+class SmtpUserChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Values as they were typed; what is not set stays as it is."""
+
+    note: str | UnsetType = UNSET
+    networks: Sequence[str] | UnsetType = UNSET
+    requires_tls: bool | UnsetType = UNSET
+    hourly_limit: int | None | UnsetType = UNSET
+    daily_limit: int | None | UnsetType = UNSET
+    allowed_from: Sequence[str] | UnsetType = UNSET
+
+
+def read_username(text: str) -> str:
+    """Return a user name in its one spelling: an address in lower case, which need not receive mail."""
+    try:
+        name = parse_path(text.strip().lower(), is_utf8=True)
+    except AddressError as error:
+        sentence = f"{text!r} is not a user name in the form of an address: {error}."
+        raise RefusedError(sentence, field="username") from error
+    if not name:
+        raise RefusedError("A user name has the form of an address, such as app@news.example.com.", field="username")
+    return name
+
+
+def changed(user: SmtpUser, change: SmtpUserChange, sending_domain: str) -> SmtpUser:
+    """Return the user with what a change sets; raises RefusedError that names the field that is wrong."""
+    wanted = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+    if "note" in wanted:
+        wanted["note"] = _read_note(wanted["note"])
+    if "networks" in wanted:
+        wanted["networks"] = _read_networks(wanted["networks"], user.kind)
+    if "allowed_from" in wanted:
+        wanted["allowed_from"] = _read_allowed_from(wanted["allowed_from"], sending_domain)
+    if wanted.get("requires_tls") and user.kind is CredentialKind.ADDRESS:
+        sentence = "A user that is proven by its address cannot be held to TLS: it acts before encryption can begin."
+        raise RefusedError(sentence, field="requires_tls")
+    for field in ("hourly_limit", "daily_limit"):
+        limit = wanted.get(field)
+        if limit is not None and not 1 <= limit <= _LARGEST_LIMIT:
+            raise RefusedError("A limit is a number of recipients, 1 or more; none at all is no limit.", field=field)
+    return msgspec.structs.replace(user, **wanted)
+
+
+def choices_of(user: SmtpUser) -> dict[str, object]:
+    """Return what was chosen for a user, as the audit log keeps it."""
+    return {name: getattr(user, name) for name in SmtpUserChange.__struct_fields__}
+
+
+def networks_of(user: SmtpUser) -> tuple[Network, ...]:
+    """Return a user's networks as values."""
+    return tuple(parse_network(text) for text in user.networks)
+
+
+def _read_note(text: str) -> str:
+    note = text.strip()
+    if len(note) > NOTE_LENGTH:
+        raise RefusedError(f"A note has at most {NOTE_LENGTH} characters.", field="note")
+    return note
+
+
+def _read_networks(texts: Sequence[str], kind: CredentialKind) -> tuple[str, ...]:
+    _require_few(texts, "networks")
+    try:
+        networks = [parse_network(text) for text in texts]
+    except ValueError as error:
+        raise RefusedError(f"{error}.", field="networks") from error
+    if kind is CredentialKind.ADDRESS:
+        _require_narrow(networks)
+    return tuple(dict.fromkeys(str(network) for network in networks))
+
+
+def _require_narrow(networks: Sequence[Network]) -> None:
+    if not networks:
+        raise RefusedError("A user without a password needs the networks that prove it.", field="networks")
+    for network in networks:
+        widest = _WIDEST[network.version]
+        if network.prefixlen < widest:
+            raise RefusedError(f"{network} is too wide to prove anybody: /{widest} at most.", field="networks")
+
+
+def _read_allowed_from(texts: Sequence[str], sending_domain: str) -> tuple[str, ...]:
+    _require_few(texts, "allowed_from")
+    return tuple(dict.fromkeys(_read_allowed(text.strip().lower(), sending_domain) for text in texts))
+
+
+def _read_allowed(text: str, sending_domain: str) -> str:
+    try:
+        allowed = "@" + normal_domain(text[1:]) if text.startswith("@") else parse_path(text, is_utf8=True)
+    except AddressError as error:
+        sentence = f"{text!r} is neither an address nor @ and a domain: {error}."
+        raise RefusedError(sentence, field="allowed_from") from error
+    domain = destination_of(allowed) if allowed else ""
+    # Admission asks for alignment in any case: what can never match would shut the user out.
+    if domain != sending_domain and not (domain and sending_domain.endswith(f".{domain}")):
+        raise RefusedError(
+            f"{text!r} can never be in From: it is not at {sending_domain} or a parent of it.", field="allowed_from"
+        )
+    return allowed
+
+
+def _require_few(texts: Sequence[str], field: str) -> None:
+    if len(texts) > _MOST_ENTRIES:
+        raise RefusedError(f"At most {_MOST_ENTRIES} may be named, not {len(texts)}.", field=field)
