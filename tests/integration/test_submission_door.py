@@ -39,7 +39,8 @@ MESSAGE = b"From: app@news.example.com\r\nSubject: Hello\r\n\r\n.one\r\n..two\r\
 
 
 class Refused(msgspec.Struct):
-    is_temporary: bool
+    is_temporary: bool = False
+    needs_tls: bool = False
 
 
 class Accounts:
@@ -47,20 +48,28 @@ class Accounts:
 
     def __init__(self) -> None:
         self.removed = False
+        self.needs_tls = False
+        self.now = PRINCIPAL
+        self.uses: list[tuple[str, bool]] = []
         self.asked: list[tuple[str, str, bool]] = []
         self.own_address: str | None = None
 
     async def verify(self, username: str, password: str, client_address: str, over_tls: bool) -> Principal | Refused:
         self.asked.append((username, client_address, over_tls))
         if username == "busy":
-            return Refused(True)
-        return PRINCIPAL if (username, password) == (USERNAME, PASSWORD) else Refused(False)
+            return Refused(is_temporary=True)
+        if (username, password) != (USERNAME, PASSWORD):
+            return Refused()
+        return Refused(needs_tls=True) if self.needs_tls and not over_tls else PRINCIPAL
 
-    def principal_for_address(self, address: str) -> Principal | None:
+    def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         return PRINCIPAL if address == self.own_address else None
 
-    def still_valid(self, principal: Principal) -> bool:
-        return not self.removed
+    def goes_on(self, principal: Principal, client_address: str, over_tls: bool) -> Principal | Refused:
+        return Refused(needs_tls=self.needs_tls) if self.removed else self.now
+
+    def note_use(self, principal: Principal, client_address: str, over_tls: bool) -> None:
+        self.uses.append((client_address, over_tls))
 
 
 class Store:
@@ -361,33 +370,98 @@ async def test_a_wrong_password_gets_535_and_a_busy_checker_454(running: Start) 
     assert b"\r\n454 4.7.0 " in transcript
 
 
+async def logged_in(rig: Rig, *more: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+    writer.write(LOGIN + b"".join(more))
+    await reader.readuntil(b"235 2.7.0 Logged in\r\n")
+    return reader, writer
+
+
+@pytest.mark.parametrize(
+    "command",
+    [b"MAIL FROM:<a@news.example.com>", b"RSET", b"NOOP", b"EHLO c", b"VRFY a", b"QUIT", b"NONSENSE", b"AUTH X"],
+)
 @on_each_loop
-async def test_a_removed_user_is_stopped_at_the_next_mail(running: Start) -> None:
+async def test_the_next_command_of_a_removed_user_ends_the_session_whatever_it_is(
+    running: Start, command: bytes
+) -> None:
     async with running() as rig:
-        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
-        writer.write(LOGIN)
-        await reader.readuntil(b"235 2.7.0 Logged in\r\n")
+        reader, writer = await logged_in(rig)
         rig.accounts.removed = True
-        writer.write(SEND[:32] + SEND[:32] + b"QUIT\r\n")
+        writer.write(command + b"\r\nNOOP\r\n")
         transcript = await reader.read()
         writer.close()
 
-    assert [line[:9] for line in transcript.splitlines()] == [b"530 5.7.0", b"530 5.7.0", b"221 2.0.0"]
+    assert transcript == b"535 5.7.8 This login has ended; connect and log in again\r\n"
+
+
+@pytest.mark.parametrize("command", [b"RCPT TO:<c@d.example>", b"DATA", b"BDAT 3 LAST"])
+@on_each_loop
+async def test_a_transaction_of_a_removed_user_does_not_go_on(running: Start, command: bytes) -> None:
+    async with running() as rig:
+        reader, writer = await logged_in(rig, b"MAIL FROM:<a@news.example.com>\r\nRCPT TO:<a@b.example>\r\n")
+        await reader.readuntil(b"250 2.1.5 Recipient ok\r\n")
+        rig.accounts.removed = True
+        writer.write(command + b"\r\n")
+        transcript = await reader.read()
+        writer.close()
+
+    assert transcript.startswith(b"535 5.7.8 ")
+    assert len(transcript.splitlines()) == 1
 
 
 @on_each_loop
 async def test_a_user_removed_while_the_text_is_on_its_way_is_stopped_at_its_end(running: Start) -> None:
     async with running() as rig:
-        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
-        writer.write(LOGIN + b"MAIL FROM:<app@news.example.com>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n")
+        reader, writer = await logged_in(rig, SEND)
         await reader.readuntil(b"354 ")
         rig.accounts.removed = True
         writer.write(MESSAGE + b".\r\nQUIT\r\n")
         transcript = await reader.read()
         writer.close()
 
-    assert [line[:9] for line in transcript.splitlines()[1:]] == [b"530 5.7.0", b"221 2.0.0"]
+    assert [line[:9] for line in transcript.splitlines()[1:]] == [b"535 5.7.8"]
     assert rig.store.taken == []
+
+
+@on_each_loop
+async def test_an_address_that_proves_nobody_any_more_ends_its_session(running: Start) -> None:
+    async with running() as rig:
+        rig.accounts.own_address = "127.0.0.1"
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.address_port)
+        await reader.readline()
+        rig.accounts.removed = True
+        writer.write(b"EHLO c\r\n")
+        transcript = await reader.read()
+        writer.close()
+
+    assert transcript.startswith(b"554 5.7.1 ")
+    assert len(transcript.splitlines()) == 1
+
+
+@on_each_loop
+async def test_a_changed_user_sends_by_what_it_may_now(running: Start) -> None:
+    async with running() as rig:
+        reader, writer = await logged_in(rig, SEND)
+        await reader.readuntil(b"354 ")
+        rig.accounts.now = msgspec.structs.replace(PRINCIPAL, allowed_from=("@news.example.com",))
+        writer.write(MESSAGE + b".\r\nQUIT\r\n")
+        await reader.read()
+        writer.close()
+
+    assert [submission.principal for submission in rig.store.taken] == [rig.accounts.now]
+    assert rig.accounts.uses == [("127.0.0.1", False)]
+
+
+@on_each_loop
+async def test_a_user_held_to_tls_is_told_so_once_it_is_known_to_be_that_user(running: Start) -> None:
+    async with running() as rig:
+        rig.accounts.needs_tls = True
+        wrong = await rig.talk(LOGIN.replace(b"AGFw", b"AGJw") + b"QUIT\r\n")
+        right = await rig.talk(LOGIN + b"MAIL FROM:<a@news.example.com>\r\nQUIT\r\n")
+
+    assert b"\r\n535 5.7.8 " in wrong
+    assert b"\r\n538 5.7.11 This user logs in over encrypted connections only; use TLS\r\n530 " in right
 
 
 @on_each_loop

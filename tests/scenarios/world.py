@@ -227,7 +227,7 @@ async def _fill(settings: Settings) -> None:
         vault = await open_vault(database, data_dir)
         registration = Registration(database, vault, settings.domains, OrganisationalDomains(), now_ms)
         await registration.add(SYSTEM, account.id, DOMAIN)
-        await SmtpUsers(database, now_ms).add(USERNAME, password=Secret(PASSWORD), note="")
+        await SmtpUsers(database, now_ms).add(SYSTEM, USERNAME, password=Secret(PASSWORD))
     finally:
         await database.close()
 

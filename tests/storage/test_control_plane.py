@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy
 
 from postroad.model.account import Account
-from postroad.model.credential import CredentialKind, SmtpUser
+from postroad.model.credential import CredentialKind, SmtpUser, Use
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, KeyAlgorithm, KeyState, SendingDomain
 from postroad.model.route import Login, TlsRule
 from postroad.storage import (
@@ -199,7 +199,10 @@ async def test_an_smtp_user_is_stored_whole_and_found_by_name_and_kind(database:
     assert user == await database.read(smtp_users.by_username, "app@news.example.com")
     assert await database.read(smtp_users.list_of_kind, CredentialKind.ADDRESS) == [user]
     assert await database.read(smtp_users.list_of_kind, CredentialKind.PASSWORD) == []
-    assert await database.read(smtp_users.list_all, domain.id + 1) == []
+    assert await database.read(smtp_users.list_all, domain_id=domain.id + 1) == []
+    assert await database.read(smtp_users.list_all, account_id=domain.account_id) == [user]
+    assert await database.read(smtp_users.list_all, account_id=domain.account_id + 1) == []
+    assert await database.read(smtp_users.get_many, {user.id, user.id + 1}) == [user]
     with pytest.raises(Conflict, match=r"app@news\.example\.com"):
         await database.write(smtp_users.add, _user(domain))
 
@@ -209,9 +212,26 @@ async def test_an_smtp_user_is_changed_piece_by_piece(database: Database) -> Non
     user = await database.write(smtp_users.add, _user(domain))
     await database.write(smtp_users.set_password, user.id, "hash")
     await database.write(smtp_users.set_disabled, user.id, NOW)
-    await database.write(smtp_users.touch, {user.id: NOW + 5})
+    chosen = msgspec.structs.replace(
+        user,
+        note="another",
+        networks=("2001:db8::/64",),
+        requires_tls=True,
+        hourly_limit=5,
+        daily_limit=50,
+        allowed_from=("@news.example.com",),
+    )
+    await database.write(smtp_users.change, msgspec.structs.replace(chosen, username="not@to.change"))
+    await database.write(smtp_users.touch, {user.id: Use(NOW + 5, "192.0.2.1", over_tls=True)})
 
-    expected = msgspec.structs.replace(user, password_hash="hash", disabled_at=NOW, last_used_at=NOW + 5)
+    expected = msgspec.structs.replace(
+        chosen,
+        password_hash="hash",
+        disabled_at=NOW,
+        last_used_at=NOW + 5,
+        last_used_address="192.0.2.1",
+        last_used_tls=True,
+    )
     assert expected == await database.read(smtp_users.get, user.id)
 
 
@@ -230,7 +250,7 @@ async def test_every_change_moves_the_revision_and_a_use_does_not(database: Data
     domain = await _domain(database)
     user = await database.write(smtp_users.add, _user(domain))
     after = await database.read(revision.current)
-    await database.write(smtp_users.touch, {user.id: NOW})
+    await database.write(smtp_users.touch, {user.id: Use(NOW, "192.0.2.1", over_tls=False)})
 
     assert after == before + 3
     assert after == await database.read(revision.current)

@@ -103,7 +103,7 @@ class Credentials:
             self._revision = None  # so that the next call reads all of it again
             raise
         # Whoever was proven meanwhile was so by the view of the new revision.
-        self._standing = self._acted | standing
+        self._standing = {**self._acted, **standing}
         return True
 
     async def write_uses(self) -> None:

@@ -25,9 +25,12 @@ class SmtpUserChange(msgspec.Struct, frozen=True, kw_only=True):
     note: str | UnsetType = UNSET
     networks: Sequence[str] | UnsetType = UNSET
     requires_tls: bool | UnsetType = UNSET
-    hourly_limit: int | None | UnsetType = UNSET
-    daily_limit: int | None | UnsetType = UNSET
+    hourly_limit: int | UnsetType | None = UNSET
+    daily_limit: int | UnsetType | None = UNSET
     allowed_from: Sequence[str] | UnsetType = UNSET
+
+
+NOTHING_CHOSEN = SmtpUserChange()
 
 
 def read_username(text: str) -> str:

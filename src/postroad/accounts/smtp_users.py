@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 
 from postroad.accounts.password_hashing import hash_password
-from postroad.accounts.smtp_user_changes import SmtpUserChange, changed, choices_of, networks_of, read_username
+from postroad.accounts.smtp_user_changes import (
+    NOTHING_CHOSEN,
+    SmtpUserChange,
+    changed,
+    choices_of,
+    networks_of,
+    read_username,
+)
 from postroad.model.actor import Actor
 from postroad.model.audit import entry_of
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
@@ -52,7 +59,7 @@ class SmtpUsers:
         domain_name: str | None = None,
         kind: CredentialKind = CredentialKind.PASSWORD,
         password: Secret | None = None,
-        choices: SmtpUserChange = SmtpUserChange(),
+        choices: SmtpUserChange = NOTHING_CHOSEN,
     ) -> AddedUser:
         """Add a user that is proven by a password, or by the networks it comes from.
 

@@ -38,6 +38,7 @@ def _near(invocation: Invocation) -> list[Finding]:
         findings.database(settings),
         findings.certificate(settings, now_ms()),
         findings.admin_listener(settings),
+        findings.address_listener(settings),
     ]
 
 

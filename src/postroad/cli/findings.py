@@ -87,6 +87,19 @@ def admin_listener(settings: Settings) -> Finding:
     )
 
 
+def address_listener(settings: Settings) -> Finding:
+    """Look whether mail is taken from network addresses without a login."""
+    listen = ", ".join(settings.smtp.listen_by_address)
+    if not listen:
+        return Finding("login by address", "ok", "Nobody may send without a login.")
+    return Finding(
+        "login by address",
+        "warning",
+        f"{listen} takes mail without a login from the networks of SMTP users that are proven by address.",
+        "Keep strangers out of these networks, or empty smtp.listen_by_address where nothing needs it any more.",
+    )
+
+
 def certificate(settings: Settings, now: int) -> Finding:
     """Look at the certificate that the doors show."""
     tls = settings.tls

@@ -1,18 +1,43 @@
 """``postroad smtp-user``: who may submit mail by SMTP."""
 
-import secrets
+import functools
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
+import msgspec
 
-from postroad.accounts.smtp_users import SmtpUsers
-from postroad.cli.invocation import Invocation, refuse, with_database
-from postroad.cli.output import answer, confirm, local_time, table, utc_time
-from postroad.model.credential import Secret, SmtpUser
+from postroad.accounts.accounts import Accounts
+from postroad.accounts.smtp_user_changes import SmtpUserChange
+from postroad.accounts.smtp_users import SmtpUsers, generated_password
+from postroad.cli.invocation import Invocation, acting, refuse, with_database
+from postroad.cli.output import answer, confirm, facts, local_time, table, utc_time
+from postroad.model.credential import CredentialKind, Secret, SmtpUser
 from postroad.net.clock import now_ms
-from postroad.policy.password import RANDOM_BYTES, generate_password
 from postroad.storage.database import Database
+
+_BY_ADDRESS_WARNING = (
+    "whoever sends from these addresses is this user, without a password; "
+    "it acts on the listener smtp.listen_by_address only"
+)
+
+
+_NO_LIMIT = 0
+
+
+class LimitType(click.ParamType[int]):
+    """A number of recipients, or ``none`` for any number, which is read as zero."""
+
+    name = "recipients"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        if value == "none":
+            return _NO_LIMIT
+        if not (value.isascii() and value.isdigit() and int(value)):
+            self.fail(f"{value!r} is not a number of recipients: write one such as 500, or none.", param, ctx)
+        return int(value)
 
 
 @click.group("smtp-user")
@@ -26,11 +51,47 @@ def _password_options(command: Any) -> Any:
     return generate(stdin(command))
 
 
+def _choices_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options for what may be chosen of a user; it gets one ``change``."""
+    options = [
+        click.option("--note", default=None, help="What the user is for."),
+        click.option(
+            "--network", "networks", multiple=True, metavar="CIDR", help="Log-ins only from there; repeatable."
+        ),
+        click.option(
+            "--require-tls/--no-require-tls", "requires_tls", default=None, help="Log-ins only over encryption."
+        ),
+        click.option("--hourly-limit", type=LimitType(), default=None, help="Recipients in a clock hour, or none."),
+        click.option("--daily-limit", type=LimitType(), default=None, help="Recipients in a day (UTC), or none."),
+        click.option(
+            "--allow-from",
+            "allowed_from",
+            multiple=True,
+            metavar="ADDRESS|@DOMAIN",
+            help="From may be this only; repeatable.",
+        ),
+    ]
+
+    @functools.wraps(command)
+    def choosing(**given: Any) -> Any:
+        chosen = {name: given.pop(name) for name in SmtpUserChange.__struct_fields__}
+        chosen = {name: value for name, value in chosen.items() if value is not None and value != ()}
+        for name in ("hourly_limit", "daily_limit"):
+            if chosen.get(name) == _NO_LIMIT:
+                chosen[name] = None
+        return command(change=SmtpUserChange(**chosen), **given)
+
+    decorated: Callable[..., Any] = choosing
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
+
+
 @smtp_user.command()
 @click.argument("username")
 @click.option("--domain", "domain_name", help="Sending domain; without it the one the user name is at.")
-@click.option("--address", "networks", multiple=True, metavar="CIDR", help="Network that proves the user; repeatable.")
-@click.option("--note", default="", help="What the user is for.")
+@click.option("--address", "proof", multiple=True, metavar="CIDR", help="Network that proves the user; repeatable.")
+@_choices_options
 @_password_options
 @with_database
 async def add(
@@ -39,37 +100,106 @@ async def add(
     *,
     username: str,
     domain_name: str | None,
-    networks: tuple[str, ...],
-    note: str,
+    proof: tuple[str, ...],
+    change: SmtpUserChange,
     generate: bool,
     password_stdin: bool,
 ) -> None:
     """Add an SMTP user: with a password that is asked for, or proven by its network address."""
-    if networks and (generate or password_stdin):
+    if proof and (generate or password_stdin or change.networks):
         raise click.UsageError("A user is proven by a password or by --address, not by both.")
-    password = None if networks else _password(generate=generate, from_stdin=password_stdin)
+    if proof:
+        change = msgspec.structs.replace(change, networks=proof)
+    password = None if proof else _password(generate=generate, from_stdin=password_stdin)
     added = await SmtpUsers(database, now_ms).add(
-        username, domain_name=domain_name, password=password, networks=networks, note=note
+        acting(),
+        username,
+        domain_name=domain_name,
+        kind=CredentialKind.ADDRESS if proof else CredentialKind.PASSWORD,
+        password=password,
+        choices=change,
     )
     document = _document(added.user) | {"warning": added.warning}
     lines = [f"Added SMTP user {added.user.username}."]
     if generate:
         document["password"] = str(password)
         lines.append(f"Password: {password!s}  (it is not shown again)")
-    if added.warning:
-        click.echo(f"Warning: {added.warning}", err=True)
+    for warning in filter(None, (added.warning, _warning(added.user))):
+        click.echo(f"Warning: {warning}", err=True)
     answer(invocation, document, "\n".join(lines))
 
 
 @smtp_user.command("list")
 @click.option("--domain", "domain_name", help="Only the users of this sending domain.")
+@click.option("--account", "account_name", help="Only the users of this account.")
 @with_database
-async def list_users(invocation: Invocation, database: Database, domain_name: str | None) -> None:
+async def list_users(
+    invocation: Invocation, database: Database, *, domain_name: str | None, account_name: str | None
+) -> None:
     """List SMTP users."""
-    users = await SmtpUsers(database, now_ms).all(domain_name)
-    rows = [(one.username, _state(one), _proof(one), local_time(one.last_used_at), one.note) for one in users]
+    actor = acting()
+    if account_name is not None:
+        account = await Accounts(database, now_ms).find(actor, account_name)
+        actor = msgspec.structs.replace(actor, account_id=account.id)
+    users = await SmtpUsers(database, now_ms).all(actor, domain_name)
+    rows = [(one.username, _state(one), _proof(one), _last_use(one), one.note) for one in users]
     headings = ("USER", "STATE", "PROVEN BY", "LAST USED", "NOTE")
+    by_address = [one.username for one in users if one.kind is CredentialKind.ADDRESS]
+    if by_address and not invocation.is_json:
+        click.echo(f"Warning: {', '.join(by_address)}: {_BY_ADDRESS_WARNING}.", err=True)
     answer(invocation, [_document(one) for one in users], table(headings, rows))
+
+
+@smtp_user.command()
+@click.argument("username")
+@with_database
+async def show(invocation: Invocation, database: Database, username: str) -> None:
+    """Show an SMTP user: its restrictions, how much of its limits is used, and when it was last used."""
+    users = SmtpUsers(database, now_ms)
+    user = await users.find(acting(), username)
+    usage = {demand.period.value: used for demand, used in await users.usage(acting(), user.id)}
+    pairs = [
+        ("user", user.username),
+        ("state", _state(user)),
+        ("proven by", _proof(user)),
+        ("networks", ", ".join(user.networks) if user.kind is CredentialKind.PASSWORD else ""),
+        ("encryption", "required" if user.requires_tls else ""),
+        ("this hour", _used(usage.get("hour"), user.hourly_limit)),
+        ("this day", _used(usage.get("day"), user.daily_limit)),
+        ("from", ", ".join(user.allowed_from)),
+        ("note", user.note),
+        ("created", local_time(user.created_at)),
+        ("last used", _last_use(user)),
+        ("warning", _warning(user) or ""),
+    ]
+    answer(invocation, _document(user) | {"used": usage}, facts(pairs))
+
+
+@smtp_user.command()
+@click.argument("username")
+@_choices_options
+@click.option("--any-network", is_flag=True, help="Log-ins from everywhere.")
+@click.option("--any-from", is_flag=True, help="Every From at the sending domain or a parent of it.")
+@with_database
+async def edit(
+    invocation: Invocation,
+    database: Database,
+    *,
+    username: str,
+    change: SmtpUserChange,
+    any_network: bool,
+    any_from: bool,
+) -> None:
+    """Change an SMTP user's note and restrictions; they hold within five seconds, for open sessions too."""
+    if any_network:
+        change = msgspec.structs.replace(change, networks=())
+    if any_from:
+        change = msgspec.structs.replace(change, allowed_from=())
+    if change == SmtpUserChange():
+        raise click.UsageError("Say what to change; --help names it.")
+    users = SmtpUsers(database, now_ms)
+    user = await users.edit(acting(), (await users.find(acting(), username)).id, change)
+    answer(invocation, _document(user), f"Changed SMTP user {user.username}.")
 
 
 @smtp_user.command("set-password")
@@ -81,9 +211,9 @@ async def set_password(
 ) -> None:
     """Give an SMTP user another password; the old one ends within five seconds."""
     users = SmtpUsers(database, now_ms)
-    user = await users.find(username)
+    user = await users.find(acting(), username)
     password = _password(generate=generate, from_stdin=password_stdin)
-    await users.set_password(username, password)
+    await users.set_password(acting(), user.id, password)
     document: dict[str, Any] = {"username": user.username}
     text = f"The password of {user.username} has been changed."
     if generate:
@@ -96,9 +226,10 @@ async def set_password(
 @click.argument("username")
 @with_database
 async def disable(invocation: Invocation, database: Database, username: str) -> None:
-    """Refuse an SMTP user's log-ins and next messages, within five seconds."""
-    await SmtpUsers(database, now_ms).disable(username)
-    answer(invocation, {"username": username, "state": "disabled"}, f"{username} is disabled.")
+    """Refuse an SMTP user's log-ins and next commands, within five seconds."""
+    users = SmtpUsers(database, now_ms)
+    user = await users.disable(acting(), (await users.find(acting(), username)).id)
+    answer(invocation, {"username": user.username, "state": "disabled"}, f"{user.username} is disabled.")
 
 
 @smtp_user.command()
@@ -106,8 +237,9 @@ async def disable(invocation: Invocation, database: Database, username: str) -> 
 @with_database
 async def enable(invocation: Invocation, database: Database, username: str) -> None:
     """Let a disabled SMTP user log in again."""
-    await SmtpUsers(database, now_ms).enable(username)
-    answer(invocation, {"username": username, "state": "active"}, f"{username} may log in again.")
+    users = SmtpUsers(database, now_ms)
+    user = await users.enable(acting(), (await users.find(acting(), username)).id)
+    answer(invocation, {"username": user.username, "state": "active"}, f"{user.username} may log in again.")
 
 
 @smtp_user.command()
@@ -117,9 +249,9 @@ async def enable(invocation: Invocation, database: Database, username: str) -> N
 async def remove(invocation: Invocation, database: Database, username: str, *, is_confirmed: bool) -> None:
     """Remove an SMTP user; mail it submitted stays."""
     users = SmtpUsers(database, now_ms)
-    user = await users.find(username)
+    user = await users.find(acting(), username)
     confirm(f"Remove SMTP user {user.username}?", is_confirmed=is_confirmed)
-    await users.remove(username)
+    await users.remove(acting(), user.id)
     answer(invocation, {"username": user.username, "state": "removed"}, f"Removed SMTP user {user.username}.")
 
 
@@ -127,7 +259,7 @@ def _password(*, generate: bool, from_stdin: bool) -> Secret:
     if generate and from_stdin:
         raise click.UsageError("Either --generate or --password-stdin.")
     if generate:
-        return generate_password(secrets.token_bytes(RANDOM_BYTES))
+        return generated_password()
     if from_stdin:
         return Secret(sys.stdin.readline().rstrip("\r\n"))
     if not sys.stdin.isatty():
@@ -140,7 +272,22 @@ def _state(user: SmtpUser) -> str:
 
 
 def _proof(user: SmtpUser) -> str:
-    return ", ".join(user.networks) or "password"
+    return ", ".join(user.networks) if user.kind is CredentialKind.ADDRESS else "password"
+
+
+def _warning(user: SmtpUser) -> str | None:
+    return f"{_BY_ADDRESS_WARNING}." if user.kind is CredentialKind.ADDRESS else None
+
+
+def _used(used: int | None, limit: int | None) -> str:
+    return "" if limit is None else f"{used or 0} of {limit} recipients"
+
+
+def _last_use(user: SmtpUser) -> str:
+    if user.last_used_at is None or user.last_used_address is None:
+        return local_time(user.last_used_at)
+    how = "encrypted" if user.last_used_tls else "in the clear"
+    return f"{local_time(user.last_used_at)} from {user.last_used_address}, {how}"
 
 
 def _document(user: SmtpUser) -> dict[str, Any]:
@@ -149,7 +296,13 @@ def _document(user: SmtpUser) -> dict[str, Any]:
         "state": _state(user),
         "kind": user.kind.value,
         "networks": user.networks,
+        "requires_tls": user.requires_tls,
+        "hourly_limit": user.hourly_limit,
+        "daily_limit": user.daily_limit,
+        "allowed_from": user.allowed_from,
         "note": user.note,
         "created_at": utc_time(user.created_at),
         "last_used_at": utc_time(user.last_used_at),
+        "last_used_address": user.last_used_address,
+        "last_used_tls": user.last_used_tls,
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from postroad.accounts.accounts import Accounts
+from postroad.accounts.smtp_user_changes import SmtpUserChange
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.config import Settings
 from postroad.domains.registration import Registration
@@ -64,9 +65,9 @@ async def _prepare(settings: Settings) -> Demo:
 async def _set_password(database: Database, password: Secret) -> None:
     users = SmtpUsers(database, now_ms)
     try:
-        await users.add(USERNAME, password=password, note="printed by postroad dev")
+        await users.add(SYSTEM, USERNAME, password=password, choices=SmtpUserChange(note="printed by postroad dev"))
     except RefusedError:
-        await users.set_password(USERNAME, password)
+        await users.set_password(SYSTEM, (await users.find(SYSTEM, USERNAME)).id, password)
 
 
 def _password(data_dir: Path) -> Secret:

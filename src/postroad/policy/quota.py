@@ -8,7 +8,6 @@ import msgspec
 from postroad.model.credential import Principal, SmtpUser
 from postroad.model.submission import Rejected
 
-
 RULES: dict[str, tuple[str, str]] = {
     "recipients_over_limit": ("5.7.1", "the message has more recipients than its SMTP user may have in an hour or day"),
     "hourly_limit": ("4.7.1", "the SMTP user has had as many recipients as it may have this hour (UTC)"),

@@ -92,9 +92,7 @@ class SubmissionSession(Connection):
         """Find out who a client is whose network address is its login."""
         if self._door.options.requires_auth:
             return None
-        self._principal = self._services.authenticator.principal_for_address(
-            self.client_address, self._machine.is_tls
-        )
+        self._principal = self._services.authenticator.principal_for_address(self.client_address, self._machine.is_tls)
         return replies.ADDRESS_UNKNOWN if self._principal is None else None
 
     def decide(self, offer: Offer) -> Reply | Coroutine[Any, Any, Reply] | None:

@@ -26,9 +26,7 @@ def take(connection: Connection, demands: Sequence[Demand], count: int) -> Deman
 def give_back(connection: Connection, demands: Sequence[Demand], count: int) -> None:
     """Count ``count`` less: what they were taken for was not accepted."""
     for demand in demands:
-        connection.execute(
-            update(quota_usage).where(*_row_of(demand)).values(used=quota_usage.c.used - count)
-        )
+        connection.execute(update(quota_usage).where(*_row_of(demand)).values(used=quota_usage.c.used - count))
 
 
 def used(connection: Connection, demands: Sequence[Demand]) -> list[int]:

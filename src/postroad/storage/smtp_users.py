@@ -53,9 +53,7 @@ def get_many(connection: Connection, user_ids: Collection[int]) -> list[SmtpUser
     return found
 
 
-def list_all(
-    connection: Connection, *, account_id: int | None = None, domain_id: int | None = None
-) -> list[SmtpUser]:
+def list_all(connection: Connection, *, account_id: int | None = None, domain_id: int | None = None) -> list[SmtpUser]:
     """Return the users of an account, of a domain, or all, in the order of their names."""
     query = select(smtp_users).order_by(smtp_users.c.username)
     if account_id is not None:

@@ -62,7 +62,10 @@ SESSIONS_IDLE = Declared("postroad_sessions_idle", "gauge", "Open outbound conne
 READY = Declared("postroad_ready_deliveries", "gauge", "Leased deliveries waiting in memory for capacity.")
 BYTES_IN_FLIGHT = Declared("postroad_bytes_in_flight", "gauge", "Octets of message text being received.")
 LOGINS = Declared(
-    "postroad_logins_total", "counter", "Log-ins tried, by result: ok, cached, wrong, network, tls or busy.", ("result",)
+    "postroad_logins_total",
+    "counter",
+    "Log-ins tried, by result: ok, cached, wrong, network, tls or busy.",
+    ("result",),
 )
 API_KEYS = Declared(
     "postroad_api_keys_total",

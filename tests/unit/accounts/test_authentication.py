@@ -1,16 +1,18 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from postroad.accounts.accounts import Accounts
 from postroad.accounts.authentication import Authenticator, AuthRefused
 from postroad.accounts.settings import AccountsSettings
+from postroad.accounts.smtp_user_changes import SmtpUserChange
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.model.account import Account
 from postroad.model.actor import SYSTEM
-from postroad.model.credential import CredentialKind, Principal, Secret
+from postroad.model.credential import CredentialKind, Principal, Secret, SmtpUser
 from postroad.model.domain import SendingDomain
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageUnavailable
@@ -43,7 +45,7 @@ def users(database: Database, clock: ManualClock, domain: SendingDomain) -> Smtp
 async def authenticator(
     database: Database, clock: ManualClock, meter: CountingMeter, users: SmtpUsers
 ) -> AsyncIterator[Authenticator]:
-    await users.add(NAME, password=Secret(PASSWORD))
+    await users.add(SYSTEM, NAME, password=Secret(PASSWORD))
     made = Authenticator(database, clock, settings=AccountsSettings(), meter=meter, process_key=b"k" * 32)
     await made.refresh()
     yield made
@@ -66,6 +68,19 @@ async def test_right_password_gives_the_principal_of_its_domain(
         NAME,
         CredentialKind.PASSWORD,
     )
+
+
+async def _id(users: SmtpUsers) -> int:
+    return (await users.find(SYSTEM, NAME)).id
+
+
+async def _add_network(users: SmtpUsers, name: str, networks: list[str]) -> SmtpUser:
+    choices = SmtpUserChange(networks=networks)
+    return (await users.add(SYSTEM, name, kind=CredentialKind.ADDRESS, choices=choices)).user
+
+
+def _goes_on(authenticator: Authenticator, principal: Principal) -> bool:
+    return isinstance(authenticator.goes_on(principal, "192.0.2.1", over_tls=True), Principal)
 
 
 @pytest.mark.parametrize(
@@ -163,16 +178,16 @@ async def test_disabled_user_is_refused_and_its_session_ends(authenticator: Auth
     principal = await _log_in(authenticator)
     assert isinstance(principal, Principal)
 
-    await users.disable(NAME)
+    await users.disable(SYSTEM, await _id(users))
     await authenticator.refresh()
 
-    assert not authenticator.still_valid(principal)
+    assert not _goes_on(authenticator, principal)
     assert await _log_in(authenticator) == AuthRefused("wrong")
 
-    await users.enable(NAME)
+    await users.enable(SYSTEM, await _id(users))
     await authenticator.refresh()
 
-    assert authenticator.still_valid(principal)
+    assert _goes_on(authenticator, principal)
     assert isinstance(await _log_in(authenticator), Principal)
 
 
@@ -180,38 +195,38 @@ async def test_another_password_ends_the_sessions_of_the_one_before(
     authenticator: Authenticator, users: SmtpUsers
 ) -> None:
     before = await _log_in(authenticator)
-    await users.set_password(NAME, Secret("Another-orchard-17-bridges"))
+    await users.set_password(SYSTEM, await _id(users), Secret("Another-orchard-17-bridges"))
     await authenticator.refresh()
     after = await _log_in(authenticator, password="Another-orchard-17-bridges")
     await authenticator.refresh()
 
     assert isinstance(before, Principal)
     assert isinstance(after, Principal)
-    assert (authenticator.still_valid(before), authenticator.still_valid(after)) == (False, True)
+    assert (_goes_on(authenticator, before), _goes_on(authenticator, after)) == (False, True)
 
 
 async def test_removed_user_and_suspended_account_end_sessions(
     authenticator: Authenticator, users: SmtpUsers, database: Database, clock: ManualClock, account: Account
 ) -> None:
-    await users.add("other@news.example.com", password=Secret(PASSWORD))
+    await users.add(SYSTEM, "other@news.example.com", password=Secret(PASSWORD))
     one, other = await _log_in(authenticator), await _log_in(authenticator, name="other@news.example.com")
     assert isinstance(one, Principal)
     assert isinstance(other, Principal)
 
-    await users.remove(NAME)
+    await users.remove(SYSTEM, await _id(users))
     await authenticator.refresh()
-    assert (authenticator.still_valid(one), authenticator.still_valid(other)) == (False, True)
+    assert (_goes_on(authenticator, one), _goes_on(authenticator, other)) == (False, True)
 
     await Accounts(database, clock).suspend(SYSTEM, account.name)
     await authenticator.refresh()
-    assert not authenticator.still_valid(other)
+    assert not _goes_on(authenticator, other)
     assert await _log_in(authenticator, name="other@news.example.com") == AuthRefused("wrong")
 
 
 async def test_old_password_ends_when_another_is_set(authenticator: Authenticator, users: SmtpUsers) -> None:
     await _log_in(authenticator)
 
-    await users.set_password(NAME, Secret("Other-password"))
+    await users.set_password(SYSTEM, await _id(users), Secret("Other-password"))
     await authenticator.refresh()
 
     assert await _log_in(authenticator) == AuthRefused("wrong")
@@ -219,12 +234,12 @@ async def test_old_password_ends_when_another_is_set(authenticator: Authenticato
 
 
 async def test_smallest_matching_network_proves_an_address(authenticator: Authenticator, users: SmtpUsers) -> None:
-    await users.add("wide@news.example.com", networks=["192.0.2.0/24"])
-    await users.add("narrow@news.example.com", networks=["192.0.2.128/25", "2001:db8::/64"])
+    await _add_network(users, "wide@news.example.com", ["192.0.2.0/24"])
+    await _add_network(users, "narrow@news.example.com", ["192.0.2.128/25", "2001:db8::/64"])
     await authenticator.refresh()
 
     def named(address: str) -> str | None:
-        principal = authenticator.principal_for_address(address)
+        principal = authenticator.principal_for_address(address, over_tls=False)
         return None if principal is None else principal.username
 
     assert named("192.0.2.7") == "wide@news.example.com"
@@ -236,9 +251,137 @@ async def test_smallest_matching_network_proves_an_address(authenticator: Authen
 
 
 async def test_a_network_proves_nobody_by_password(authenticator: Authenticator, users: SmtpUsers) -> None:
-    await users.add("printer@news.example.com", networks=["192.0.2.0/24"])
+    await _add_network(users, "printer@news.example.com", ["192.0.2.0/24"])
 
     assert await _log_in(authenticator, "", "printer@news.example.com") == AuthRefused("wrong")
+
+
+async def _set(users: SmtpUsers, authenticator: Authenticator, **choices: object) -> None:
+    await users.edit(SYSTEM, await _id(users), SmtpUserChange(**choices))  # type: ignore[arg-type]
+    await authenticator.refresh()
+
+
+async def test_a_log_in_from_outside_the_networks_is_wrong_at_the_same_cost(
+    authenticator: Authenticator, users: SmtpUsers, meter: CountingMeter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _set(users, authenticator, networks=["198.51.100.0/24"])
+    hashed = _count_hashings(authenticator, monkeypatch)
+
+    refused = await _log_in(authenticator)
+
+    assert isinstance(refused, AuthRefused)
+    assert (refused.reason, refused.is_temporary, refused.needs_tls) == ("network", False, False)
+    assert await _log_in(authenticator, "wrong") == AuthRefused("wrong")
+    assert len(hashed) == 2
+    assert meter.results == {"network": 1, "wrong": 1}
+    assert isinstance(await authenticator.verify(NAME, PASSWORD, "198.51.100.7", over_tls=True), Principal)
+
+
+async def test_only_a_proven_password_is_told_that_it_needs_tls(authenticator: Authenticator, users: SmtpUsers) -> None:
+    await _set(users, authenticator, requires_tls=True)
+
+    refused = await authenticator.verify(NAME, PASSWORD, "192.0.2.1", over_tls=False)
+
+    assert refused == AuthRefused("tls")
+    assert isinstance(refused, AuthRefused)
+    assert refused.needs_tls
+    assert await authenticator.verify(NAME, "wrong", "192.0.2.1", over_tls=False) == AuthRefused("wrong")
+    assert isinstance(await _log_in(authenticator), Principal)
+
+
+@pytest.mark.parametrize(
+    ("choices", "reason"), [({"networks": ["198.51.100.0/24"]}, "network"), ({"requires_tls": True}, "tls")]
+)
+async def test_a_new_restriction_ends_the_sessions_that_break_it(
+    authenticator: Authenticator, users: SmtpUsers, choices: dict[str, object], reason: str
+) -> None:
+    principal = await authenticator.verify(NAME, PASSWORD, "192.0.2.1", over_tls=False)
+    assert isinstance(principal, Principal)
+    await _set(users, authenticator, **choices)
+
+    assert authenticator.goes_on(principal, "192.0.2.1", over_tls=False) == AuthRefused(reason)  # type: ignore[arg-type]
+    assert isinstance(authenticator.goes_on(principal, "198.51.100.1", over_tls=True), Principal)
+
+
+async def test_a_principal_of_an_open_session_follows_what_it_may(
+    authenticator: Authenticator, users: SmtpUsers
+) -> None:
+    principal = await _log_in(authenticator)
+    assert isinstance(principal, Principal)
+    assert authenticator.goes_on(principal, "192.0.2.1", over_tls=True) is principal
+    await _set(users, authenticator, hourly_limit=5, daily_limit=50, allowed_from=["@example.com"])
+
+    now = authenticator.goes_on(principal, "192.0.2.1", over_tls=True)
+
+    assert isinstance(now, Principal)
+    assert (now.hourly_limit, now.daily_limit, now.allowed_from) == (5, 50, ("@example.com",))
+    assert authenticator.goes_on(now, "192.0.2.1", over_tls=True) is now
+    assert now == await _log_in(authenticator)
+
+
+async def test_an_address_that_proves_its_user_no_longer_ends_its_sessions(
+    authenticator: Authenticator, users: SmtpUsers
+) -> None:
+    printer = await _add_network(users, "printer@news.example.com", ["192.0.2.0/24"])
+    await authenticator.refresh()
+    principal = authenticator.principal_for_address("192.0.2.1", over_tls=False)
+    assert principal is not None
+    await users.edit(SYSTEM, printer.id, SmtpUserChange(networks=["192.0.2.2", "192.0.2.3"]))
+    await authenticator.refresh()
+
+    assert authenticator.goes_on(principal, "192.0.2.1", over_tls=False) == AuthRefused("network")
+    assert isinstance(authenticator.goes_on(principal, "192.0.2.2", over_tls=False), Principal)
+
+
+async def test_a_user_that_is_touched_while_its_password_is_hashed_is_not_refused(
+    authenticator: Authenticator, users: SmtpUsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matches = authenticator._hasher.matches
+
+    async def with_a_change_meanwhile(stored: str, password: Secret) -> bool:
+        await _set(users, authenticator, note="changed meanwhile", hourly_limit=7)
+        return await matches(stored, password)
+
+    monkeypatch.setattr(authenticator._hasher, "matches", with_a_change_meanwhile)
+    principal = await _log_in(authenticator)
+
+    assert isinstance(principal, Principal)
+    assert principal.hourly_limit == 7
+
+
+async def test_who_logs_in_while_changes_are_read_goes_on(
+    authenticator: Authenticator, users: SmtpUsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = authenticator._credentials._standing_of
+    principals: list[object] = []
+
+    async def with_a_log_in_meanwhile(acted: Any) -> Any:
+        standing = await read(acted)
+        principals.append(await _log_in(authenticator))
+        return standing
+
+    monkeypatch.setattr(authenticator._credentials, "_standing_of", with_a_log_in_meanwhile)
+    await _set(users, authenticator, note="changed")
+
+    (principal,) = principals
+    assert isinstance(principal, Principal)
+    assert _goes_on(authenticator, principal)
+
+
+async def test_last_use_says_when_from_where_and_how(
+    authenticator: Authenticator, users: SmtpUsers, clock: ManualClock
+) -> None:
+    principal = await authenticator.verify(NAME, PASSWORD, "2001:db8::7", over_tls=False)
+    await authenticator.refresh()
+    user = await users.find(SYSTEM, NAME)
+    assert (user.last_used_at, user.last_used_address, user.last_used_tls) == (clock.now, "2001:db8::7", False)
+
+    assert isinstance(principal, Principal)
+    clock.advance(60_000)
+    authenticator.note_use(principal, "192.0.2.1", over_tls=True)
+    await authenticator.refresh()
+    user = await users.find(SYSTEM, NAME)
+    assert (user.last_used_at, user.last_used_address, user.last_used_tls) == (clock.now, "192.0.2.1", True)
 
 
 async def test_last_use_is_written_at_most_once_a_minute(
@@ -250,12 +393,12 @@ async def test_last_use_is_written_at_most_once_a_minute(
     clock.advance(59_999)
     await _log_in(authenticator)
     await authenticator.refresh()
-    assert (await users.find(NAME)).last_used_at == first
+    assert (await users.find(SYSTEM, NAME)).last_used_at == first
 
     clock.advance(1)
     await _log_in(authenticator)
     await authenticator.refresh()
-    assert (await users.find(NAME)).last_used_at == clock.now
+    assert (await users.find(SYSTEM, NAME)).last_used_at == clock.now
 
 
 async def test_writing_the_last_use_does_not_void_proofs(authenticator: Authenticator, meter: CountingMeter) -> None:

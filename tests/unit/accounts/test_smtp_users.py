@@ -1,14 +1,25 @@
+import msgspec
 import pytest
 
-from postroad.accounts.smtp_users import SmtpUsers
-from postroad.model.credential import CredentialKind, Secret
-from postroad.model.domain import SendingDomain
-from postroad.model.refused import RefusedError
+from postroad.accounts.smtp_user_changes import SmtpUserChange
+from postroad.accounts.smtp_users import SmtpUsers, generated_password
+from postroad.model.account import Account
+from postroad.model.actor import SYSTEM, Actor, ActorKind
+from postroad.model.audit import AuditEntry
+from postroad.model.credential import CredentialKind, Secret, SmtpUser
+from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.refused import ForbiddenError, MissingError, RefusedError
+from postroad.model.user import Role
+from postroad.policy.password import password_refusal
+from postroad.policy.quota import Period
+from postroad.storage import accounts, audit, domains, quotas
+from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 
 from .conftest import ManualClock
 
 PASSWORD = Secret("Right-password")
+NAME = "app@news.example.com"
 
 
 @pytest.fixture
@@ -16,81 +27,302 @@ def users(database: Database, clock: ManualClock, domain: SendingDomain) -> Smtp
     return SmtpUsers(database, clock)
 
 
-async def test_user_belongs_to_the_domain_its_name_is_at(users: SmtpUsers, domain: SendingDomain) -> None:
-    added = await users.add(" App@News.Example.COM ", password=PASSWORD, note=" the shop ")
+@pytest.fixture
+async def stranger(database: Database) -> Actor:
+    """An admin of another account."""
+    other = await database.write(accounts.add, "other", 1)
+    return Actor(kind=ActorKind.USER, id=9, name="eve@other.example", account_id=other.id, role=Role.ADMIN)
 
-    assert (added.user.username, added.user.domain_id, added.user.account_id, added.user.note, added.warning) == (
-        "app@news.example.com",
+
+def member(account: Account, role: Role = Role.ADMIN) -> Actor:
+    return Actor(kind=ActorKind.USER, id=7, name="ann@example.com", account_id=account.id, role=role)
+
+
+async def added(users: SmtpUsers, name: str = NAME, **choices: object) -> SmtpUser:
+    change = SmtpUserChange(**choices)  # type: ignore[arg-type]
+    return (await users.add(SYSTEM, name, password=PASSWORD, choices=change)).user
+
+
+async def entries(database: Database) -> list[AuditEntry]:
+    return await database.read(audit.search, AuditSelector(action="smtp_user"), 20)
+
+
+async def test_user_belongs_to_the_domain_its_name_is_at(users: SmtpUsers, domain: SendingDomain) -> None:
+    result = await users.add(
+        SYSTEM, " App@News.Example.COM ", password=PASSWORD, choices=SmtpUserChange(note=" the shop ")
+    )
+
+    assert (result.user.username, result.user.domain_id, result.user.account_id, result.user.note, result.warning) == (
+        NAME,
         domain.id,
         domain.account_id,
         "the shop",
         None,
     )
-    assert added.user.password_hash.startswith("$argon2id$")
-    assert "Right" not in repr(added)
+    assert result.user.password_hash.startswith("$argon2id$")
+    assert "Right" not in repr(result)
 
 
 async def test_a_name_at_another_domain_is_taken_with_a_warning(users: SmtpUsers, domain: SendingDomain) -> None:
-    added = await users.add("app@elsewhere.example", domain_name="news.example.com", password=PASSWORD)
+    result = await users.add(SYSTEM, "app@elsewhere.example", domain_name="news.example.com", password=PASSWORD)
 
-    assert added.user.domain_id == domain.id
-    assert added.warning is not None
-    assert "elsewhere.example is not a sending domain of this account" in added.warning
+    assert result.user.domain_id == domain.id
+    assert result.warning is not None
+    assert "elsewhere.example is not a sending domain of this account" in result.warning
 
 
 async def test_user_of_a_network_has_no_password(users: SmtpUsers) -> None:
-    added = await users.add("printer@news.example.com", networks=["192.0.2.0/24", "2001:db8::1"])
+    user = (
+        await users.add(
+            SYSTEM,
+            "printer@news.example.com",
+            kind=CredentialKind.ADDRESS,
+            choices=SmtpUserChange(networks=["192.0.2.0/24", "2001:db8::1", "192.0.2.0/24"]),
+        )
+    ).user
 
-    assert (added.user.kind, added.user.networks, added.user.password_hash) == (
+    assert (user.kind, user.networks, user.password_hash) == (
         CredentialKind.ADDRESS,
         ("192.0.2.0/24", "2001:db8::1/128"),
         "",
     )
-    with pytest.raises(RefusedError, match="has no password"):
-        await users.set_password("printer@news.example.com", PASSWORD)
+    with pytest.raises(RefusedError, match="has no password") as refused:
+        await users.set_password(SYSTEM, user.id, PASSWORD)
+    assert refused.value.field == "password"
 
 
 @pytest.mark.parametrize(
-    ("username", "changes", "sentence"),
+    ("username", "arguments", "sentence", "field"),
     [
-        ("app", {"password": PASSWORD}, "in the form of an address"),
-        ("", {"password": PASSWORD}, "form of an address"),
-        ("app@other.example", {"password": PASSWORD}, "There is no sending domain other.example"),
-        ("app@news.example.com", {"password": Secret("short")}, "a capital letter"),
-        ("app@news.example.com", {}, "needs a password"),
-        ("app@news.example.com", {"networks": ["0.0.0.0/0"]}, "too wide"),
-        ("app@news.example.com", {"networks": ["2000::/3"]}, "too wide"),
-        ("app@news.example.com", {"networks": ["nowhere"]}, "is not a network"),
-        ("app@news.example.com", {"networks": ["192.0.2.1"], "password": PASSWORD}, "not by both"),
-        ("app@news.example.com", {"password": PASSWORD, "note": "x" * 501}, "at most 500"),
+        ("app", {"password": PASSWORD}, "in the form of an address", "username"),
+        ("", {"password": PASSWORD}, "form of an address", "username"),
+        ("app@other.example", {"password": PASSWORD}, "There is no sending domain other.example", "domain"),
+        (NAME, {"password": PASSWORD, "domain_name": "not a domain"}, "not a domain name", "domain"),
+        (NAME, {"password": Secret("short")}, "at least 8 characters .* capital letter and a special", "password"),
+        (NAME, {}, "needs a password", "password"),
+        (NAME, {"kind": CredentialKind.ADDRESS}, "needs the networks", "networks"),
+        (
+            NAME,
+            {"kind": CredentialKind.ADDRESS, "password": PASSWORD, "choices": SmtpUserChange(networks=["192.0.2.1"])},
+            "not by both",
+            "password",
+        ),
     ],
 )
-async def test_what_breaks_a_rule_is_refused_with_a_sentence(
-    users: SmtpUsers, username: str, changes: dict[str, object], sentence: str
+async def test_what_breaks_a_rule_is_refused_with_a_sentence_and_its_field(
+    users: SmtpUsers, username: str, arguments: dict[str, object], sentence: str, field: str
 ) -> None:
-    with pytest.raises(RefusedError, match=sentence):
-        await users.add(username, **changes)  # type: ignore[arg-type]
+    with pytest.raises(RefusedError, match=sentence) as refused:
+        await users.add(SYSTEM, username, **arguments)  # type: ignore[arg-type]
 
-    assert await users.all() == []
+    assert refused.value.field == field
+    assert await users.all(SYSTEM) == []
+
+
+@pytest.mark.parametrize(
+    ("choices", "sentence", "field"),
+    [
+        ({"note": "x" * 501}, "at most 500", "note"),
+        ({"networks": ["nowhere"]}, "is not a network", "networks"),
+        ({"networks": ["192.0.2.1/24"]}, "is not a network", "networks"),
+        ({"networks": ["192.0.2.1"] * 101}, "At most 100", "networks"),
+        ({"hourly_limit": 0}, "number of recipients", "hourly_limit"),
+        ({"daily_limit": 2**31}, "number of recipients", "daily_limit"),
+        ({"allowed_from": ["shop"]}, "neither an address nor @", "allowed_from"),
+        ({"allowed_from": ["@"]}, "neither an address nor @", "allowed_from"),
+        ({"allowed_from": [""]}, "can never be in From", "allowed_from"),
+        ({"allowed_from": ["a@other.example"]}, "can never be in From", "allowed_from"),
+        ({"allowed_from": ["@sub.news.example.com"]}, "can never be in From", "allowed_from"),
+    ],
+)
+async def test_a_restriction_that_makes_no_sense_is_refused_at_its_field(
+    users: SmtpUsers, choices: dict[str, object], sentence: str, field: str
+) -> None:
+    user = await added(users)
+
+    with pytest.raises(RefusedError, match=sentence) as refused:
+        await users.edit(SYSTEM, user.id, SmtpUserChange(**choices))  # type: ignore[arg-type]
+
+    assert refused.value.field == field
+    assert await users.get(SYSTEM, user.id) == user
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "2000::/3"])
+async def test_a_network_that_is_everybody_proves_nobody(users: SmtpUsers, network: str) -> None:
+    with pytest.raises(RefusedError, match="too wide"):
+        await users.add(SYSTEM, NAME, kind=CredentialKind.ADDRESS, choices=SmtpUserChange(networks=[network]))
+
+
+async def test_a_user_without_a_password_cannot_be_held_to_tls(users: SmtpUsers) -> None:
+    choices = SmtpUserChange(networks=["192.0.2.1"], requires_tls=True)
+    with pytest.raises(RefusedError, match="cannot be held to TLS") as refused:
+        await users.add(SYSTEM, NAME, kind=CredentialKind.ADDRESS, choices=choices)
+
+    assert refused.value.field == "requires_tls"
+
+
+async def test_networks_that_prove_another_account_are_not_taken_from_it(
+    users: SmtpUsers, database: Database, stranger: Actor
+) -> None:
+    await users.add(SYSTEM, NAME, kind=CredentialKind.ADDRESS, choices=SmtpUserChange(networks=["192.0.2.0/24"]))
+    assert stranger.account_id is not None
+    theirs = SendingDomain(
+        id=0, account_id=stranger.account_id, name="other.example", state=DomainState.ACTIVE, created_at=1
+    )
+    await database.write(domains.add, theirs)
+
+    for network in ("192.0.2.7", "192.0.0.0/16"):
+        choices = SmtpUserChange(networks=[network])
+        with pytest.raises(RefusedError, match="proves another account") as refused:
+            await users.add(stranger, "a@other.example", kind=CredentialKind.ADDRESS, choices=choices)
+        assert refused.value.field == "networks"
+    # To log in from there is no proof, and harms nobody.
+    kept = await users.add(stranger, "a@other.example", password=PASSWORD, choices=choices)
+    assert kept.user.networks == ("192.0.0.0/16",)
 
 
 async def test_a_name_is_taken_once(users: SmtpUsers) -> None:
-    await users.add("app@news.example.com", password=PASSWORD)
+    await added(users)
 
-    with pytest.raises(RefusedError, match="There is an SMTP user app@"):
-        await users.add("APP@news.example.com", password=PASSWORD)
+    with pytest.raises(RefusedError, match="There is an SMTP user app@") as refused:
+        await added(users, "APP@news.example.com")
+
+    assert refused.value.field == "username"
 
 
-async def test_users_are_changed_and_removed(users: SmtpUsers, clock: ManualClock) -> None:
-    before = (await users.add("app@news.example.com", password=PASSWORD)).user
+async def test_restrictions_are_stored_in_one_spelling(users: SmtpUsers) -> None:
+    user = await added(
+        users,
+        networks=[" 192.0.2.0/24"],
+        requires_tls=True,
+        hourly_limit=10,
+        daily_limit=100,
+        allowed_from=["Shop@News.Example.com", "@EXAMPLE.com ", "shop@news.example.com"],
+    )
 
-    await users.set_password("app@news.example.com", Secret("Other-password"))
-    assert (await users.find("app@news.example.com")).password_hash != before.password_hash
-    await users.disable("app@news.example.com")
-    assert (await users.find("app@news.example.com")).disabled_at == clock.now
-    await users.enable("app@news.example.com")
-    assert (await users.find("app@news.example.com")).disabled_at is None
-    assert [one.username for one in await users.all("news.example.com")] == ["app@news.example.com"]
-    await users.remove("app@news.example.com")
-    with pytest.raises(RefusedError, match="There is no SMTP user app@"):
-        await users.find("app@news.example.com")
+    assert (user.networks, user.requires_tls, user.hourly_limit, user.daily_limit, user.allowed_from) == (
+        ("192.0.2.0/24",),
+        True,
+        10,
+        100,
+        ("shop@news.example.com", "@example.com"),
+    )
+    assert await users.find(SYSTEM, NAME.upper()) == user
+
+
+async def test_an_edit_changes_what_it_names_and_nothing_else(users: SmtpUsers, database: Database) -> None:
+    before = await added(users, note="shop", hourly_limit=10)
+
+    after = await users.edit(SYSTEM, before.id, SmtpUserChange(hourly_limit=None, networks=["192.0.2.1"]))
+
+    assert after == msgspec.structs.replace(before, hourly_limit=None, networks=("192.0.2.1/32",))
+    assert await users.get(SYSTEM, before.id) == after
+    entry = (await entries(database))[0]
+    assert (entry.action, entry.target) == ("smtp_user.changed", NAME)
+    assert entry.before == {"hourly_limit": 10, "networks": []}
+    assert entry.after == {"hourly_limit": None, "networks": ["192.0.2.1/32"]}
+
+
+async def test_an_edit_that_changes_nothing_is_not_recorded(users: SmtpUsers, database: Database) -> None:
+    user = await added(users, note="shop")
+
+    await users.edit(SYSTEM, user.id, SmtpUserChange(note="shop "))
+
+    assert [entry.action for entry in await entries(database)] == ["smtp_user.added"]
+
+
+async def test_every_change_is_made_and_recorded_without_a_secret(
+    users: SmtpUsers, database: Database, clock: ManualClock, account: Account
+) -> None:
+    ann = member(account)
+    before = (await users.add(ann, NAME, password=PASSWORD)).user
+
+    await users.set_password(ann, before.id, Secret("Other-password"))
+    assert (await users.get(ann, before.id)).password_hash != before.password_hash
+    await users.disable(ann, before.id)
+    await users.disable(ann, before.id)
+    assert (await users.get(ann, before.id)).disabled_at == clock.now
+    await users.enable(ann, before.id)
+    await users.enable(ann, before.id)
+    assert (await users.get(ann, before.id)).disabled_at is None
+    assert [one.username for one in await users.all(ann, "news.example.com")] == [NAME]
+    await users.remove(ann, before.id)
+    with pytest.raises(MissingError, match="There is no SMTP user app@"):
+        await users.find(ann, NAME)
+
+    log = await entries(database)
+    assert [entry.action.removeprefix("smtp_user.") for entry in reversed(log)] == [
+        "added",
+        "password_changed",
+        "disabled",
+        "enabled",
+        "removed",
+    ]
+    assert {(entry.target, entry.actor_name, entry.account_id, entry.at) for entry in log} == {
+        (NAME, "ann@example.com", account.id, clock.now)
+    }
+    assert not any(word in repr(log) for word in ("Right", "Other", "argon2"))
+
+
+async def test_who_may_only_look_changes_nothing(users: SmtpUsers, account: Account, database: Database) -> None:
+    looker = member(account, Role.USER)
+    user = await added(users)
+
+    assert await users.find(looker, NAME) == user
+    for change in (
+        users.add(looker, "more@news.example.com", password=PASSWORD),
+        users.edit(looker, user.id, SmtpUserChange(note="mine")),
+        users.set_password(looker, user.id, Secret("Other-password")),
+        users.disable(looker, user.id),
+        users.enable(looker, user.id),
+        users.remove(looker, user.id),
+    ):
+        with pytest.raises(ForbiddenError):
+            await change
+    assert await users.all(SYSTEM) == [user]
+    assert len(await entries(database)) == 1
+
+
+async def test_another_accounts_user_is_as_missing_as_one_that_never_was(
+    users: SmtpUsers, stranger: Actor, database: Database
+) -> None:
+    user = await added(users)
+
+    assert await users.all(stranger) == []
+    for number in (user.id, user.id + 1):
+        for attempt in (
+            users.get(stranger, number),
+            users.edit(stranger, number, SmtpUserChange(note="mine")),
+            users.set_password(stranger, number, Secret("Other-password")),
+            users.disable(stranger, number),
+            users.enable(stranger, number),
+            users.remove(stranger, number),
+            users.usage(stranger, number),
+        ):
+            with pytest.raises(MissingError, match=r"^There is no such SMTP user\.$"):
+                await attempt
+    with pytest.raises(MissingError, match="There is no SMTP user app@"):
+        await users.find(stranger, NAME)
+    with pytest.raises(MissingError, match="There is no sending domain news"):
+        await users.all(stranger, "news.example.com")
+    with pytest.raises(MissingError, match="There is no sending domain news"):
+        await users.add(stranger, "b@news.example.com", password=PASSWORD)
+    assert await users.all(SYSTEM) == [user]
+    assert len(await entries(database)) == 1
+
+
+async def test_what_is_used_of_limits_is_told(users: SmtpUsers, database: Database) -> None:
+    user = await added(users, hourly_limit=10)
+    ((demand, nothing),) = await users.usage(SYSTEM, user.id)
+    await database.write(quotas.take, [demand], 4)
+
+    assert (demand.period, nothing) == (Period.HOUR, 0)
+    assert await users.usage(SYSTEM, user.id) == [(demand, 4)]
+    assert await users.usage(SYSTEM, (await added(users, "free@news.example.com")).id) == []
+
+
+def test_generated_passwords_keep_the_rule_and_differ() -> None:
+    made = {generated_password() for _ in range(50)}
+
+    assert len(made) == 50
+    assert all(password_refusal(password) is None for password in made)

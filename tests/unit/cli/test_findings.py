@@ -110,3 +110,8 @@ def test_reverse_names_of_both_families() -> None:
 )
 def test_an_admin_listener_that_strangers_reach_is_a_warning(listen: str, status: str) -> None:
     assert findings.admin_listener(load(None, {"POSTROAD_ADMIN__LISTEN": listen})).status == status
+
+
+@pytest.mark.parametrize(("listen", "status"), [("[]", "ok"), ('["0.0.0.0:2526"]', "warning")])
+def test_a_listener_that_takes_mail_without_a_login_is_a_warning(listen: str, status: str) -> None:
+    assert findings.address_listener(load(None, {"POSTROAD_SMTP__LISTEN_BY_ADDRESS": listen})).status == status

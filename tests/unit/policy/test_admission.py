@@ -62,7 +62,7 @@ def test_every_rule_for_content_is_tried_here() -> None:
     """Those about the envelope and the domain have their own tests, and two cannot come past the scan."""
     elsewhere = {
         "reverse_path_null", "reverse_path_not_at_domain", "domain_not_active", "message_too_large", "header_not_utf8",
-        "too_many_received", "header_line_not_ended", "header_bare_cr_or_lf",
+        "too_many_received", "header_line_not_ended", "header_bare_cr_or_lf", "header_from_not_allowed",
     }  # fmt: skip
 
     assert {rule for rule, _ in REFUSED} == set(RULES) - elsewhere
@@ -83,6 +83,41 @@ def test_from_may_be_at_the_organisational_domain() -> None:
 def test_the_sentence_names_the_domains_that_may_be_used() -> None:
     assert rejected(changed(b"ada@news.", b"ada@shop.")).text == (
         "The From header is at shop.example.com; it must be at news.example.com or a parent of it, down to example.com."
+    )
+
+
+@pytest.mark.parametrize(
+    ("allowed", "is_admitted"),
+    [
+        ((), True),
+        (("ada@news.example.com",), True),
+        (("bob@news.example.com", "@news.example.com"), True),
+        (("bob@news.example.com",), False),
+        (("@example.com",), False),
+        (("ada@news.example.com.",), False),
+    ],
+)
+def test_from_is_held_to_what_the_credential_may_use(allowed: tuple[str, ...], is_admitted: bool) -> None:
+    held = msgspec.structs.replace(principal(), allowed_from=allowed)
+    content = changed(b"ada@news.example.com", b"Ada@News.Example.com")
+
+    verdict = admit(msgspec.structs.replace(submission(content), principal=held), facts())
+
+    assert isinstance(verdict, Admitted) == is_admitted
+    if isinstance(verdict, Rejected):
+        assert (verdict.rule, verdict.enhanced_status) == ("header_from_not_allowed", "5.7.1")
+
+
+def test_a_refused_from_is_told_what_it_may_be_and_no_endless_list() -> None:
+    allowed = tuple(f"a{number}@news.example.com" for number in range(9))
+    held = msgspec.structs.replace(principal(), allowed_from=allowed)
+
+    verdict = admit(msgspec.structs.replace(submission(), principal=held), facts())
+
+    assert isinstance(verdict, Rejected)
+    assert verdict.text == (
+        "The From header has ada@news.example.com; the SMTP user app@news.example.com may use a0@news.example.com "
+        "or a1@news.example.com or a2@news.example.com, or 6 others."
     )
 
 

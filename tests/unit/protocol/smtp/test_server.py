@@ -355,12 +355,15 @@ def test_leaving_waits_for_the_message_under_way() -> None:
     assert len(dialogue.messages) == 1
 
 
-def test_a_user_who_was_logged_out_needs_to_log_in_again() -> None:
+def test_octets_of_a_command_are_seen_before_it_is_obeyed_and_those_of_a_message_are_none() -> None:
     machine = logged_in()
-    machine.log_out()
-    dialogue = Dialogue(machine).play([b"MAIL FROM:<a@b.example>\r\n" + LOGIN + b"MAIL FROM:<a@b.example>\r\n"])
+    before = machine.has_command
+    machine.feed(b"NOO")
+    began = machine.has_command
+    Dialogue(machine).play([b"P\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<b@c.example>\r\nDATA\r\n"])
+    machine.feed(b"text")
 
-    assert dialogue.statuses == ["530 5.7.0", "235 2.7.0", "250 2.1.0"]
+    assert (before, began, machine.has_command) == (False, True, False)
 
 
 def test_the_password_does_not_show_in_the_event() -> None:

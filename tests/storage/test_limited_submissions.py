@@ -1,0 +1,145 @@
+"""Messages of a sender with a limit: taken whole or not at all, and given back where they could not be kept."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from postroad.model.credential import CredentialKind, Principal
+from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.envelope import Envelope, Recipient
+from postroad.model.ids import IdSource
+from postroad.model.submission import ClientFacts, Rejected, Submission
+from postroad.policy.admission import AdmissionFacts
+from postroad.policy.quota import demands_of
+from postroad.protocol.smtp.data import Fault
+from postroad.storage import quotas
+from postroad.storage.database import Database
+from postroad.storage.errors import StorageUnavailable
+from postroad.submission.accept import Receipt, Submissions
+from postroad.submission.settings import SubmissionSettings
+from tests.storage.samples import NOW
+
+DOMAIN = SendingDomain(id=2, account_id=1, name="news.example.com", state=DomainState.ACTIVE, created_at=1)
+LIMITED = Principal(
+    1, 2, DOMAIN.name, 3, "app@news.example.com", CredentialKind.PASSWORD, hourly_limit=5, daily_limit=8
+)
+CONTENT = b"From: a@news.example.com\r\nSubject: Hello\r\n\r\nHello\r\n"
+HOUR_MS = 3_600_000
+
+
+class Domains:
+    async def get(self, domain_id: int) -> SendingDomain | None:
+        return DOMAIN
+
+
+class Meter:
+    def __init__(self) -> None:
+        self.refused: list[str] = []
+
+    def accepted(self, channel: str, recipients: int, duration_ms: float) -> None:
+        """Count nothing."""
+
+    def rejected(self, rule: str) -> None:
+        self.refused.append(rule)
+
+
+class Door:
+    """Submissions at a clock that a test moves."""
+
+    def __init__(self, database: Database) -> None:
+        self.now = NOW
+        self.meter = Meter()
+        self.submissions = Submissions(
+            database=database,
+            domains=Domains(),
+            ready=None,
+            ids=IdSource(1),
+            clock=lambda: self.now,
+            meter=self.meter,
+            facts_for=self._facts,
+            settings=SubmissionSettings(),
+        )
+
+    async def submit(
+        self, recipients: int, principal: Principal = LIMITED, content: bytes = CONTENT
+    ) -> Receipt | Rejected:
+        envelope = Envelope(
+            "a@news.example.com", tuple(Recipient(f"u{n}@example.net", "example.net") for n in range(recipients))
+        )
+        client = ClientFacts(address="192.0.2.7")
+        offered = Submission(
+            principal=principal, envelope=envelope, content=content, received_at=self.now, client=client
+        )
+        return await self.submissions.submit(offered)
+
+    def _facts(self, domain: SendingDomain, message_id: int, now: int, faults: Fault | None) -> AdmissionFacts:
+        return AdmissionFacts(
+            domain=domain,
+            hostname="mail.example.org",
+            message_id=message_id,
+            now=now,
+            identifier_key=b"k" * 32,
+            organisational_domain_of=lambda name: name,
+        )
+
+
+@pytest.fixture
+def door(database: Database) -> Door:
+    return Door(database)
+
+
+async def used(database: Database, door: Door) -> list[int]:
+    return await database.read(quotas.used, demands_of(LIMITED, door.now))
+
+
+async def rule_of(result: Receipt | Rejected) -> str:
+    return result.rule if isinstance(result, Rejected) else ""
+
+
+async def test_recipients_are_counted_and_a_message_over_the_limit_is_refused_whole(
+    database: Database, door: Door
+) -> None:
+    rules = [await rule_of(await door.submit(count)) for count in (3, 3, 2, 1)]
+
+    assert rules == ["", "hourly_limit", "", "hourly_limit"]
+    assert await used(database, door) == [5, 5]
+    assert door.meter.refused == ["hourly_limit", "hourly_limit"]
+
+
+async def test_the_next_hour_goes_on_until_the_day_is_full(database: Database, door: Door) -> None:
+    first = [await rule_of(await door.submit(5))]
+    door.now += HOUR_MS
+    rules = first + [await rule_of(await door.submit(count)) for count in (3, 1)]
+
+    assert rules == ["", "", "daily_limit"]
+    assert await used(database, door) == [3, 8]
+
+
+async def test_who_has_no_limit_leaves_no_row(database: Database, door: Door) -> None:
+    free = msgspec.structs.replace(LIMITED, hourly_limit=None, daily_limit=None)
+
+    assert isinstance(await door.submit(50, free), Receipt)
+    assert await used(database, door) == [0, 0]
+
+
+async def test_a_message_refused_for_its_content_counts_for_nothing(database: Database, door: Door) -> None:
+    result = await door.submit(2, content=CONTENT.replace(b"a@news.example.com", b"a@else.example"))
+
+    assert await rule_of(result) == "header_from_not_aligned"
+    assert await used(database, door) == [0, 0]
+
+
+async def test_what_could_not_be_stored_is_given_back(
+    database: Database, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(accepted: Any) -> None:
+        raise StorageUnavailable("disk full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(database, "accept", failing)
+        with pytest.raises(StorageUnavailable):
+            await door.submit(4)
+
+    assert await used(database, door) == [0, 0]
+    assert isinstance(await door.submit(5), Receipt)
