@@ -16,12 +16,20 @@ from postroad.domains.settings import DomainsSettings, installation_names
 from postroad.domains.verification import Verification
 from postroad.model.account import Account
 from postroad.model.actor import SYSTEM
+from postroad.model.client_access import ClientAccess
 from postroad.model.domain import DomainSettings, DomainState, KeyState, SendingDomain
 from postroad.model.refused import RefusedError
 from postroad.net.clock import now_ms
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.policy.record_comparison import RecordVerdict, VerdictStatus
-from postroad.policy.records import ExpectedRecord, as_zone_line, dkim_zone_records, expected_records
+from postroad.policy.records import (
+    ExpectedRecord,
+    InstallationNames,
+    RecordPurpose,
+    as_zone_line,
+    dkim_zone_records,
+    expected_records,
+)
 from postroad.storage import accounts, domains
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
@@ -485,3 +493,38 @@ def test_expected_records_need_no_names_of_the_installation() -> None:
     records = expected_records(domain, (), installation_names(DomainsSettings()), "example.com")
 
     assert [record.purpose.value for record in records] == ["dmarc"]
+
+
+async def test_records_for_mail_clients_are_compared_and_never_stop_a_domain(
+    database: Database, resolver: Resolver, authority: Authority
+) -> None:
+    installation = Installation(database, resolver, DomainsSettings())
+    clients = ClientAccess(
+        submission_host="mail.example.net", starttls_port=587, tls_port=465, setup_host="console.example.net"
+    )
+    installation.verification = Verification(
+        database,
+        installation.vault,
+        resolver,
+        settings=DomainsSettings(),
+        names=InstallationNames(clients=clients),
+        organisational_domain_of=ORGANISATIONAL,
+        clock=lambda: installation.now,
+    )
+    await installation.added()
+    lines = [
+        as_zone_line(one) for one in await installation.records() if one.form in {"SRV", "CNAME"} or one.is_required
+    ]
+    publish(authority, *(line for line in lines if "_submission._tcp" not in line))
+
+    domain = await installation.registration.find(SYSTEM, NAME)
+    verdicts = await installation.verification.verify(SYSTEM, domain.id)
+
+    found = {one.expected.name: one.status for one in verdicts if one.expected.purpose is RecordPurpose.MAIL_CLIENTS}
+    assert found == {
+        f"_submissions._tcp.{NAME}": VerdictStatus.OK,
+        f"_submission._tcp.{NAME}": VerdictStatus.MISSING,
+        f"_autodiscover._tcp.{NAME}": VerdictStatus.OK,
+        f"autoconfig.{NAME}": VerdictStatus.OK,
+    }
+    assert await installation.state() is DomainState.ACTIVE

@@ -14,12 +14,12 @@ from postroad.cli.invocation import Invocation, acting, open_vault, refuse, with
 from postroad.cli.output import answer, confirm, facts, local_time, table, utc_time
 from postroad.dns import resolver
 from postroad.domains.registration import Registration
-from postroad.domains.settings import installation_names
 from postroad.domains.verification import Verification
 from postroad.model.account import Account
 from postroad.model.actor import Actor
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingDomain
 from postroad.net.clock import now_ms
+from postroad.node.client_access import names_of
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.policy.record_comparison import RecordVerdict, VerdictStatus
 from postroad.policy.records import ExpectedRecord, as_zone_line, dkim_zone_records
@@ -56,7 +56,7 @@ async def _services(invocation: Invocation, database: Database) -> AsyncIterator
                 vault,
                 lookup,
                 settings=settings.domains,
-                names=installation_names(settings.domains),
+                names=names_of(settings),
                 organisational_domain_of=organisational_domain_of,
                 clock=now_ms,
             ),

@@ -28,6 +28,7 @@ class RecordType(enum.Enum):
     MX = 15
     TXT = 16
     AAAA = 28
+    SRV = 33
 
 
 class AnswerStatus(enum.Enum):
@@ -55,7 +56,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     status: AnswerStatus
     records: tuple[str | Mx, ...] = ()
-    """Addresses, names without the final dot, or the joined strings of a TXT record."""
+    """Addresses, names without the final dot, the joined strings of a TXT record, or ``0 1 587 host`` of an SRV."""
     canonical_name: str = ""
     """The name that holds the records, where aliases (CNAME) led elsewhere."""
     ttl_s: int = 0
@@ -159,6 +160,8 @@ def _values(records: dns.rrset.RRset, record_type: RecordType) -> Iterator[str |
                 yield decode_name(record.target)
             case RecordType.MX:
                 yield Mx(record.preference, decode_name(record.exchange))
+            case RecordType.SRV:
+                yield f"{record.priority} {record.weight} {record.port} {decode_name(record.target)}"
             case RecordType.TXT:
                 # RFC 7208 §3.3, RFC 6376 §3.6.2.2: the strings of one record are joined without anything between.
                 yield b"".join(record.strings).decode("utf-8", "replace")

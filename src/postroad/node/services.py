@@ -41,6 +41,7 @@ from postroad.net.tls import ServerCertificate, opportunistic_context, verifying
 from postroad.node.capture import capturing
 from postroad.node.certificate import certified_names, is_obtained
 from postroad.node.channel import Plan
+from postroad.node.client_access import names_of
 from postroad.node.console import console_of
 from postroad.node.domain_facts import DeliveryDomains
 from postroad.node.installation import hostname_of
@@ -318,7 +319,7 @@ def _upkeep(ground: _Ground) -> list[Coroutine[Any, Any, None]]:
         ground.keys.vault,
         ground.lookup,
         settings=settings.domains,
-        names=installation_names(settings.domains),
+        names=names_of(settings),
         organisational_domain_of=ground.organisational_domains,
         clock=now_ms,
     )

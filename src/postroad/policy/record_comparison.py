@@ -12,7 +12,7 @@ class Found(msgspec.Struct, frozen=True):
     """What a look-up gave: the records of one name and type."""
 
     texts: tuple[str, ...] = ()
-    """TXT records with their strings joined, ``10 host`` of MX, targets of CNAME."""
+    """TXT records with their strings joined, ``10 host`` of MX, ``0 1 587 host`` of SRV, targets of CNAME."""
     failure: str = ""
     """Why nothing is known, in one sentence; empty where the look-up worked."""
 
@@ -65,6 +65,8 @@ def _judge(expected: ExpectedRecord, texts: tuple[str, ...]) -> _Judgement:
         return _judge_alias(expected, texts)
     if expected.form == "MX":
         return _judge_exchanger(expected, texts)
+    if expected.form == "SRV":
+        return _judge_service(expected, texts)
     match expected.purpose:
         case RecordPurpose.RETURN_PATH_SPF:
             return _judge_spf(expected, texts)
@@ -94,6 +96,25 @@ def _judge_exchanger(expected: ExpectedRecord, texts: tuple[str, ...]) -> _Judge
     if hosts != {wanted} and min(preferences)[1] != wanted:
         return _different(f"Another host comes before {wanted} in the MX records of {expected.name}; remove it.")
     return _OK
+
+
+def _judge_service(expected: ExpectedRecord, texts: tuple[str, ...]) -> _Judgement:
+    if not texts:
+        return _missing(f"Publish the SRV record {expected.value} at {expected.name}.")
+    wanted = _place_of(expected.value)[1]
+    places = sorted(_place_of(text) for text in texts)
+    if wanted not in [place for _, place in places]:
+        return _different(f"The SRV record at {expected.name} leads elsewhere; it should be {expected.value}.")
+    # RFC 2782: clients try the lowest priority first.
+    if places[0][0] < min(priority for priority, place in places if place == wanted):
+        return _different(f"Another host comes before {wanted[1]} in the SRV records of {expected.name}; remove it.")
+    return _OK
+
+
+def _place_of(service: str) -> tuple[int, tuple[int, str]]:
+    """Return priority, port and host of an SRV record; its weight says nothing of where it leads."""
+    priority, _, port, host = service.split(" ", 3)
+    return int(priority), (int(port), _host(host))
 
 
 def _judge_spf(expected: ExpectedRecord, texts: tuple[str, ...]) -> _Judgement:

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from postroad.model.client_access import ClientAccess
 from postroad.model.domain import DkimKey, KeyAlgorithm, KeyState, SendingDomain
 from postroad.protocol.dkim.key import split_text
 
@@ -14,7 +15,7 @@ SELECTORS = {
 }
 """Each algorithm's two fixed selectors: one key signs while the other is being replaced."""
 
-RecordForm = Literal["TXT", "MX", "CNAME"]
+RecordForm = Literal["TXT", "MX", "CNAME", "SRV"]
 
 _LONGEST_LABEL = 63
 _TTL_S = 3600
@@ -30,6 +31,7 @@ class RecordPurpose(enum.Enum):
     RETURN_PATH_CNAME = "return-path-cname"
     TRACKING = "tracking"
     DMARC = "dmarc"
+    MAIL_CLIENTS = "mail-clients"
 
 
 class InstallationNames(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,8 @@ class InstallationNames(msgspec.Struct, frozen=True, kw_only=True):
     """Zone the operator serves the keys in; when it is set, domains publish CNAMEs into it instead of keys."""
     return_path_label: str = "rp"
     tracking_label: str = "t"
+    clients: ClientAccess = ClientAccess()
+    """How people's mail clients find the doors by themselves."""
 
 
 class ExpectedRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +60,7 @@ class ExpectedRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Without the final dot."""
     form: RecordForm
     value: str
-    """The text of a TXT record in one piece, ``10 host`` of an MX, the target of a CNAME."""
+    """The text of a TXT record in one piece, ``10 host`` of an MX, ``0 1 587 host`` of an SRV, the target of a CNAME."""
     is_required: bool
     reason: str
     """What the record is good for, in one sentence."""
@@ -79,6 +83,7 @@ def expected_records(
         *_return_path(domain.name, names),
         *_tracking(domain.name, names),
         _dmarc(domain.name),
+        *_mail_clients(domain.name, names.clients),
         *_organisational_dkim(domain.name, keys, names, organisational_domain),
     )
 
@@ -141,7 +146,7 @@ def as_zone_line(record: ExpectedRecord) -> str:
     match record.form:
         case "TXT":
             data = " ".join(f'"{_escaped(text)}"' for text in split_text(record.value))
-        case "MX" | "CNAME":
+        case "MX" | "CNAME" | "SRV":
             data = record.value.rstrip(".") + "."
     return f"{record.name}. {_TTL_S} IN {record.form} {data}"
 
@@ -274,6 +279,52 @@ def _dmarc(domain: str) -> ExpectedRecord:
         value="v=DMARC1; p=none",
         is_required=False,
         reason="Large receivers expect a DMARC policy of whoever sends in bulk; one of a parent domain will do.",
+    )
+
+
+def _mail_clients(domain: str, clients: ClientAccess) -> list[ExpectedRecord]:
+    if not clients.is_offered:
+        return []
+    # RFC 6186 §3.1 for STARTTLS, RFC 8314 §5.1 for TLS from the first octet, which clients should prefer.
+    records = [
+        _service(
+            f"_{name}._tcp.{domain}", port, clients.submission_host, "Lets people's mail clients find where to submit."
+        )
+        for name, port in (("submissions", clients.tls_port), ("submission", clients.starttls_port))
+        if port is not None
+    ]
+    if not clients.setup_host:
+        return records
+    outlook = _service(
+        f"_autodiscover._tcp.{domain}", clients.setup_port, clients.setup_host, "Lets Outlook set itself up."
+    )
+    records += [outlook, _setup_alias("autoconfig", domain, clients, "Lets Thunderbird set itself up.")]
+    # Outlook asks under this name by HTTPS first and warns people of a certificate that does not hold it.
+    if f"autodiscover.{domain}" in clients.certified_names:
+        records.append(_setup_alias("autodiscover", domain, clients, "Lets Outlook on phones set itself up, too."))
+    return records
+
+
+def _service(name: str, port: int, host: str, reason: str) -> ExpectedRecord:
+    # RFC 2782: priority, weight, port, target.
+    return ExpectedRecord(
+        purpose=RecordPurpose.MAIL_CLIENTS,
+        name=name,
+        form="SRV",
+        value=f"0 1 {port} {host}",
+        is_required=False,
+        reason=reason,
+    )
+
+
+def _setup_alias(label: str, domain: str, clients: ClientAccess, reason: str) -> ExpectedRecord:
+    return ExpectedRecord(
+        purpose=RecordPurpose.MAIL_CLIENTS,
+        name=f"{label}.{domain}",
+        form="CNAME",
+        value=clients.setup_host,
+        is_required=False,
+        reason=reason,
     )
 
 

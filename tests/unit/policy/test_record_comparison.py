@@ -132,3 +132,24 @@ def test_a_failed_look_up_says_nothing_of_the_record() -> None:
 
 def test_the_verdict_shows_all_that_was_found() -> None:
     assert judge(RecordPurpose.DMARC, "TXT", "v=DMARC1", "one", "two").found == "one | two"
+
+
+@pytest.mark.parametrize(
+    ("texts", "status", "hint"),
+    [
+        (("0 1 465 mail.example.net",), OK, ""),
+        (("10 5 465 MAIL.example.net.",), OK, ""),
+        (("0 1 465 mail.example.net", "20 1 465 elsewhere.example"), OK, ""),
+        ((), MISSING, "Publish the SRV record 0 1 465 mail.example.net"),
+        (("0 1 587 mail.example.net",), DIFFERENT, "leads elsewhere"),
+        (("0 0 0 ",), DIFFERENT, "leads elsewhere"),
+        (("0 1 465 elsewhere.example", "10 1 465 mail.example.net"), DIFFERENT, "comes before mail.example.net"),
+    ],
+)
+def test_a_service_record_is_compared_by_where_clients_go_first(
+    texts: tuple[str, ...], status: VerdictStatus, hint: str
+) -> None:
+    verdict = judge(RecordPurpose.MAIL_CLIENTS, "SRV", "0 1 465 mail.example.net", *texts)
+
+    assert verdict.status is status
+    assert hint in verdict.hint

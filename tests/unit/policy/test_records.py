@@ -1,10 +1,13 @@
 """What a domain must publish, and how it is written down."""
 
+from typing import Any
+
 import dns.rdataclass
 import dns.rdatatype
 import dns.zone
 import pytest
 
+from postroad.model.client_access import ClientAccess
 from postroad.model.domain import DkimKey, DomainState, KeyAlgorithm, KeyState, SendingDomain
 from postroad.policy.records import (
     ExpectedRecord,
@@ -78,6 +81,39 @@ def test_tracking_is_listed_where_the_installation_has_a_tracking_host() -> None
 
     assert ("tracking", "t.news.example.com", "CNAME", "track.example.net", False) in records(names=names)
     assert not [record for record in records() if record[0] == "tracking"]
+
+
+def mail_client_records(**access: Any) -> list[tuple[str, str, str]]:
+    names = InstallationNames(clients=ClientAccess(**access))
+    found = expected_records(DOMAIN, (key(),), names, "example.com")
+    clients = [one for one in found if one.purpose is RecordPurpose.MAIL_CLIENTS]
+    assert not any(one.is_required for one in clients)
+    return [(one.name, one.form, one.value) for one in clients]
+
+
+def test_mail_clients_are_led_to_the_doors_that_the_installation_has() -> None:
+    implicit = ("_submissions._tcp.news.example.com", "SRV", "0 1 465 mail.example.net")
+    with_starttls = ("_submission._tcp.news.example.com", "SRV", "0 1 587 mail.example.net")
+
+    assert mail_client_records(submission_host="mail.example.net", starttls_port=587, tls_port=465) == [
+        implicit,
+        with_starttls,
+    ]
+    assert mail_client_records(submission_host="mail.example.net", starttls_port=587) == [with_starttls]
+    assert mail_client_records(submission_host="mail.example.net", tls_port=465) == [implicit]
+    assert mail_client_records(submission_host="mail.example.net", setup_host="console.example.net") == []
+    assert mail_client_records(starttls_port=587, setup_host="console.example.net") == []
+
+
+def test_mail_clients_ask_the_console_under_names_that_its_certificate_allows() -> None:
+    access = {"submission_host": "mail.example.net", "tls_port": 465, "setup_host": "console.example.net"}
+
+    assert mail_client_records(**access, setup_port=8443)[1:] == [
+        ("_autodiscover._tcp.news.example.com", "SRV", "0 1 8443 console.example.net"),
+        ("autoconfig.news.example.com", "CNAME", "console.example.net"),
+    ]
+    certified = mail_client_records(**access, certified_names=("autodiscover.news.example.com",))
+    assert certified[-1] == ("autodiscover.news.example.com", "CNAME", "console.example.net")
 
 
 def test_an_operators_zone_turns_keys_into_aliases_for_both_selectors() -> None:
