@@ -7,12 +7,14 @@ from postroad.accounts.settings import AccountsSettings
 from postroad.accounts.tokens import hash_of, new_token
 from postroad.model.account import Account
 from postroad.model.actor import Actor, ActorKind
+from postroad.model.audit import entry_of
 from postroad.model.credential import Secret
 from postroad.model.refused import MissingError
 from postroad.model.user import Role, User, WebSession
 from postroad.net.address import Networks
 from postroad.net.clock import Clock
 from postroad.storage import web_sessions
+from postroad.storage.audit import recorded
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 from postroad.storage.rows import storable
@@ -89,7 +91,11 @@ class Sessions:
             last_seen_at=now,
             expires_at=now + self._longest_ms,
         )
-        await self._database.write(web_sessions.add, session, hash_of(token))
+        actor = Actor(kind=ActorKind.USER, id=user.id, name=user.email, client_address=client_address)
+        entry = entry_of(
+            actor, "user.signed_in", user.email, at=now, account_id=user.account_id, after={"method": method}
+        )
+        await self._database.write(recorded, entry, web_sessions.add, session, hash_of(token))
         return token
 
     async def find(self, token: str, client_address: str) -> SignedIn | None:

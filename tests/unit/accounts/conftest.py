@@ -1,7 +1,9 @@
 """A real embedded database with one account and one sending domain."""
 
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +13,9 @@ from postroad.storage import accounts, domains
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
+
+if TYPE_CHECKING:
+    from .console_world import ConsoleWorld
 
 
 class ManualClock:
@@ -31,9 +36,17 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy."""
+    folder = tmp_path_factory.mktemp("pattern")
+    migrate("", folder)
+    return folder / "postroad.sqlite"
+
+
 @pytest.fixture
-async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
-    migrate("", tmp_path)
+async def database(tmp_path: Path, clock: ManualClock, migrated: Path) -> AsyncIterator[Database]:
+    shutil.copy(migrated, tmp_path)
     opened = await open_database("", data_dir=tmp_path, clock=clock, read_connections=1)
     yield opened
     await opened.close()
@@ -48,3 +61,12 @@ async def account(database: Database) -> Account:
 async def domain(database: Database, account: Account) -> SendingDomain:
     wanted = SendingDomain(id=0, account_id=account.id, name="news.example.com", state=DomainState.ACTIVE, created_at=1)
     return await database.write(domains.add, wanted)
+
+
+@pytest.fixture
+def world(database: Database, clock: ManualClock, tmp_path: Path) -> Iterator["ConsoleWorld"]:
+    from .console_world import ConsoleWorld
+
+    made = ConsoleWorld(database, clock, tmp_path)
+    yield made
+    made.passwords.close()

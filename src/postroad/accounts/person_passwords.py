@@ -1,0 +1,69 @@
+"""Passwords of people: compared and hashed a few at a time, at one cost for every address that is tried."""
+
+import asyncio
+import secrets
+
+from postroad.accounts.password_hashing import BusyError, PasswordHasher, hash_password
+from postroad.model.credential import Secret
+from postroad.model.refused import RefusedError
+from postroad.policy.password import MAXIMUM_LENGTH, prepared
+from postroad.policy.person import person_password_refusal
+
+_THREADS = 1
+"""People are few. The SMTP users' hashing is apart, so that a flood of theirs leaves the console usable."""
+_BUSY = "Too many passwords are being checked at this moment: try again shortly."
+
+
+class PersonPasswords:
+    """Compares and hashes passwords off the event loop."""
+
+    def __init__(self, queue: int) -> None:
+        self._hasher = PasswordHasher(_THREADS, queue)
+        self._room = queue
+        # Nobody knows the password of this one: it gives unknown addresses the same cost as known ones.
+        self._nobody = hash_password(Secret(secrets.token_urlsafe(32)))
+
+    async def matches(self, stored: str, password: Secret) -> bool:
+        """Whether a password is the one whose stored form is given; nothing stored matches none, at the same cost.
+
+        Raises:
+            RefusedError: too many wait already.
+        """
+        given = prepared(password)
+        if len(given) > MAXIMUM_LENGTH or not _is_text(given):
+            given = Secret("")
+        try:
+            is_right = await self._hasher.matches(stored or self._nobody, given)
+        except BusyError as error:
+            raise RefusedError(_BUSY) from error
+        return is_right and bool(stored)
+
+    async def hashed(self, password: Secret, email: str, *, field: str = "password") -> str:
+        """Return the stored form of a new password of the person with this address.
+
+        Raises:
+            RefusedError: the password breaks the rule, or too many wait already.
+        """
+        refusal = person_password_refusal(password, email)
+        if refusal is not None:
+            raise RefusedError(refusal, field=field)
+        if self._room == 0:
+            raise RefusedError(_BUSY)
+        self._room -= 1
+        try:
+            return await asyncio.to_thread(hash_password, prepared(password))
+        finally:
+            self._room += 1
+
+    def close(self) -> None:
+        """End the hashing threads."""
+        self._hasher.close()
+
+
+def _is_text(password: str) -> bool:
+    """Whether a password can be written in UTF-8: no stored one could not."""
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,47 @@
+"""What is given of a person, read into its one spelling."""
+
+from collections.abc import Sequence
+
+from postroad.model.refused import RefusedError
+from postroad.net.address import parse_address, parse_network
+from postroad.policy.person import NAME_LENGTH, networks_refusal
+from postroad.protocol.smtp.address import AddressError, parse_path
+
+_MOST_NETWORKS = 100
+
+
+def read_email(text: str) -> str:
+    """Return an email address in lower case, as people sign in with it; raises RefusedError."""
+    try:
+        address = parse_path(text.strip().lower(), is_utf8=False)
+    except AddressError as error:
+        raise RefusedError(f"{text!r} is not an email address: {error}.", field="email") from error
+    if not address:
+        raise RefusedError("An email address is needed.", field="email")
+    return address
+
+
+def read_name(text: str) -> str:
+    """Return a person's name on one line; raises RefusedError."""
+    name = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    if len(name) > NAME_LENGTH:
+        raise RefusedError(f"A name has at most {NAME_LENGTH} characters.", field="name")
+    return name
+
+
+def read_networks(texts: Sequence[str], *, own_address: str | None) -> tuple[str, ...]:
+    """Return networks as they are stored; ``own_address`` is that of a person who edits its own.
+
+    Raises RefusedError for what is no network, and for a list that would lock the editor out.
+    """
+    try:
+        networks = list(dict.fromkeys(parse_network(text) for text in texts if text.strip()))
+    except ValueError as error:
+        raise RefusedError(f"{error}.", field="networks") from error
+    if len(networks) > _MOST_NETWORKS:
+        raise RefusedError(f"At most {_MOST_NETWORKS} networks.", field="networks")
+    own = None if own_address is None else parse_address(own_address)
+    refusal = networks_refusal(networks, own, is_own=own_address is not None)
+    if refusal is not None:
+        raise RefusedError(refusal, field="networks")
+    return tuple(str(network) for network in networks)
