@@ -49,6 +49,7 @@ TITLES = {
     6052: "IPv6 Addressing of IPv4/IPv6 Translators",
     6152: "SMTP Service Extension for 8-bit MIME Transport",
     6186: "Use of SRV Records for Locating Email Submission/Access Services",
+    6238: "TOTP: Time-Based One-Time Password Algorithm",
     6265: "HTTP State Management Mechanism",
     6376: "DomainKeys Identified Mail (DKIM) Signatures",
     6409: "Message Submission for Mail",
