@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.config import Settings
+from postroad.dns.answer import Answer, AnswerStatus, RecordType
 from postroad.httpd.apps import web_app
 from postroad.httpd.console.console import Console
 from postroad.model.account import Account
@@ -27,6 +28,13 @@ from postroad.storage.secrets import Vault
 from postroad.telemetry.metrics import Meter
 
 NOW = 1_780_000_000_000
+
+
+class NoRecords:
+    """A resolver that finds nothing."""
+
+    async def resolve(self, name: str, record_type: RecordType) -> Answer:
+        return Answer(status=AnswerStatus.NO_DATA)
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +99,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def console(database: Database, settings: Settings) -> Console:
-    return console_of(settings, database, Vault(bytes(32)), OrganisationalDomains(), has_inbox=False)
+    return console_of(settings, database, Vault(bytes(32)), OrganisationalDomains(), NoRecords(), has_inbox=False)
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ import pytest
 from starlette.routing import Route
 
 from postroad.httpd.console.app import pages
+from postroad.httpd.console.console import Console
 from postroad.httpd.console.route import Access, Page
+from postroad.model.actor import SYSTEM
 
 from .conftest import Client, World
 
@@ -33,9 +35,13 @@ def method_of(one: Page) -> str:
 
 
 @pytest.fixture
-def foreign(world: World) -> dict[str, object]:
+async def foreign(world: World, console: Console) -> dict[str, object]:
     """One thing of the other account for every name that paths have; a new name needs a line here."""
-    return {"name": world.theirs.name}
+    return {
+        "name": world.theirs.name,
+        "domain": world.their_domain.name,
+        "api_key_id": (await console.api_keys.add_for_account(SYSTEM, world.theirs.id)).key.id,
+    }
 
 
 def made_up(one: Page) -> str:

@@ -178,5 +178,5 @@ def _checked_note(note: str) -> str:
 def _checked_networks(text: str) -> tuple[str, ...]:
     read: NetworkList = read_networks(text)
     if read.problems:
-        raise RefusedError(" ".join(read.problems), field="networks")
+        raise RefusedError("\n".join(read.problems), field="networks")
     return read.networks

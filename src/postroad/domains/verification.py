@@ -70,6 +70,12 @@ class Verification:
         keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         return self._expected(domain, keys)
 
+    def stops_at(self, domain: SendingDomain) -> int | None:
+        """Return when an active domain whose records fail will be stopped."""
+        if domain.failing_since is None or domain.state is not DomainState.ACTIVE:
+            return None
+        return domain.failing_since + self._settings.grace_s * 1000
+
     async def verify(self, actor: Actor, domain_id: int, *, at_most_every_s: float = 0) -> list[RecordVerdict]:
         """Check a domain record by record, and let it and its keys go on as that allows.
 

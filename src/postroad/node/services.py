@@ -191,7 +191,12 @@ async def build(
             sessions=session.Services(authenticator=authenticator, submissions=submissions),
             notices=MailedNotices(database, submissions, settings.accounts.notices_from, now_ms),
             console=console_of(
-                settings, database, ground.keys.vault, ground.organisational_domains, has_inbox=plan.is_dev
+                settings,
+                database,
+                ground.keys.vault,
+                ground.organisational_domains,
+                ground.lookup,
+                has_inbox=plan.is_dev,
             ),
             api_keys=api_keys,
             engine=engine,

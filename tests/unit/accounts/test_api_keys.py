@@ -119,7 +119,7 @@ async def test_a_key_for_others_is_not_made(
 
 
 async def test_wrong_entries_are_named_with_their_field(keys: ApiKeys, domain: SendingDomain) -> None:
-    with pytest.raises(RefusedError, match=r"office is not an address.* did you mean 192\.0\.2\.0/24") as refused:
+    with pytest.raises(RefusedError, match=r"(?s)office is not an address.* did you mean 192\.0\.2\.0/24") as refused:
         await keys.add_for_domain(SYSTEM, domain.name, networks="office, 192.0.2.7/24")
     assert refused.value.field == "networks"
     with pytest.raises(RefusedError) as refused:

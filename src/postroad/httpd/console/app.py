@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from postroad.httpd.console.console import Console
-from postroad.httpd.console.pages import accounts, frame, overview
+from postroad.httpd.console.pages import accounts, api_keys, domains, frame, overview, signing_key, vetting
 from postroad.httpd.console.security import OwnHostOnly, SecurityHeaders
 from postroad.httpd.console.templating import render
 from postroad.storage.errors import StorageError
@@ -24,7 +24,8 @@ _STATIC = Path(__file__).parent / "static"
 
 def pages() -> list[BaseRoute]:
     """Return every page of the console."""
-    return [*frame.routes(), *overview.routes(), *accounts.routes()]
+    subjects = (frame, overview, domains, api_keys, signing_key, accounts, vetting)
+    return [route for subject in subjects for route in subject.routes()]
 
 
 def console_app(console: Console, *, public_host: str = "", beside: list[BaseRoute] | None = None) -> Starlette:

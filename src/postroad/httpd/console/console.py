@@ -3,8 +3,11 @@
 import msgspec
 
 from postroad.accounts.accounts import Accounts
+from postroad.accounts.api_keys import ApiKeys
 from postroad.accounts.sessions import Sessions
+from postroad.accounts.signing_keys import WebhookSigning
 from postroad.domains.registration import Registration
+from postroad.domains.verification import Verification
 
 
 class Console(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,5 +16,8 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions
     accounts: Accounts
     registration: Registration
+    verification: Verification
+    api_keys: ApiKeys
+    signing: WebhookSigning
     has_inbox: bool = False
     """Mail is captured, not delivered: ``postroad dev``."""

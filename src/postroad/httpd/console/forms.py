@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from postroad.model.credential import Secret
-from postroad.model.refused import RefusedError
+from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 
 MOST_OCTETS = 256 * 1024
 _MOST_FIELDS = 500
@@ -65,7 +65,12 @@ class Form:
         return int(text)
 
     def refuse(self, error: RefusedError) -> "Form":
-        """Take note of what a service refused: at its field, or above the form."""
+        """Take note of what a service refused: at its field, or above the form.
+
+        Raises it again where no other entry would help: what is asked for does not exist, or is not allowed.
+        """
+        if isinstance(error, MissingError | ForbiddenError) and not error.field:
+            raise error
         self.errors[error.field] = str(error)
         return self
 

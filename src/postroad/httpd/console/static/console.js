@@ -111,6 +111,7 @@ document.addEventListener("htmx:after:swap", (event) => {
   if (!dialog || !body?.childElementCount) return;
   const isNew = event.detail?.ctx?.target === body || event.target === body;
   if (isNew && !dialog.open) dialog.showModal();
+  if (isNew && body.querySelector("[data-reload]")) dialog.dataset.reload = "yes";
   if (isNew) (body.querySelector("[aria-invalid=true], [autofocus]") ?? body.querySelector("input:not([type=hidden]), textarea, select"))?.focus();
 });
 dialog?.addEventListener("close", () => {

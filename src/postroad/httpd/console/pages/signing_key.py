@@ -1,0 +1,42 @@
+"""The key that signs an account's webhook calls: shown to its admins, and replaced."""
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from postroad.httpd.console.forms import Form
+from postroad.httpd.console.route import Access, page
+from postroad.httpd.console.view import View
+from postroad.model.refused import RefusedError
+
+_PATH = "/settings/signing-key"
+OVERLAPS = ((0, "none: the old key ends now"), (1, "1 hour"), (24, "1 day"), (24 * 7, "7 days"), (24 * 30, "30 days"))
+
+
+def routes() -> list[BaseRoute]:
+    """Return the routes of the signing key."""
+    return [
+        page(_PATH, show_key, access=Access.ADMIN),
+        page(f"{_PATH}/update", ask_update, access=Access.ADMIN),
+        page(f"{_PATH}/update", update, access=Access.ADMIN, methods=("POST",)),
+    ]
+
+
+async def show_key(view: View) -> Response:
+    """Show the key, hidden until it is asked for."""
+    return view.page("signing_key.html", keys=await view.console.signing.keys_of(view.actor, view.account_id))
+
+
+async def ask_update(view: View) -> Response:
+    """Ask for how long the present key is to count beside a new one."""
+    return view.page("signing_key_update.html", form=Form.of(overlap_hours=24), overlaps=OVERLAPS)
+
+
+async def update(view: View) -> Response:
+    """Replace the key."""
+    try:
+        hours = view.form.number("overlap_hours") or 0
+        await view.console.signing.update(view.actor, view.account_id, overlap_hours=hours)
+    except RefusedError as error:
+        form = view.form.refuse(error)
+        return view.page("signing_key_update.html", status=422, form=form, overlaps=OVERLAPS)
+    return view.go(_PATH, "The signing key was updated; give the new one to your receivers.")
