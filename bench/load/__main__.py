@@ -11,7 +11,7 @@ from tests.peers.programs import missing, why_missing
 from tests.peers.sink import Sink
 
 from bench.load import report
-from bench.load.drivers import DRIVERS, Load, Measurement, measure
+from bench.load.drivers import DRIVERS, Load, Measurement, measure, runs_on
 from bench.load.servers import COMPARED, SERVERS, versions
 
 _RESULTS = Path(__file__).parents[1] / "results"
@@ -61,10 +61,11 @@ def run(options: Options) -> list[Measurement]:
         servers = [running.enter_context(SERVERS[name](sink.port, options.folder)) for name in options.servers]
         warm_up = msgspec.structs.replace(options.load, messages=min(_WARM_UP_MESSAGES, options.load.messages))
         for driver in options.drivers:
-            for server in servers:
+            suitable = [server for server in servers if runs_on(driver, server)]
+            for server in suitable:
                 measure(server, sink, driver, warm_up)
             for _ in range(options.rounds):
-                for server in servers:
+                for server in suitable:
                     measurement = measure(server, sink, driver, options.load)
                     print(f"{driver}, {server.name}: {measurement.delivered_per_s:.0f}/s", file=sys.stderr)
                     measurements.append(measurement)

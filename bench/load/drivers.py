@@ -19,8 +19,13 @@ RECIPIENT_DOMAIN = "there.example"
 DRIVERS = {
     "smtp-source": "Postfix's smtp-source, a connection for each message, no login",
     "login-each": "own generator, a connection and a login for each message",
+    "login-each-starttls": "the same with STARTTLS and a full handshake each time, ECDSA P-256 certificate",
+    "login-each-tls": "the same with TLS from the first octet",
     "login-once": "own generator, one login for each session, connections kept",
 }
+
+_TLS = {"login-each-starttls": "starttls", "login-each-tls": "implicit"}
+"""How drivers that log in encrypt; the others do not."""
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,11 +75,16 @@ def measure(server: Server, sink: Sink, driver: str, load: Load) -> Measurement:
     )
 
 
+def runs_on(driver: str, server: Server) -> bool:
+    """Whether a server takes this client's mail."""
+    return server.login_tls_port is not None or driver not in _TLS
+
+
 def _drive(server: Server, driver: str, load: Load) -> generator.Report | None:
     if driver == "smtp-source":
         _run_smtp_source(server, load)
         return None
-    return _run_generator(server, load, "each" if driver == "login-each" else "once")
+    return run_generator(server, load, login="once" if driver == "login-once" else "each", tls=_TLS.get(driver, "none"))
 
 
 def _run_smtp_source(server: Server, load: Load) -> None:
@@ -84,8 +94,10 @@ def _run_smtp_source(server: Server, load: Load) -> None:
     subprocess.run([*command, f"{LOOPBACK}:{server.open_port}"], check=True, timeout=load.limit_s)
 
 
-def _run_generator(server: Server, load: Load, login: str) -> generator.Report:
-    command = [sys.executable, "-m", "bench.load.generator", "--port", str(server.login_port), "--login", login]
+def run_generator(server: Server, load: Load, *, login: str, tls: str = "none") -> generator.Report:
+    """Have the generator send a load in a process of its own."""
+    port = server.login_tls_port if tls == "implicit" else server.login_port
+    command = [sys.executable, "-m", "bench.load.generator", "--port", str(port), "--login", login, "--tls", tls]
     command += ["--messages", str(load.messages), "--sessions", str(load.sessions), "--size", str(load.size)]
     command += ["--sender", SENDER, "--recipient-domain", RECIPIENT_DOMAIN, "--limit-s", str(load.limit_s)]
     if server.username is not None:

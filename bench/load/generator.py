@@ -3,7 +3,8 @@
 ``python -m bench.load.generator`` runs as a process of its own and prints one JSON object. With ``--login once`` each
 session logs in once and sends one message after the other over its connection; with ``--login each`` every message
 has a connection and a login of its own, as most applications do it. Without ``--username`` nobody logs in. The
-password is read from the environment variable ``LOAD_PASSWORD``.
+password is read from the environment variable ``LOAD_PASSWORD``. With ``--tls`` every connection has a handshake of
+its own, in full: as with most clients nothing is resumed.
 """
 
 import argparse
@@ -12,12 +13,13 @@ import base64
 import enum
 import functools
 import os
+import ssl
 import sys
 import time
 from array import array
 from collections import deque
 from collections.abc import Iterator
-from typing import cast
+from typing import Literal, cast
 
 import msgspec
 import uvloop
@@ -39,6 +41,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     username: str | None
     password: str
     logs_in_each_time: bool
+    tls: Literal["none", "starttls", "implicit"] = "none"
     limit_s: float
 
 
@@ -102,6 +105,9 @@ class Run:
         if order.username is not None:
             initial = base64.b64encode(f"\0{order.username}\0{order.password}".encode())
             self.login = b"AUTH PLAIN " + initial + b"\r\n"
+        self.tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.tls_context.check_hostname = False
+        self.tls_context.verify_mode = ssl.CERT_NONE
 
 
 class Step(enum.Enum):
@@ -109,6 +115,7 @@ class Step(enum.Enum):
 
     GREETING = "220"
     EHLO = "250 to EHLO"
+    STARTTLS = "220 to STARTTLS"
     AUTH = "235"
     MAIL = "250 to MAIL"
     RCPT = "250 to RCPT"
@@ -120,6 +127,7 @@ class Step(enum.Enum):
 _EXPECTED = {
     Step.GREETING: b"220",
     Step.EHLO: b"250",
+    Step.STARTTLS: b"220",
     Step.AUTH: b"235",
     Step.MAIL: b"250",
     Step.RCPT: b"250",
@@ -139,6 +147,8 @@ class Session(asyncio.Protocol):
         self._unread = b""
         self._awaited = deque([Step.GREETING])
         self._dot_at = 0.0
+        self._is_encrypted = run.order.tls == "implicit"
+        self._handshake: asyncio.Task[None] | None = None
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -149,6 +159,17 @@ class Session(asyncio.Protocol):
         for line in lines:
             if line[3:4] != b"-" and not self.ended.done():
                 self._take_reply(line)
+
+    async def _encrypt(self) -> None:
+        loop, context = asyncio.get_running_loop(), self._run.tls_context
+        try:
+            encrypted = await loop.start_tls(self._transport, self, context, server_hostname=self._run.order.host)
+        except OSError as error:
+            self.connection_lost(error)
+            return
+        assert encrypted is not None
+        self._transport, self._is_encrypted = encrypted, True
+        self._write(b"EHLO load.example\r\n", Step.EHLO)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ended.done():
@@ -165,6 +186,10 @@ class Session(asyncio.Protocol):
         match step:
             case Step.GREETING:
                 self._write(b"EHLO load.example\r\n", Step.EHLO)
+            case Step.EHLO if self._run.order.tls == "starttls" and not self._is_encrypted:
+                self._write(b"STARTTLS\r\n", Step.STARTTLS)
+            case Step.STARTTLS:
+                self._handshake = asyncio.ensure_future(self._encrypt())
             case Step.EHLO if self._run.login:
                 self._write(self._run.login, Step.AUTH)
             case Step.EHLO | Step.AUTH:
@@ -201,7 +226,8 @@ async def _send_in_turn(run: Run) -> None:
     loop = asyncio.get_running_loop()
     while (serial := next(run.serials, None)) is not None:
         factory = functools.partial(Session, run, serial)
-        opened = loop.create_connection(factory, run.order.host, run.order.port)
+        context = run.tls_context if run.order.tls == "implicit" else None
+        opened = loop.create_connection(factory, run.order.host, run.order.port, ssl=context)
         _, session = await asyncio.wait_for(opened, _CONNECT_TIMEOUT_S)
         await session.ended
 
@@ -234,6 +260,7 @@ def _read_order(arguments: list[str]) -> Order:
     parser.add_argument("--recipient-domain", default="there.example")
     parser.add_argument("--username")
     parser.add_argument("--login", choices=("once", "each"), default="once")
+    parser.add_argument("--tls", choices=("none", "starttls", "implicit"), default="none")
     parser.add_argument("--limit-s", type=float, default=600)
     parsed = parser.parse_args(arguments)
     return Order(
@@ -247,6 +274,7 @@ def _read_order(arguments: list[str]) -> Order:
         username=parsed.username,
         password=os.environ.get("LOAD_PASSWORD", ""),
         logs_in_each_time=parsed.login == "each",
+        tls=parsed.tls,
         limit_s=parsed.limit_s,
     )
 

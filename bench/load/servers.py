@@ -27,6 +27,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     open_port: int
     """Takes mail without a login."""
     login_port: int
+    login_tls_port: int | None = None
+    """Under TLS from the first octet, as ``login_port`` is after STARTTLS; None where neither is."""
     username: str | None
     """None where nobody logs in at ``login_port`` either."""
     password: str
@@ -104,6 +106,7 @@ def _node(name: str, next_hop_port: int, folder: Path, database_url: str = "") -
                 name=name,
                 open_port=node.by_address_port,
                 login_port=node.submission_port,
+                login_tls_port=node.submission_tls_port,
                 username=product.USERNAME,
                 password=product.PASSWORD,
                 pids=(node.pid,),
