@@ -41,6 +41,7 @@ MESSAGE = b"From: app@news.example.com\r\nSubject: Hello\r\n\r\n.one\r\n..two\r\
 class Refused(msgspec.Struct):
     is_temporary: bool = False
     needs_tls: bool = False
+    is_locked: bool = False
 
 
 class Accounts:
@@ -52,12 +53,18 @@ class Accounts:
         self.now = PRINCIPAL
         self.uses: list[tuple[str, bool]] = []
         self.asked: list[tuple[str, str, bool]] = []
+        self.mechanisms: list[str] = []
         self.own_address: str | None = None
 
-    async def verify(self, username: str, password: str, client_address: str, over_tls: bool) -> Principal | Refused:
+    async def verify(
+        self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str
+    ) -> Principal | Refused:
         self.asked.append((username, client_address, over_tls))
+        self.mechanisms.append(mechanism)
         if username == "busy":
             return Refused(is_temporary=True)
+        if username == "locked":
+            return Refused(is_temporary=True, is_locked=True)
         if (username, password) != (USERNAME, PASSWORD):
             return Refused()
         return Refused(needs_tls=True) if self.needs_tls and not over_tls else PRINCIPAL
@@ -362,12 +369,18 @@ async def test_too_large_a_message_is_noted_whether_it_was_announced_or_sent(run
 
 
 @on_each_loop
-async def test_a_wrong_password_gets_535_and_a_busy_checker_454(running: Start) -> None:
+async def test_a_wrong_password_gets_535_and_a_busy_checker_or_a_lock_454(running: Start) -> None:
     async with running() as rig:
-        transcript = await rig.talk(b"EHLO c\r\nAUTH PLAIN AGEAYg==\r\nAUTH PLAIN AGJ1c3kAYg==\r\nQUIT\r\n")
+        transcript = await rig.talk(
+            b"EHLO c\r\nAUTH PLAIN AGEAYg==\r\nAUTH PLAIN AGJ1c3kAYg==\r\nAUTH LOGIN bG9ja2Vk\r\nYg==\r\nQUIT\r\n"
+        )
 
-    assert b"\r\n535 5.7.8 " in transcript
-    assert b"\r\n454 4.7.0 " in transcript
+    assert [line for line in transcript.splitlines() if line.startswith((b"535", b"454"))] == [
+        b"535 5.7.8 Name or password is wrong",
+        b"454 4.7.0 Logins cannot be checked at the moment; try again later",
+        b"454 4.7.0 Too many logins have failed for this name or from this network; try again later",
+    ]
+    assert rig.accounts.mechanisms == ["PLAIN", "PLAIN", "LOGIN"]
 
 
 async def logged_in(rig: Rig, *more: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

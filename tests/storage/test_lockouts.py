@@ -129,16 +129,19 @@ async def test_what_is_released_is_neither_shown_nor_released_again(database: Da
     assert await database.read(lockouts.search, Selector(), 10) == []
 
 
-async def test_old_subjects_go_in_slices_and_locks_stay_while_they_hold(database: Database) -> None:
+async def test_old_subjects_go_in_slices_and_locks_are_remembered_for_longer(database: Database) -> None:
     for number in range(3):
         await _note(database, _failures(1, subject=f"{number}@example.net"))
     await _lock(database)
 
-    gone = [await database.write(lockouts.delete_before, NOW + MINUTE, 2) for _ in range(2)]
+    async def forget(counted_before: int, locked_before: int) -> int:
+        return await database.write(lockouts.delete_before, counted_before, locked_before, 2)
 
-    assert gone == [2, 1]
+    assert await forget(NOW, NOW) == 0
+    assert [await forget(NOW + 1, NOW) for _ in range(3)] == [2, 1, 0]
+    assert await forget(NOW + MINUTE, NOW + MINUTE) == 0
     assert await database.read(lockouts.get, "credential", NAME) is not None
-    assert await database.write(lockouts.delete_before, NOW + MINUTE + 1, 2) == 1
+    assert await forget(NOW + MINUTE, NOW + MINUTE + 1) == 1
 
 
 async def test_networks_of_good_log_ins_keep_the_latest_and_go_in_slices(database: Database) -> None:

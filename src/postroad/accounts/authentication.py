@@ -1,8 +1,8 @@
 """Proves who acts: passwords at one cost for every name, network addresses, and what changed since.
 
-A log-in goes through these steps, and each has its bound: the name is looked up in the worker's view, a proof made a
-short while ago is accepted again, equal log-ins under way share one hashing, and only then a password is hashed, in
-a queue that refuses what it cannot hold.
+A log-in goes through these steps, and each has its bound: a proof made a short while ago is accepted again; who is
+locked out is told so, at no cost; equal log-ins under way share one hashing; and only then a password is hashed, in a
+queue that refuses what it cannot hold, where strangers wait behind those who logged in from there before.
 """
 
 import asyncio
@@ -12,32 +12,69 @@ import msgspec
 import structlog
 
 from postroad.accounts.credentials import Credentials, KnownCredential
+from postroad.accounts.lockout_view import Listener
+from postroad.accounts.login_guard import Claimant, LoginGuard, claimant_of
+from postroad.accounts.login_log import FailedLogin, LoginLog
 from postroad.accounts.password_hashing import BusyError, PasswordHasher, hash_password
 from postroad.accounts.settings import AccountsSettings
 from postroad.accounts.verified_passwords import VerifiedPasswords
 from postroad.model.credential import CredentialKind, Principal, Secret
 from postroad.net.clock import Clock
+from postroad.policy.lockout import Locked, MayTry
 from postroad.policy.password import MAXIMUM_LENGTH, prepared
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 
 log = structlog.get_logger()
 
+_GATHER_S = 1.0
+"""How long failed log-ins gather before they are written together."""
+
+Reason = Literal["wrong", "busy", "shed", "locked", "network", "tls", "ended"]
+
 
 class AuthRefused(msgspec.Struct, frozen=True):
     """A log-in that was refused, or that has ended."""
 
-    reason: Literal["wrong", "busy", "network", "tls", "ended"]
+    reason: Reason
 
     @property
     def is_temporary(self) -> bool:
         """Whether the same log-in may work later: 454 4.7.0 instead of 535 5.7.8 (RFC 4954 §6)."""
-        return self.reason == "busy"
+        return self.reason in ("busy", "shed", "locked")
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether too many log-ins have failed before this one, whose password was not looked at."""
+        return self.reason == "locked"
 
     @property
     def needs_tls(self) -> bool:
         """Whether the same log-in would do over an encrypted connection: 538 5.7.11 (RFC 4954 §6)."""
         return self.reason == "tls"
+
+
+class _LockedOutError(Exception):
+    """A lock fell while a password waited for its turn, or held before."""
+
+    def __init__(self, locked: Locked) -> None:
+        super().__init__(locked.scope)
+        self.scope = locked.scope
+
+
+class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One log-in as it came in."""
+
+    username: str
+    password: Secret
+    mechanism: str
+    client_address: str
+    over_tls: bool
+    claimant: Claimant
+
+    @property
+    def name(self) -> str:
+        return self.username.strip().lower()
 
 
 class Meter(Protocol):
@@ -51,40 +88,63 @@ class Authenticator:
     """Proves credentials for one worker; ``run`` keeps its view fresh and must be running beside it."""
 
     def __init__(
-        self, database: Database, clock: Clock, *, settings: AccountsSettings, meter: Meter, process_key: bytes
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        settings: AccountsSettings,
+        meter: Meter,
+        process_key: bytes,
+        listener: Listener | None = None,
     ) -> None:
         self._clock = clock
         self._settings = settings
         self._meter = meter
         self._credentials = Credentials(database, clock)
+        self._guard = LoginGuard(database, clock, settings.lockout, listener)
+        self._log = LoginLog(clock)
         self._hasher = PasswordHasher(settings.hash_threads, settings.hash_queue)
         self._verified = VerifiedPasswords(process_key, settings.verified_for_s * 1000)
-        self._under_way: dict[bytes, asyncio.Future[bool]] = {}
+        self._under_way: dict[tuple[bytes, str], asyncio.Future[KnownCredential | None]] = {}
         # Nobody knows the password of this one: it gives unknown names the same cost as known ones.
         self._nobody = hash_password(Secret(process_key.hex()))
 
     async def verify(
-        self, username: str, password: str, client_address: str, over_tls: bool
+        self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str = ""
     ) -> Principal | AuthRefused:
         """Return who a name and password prove, or why they prove nobody."""
-        name = username.strip().lower()
+        attempt = _Attempt(
+            username=username,
+            password=prepared(password) if len(password) <= MAXIMUM_LENGTH else Secret(""),
+            mechanism=mechanism,
+            client_address=client_address,
+            over_tls=over_tls,
+            claimant=claimant_of(username, client_address),
+        )
         try:
-            known = await self._credentials.find(name)
-            result = await self._prove(known, prepared(password))
+            proven = self._credentials.in_view(attempt.name)
+            is_cached = proven is not None and self._verified.holds(
+                _proof(self._verified, proven, attempt), self._clock()
+            )
+            if not is_cached:
+                proven = await self._compared(attempt)
             # Hashing took a while: what was read before it may have changed.
-            now_known = await self._credentials.find(name)
-        except (BusyError, StorageError) as error:
-            log.warning("login_busy", username=username, client_address=client_address, why=type(error).__name__)
-            self._meter.login("busy")
-            return AuthRefused("busy")
-        if result is None or known is None or now_known is None or not _is_same(known, now_known):
-            return self._refused("wrong", username, client_address, over_tls=over_tls)
-        refusal = now_known.refusal_of(client_address, over_tls=over_tls)
+            known = await self._credentials.find(attempt.name)
+        except _LockedOutError as error:
+            return self._refused("locked", attempt, f"{error.scope}_locked")
+        except BusyError:
+            return self._refused("shed", attempt)
+        except StorageError:
+            return self._refused("busy", attempt)
+        if proven is None or known is None or not _is_same(proven, known):
+            return self._refused("wrong", attempt)
+        refusal = known.refusal_of(client_address, over_tls=over_tls)
         if refusal is not None:
-            return self._refused(refusal, username, client_address, over_tls=over_tls)
-        self._meter.login(result)
-        self._credentials.acts(now_known, client_address, over_tls=over_tls)
-        return now_known.principal
+            return self._refused(refusal, attempt)
+        self._meter.login("cached" if is_cached else "ok")
+        self._guard.succeeded(attempt.claimant, known.user.id)
+        self._credentials.acts(known, client_address, over_tls=over_tls)
+        return known.principal
 
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         """Return the principal that a client's network address alone proves."""
@@ -115,58 +175,101 @@ class Authenticator:
         """Take in what changed, forget proofs that may be void, and store the last uses."""
         if await self._credentials.refresh():
             self._verified.forget_all()
+        await self._guard.refresh()
         await self._credentials.write_uses()
 
+    async def write(self) -> None:
+        """Write what has gathered of failed and of good log-ins."""
+        self._log.flush()
+        await self._guard.write()
+
     async def run(self) -> None:
-        """Refresh at the polling interval until cancelled."""
+        """Write each second and refresh at the polling interval, until cancelled."""
+        refresh_in_s = 0.0
         while True:
             try:
-                await self.refresh()
+                await self.write()
+                if refresh_in_s <= 0:
+                    refresh_in_s = self._settings.poll_s
+                    await self.refresh()
             except StorageError as error:
                 log.warning("credentials_not_refreshed", why=str(error))
-            await asyncio.sleep(self._settings.poll_s)
+            pause_s = min(_GATHER_S, refresh_in_s)
+            await asyncio.sleep(pause_s)
+            refresh_in_s -= pause_s
 
     def close(self) -> None:
         """End the hashing threads."""
         self._hasher.close()
 
-    def _refused(
-        self, reason: Literal["wrong", "network", "tls"], username: str, client_address: str, *, over_tls: bool
-    ) -> AuthRefused:
-        log.info("login_refused", username=username, client_address=client_address, over_tls=over_tls, reason=reason)
-        self._meter.login(reason)
+    def _refused(self, reason: Reason, attempt: _Attempt, in_full: str | None = None) -> AuthRefused:
+        why = in_full or reason
+        self._meter.login(why)
+        self._log.failed(
+            FailedLogin(
+                username=attempt.username,
+                mechanism=attempt.mechanism,
+                client_address=attempt.client_address,
+                network=attempt.claimant.network or attempt.claimant.client,
+                over_tls=attempt.over_tls,
+                reason=why,
+            )
+        )
         return AuthRefused(reason)
 
-    async def _prove(self, known: KnownCredential | None, password: Secret) -> Literal["ok", "cached"] | None:
-        """Return how the password was proven, or None; costs one hashing whoever is named."""
-        can_log_in = known is not None and known.user.kind is CredentialKind.PASSWORD
-        stored = known.user.password_hash if known is not None and can_log_in else self._nobody
-        credential_id = known.user.id if known is not None else 0
-        if len(password) > MAXIMUM_LENGTH:
-            password = Secret("")
-        proof = self._verified.proof_of(credential_id, stored, password)
-        if self._verified.holds(proof, self._clock()):
-            return "cached"
-        if not await self._hashed_once(proof, stored, password):
-            return None
-        self._verified.remember(proof, self._clock())
-        return "ok"
-
-    async def _hashed_once(self, proof: bytes, stored: str, password: Secret) -> bool:
-        """Hash for the first of several equal log-ins and let the others wait for its result."""
-        flight = self._under_way.get(proof)
+    async def _compared(self, attempt: _Attempt) -> KnownCredential | None:
+        """Have a password compared, or wait for an equal one of the same client that is under way."""
+        claimant = attempt.claimant
+        # Only a client that somebody was proven from may be one of the credential's own: a stranger who is locked out
+        # costs no look at the database, and whether there is such a name shows in nothing.
+        known = await self._credentials.find(attempt.name) if self._guard.is_known(claimant) else None
+        may_try = self._may_try(claimant, known)
+        flight_key = (self._verified.proof_of(0, attempt.name, attempt.password), claimant.client)
+        flight = self._under_way.get(flight_key)
         if flight is None:
-            flight = asyncio.ensure_future(self._hasher.matches(stored, password))
-            self._under_way[proof] = flight
-            flight.add_done_callback(lambda done: self._landed(proof, done))
+            flight = asyncio.ensure_future(self._compare(attempt, is_preferred=may_try.is_preferred))
+            self._under_way[flight_key] = flight
+            flight.add_done_callback(lambda done: self._landed(flight_key, done))
         # One client that hangs up must not cancel the others' hashing.
         return await asyncio.shield(flight)
 
-    def _landed(self, proof: bytes, flight: asyncio.Future[bool]) -> None:
-        del self._under_way[proof]
+    async def _compare(self, attempt: _Attempt, *, is_preferred: bool) -> KnownCredential | None:
+        """Return the credential that the password proves; hashes once whoever is named, and counts a wrong one."""
+        claimant = attempt.claimant
+        async with self._hasher.turn(claimant.client, is_preferred=is_preferred) as turn:
+            known = await self._credentials.find(attempt.name)
+            # Others of the same client may have failed meanwhile.
+            self._may_try(claimant, known)
+            has_password = known is not None and known.user.kind is CredentialKind.PASSWORD
+            stored = known.user.password_hash if known is not None and has_password else self._nobody
+            matches = await turn.matches(stored, attempt.password)
+        if known is not None and has_password and matches:
+            self._verified.remember(_proof(self._verified, known, attempt), self._clock())
+            return known
+        user = None if known is None else known.user
+        self._guard.failed(
+            claimant,
+            attempt.client_address,
+            credential_id=None if user is None else user.id,
+            account_id=None if user is None else user.account_id,
+        )
+        return None
+
+    def _may_try(self, claimant: Claimant, known: KnownCredential | None) -> MayTry:
+        verdict = self._guard.verdict(claimant, None if known is None else known.user.id)
+        if isinstance(verdict, Locked):
+            raise _LockedOutError(verdict)
+        return verdict
+
+    def _landed(self, flight_key: tuple[bytes, str], flight: asyncio.Future[KnownCredential | None]) -> None:
+        del self._under_way[flight_key]
         if not flight.cancelled():
             # Seen here too, for the case that every client hung up meanwhile.
             flight.exception()
+
+
+def _proof(verified: VerifiedPasswords, known: KnownCredential, attempt: _Attempt) -> bytes:
+    return verified.proof_of(known.user.id, known.user.password_hash, attempt.password)
 
 
 def _is_same(before: KnownCredential, now: KnownCredential) -> bool:

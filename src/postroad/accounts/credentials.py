@@ -13,6 +13,7 @@ from postroad.storage import accounts, domains, revision, smtp_users
 from postroad.storage.database import Database
 
 _CAPACITY = 50_000
+_UNKNOWN_CAPACITY = 10_000
 _TOUCH_AFTER_MS = 60_000
 """``last_used_at`` is written at most this often per credential: control-plane rows are read-mostly."""
 
@@ -41,24 +42,34 @@ class Credentials:
         self._clock = clock
         self._revision: int | None = None
         self._by_username: dict[str, KnownCredential] = {}
+        self._unknown: set[str] = set()
         self._by_network: list[tuple[Network, KnownCredential]] = []
         self._acted: dict[int, KnownCredential] = {}
         self._standing: dict[int, KnownCredential | None] = {}
         self._uses: dict[int, Use] = {}
         self._touched: dict[int, int] = {}
 
+    def in_view(self, username: str) -> KnownCredential | None:
+        """Return the credential of a name where it needs no look at the database."""
+        return self._by_username.get(username)
+
     async def find(self, username: str) -> KnownCredential | None:
         """Return the credential of a name, whether it is usable or not."""
         known = self._by_username.get(username)
         while known is None:
+            # Names that do not exist are kept too, so that a second try costs the same time as one of a name that does.
+            if username in self._unknown:
+                return None
             seen = self._revision
             user = await self._database.read(smtp_users.by_username, username)
             known = await self._known(user) if user is not None else None
             if seen != self._revision:
                 known = None  # the view moved on while this was read
                 continue
-            # Names that do not exist are not kept: strangers make up as many as they like.
             if known is None:
+                if len(self._unknown) >= _UNKNOWN_CAPACITY:
+                    self._unknown.clear()  # strangers make up as many as they like
+                self._unknown.add(username)
                 return None
             if len(self._by_username) < _CAPACITY:
                 self._by_username[username] = known
@@ -96,6 +107,7 @@ class Credentials:
             return False
         self._revision = current
         self._by_username.clear()
+        self._unknown.clear()
         try:
             self._by_network = await self._read_networks()
             standing = await self._standing_of(self._acted.copy())

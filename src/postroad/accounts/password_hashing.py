@@ -1,12 +1,27 @@
-"""Argon2id in a few threads behind a bounded queue, so that a flood of log-ins cannot take the machine."""
+"""Argon2id in a few threads behind bounded queues, so that a flood of log-ins cannot take the machine.
+
+There are two lanes, each with threads and a queue of its own: one for clients that log-ins succeeded from before, one
+for strangers. Guessing strangers so wait for one another only. Their threads are also the less important ones to the
+operating system: what hashes for them runs in the time that the rest of the server leaves.
+"""
 
 import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from postroad.model.credential import Secret
+
+_STRANGERS_NICENESS = 10
+"""Beside a busy thread of the usual importance such a one gets about a tenth of a core."""
+_PART_OF_ONE_CLIENT = 5
+"""One stranger may have a fifth of the strangers' places, so that others find one too."""
 
 
 class BusyError(Exception):
@@ -18,38 +33,89 @@ def hash_password(password: Secret) -> str:
     return _argon2().hash(password)
 
 
-class PasswordHasher:
-    """Compares passwords with their stored forms off the event loop."""
+class Turn:
+    """The right to hash now."""
 
-    def __init__(self, threads: int, queue: int) -> None:
-        self._argon2 = _argon2()
-        self._threads = ThreadPoolExecutor(threads, "password-hasher")
-        self._room = threads + queue
+    def __init__(self, threads: ThreadPoolExecutor, argon: argon2.PasswordHasher) -> None:
+        self._threads = threads
+        self._argon2 = argon
 
     async def matches(self, stored: str, password: Secret) -> bool:
-        """Whether a password is the one whose stored form is given.
-
-        Raises:
-            BusyError: too many wait already.
-        """
-        if self._room == 0:
-            raise BusyError
-        self._room -= 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._matches, stored, password)
-        finally:
-            self._room += 1
-
-    def close(self) -> None:
-        """End the threads; what they work on is finished first."""
-        self._threads.shutdown(cancel_futures=True)
+        """Whether a password is the one whose stored form is given."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._matches, stored, password)
 
     def _matches(self, stored: str, password: Secret) -> bool:
         try:
             return self._argon2.verify(stored, password)
         except (VerificationError, InvalidHashError):
             return False
+
+
+class _Lane:
+    """Threads with a bounded queue in front of them."""
+
+    def __init__(self, name: str, threads: int, queue: int, *, niceness: int, per_client: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, name, initializer=_become_nice, initargs=(niceness,))
+        self._turn = Turn(self._threads, _argon2())
+        self._free = asyncio.Semaphore(threads)
+        self._room = threads + queue
+        self._per_client = per_client
+        self._places: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, client: str) -> AsyncIterator[Turn]:
+        if self._room == 0 or self._places[client] >= self._per_client:
+            raise BusyError
+        self._room -= 1
+        self._places[client] += 1
+        try:
+            async with self._free:
+                yield self._turn
+        finally:
+            self._room += 1
+            self._places[client] -= 1
+            if not self._places[client]:
+                del self._places[client]
+
+    def close(self) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+
+class PasswordHasher:
+    """Compares passwords with their stored forms off the event loop, when it is their turn."""
+
+    def __init__(self, threads: int, queue: int) -> None:
+        room = threads + queue
+        self._known = _Lane("password-hasher", threads, queue, niceness=0, per_client=room)
+        self._strangers = _Lane(
+            "strangers-password-hasher",
+            threads,
+            queue,
+            niceness=_STRANGERS_NICENESS,
+            per_client=max(1, room // _PART_OF_ONE_CLIENT),
+        )
+
+    @asynccontextmanager
+    async def turn(self, client: str, *, is_preferred: bool) -> AsyncIterator[Turn]:
+        """Wait for the turn to hash.
+
+        Raises:
+            BusyError: too many wait already, of this client's kind or of its own.
+        """
+        lane = self._known if is_preferred else self._strangers
+        async with lane.turn(client) as turn:
+            yield turn
+
+    def close(self) -> None:
+        """End the threads; what they work on is finished first."""
+        self._known.close()
+        self._strangers.close()
+
+
+def _become_nice(niceness: int) -> None:
+    # On Linux a thread has an importance of its own (setpriority(2)); elsewhere this would be the whole process's.
+    if niceness and sys.platform == "linux":
+        os.nice(niceness)
 
 
 def _argon2() -> argon2.PasswordHasher:

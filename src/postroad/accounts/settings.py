@@ -5,6 +5,45 @@ from typing import Annotated
 import msgspec
 
 
+class LockoutSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Lock-outs of log-ins by SMTP: after how many failures, for how long, and who is spared."""
+
+    failures: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=1000, description="Failed log-ins that lock a client's address (an IPv6 /64) or a name."),
+    ] = 10
+    # Many who have nothing to do with one another may share a /24.
+    network_failures: Annotated[
+        int, msgspec.Meta(ge=1, le=100_000, description="Failed log-ins that lock the /24 around IPv4 addresses.")
+    ] = 50
+    minutes: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=1, le=10_080)], ...],
+        msgspec.Meta(min_length=1, description="Minutes that the first, second, … lock lasts; the last one repeats."),
+    ] = (1, 5, 15, 60, 240, 1440)
+    forget_failures_minutes: Annotated[
+        int, msgspec.Meta(ge=1, le=10_080, description="Minutes without a failure after which counting begins anew.")
+    ] = 60
+    forget_locks_hours: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=8760, description="Quiet hours after which the next lock lasts as long as a first one."),
+    ] = 24
+    good_hours: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0, le=8760, description="Hours after a good log-in in which its address and network are not locked."
+        ),
+    ] = 24
+    known_days: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            le=365,
+            description="Days after a good log-in in which its address goes before strangers where passwords wait to be "
+            "hashed, and uses that credential on while strangers have locked it.",
+        ),
+    ] = 30
+
+
 class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Log-ins: how much hashing at once, how long a proof is remembered, and what people in the console need."""
 
@@ -16,7 +55,8 @@ class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         msgspec.Meta(
             ge=1,
             le=10_000,
-            description="Log-ins of each worker that may wait for hashing; further ones get `454 4.7.0`.",
+            description="Log-ins of each worker that may wait for hashing, of known addresses and of strangers so many "
+            "each; further ones get `454 4.7.0`.",
         ),
     ] = 50
     verified_for_s: Annotated[
@@ -45,3 +85,4 @@ class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     session_days: Annotated[
         int, msgspec.Meta(ge=1, le=365, description="Days after which a session of the console ends in any case.")
     ] = 14
+    lockout: LockoutSettings = LockoutSettings()

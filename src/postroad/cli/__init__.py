@@ -16,6 +16,7 @@ COMMANDS = {
     "account": "postroad.cli.account:account",
     "domain": "postroad.cli.domain:domain",
     "smtp-user": "postroad.cli.smtp_user:smtp_user",
+    "lockout": "postroad.cli.lockout:lockout",
     "api-key": "postroad.cli.api_key:api_key",
     "signing-key": "postroad.cli.signing_key:signing_key",
     "message": "postroad.cli.message:message",

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from postroad.accounts.accounts import Accounts
+from postroad.accounts.lockouts import Lockouts
 from postroad.accounts.smtp_user_changes import SmtpUserChange
 from postroad.accounts.smtp_users import SmtpUsers, generated_password
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
@@ -240,6 +241,16 @@ async def enable(invocation: Invocation, database: Database, username: str) -> N
     users = SmtpUsers(database, now_ms)
     user = await users.enable(acting(), (await users.find(acting(), username)).id)
     answer(invocation, {"username": user.username, "state": "active"}, f"{user.username} may log in again.")
+
+
+@smtp_user.command()
+@click.argument("username")
+@with_database
+async def unlock(invocation: Invocation, database: Database, username: str) -> None:
+    """Forget the failed log-ins that have locked an SMTP user; it may log in from everywhere within five seconds."""
+    user = await SmtpUsers(database, now_ms).find(acting(), username)
+    await Lockouts(database, now_ms).unlock(acting(), user)
+    answer(invocation, {"username": user.username, "state": _state(user)}, f"{user.username} is not locked any more.")
 
 
 @smtp_user.command()

@@ -13,6 +13,8 @@ import structlog
 
 from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.accounts.authentication import Authenticator
+from postroad.accounts.lockout_notices import LockoutNotices
+from postroad.accounts.lockout_upkeep import forgetting
 from postroad.accounts.notices import Notices
 from postroad.certificates.ordering import Ordering
 from postroad.certificates.showing import ShownCertificate
@@ -60,6 +62,7 @@ from postroad.storage.workers import WorkerLease
 from postroad.submission.accept import Submissions
 from postroad.telemetry.metrics import Meter
 from postroad.upkeep.rounds import Upkeep
+from postroad.upkeep.tasks import TASKS
 
 log = structlog.get_logger()
 
@@ -162,14 +165,9 @@ async def build(
             captured = await stack.enter_async_context(capturing(ground.settings, database, certificate))
             ground = msgspec.structs.replace(ground, settings=captured)
         settings = ground.settings
-        authenticator = Authenticator(
-            database, now_ms, settings=settings.accounts, meter=meter, process_key=os.urandom(32)
-        )
-        stack.callback(authenticator.close)
-        await authenticator.refresh()
         api_keys = ApiKeyCheck(database, now_ms, settings=settings.accounts, meter=meter)
         await api_keys.refresh()
-        background = [ground.directory.run(), authenticator.run(), api_keys.run()]
+        background = [ground.directory.run(), api_keys.run()]
         shown = ShownCertificate(certificate, database, ground.keys.vault, is_obtained=is_obtained(settings))
         await shown.refresh()
         background.append(shown.run())
@@ -185,11 +183,13 @@ async def build(
             else None
         )
         submissions = _submissions(ground, engine)
+        notices = MailedNotices(database, submissions, settings.accounts.notices_from, now_ms)
+        authenticator = await stack.enter_async_context(_authenticating(ground, notices))
         yield Services(
             settings=settings,
             database=database,
             sessions=session.Services(authenticator=authenticator, submissions=submissions),
-            notices=MailedNotices(database, submissions, settings.accounts.notices_from, now_ms),
+            notices=notices,
             console=console_of(
                 settings,
                 database,
@@ -205,6 +205,24 @@ async def build(
             shown=shown,
             meter=meter,
         )
+
+
+@asynccontextmanager
+async def _authenticating(ground: _Ground, notices: Notices) -> AsyncIterator[Authenticator]:
+    authenticator = Authenticator(
+        ground.database,
+        now_ms,
+        settings=ground.settings.accounts,
+        meter=ground.meter,
+        process_key=os.urandom(32),
+        listener=LockoutNotices(ground.database, notices),
+    )
+    try:
+        await authenticator.refresh()
+        async with _running([authenticator.run()]):
+            yield authenticator
+    finally:
+        authenticator.close()
 
 
 async def _ground(plan: Plan, database: Database, lease: WorkerLease, meter: Meter, stack: AsyncExitStack) -> _Ground:
@@ -318,6 +336,7 @@ def _upkeep(ground: _Ground) -> list[Coroutine[Any, Any, None]]:
         incarnation=ground.lease.incarnation,
         settings=settings.retention,
         meter=ground.meter,
+        tasks=TASKS | forgetting(settings.accounts.lockout),
     )
     verification = Verification(
         ground.database,

@@ -26,6 +26,7 @@ TOO_MANY_SESSIONS = Reply(421, "4.7.0", "Too many connections; close some or try
 GOING_DOWN = Reply(421, "4.3.2", "The server is going down; try again soon")
 LOGGED_IN = Reply(235, "2.7.0", "Logged in")
 LOGIN_WRONG = Reply(535, "5.7.8", "Name or password is wrong")
+LOGIN_LOCKED = Reply(454, "4.7.0", "Too many logins have failed for this name or from this network; try again later")
 LOGIN_BUSY = Reply(454, "4.7.0", "Logins cannot be checked at the moment; try again later")
 LOGIN_ENDED = Reply(535, "5.7.8", "This login has ended; connect and log in again")
 # RFC 4954 §6

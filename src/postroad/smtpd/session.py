@@ -28,6 +28,10 @@ class LoginRefused(Protocol):
         """Whether the same login may work later."""
 
     @property
+    def is_locked(self) -> bool:
+        """Whether the password was not even looked at, as too many were wrong before."""
+
+    @property
     def needs_tls(self) -> bool:
         """Whether the same login would do over an encrypted connection."""
 
@@ -41,6 +45,7 @@ class Authenticator(Protocol):
         password: str,
         client_address: str,
         over_tls: bool,
+        mechanism: str,
     ) -> Principal | LoginRefused:
         """Return who a name and password prove, or why they prove nobody."""
 
@@ -105,8 +110,8 @@ class SubmissionSession(Connection):
                 return self._check_sender(mail)
             case MessageOffered():
                 return self._submit(offer, self._door.clock())
-            case AuthOffered(username, password):
-                return self._verify(username, password)
+            case AuthOffered():
+                return self._verify(offer)
 
     def ended_by(self) -> Reply | None:
         """Return what ends the session of a client whose user may not send any more, or not in this way."""
@@ -159,10 +164,10 @@ class SubmissionSession(Connection):
             # The refusal stands all the same; only its record is missing.
             log.exception("rejection_not_recorded", client_address=self.client_address, rule=rejected.rule)
 
-    async def _verify(self, username: str, password: str) -> Reply:
+    async def _verify(self, offer: AuthOffered) -> Reply:
         try:
             result = await self._services.authenticator.verify(
-                username, password, self.client_address, self._machine.is_tls
+                offer.username, offer.password, self.client_address, self._machine.is_tls, offer.mechanism
             )
         except Exception:
             log.exception("login_failed", client_address=self.client_address)
@@ -172,6 +177,8 @@ class SubmissionSession(Connection):
             return replies.LOGGED_IN
         if result.needs_tls:
             return replies.LOGIN_NEEDS_TLS
+        if result.is_locked:
+            return replies.LOGIN_LOCKED
         return replies.LOGIN_BUSY if result.is_temporary else replies.LOGIN_WRONG
 
     async def _submit(self, offer: MessageOffered, received_at: int) -> Reply:

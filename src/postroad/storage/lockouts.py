@@ -152,17 +152,24 @@ def release(connection: Connection, keys: Iterable[tuple[str, str]], now: int) -
     ).rowcount
 
 
-def delete_before(connection: Connection, instant: int, limit: int) -> int:
-    """Remove at most ``limit`` subjects that neither failed nor were locked since; returns how many."""
-    is_over = or_(lockouts.c.locked_until.is_(None), lockouts.c.locked_until < instant)
-    old = select(lockouts.c.scope, lockouts.c.subject).where(lockouts.c.last_failed_at < instant, is_over)
-    found = connection.execute(old.order_by(lockouts.c.last_failed_at).limit(limit)).all()
-    gone = 0
-    for start in range(0, len(found), MOST_PER_CALL):
-        part = [(scope, subject) for scope, subject in found[start : start + MOST_PER_CALL]]
-        still = (lockouts.c.last_failed_at < instant) & is_over
-        gone += connection.execute(delete(lockouts).where(_is_one_of(part), still)).rowcount
-    return gone
+def delete_before(connection: Connection, counted_before: int, locked_before: int, limit: int) -> int:
+    """Remove at most ``limit`` subjects that time has forgiven; returns how many.
+
+    Args:
+        connection: The transaction.
+        counted_before: When those failed last at the latest that never were locked, or were released.
+        locked_before: When the others failed last at the latest, and their locks ended.
+        limit: How many at most.
+    """
+    changed_at, until = lockouts.c.last_failed_at, lockouts.c.locked_until
+    is_counted = (lockouts.c.times_locked == 0) & (changed_at < counted_before)
+    is_over = is_counted | ((changed_at < locked_before) & or_(until.is_(None), until < locked_before))
+    old = select(lockouts.c.scope, lockouts.c.subject).where(is_over).order_by(changed_at)
+    found = connection.execute(old.limit(min(limit, MOST_PER_CALL))).all()
+    if not found:
+        return 0
+    keys = [(scope, subject) for scope, subject in found]
+    return connection.execute(delete(lockouts).where(_is_one_of(keys), is_over)).rowcount
 
 
 class LoginNetwork(msgspec.Struct, frozen=True):

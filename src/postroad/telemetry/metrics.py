@@ -64,7 +64,8 @@ BYTES_IN_FLIGHT = Declared("postroad_bytes_in_flight", "gauge", "Octets of messa
 LOGINS = Declared(
     "postroad_logins_total",
     "counter",
-    "Log-ins tried, by result: ok, cached, wrong, network, tls or busy.",
+    "Log-ins tried, by result: ok, cached, wrong, network, tls, client_locked, network_locked, credential_locked, shed "
+    "or busy.",
     ("result",),
 )
 API_KEYS = Declared(
@@ -174,7 +175,7 @@ class Meter:
         self._in_flight.set(octets)
 
     def login(self, result: str) -> None:
-        """Count one log-in: ``ok``, ``cached``, ``wrong``, ``network``, ``tls`` or ``busy``."""
+        """Count one log-in: ``ok``, ``cached``, or the reason why it was refused."""
         self._logins[result].inc()
 
     def api_key_checked(self, result: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from postroad.accounts.accounts import Accounts
 from postroad.accounts.authentication import Authenticator, AuthRefused
+from postroad.accounts.password_hashing import Turn
 from postroad.accounts.settings import AccountsSettings
 from postroad.accounts.smtp_user_changes import SmtpUserChange
 from postroad.accounts.smtp_users import SmtpUsers
@@ -96,7 +97,7 @@ async def test_anything_else_is_wrong_and_says_no_more(authenticator: Authentica
 
 
 async def test_unknown_names_cost_a_hashing_too(authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch) -> None:
-    hashed = _count_hashings(authenticator, monkeypatch)
+    hashed = _count_hashings(monkeypatch)
 
     await _log_in(authenticator, name="nobody@news.example.com")
     await _log_in(authenticator, "wrong")
@@ -108,7 +109,7 @@ async def test_unknown_names_cost_a_hashing_too(authenticator: Authenticator, mo
 async def test_second_log_in_is_not_hashed(
     authenticator: Authenticator, meter: CountingMeter, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hashed = _count_hashings(authenticator, monkeypatch)
+    hashed = _count_hashings(monkeypatch)
 
     await _log_in(authenticator)
     await _log_in(authenticator)
@@ -122,7 +123,7 @@ async def test_second_log_in_is_not_hashed(
 async def test_wrong_password_is_never_remembered(
     authenticator: Authenticator, meter: CountingMeter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hashed = _count_hashings(authenticator, monkeypatch)
+    hashed = _count_hashings(monkeypatch)
 
     await _log_in(authenticator, "wrong")
     await _log_in(authenticator, "wrong")
@@ -134,7 +135,7 @@ async def test_wrong_password_is_never_remembered(
 async def test_equal_log_ins_at_once_are_hashed_once(
     authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hashed = _count_hashings(authenticator, monkeypatch)
+    hashed = _count_hashings(monkeypatch)
 
     results = await asyncio.gather(*(_log_in(authenticator) for _ in range(100)))
 
@@ -153,17 +154,20 @@ async def test_one_client_that_hangs_up_does_not_cancel_the_others(authenticator
     assert first.cancelled()
 
 
-async def test_more_log_ins_than_the_queue_holds_are_busy(
+async def test_more_log_ins_than_the_queue_holds_are_shed(
     database: Database, clock: ManualClock, meter: CountingMeter, users: SmtpUsers
 ) -> None:
     settings = AccountsSettings(hash_queue=1)
     authenticator = Authenticator(database, clock, settings=settings, meter=meter, process_key=b"k" * 32)
 
-    results = await asyncio.gather(*(_log_in(authenticator, f"Guess-{number}") for number in range(5)))
+    results = await asyncio.gather(
+        *(authenticator.verify(NAME, f"Guess-{number}", f"198.51.100.{number}", over_tls=True) for number in range(5))
+    )
     authenticator.close()
 
-    assert Counter(result.reason for result in results if isinstance(result, AuthRefused)) == {"wrong": 2, "busy": 3}
-    assert AuthRefused("busy").is_temporary
+    assert Counter(result.reason for result in results if isinstance(result, AuthRefused)) == {"wrong": 2, "shed": 3}
+    assert meter.results == {"wrong": 2, "shed": 3}
+    assert AuthRefused("shed").is_temporary
 
 
 async def test_storage_that_cannot_be_read_is_busy_and_not_wrong(
@@ -265,7 +269,7 @@ async def test_a_log_in_from_outside_the_networks_is_wrong_at_the_same_cost(
     authenticator: Authenticator, users: SmtpUsers, meter: CountingMeter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _set(users, authenticator, networks=["198.51.100.0/24"])
-    hashed = _count_hashings(authenticator, monkeypatch)
+    hashed = _count_hashings(monkeypatch)
 
     refused = await _log_in(authenticator)
 
@@ -336,13 +340,13 @@ async def test_an_address_that_proves_its_user_no_longer_ends_its_sessions(
 async def test_a_user_that_is_touched_while_its_password_is_hashed_is_not_refused(
     authenticator: Authenticator, users: SmtpUsers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    matches = authenticator._hasher.matches
+    matches = Turn.matches
 
-    async def with_a_change_meanwhile(stored: str, password: Secret) -> bool:
+    async def with_a_change_meanwhile(turn: Turn, stored: str, password: Secret) -> bool:
         await _set(users, authenticator, note="changed meanwhile", hourly_limit=7)
-        return await matches(stored, password)
+        return await matches(turn, stored, password)
 
-    monkeypatch.setattr(authenticator._hasher, "matches", with_a_change_meanwhile)
+    monkeypatch.setattr(Turn, "matches", with_a_change_meanwhile)
     principal = await _log_in(authenticator)
 
     assert isinstance(principal, Principal)
@@ -433,13 +437,13 @@ async def test_run_goes_on_when_storage_fails_for_a_moment(
     assert not running.done() or running.cancelled()
 
 
-def _count_hashings(authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def _count_hashings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     hashed: list[str] = []
-    matches = authenticator._hasher._matches
+    matches = Turn._matches
 
-    def counting(stored: str, password: Secret) -> bool:
+    def counting(turn: Turn, stored: str, password: Secret) -> bool:
         hashed.append(stored)
-        return matches(stored, password)
+        return matches(turn, stored, password)
 
-    monkeypatch.setattr(authenticator._hasher, "_matches", counting)
+    monkeypatch.setattr(Turn, "_matches", counting)
     return hashed

@@ -1,9 +1,11 @@
 import asyncio
+import os
 import threading
+from typing import Any
 
 import pytest
 
-from postroad.accounts.password_hashing import BusyError, PasswordHasher, hash_password
+from postroad.accounts.password_hashing import BusyError, PasswordHasher, Turn, hash_password
 from postroad.model.credential import Secret
 
 
@@ -12,22 +14,28 @@ def stored() -> str:
     return hash_password(Secret("Right-password"))
 
 
+async def _matches(hasher: PasswordHasher, stored: str, password: str = "x", client: str = "a", **lane: Any) -> bool:
+    async with hasher.turn(client, is_preferred=lane.get("is_preferred", True)) as turn:
+        return await turn.matches(stored, Secret(password))
+
+
 def test_stored_form_is_argon2id_at_the_cost_of_the_design(stored: str) -> None:
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 @pytest.mark.parametrize(("password", "expected"), [("Right-password", True), ("right-password", False), ("", False)])
-async def test_only_the_right_password_matches(stored: str, password: str, expected: bool) -> None:
+@pytest.mark.parametrize("is_preferred", [True, False])
+async def test_only_the_right_password_matches(stored: str, password: str, expected: bool, is_preferred: bool) -> None:
     hasher = PasswordHasher(threads=1, queue=1)
 
-    assert await hasher.matches(stored, Secret(password)) is expected
+    assert await _matches(hasher, stored, password, is_preferred=is_preferred) is expected
     hasher.close()
 
 
 async def test_damaged_stored_form_matches_nothing() -> None:
     hasher = PasswordHasher(threads=1, queue=1)
 
-    assert await hasher.matches("not a hash", Secret("x")) is False
+    assert await _matches(hasher, "not a hash") is False
     hasher.close()
 
 
@@ -36,16 +44,72 @@ async def test_more_than_the_queue_holds_is_busy_and_room_comes_back(
 ) -> None:
     hasher = PasswordHasher(threads=1, queue=1)
     gate = threading.Event()
-    monkeypatch.setattr(hasher, "_matches", lambda *_: gate.wait(5))
-    waiting = [asyncio.ensure_future(hasher.matches(stored, Secret("x"))) for _ in range(2)]
+    monkeypatch.setattr(Turn, "_matches", lambda *_: gate.wait(5))
+    waiting = [asyncio.ensure_future(_matches(hasher, stored)) for _ in range(2)]
     await asyncio.sleep(0)
 
     with pytest.raises(BusyError):
-        await hasher.matches(stored, Secret("x"))
+        await _matches(hasher, stored)
     gate.set()
 
     assert await asyncio.gather(*waiting) == [True, True]
-    assert await hasher.matches(stored, Secret("x")) is True
+    assert await _matches(hasher, stored) is True
+    hasher.close()
+
+
+async def test_full_queue_of_strangers_leaves_known_clients_theirs(
+    stored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasher = PasswordHasher(threads=1, queue=4)
+    gate = threading.Event()
+    strangers = [asyncio.ensure_future(_matches(hasher, stored, client=str(n), is_preferred=False)) for n in range(5)]
+    monkeypatch.setattr(Turn, "_matches", lambda *_: gate.wait(5))
+    await asyncio.sleep(0)
+
+    with pytest.raises(BusyError):
+        await _matches(hasher, stored, client="one more", is_preferred=False)
+    monkeypatch.undo()
+    assert await _matches(hasher, stored, "Right-password", is_preferred=True) is True
+
+    gate.set()
+    assert len(await asyncio.gather(*strangers)) == 5
+    hasher.close()
+
+
+async def test_one_stranger_takes_a_fifth_of_the_places_at_most(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    hasher = PasswordHasher(threads=1, queue=9)
+    gate = threading.Event()
+    monkeypatch.setattr(Turn, "_matches", lambda *_: gate.wait(5))
+    waiting = [asyncio.ensure_future(_matches(hasher, stored, is_preferred=False)) for _ in range(2)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(BusyError):
+        await _matches(hasher, stored, is_preferred=False)
+    waiting.append(asyncio.ensure_future(_matches(hasher, stored, client="b", is_preferred=False)))
+    gate.set()
+
+    assert await asyncio.gather(*waiting) == [True, True, True]
+    hasher.close()
+
+
+@pytest.mark.parametrize(("is_preferred", "niceness"), [(True, 0), (False, 10)])
+async def test_what_is_hashed_for_strangers_runs_when_the_server_leaves_time(
+    stored: str, is_preferred: bool, niceness: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasher = PasswordHasher(threads=1, queue=1)
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    found: list[int] = []
+
+    def noting(*_: object) -> bool:
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return True
+
+    monkeypatch.setattr(Turn, "_matches", noting)
+
+    assert await _matches(hasher, stored, is_preferred=is_preferred)
+
+    assert found == [min(before + niceness, 19)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
     hasher.close()
 
 

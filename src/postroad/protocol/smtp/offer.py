@@ -12,6 +12,7 @@ class AuthOffered(msgspec.Struct, frozen=True):
 
     username: str
     password: str
+    mechanism: str = ""
 
     def __repr__(self) -> str:
         return f"AuthOffered({self.username!r}, '…')"

@@ -39,6 +39,7 @@ class SaslExchange:
     """One login by one mechanism; every answer may raise SaslError, which ends it."""
 
     def __init__(self, mechanism: str) -> None:
+        self.mechanism = mechanism
         self._is_plain = mechanism == "PLAIN"
         self._username: str | None = None
 

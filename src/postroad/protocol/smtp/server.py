@@ -438,7 +438,7 @@ class ServerMachine:
                 self._say(Reply(334, None, text))
             case Credentials(username, password):
                 self._state = State.READY
-                self._offer(AuthOffered(username, password))
+                self._offer(AuthOffered(username, password, sasl.mechanism))
 
     def _fail_login(self, reply: Reply) -> None:
         self._say(reply)
