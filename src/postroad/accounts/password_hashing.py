@@ -106,6 +106,15 @@ class PasswordHasher:
         async with lane.turn(client) as turn:
             yield turn
 
+    async def matches(self, stored: str, password: Secret) -> bool:
+        """Whether a password is the one whose stored form is given, where nobody goes before others.
+
+        Raises:
+            BusyError: too many wait already.
+        """
+        async with self.turn("", is_preferred=True) as turn:
+            return await turn.matches(stored, password)
+
     def close(self) -> None:
         """End the threads; what they work on is finished first."""
         self._known.close()
