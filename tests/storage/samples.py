@@ -36,6 +36,7 @@ def new_id(partition: int = PARTITION) -> int:
 
 def accepted(
     *recipients: str,
+    account_id: int = 1,
     domain_id: int = 1,
     content: bytes = b"Subject: hello\r\n\r\nhello\r\n",
     due_at: int = NOW,
@@ -51,7 +52,7 @@ def accepted(
         Delivery(
             id=new_id(partition),
             message_id=message_id,
-            account_id=1,
+            account_id=account_id,
             domain_id=domain_id,
             recipient=recipient,
             destination=destination_of(recipient),
@@ -69,7 +70,7 @@ def accepted(
     message = Message(
         **{
             "id": message_id,
-            "account_id": 1,
+            "account_id": account_id,
             "domain_id": domain_id,
             "credential_id": 5,
             "reverse_path": "app@news.example.com",

@@ -86,7 +86,8 @@ async def test_the_tables_are_those_that_statements_name(database: Database) -> 
         return {
             name: {column.name: (_family(column), bool(column.nullable)) for column in table.columns}
             for name, table in found.tables.items()
-            if name != "alembic_version"
+            # The tables of SQLite's full-text index are its own affair.
+            if name != "alembic_version" and not name.startswith("search_words")
         }
 
     expected = {
@@ -101,7 +102,9 @@ def _family(column: sqlalchemy.Column[object]) -> str:
     kind = column.type
     if isinstance(kind, sqlalchemy.Integer | sqlalchemy.BigInteger):
         return "integer"
-    return {"BYTEA": "BLOB"}.get(str(kind).upper(), str(kind).upper())
+    # Keys are compared byte by byte, which SQLite does anyway.
+    name = str(kind).upper().removesuffix(' COLLATE "C"')
+    return {"BYTEA": "BLOB"}.get(name, name)
 
 
 async def test_a_server_that_is_away_is_said_so(place: Place) -> None:

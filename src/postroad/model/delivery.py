@@ -31,6 +31,26 @@ class DeliveryState(enum.Enum):
 _FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.BOUNCED, DeliveryState.SUPPRESSED, DeliveryState.CANCELLED})
 
 
+class Standing(enum.Enum):
+    """A delivery's state as people ask for it: one that was tried in vain is told from one that was not tried yet."""
+
+    SCHEDULED = "scheduled"
+    DEFERRED = "deferred"
+    LEASED = "leased"
+    HELD = "held"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    SUPPRESSED = "suppressed"
+    CANCELLED = "cancelled"
+
+
+def standing_of(state: DeliveryState, attempts: int) -> Standing:
+    """Return how a delivery stands."""
+    if state is DeliveryState.SCHEDULED and attempts:
+        return Standing.DEFERRED
+    return Standing(state.value)
+
+
 class Lease(msgspec.Struct, frozen=True):
     """The right of one incarnation of a worker to work on a delivery until ``until``."""
 

@@ -75,6 +75,14 @@ def from_text(text: str) -> int:
     return value
 
 
+def range_of(beginning: str) -> tuple[int, int]:
+    """Return the lowest and the highest id that people see begin so; raises ValueError where none does."""
+    letters = beginning.strip().upper().replace("-", "")
+    if not 0 < len(letters) <= 13:
+        raise ValueError(f"{beginning!r} is not the beginning of an id: 1 to 13 letters and digits")
+    return from_text(letters.ljust(13, "0")), from_text(letters.ljust(13, "Z"))
+
+
 def lowest_at(instant: int) -> int:
     """Return the lowest id that can have been made at an instant, in milliseconds since 1970; never below 0."""
     return max(0, instant - EPOCH_MS) << 23

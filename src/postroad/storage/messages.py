@@ -9,7 +9,7 @@ from postroad.model.delivery import Delivery
 from postroad.model.event import Event
 from postroad.model.ids import lowest_at, partition_of
 from postroad.model.message import Message
-from postroad.storage import bodies, events, rows
+from postroad.storage import bodies, events, rows, search_index
 from postroad.storage.dialect import claimed_rows
 from postroad.storage.schema import deliveries, messages
 
@@ -99,6 +99,7 @@ def delete_finished_before(connection: Connection, instant: int, limit: int) -> 
     message_ids = [row.id for row in connection.execute(claimed_rows(old))]
     if message_ids:
         bodies.delete_of(connection, message_ids)
+        search_index.delete_of(connection, message_ids)
         connection.execute(delete(deliveries).where(deliveries.c.message_id.in_(message_ids)))
         connection.execute(delete(messages).where(messages.c.id.in_(message_ids)))
     return len(message_ids)

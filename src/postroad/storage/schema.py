@@ -404,6 +404,36 @@ deliveries = Table(
     Column("maybe_delivered", Boolean, nullable=False),
 )
 
+search_entries = Table(
+    "search_entries",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("terms", Text, nullable=False),
+    Column("keys", Text, nullable=False),
+)
+"""What each message is found by, filled behind the flow (decision 0011); its words have a full-text index."""
+
+search_keys = Table(
+    "search_keys",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("message_id", BigInteger, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+)
+"""The messages that have a key: a recipient, a destination, a Message-ID."""
+
+search_progress = Table(
+    "search_progress",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("message_id", BigInteger, nullable=False),
+)
+"""How far each pass of filling the search index has come."""
+
 events = Table(
     "events",
     metadata,

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from postroad.storage import bodies, counters, events, messages, quotas, site_limits, workers
+from postroad.model.ids import lowest_at
+from postroad.storage import bodies, counters, events, messages, quotas, search_index, site_limits, workers
 from postroad.storage.database import Database
+from postroad.storage.search_index import Pass
 from postroad.upkeep.settings import RetentionSettings
 
 log = structlog.get_logger()
@@ -14,6 +16,10 @@ Task = Callable[[Database, int, RetentionSettings], Awaitable[int]]
 """Does one slice and returns how many rows it dealt with; as many as a slice holds means that more may be left."""
 
 _DAY_MS = 86_400_000
+# An id is made before its transaction commits. What is younger is looked at by searches themselves; what commits even
+# later than that is found by the second pass.
+_UNSETTLED_MS = 5_000
+_SETTLED_MS = 600_000
 
 
 async def delete_content(database: Database, now: int, settings: RetentionSettings) -> int:
@@ -38,6 +44,18 @@ async def fold_counters(database: Database, _now: int, settings: RetentionSettin
     return await database.write(counters.fold, settings.slice_rows)
 
 
+async def index_messages(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Let new messages be found by the index."""
+    before = lowest_at(now - _UNSETTLED_MS)
+    return await database.write(search_index.fill, Pass.FIRST, before, settings.slice_rows)
+
+
+async def index_late_messages(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Look again at what has been indexed, for messages whose transaction took long."""
+    before = lowest_at(now - _SETTLED_MS)
+    return await database.write(search_index.fill, Pass.SECOND, before, settings.slice_rows)
+
+
 async def forget_site_limits(database: Database, now: int, _settings: RetentionSettings) -> int:
     """Forget what was learnt of sites that no mail went to for a day."""
     return await database.write(site_limits.delete_before, now - _DAY_MS)
@@ -59,6 +77,8 @@ async def free_dead_workers(database: Database, now: int, settings: RetentionSet
 TASKS: dict[str, Task] = {
     "free_dead_workers": free_dead_workers,
     "fold_counters": fold_counters,
+    "index_messages": index_messages,
+    "index_late_messages": index_late_messages,
     "delete_content": delete_content,
     "delete_messages": delete_messages,
     "delete_events": delete_events,

@@ -1,0 +1,1 @@
+"""Searching among a million messages: what the first page costs."""

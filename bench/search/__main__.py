@@ -1,0 +1,127 @@
+"""``python -m bench.search``: milliseconds until the first page, for each kind of search among a million messages.
+
+Fills a database of each engine, lets the index fill by the product's own slices, and times every case many times. The
+figures go to ``bench/results`` as JSON.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import datetime as dt
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+from tests.peers.postgres import postgres_database
+
+from bench.search.cases import cases
+from bench.search.rows import NOW, write_rows
+from postroad.model.ids import lowest_at
+from postroad.storage import message_search, search_index
+from postroad.storage.database import Database
+from postroad.storage.driver import sqlite
+from postroad.storage.engine import open_database
+from postroad.storage.message_search import Wanted
+from postroad.storage.migrate import migrate
+from postroad.storage.search_index import Pass
+
+PAGE = 50
+_SLICE = 500
+_RESULTS = Path(__file__).parents[1] / "results"
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """What one case took, as whoever waits for the page sees it."""
+
+    case: str
+    found: int
+    is_cut: bool
+    median_ms: float
+    p99_ms: float
+
+
+async def fill_index(database: Database, slice_rows: int = _SLICE) -> None:
+    """Index everything, as upkeep does."""
+    while await database.write(search_index.fill, Pass.FIRST, lowest_at(NOW + 1), slice_rows):
+        pass
+
+
+async def time_case(database: Database, name: str, wanted: Wanted, rounds: int) -> Timing:
+    """Search again and again; the first time counts like the others."""
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        page = await database.read(message_search.search, wanted, PAGE)
+        taken.append((time.perf_counter() - began) * 1000)
+    taken.sort()
+    return Timing(name, len(page.found), page.is_cut, taken[rounds // 2], taken[max(0, -(-rounds * 99 // 100) - 1)])
+
+
+async def some_id_of(database: Database) -> int:
+    """Return the id of a message in the middle."""
+    page = await database.read(message_search.search, Wanted(account_id=1, until=NOW - 15 * 86_400_000), 1)
+    return page.found[0].message.id
+
+
+async def run(url: str, data_dir: Path, count: int, rounds: int) -> dict[str, Any]:
+    """Fill one engine and time it."""
+    database = await open_database(url, data_dir=data_dir, clock=lambda: NOW)
+    engine = "PostgreSQL" if database.is_postgres else f"SQLite {sqlite.sqlite_version}"
+    print(f"{engine}: {count:,} messages", flush=True)
+    if await database.read(search_index.mark, Pass.FIRST) == 0:
+        await write_rows(database, url, count)
+    began, cpu = time.perf_counter(), time.process_time()
+    await fill_index(database)
+    wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+    print(f"indexed {count / wall:,.0f} messages/s, {cpu / count * 1e6:.1f} µs of CPU for each", flush=True)
+    timings = []
+    for name, wanted in cases(count, await some_id_of(database)).items():
+        timing = await time_case(database, name, wanted, rounds)
+        mark = " cut" if timing.is_cut else ""
+        print(f"{timing.median_ms:9.1f} {timing.p99_ms:9.1f}  {timing.found:3}{mark}  {name}", flush=True)
+        timings.append(timing)
+    await database.close()
+    return {
+        "engine": engine,
+        "messages": count,
+        "indexed_per_s": round(count / wall),
+        "index_cpu_us": round(cpu / count * 1e6, 1),
+        "timings": timings,
+    }
+
+
+def main() -> int:
+    """Run both engines and write the figures down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--only", choices=("sqlite", "postgres"))
+    parser.add_argument("--data", type=Path, help="folder of an SQLite file to fill, or to use again")
+    parser.add_argument("--postgres", default="", help="database.url of a PostgreSQL to fill, or to use again")
+    options = parser.parse_args()
+    results = []
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, tempfile.TemporaryDirectory() as folder:
+        if options.only != "postgres":
+            data_dir = options.data or Path(folder)
+            migrate("", data_dir)
+            results.append(runner.run(run("", data_dir, options.messages, options.rounds)))
+        if options.only != "sqlite":
+            with contextlib.nullcontext() if options.postgres else postgres_database() as server:
+                url = options.postgres or server.url
+                migrate(url, Path(folder))
+                results.append(runner.run(run(url, Path(folder), options.messages, options.rounds)))
+    date = dt.datetime.now(dt.UTC).date().isoformat()
+    document = {"date": date, "python": platform.python_version(), "page": PAGE, "engines": results}
+    path = _RESULTS / f"search-{date}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+    print(f"written to {path}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
