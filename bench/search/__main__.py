@@ -111,8 +111,8 @@ def main() -> int:
             migrate("", data_dir)
             results.append(runner.run(run("", data_dir, options.messages, options.rounds)))
         if options.only != "sqlite":
-            with contextlib.nullcontext() if options.postgres else postgres_database() as server:
-                url = options.postgres or server.url
+            with contextlib.ExitStack() as stack:
+                url = options.postgres or stack.enter_context(postgres_database()).url
                 migrate(url, Path(folder))
                 results.append(runner.run(run(url, Path(folder), options.messages, options.rounds)))
     date = dt.datetime.now(dt.UTC).date().isoformat()

@@ -127,7 +127,7 @@ def create_customers(connection: sqlalchemy.Connection) -> None:
                 state="active",
                 settings="{}",
                 created_at=EPOCH_MS,
-            )  # fmt: skip
+            )
         )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -89,11 +89,11 @@ async def database(place: Place) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(params=["at once", "indexed", "by the index alone"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether to index before searching; the third way leaves nothing to be found by looking one by one."""
     if request.param == "by the index alone":
         monkeypatch.setattr(message_search, "_WALKED", 1)
-    yield request.param != "at once"
+    return bool(request.param != "at once")
 
 
 async def test_words_are_found_without_case_or_accents_and_the_last_by_its_beginning(

@@ -372,7 +372,7 @@ def _stands(standing: Standing) -> ColumnElement[bool]:
         return and_(d.state == DeliveryState.SCHEDULED.value, d.attempts > 0)
     if standing is Standing.SCHEDULED:
         return and_(d.state == DeliveryState.SCHEDULED.value, d.attempts == 0)
-    return d.state == standing.value
+    return and_(d.state == standing.value)
 
 
 def _described(connection: Connection, ids: Sequence[int]) -> tuple[Found, ...]:

@@ -14,6 +14,8 @@ from postroad.storage.schema import deliveries, domains, messages, search_entrie
 search_words = table("search_words", column("rowid", BigInteger), column("terms"))
 """The full-text index of SQLite, a virtual table; PostgreSQL has an index on ``search_entries.terms``."""
 
+Facts = Row[int, int, int, str, str]
+"""The columns below, of one message."""
 _FACTS = (messages.c.id, messages.c.account_id, messages.c.domain_id, messages.c.subject, messages.c.message_id_header)
 _FORGET_WORDS = text("INSERT INTO search_words (search_words, rowid, terms) VALUES ('delete', :message_id, :terms)")
 _FORGET_KEY = delete(search_keys).where(
@@ -71,7 +73,7 @@ def unindexed(
     is_oldest_first: bool = False,
     account_id: int | None = None,
     domain_id: int | None = None,
-) -> Sequence[Row[tuple[int, int, int, str, str]]]:
+) -> Sequence[Facts]:
     """Return the facts of messages between two ids, exclusive, straight from their rows."""
     order = messages.c.id.asc() if is_oldest_first else messages.c.id.desc()
     between = select(*_FACTS).where(messages.c.id > after, messages.c.id < before).order_by(order).limit(limit)
@@ -93,7 +95,7 @@ def unindexed(
     return connection.execute(query.order_by(first).limit(limit)).all()
 
 
-def entries_of(connection: Connection, found: Sequence[Row[tuple[int, int, int, str, str]]]) -> list[Entry]:
+def entries_of(connection: Connection, found: Sequence[Facts]) -> list[Entry]:
     """Return what messages are found by, in their order."""
     recipients: dict[int, list[str]] = {row.id: [] for row in found}
     query = select(deliveries.c.message_id, deliveries.c.recipient).where(deliveries.c.message_id.in_(recipients))
@@ -130,7 +132,7 @@ def delete_of(connection: Connection, message_ids: Sequence[int]) -> None:
     connection.execute(delete(search_entries).where(search_entries.c.message_id.in_(message_ids)))
 
 
-def _add(connection: Connection, found: Sequence[Row[tuple[int, int, int, str, str]]]) -> None:
+def _add(connection: Connection, found: Sequence[Facts]) -> None:
     known_query = select(search_entries.c.message_id).where(
         search_entries.c.message_id.in_([row.id for row in found]),
         search_entries.c.partition.in_({partition_of(row.id) for row in found}),
