@@ -1,4 +1,4 @@
-"""Finding messages: the newest first, in bounded work, however many there are (decision 0011).
+"""Finding messages: the newest first, in bounded work, however many there are (decision 0012).
 
 A search looks in three places, each older than the one before: at messages that are not indexed yet, one by one; at
 the newest entries of the index, one by one, where whatever is common is found at once; and for the rest at what the
@@ -158,12 +158,7 @@ def _look_at_unindexed(connection: Connection, wanted: Wanted, lowest: int, limi
         likely = [row for row in found if not row.subject.isascii() or _may_hold(row.subject, needles)]
         for start in range(0, len(likely), 500):
             part = likely[start : start + 500]
-            entries = search_index.entries_of(connection, part) if needles else None
-            ids = (
-                [row.id for row in part]
-                if entries is None
-                else [one.message_id for one in entries if _holds(one, needles)]
-            )
+            ids = [row.id for row in part if not needles or _holds(row.entry, needles)]
             reach.ids += _in_standing(connection, wanted, ids)
             if len(reach.ids) >= limit:
                 reach.is_done = True

@@ -414,7 +414,7 @@ search_entries = Table(
     Column("terms", Text, nullable=False),
     Column("keys", Text, nullable=False),
 )
-"""What each message is found by, filled behind the flow (decision 0011); its words have a full-text index."""
+"""What each message is found by, filled behind the flow (decision 0012); its words have a full-text index."""
 
 search_keys = Table(
     "search_keys",

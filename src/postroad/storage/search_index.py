@@ -1,29 +1,18 @@
-"""The index that messages are found by: filled behind the flow, so that accepting pays nothing for it (decision 0011)."""
+"""The index that messages are found by: filled behind the flow, so that accepting pays nothing for it (decision 0012)."""
 
 import enum
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, Row, bindparam, case, column, delete, select, table, text, true
+from sqlalchemy import BigInteger, Connection, TextClause, bindparam, case, column, delete, select, table, text
 
 from postroad.model.ids import partition_of
 from postroad.model.search_words import keys_of, terms_of, together
 from postroad.storage.dialect import insert_into
-from postroad.storage.schema import deliveries, domains, messages, search_entries, search_keys, search_progress
+from postroad.storage.schema import search_entries, search_keys, search_progress
 
 search_words = table("search_words", column("rowid", BigInteger), column("terms"))
 """The full-text index of SQLite, a virtual table; PostgreSQL has an index on ``search_entries.terms``."""
-
-Facts = Row[int, int, int, str, str]
-"""The columns below, of one message."""
-_FACTS = (messages.c.id, messages.c.account_id, messages.c.domain_id, messages.c.subject, messages.c.message_id_header)
-_FORGET_WORDS = text("INSERT INTO search_words (search_words, rowid, terms) VALUES ('delete', :message_id, :terms)")
-_FORGET_KEY = delete(search_keys).where(
-    search_keys.c.account_id == bindparam("of_account"),
-    search_keys.c.key == bindparam("named"),
-    search_keys.c.message_id == bindparam("of_message"),
-)
-_INSERT_WORDS = text("INSERT INTO search_words (rowid, terms) VALUES (:message_id, :terms)")
 
 
 class Pass(enum.Enum):
@@ -46,6 +35,29 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """Both in single texts, each word and key between spaces."""
 
 
+class Unindexed(msgspec.Struct, array_like=True, frozen=True):
+    """What an entry is made of, from a message's own rows."""
+
+    id: int
+    account_id: int
+    domain_id: int
+    subject: str
+    message_id_header: str
+    recipients: tuple[str, ...]
+    is_indexed: bool
+
+    @property
+    def entry(self) -> Entry:
+        """Return what the message is found by."""
+        return Entry(
+            message_id=self.id,
+            account_id=self.account_id,
+            domain_id=self.domain_id,
+            terms=terms_of(self.account_id, self.domain_id, self.subject),
+            keys=together(keys_of(self.recipients, self.message_id_header)),
+        )
+
+
 def mark(connection: Connection, of: Pass) -> int:
     """Return the id of the last message that a pass has dealt with; 0 before the first."""
     query = select(search_progress.c.message_id).where(search_progress.c.name == of.value)
@@ -57,107 +69,149 @@ def fill(connection: Connection, of: Pass, before: int, limit: int) -> int:
 
     What is indexed already stays as it is, so that doing a slice twice, or two workers doing it at once, is right.
     """
-    found = unindexed(connection, after=mark(connection, of), before=before, limit=limit, is_oldest_first=True)
+    found = _read(connection, _OLDEST_FIRST, after=mark(connection, of), before=before, limit=limit)
     if found:
-        _add(connection, found)
+        _add(connection, [one.entry for one in found if not one.is_indexed])
         _advance(connection, of, found[-1].id)
     return len(found)
 
 
 def unindexed(
-    connection: Connection,
-    *,
-    after: int,
-    before: int,
-    limit: int,
-    is_oldest_first: bool = False,
-    account_id: int | None = None,
-    domain_id: int | None = None,
-) -> Sequence[Facts]:
-    """Return the facts of messages between two ids, exclusive, straight from their rows."""
-    order = messages.c.id.asc() if is_oldest_first else messages.c.id.desc()
-    between = select(*_FACTS).where(messages.c.id > after, messages.c.id < before).order_by(order).limit(limit)
-    if account_id is not None:
-        between = between.where(messages.c.account_id == account_id)
-    if domain_id is not None:
-        between = between.where(messages.c.domain_id == domain_id)
-    if connection.dialect.name == "sqlite":
-        return connection.execute(between).all()
-    # PostgreSQL keeps messages by partition, and by domain: there the newest of each domain come in order.
-    mine = select(domains.c.id).where(
-        true() if account_id is None else domains.c.account_id == account_id,
-        true() if domain_id is None else domains.c.id == domain_id,
-    )
-    each = mine.subquery()
-    of_domain = between.where(messages.c.domain_id == each.c.id).lateral()
-    query = select(*of_domain.c).select_from(each.join(of_domain, true()))
-    first = of_domain.c.id.asc() if is_oldest_first else of_domain.c.id.desc()
-    return connection.execute(query.order_by(first).limit(limit)).all()
-
-
-def entries_of(connection: Connection, found: Sequence[Facts]) -> list[Entry]:
-    """Return what messages are found by, in their order."""
-    recipients: dict[int, list[str]] = {row.id: [] for row in found}
-    query = select(deliveries.c.message_id, deliveries.c.recipient).where(deliveries.c.message_id.in_(recipients))
-    for message_id, recipient in connection.execute(query):
-        recipients[message_id].append(recipient)
-    return [
-        Entry(
-            message_id=row.id,
-            account_id=row.account_id,
-            domain_id=row.domain_id,
-            terms=terms_of(row.account_id, row.domain_id, row.subject),
-            keys=together(keys_of(recipients[row.id], row.message_id_header)),
-        )
-        for row in found
-    ]
+    connection: Connection, *, after: int, before: int, limit: int, account_id: int | None, domain_id: int | None
+) -> list[Unindexed]:
+    """Return the newest messages between two ids, exclusive, straight from their rows."""
+    whose = {"account_id": account_id, "domain_id": domain_id}
+    return _read(connection, _NEWEST_FIRST, after=after, before=before, limit=limit, **whose)
 
 
 def delete_of(connection: Connection, message_ids: Sequence[int]) -> None:
     """Forget messages."""
-    query = select(search_entries).where(search_entries.c.message_id.in_(message_ids))
-    gone = connection.execute(query).all()
+    mine = search_entries.c.message_id.in_(message_ids)
+    gone = connection.execute(select(search_entries).where(mine)).all()
     if not gone:
         return
     if connection.dialect.name == "sqlite":
-        connection.execute(_FORGET_WORDS, [{"message_id": row.message_id, "terms": row.terms} for row in gone])
-    connection.execute(
-        _FORGET_KEY,
-        [
-            {"of_account": one.account_id, "named": key, "of_message": one.message_id}
-            for one in gone
-            for key in _keys_in(one.keys)
-        ],
-    )
-    connection.execute(delete(search_entries).where(search_entries.c.message_id.in_(message_ids)))
+        connection.execute(_FORGET_WORDS, {"ids": _json([row.message_id for row in gone])})
+    keys = [(row.account_id, key, row.message_id) for row in gone for key in _keys_in(row.keys)]
+    connection.execute(_FORGET_KEYS[connection.dialect.name], {"rows": _json(keys)})
+    connection.execute(delete(search_entries).where(mine))
 
 
-def _add(connection: Connection, found: Sequence[Facts]) -> None:
-    known_query = select(search_entries.c.message_id).where(
-        search_entries.c.message_id.in_([row.id for row in found]),
-        search_entries.c.partition.in_({partition_of(row.id) for row in found}),
-    )
-    known = set(connection.execute(known_query).scalars())
-    entries = entries_of(connection, [row for row in found if row.id not in known])
+# Whole sets of rows go to and fro as one JSON value each: the driver of SQLite lets go of the interpreter with each step
+# of a statement, and would wait to get it back for each row (see hot_sqlite).
+_RECIPIENTS = {
+    "sqlite": "(SELECT json_group_array(d.recipient) FROM deliveries d WHERE d.message_id = m.id)",
+    "postgresql": "(SELECT coalesce(json_agg(d.recipient), '[]') FROM deliveries d WHERE d.message_id = m.id)",
+}
+_FACTS = "m.id, m.account_id, m.domain_id, m.subject, m.message_id_header"
+_IS_INDEXED = "EXISTS (SELECT 1 FROM search_entries s WHERE s.message_id = m.id AND s.partition = m.partition)"
+_MINE = "(:account_id IS NULL OR account_id = :account_id) AND (:domain_id IS NULL OR domain_id = :domain_id)"
+
+
+def _reading(order: str) -> dict[str, TextClause]:
+    """Return the statement that reads messages between two ids, for each engine."""
+    columns = "id, partition, account_id, domain_id, subject, message_id_header"
+    between = f"id > :after AND id < :before AND {_MINE} ORDER BY id {order} LIMIT :limit"
+    sqlite = f"""
+    SELECT json_group_array(json_array({_FACTS}, json({_RECIPIENTS["sqlite"]}), json(iif({_IS_INDEXED}, 'true', 'false'))))
+    FROM (SELECT {columns} FROM messages WHERE {between}) m
+    """  # noqa: S608 - our own names
+    # PostgreSQL keeps messages by partition, and by domain: there the ones between come in order domain by domain.
+    postgresql = f"""
+    SELECT CAST(json_agg(json_build_array({_FACTS}, {_RECIPIENTS["postgresql"]}, {_IS_INDEXED}) ORDER BY m.id {order})
+                AS text)
+    FROM (
+      SELECT one.* FROM domains CROSS JOIN LATERAL (
+        SELECT {columns} FROM messages WHERE domain_id = domains.id AND {between}
+      ) one ORDER BY one.id {order} LIMIT :limit
+    ) m
+    """  # noqa: S608 - our own names
+    types = {name: BigInteger() for name in ("after", "before", "limit", "account_id", "domain_id")}
+    bound = [bindparam(name, type_=kind) for name, kind in types.items()]
+    return {"sqlite": text(sqlite).bindparams(*bound), "postgresql": text(postgresql).bindparams(*bound)}
+
+
+_OLDEST_FIRST, _NEWEST_FIRST = _reading("ASC"), _reading("DESC")
+_ADD_ENTRIES = {
+    "sqlite": text("""
+    INSERT INTO search_entries (message_id, partition, account_id, domain_id, terms, keys)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows)
+    WHERE true ON CONFLICT DO NOTHING
+    """),
+    "postgresql": text("""
+    INSERT INTO search_entries (message_id, partition, account_id, domain_id, terms, keys)
+    SELECT CAST(r ->> 0 AS bigint), CAST(r ->> 1 AS integer), CAST(r ->> 2 AS bigint), CAST(r ->> 3 AS bigint), r ->> 4, r ->> 5
+    FROM json_array_elements(CAST(:rows AS json)) r ON CONFLICT DO NOTHING
+    """),
+}
+_ADD_KEYS = {
+    "sqlite": text("""
+    INSERT INTO search_keys (account_id, key, message_id, partition)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING
+    """),
+    "postgresql": text("""
+    INSERT INTO search_keys (account_id, key, message_id, partition)
+    SELECT CAST(r ->> 0 AS bigint), r ->> 1, CAST(r ->> 2 AS bigint), CAST(r ->> 3 AS integer)
+    FROM json_array_elements(CAST(:rows AS json)) r ON CONFLICT DO NOTHING
+    """),
+}
+_FORGET_KEYS = {
+    "sqlite": text("""
+    DELETE FROM search_keys WHERE (account_id, key, message_id) IN (
+      SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows))
+    """),
+    "postgresql": text("""
+    DELETE FROM search_keys WHERE (account_id, key, message_id) IN (
+      SELECT CAST(r ->> 0 AS bigint), r ->> 1, CAST(r ->> 2 AS bigint) FROM json_array_elements(CAST(:rows AS json)) r)
+    """),
+}
+_ADD_WORDS = text("""
+INSERT INTO search_words (rowid, terms)
+SELECT message_id, terms FROM search_entries WHERE message_id IN (SELECT value FROM json_each(:ids))
+""")
+_FORGET_WORDS = text("""
+INSERT INTO search_words (search_words, rowid, terms)
+SELECT 'delete', message_id, terms FROM search_entries WHERE message_id IN (SELECT value FROM json_each(:ids))
+""")
+_decode = msgspec.json.Decoder(list[Unindexed]).decode
+
+
+def _read(
+    connection: Connection,
+    statements: dict[str, TextClause],
+    *,
+    after: int,
+    before: int,
+    limit: int,
+    account_id: int | None = None,
+    domain_id: int | None = None,
+) -> list[Unindexed]:
+    given = {"after": after, "before": before, "limit": limit, "account_id": account_id, "domain_id": domain_id}
+    return _decode(connection.execute(statements[connection.dialect.name], given).scalar_one() or "[]")
+
+
+def _add(connection: Connection, entries: Sequence[Entry]) -> None:
     if not entries:
         return
-    values = [msgspec.structs.asdict(one) | {"partition": partition_of(one.message_id)} for one in entries]
-    connection.execute(insert_into(connection, search_entries).on_conflict_do_nothing(), values)
-    if connection.dialect.name == "sqlite":
-        connection.execute(_INSERT_WORDS, [{"message_id": one.message_id, "terms": one.terms} for one in entries])
-    connection.execute(
-        insert_into(connection, search_keys).on_conflict_do_nothing(),
-        [
-            {
-                "account_id": one.account_id,
-                "key": key,
-                "message_id": one.message_id,
-                "partition": partition_of(one.message_id),
-            }
-            for one in entries
-            for key in _keys_in(one.keys)
-        ],
-    )
+    engine = connection.dialect.name
+    partitions = [partition_of(one.message_id) for one in entries]
+    rows = [
+        (one.message_id, partition, one.account_id, one.domain_id, one.terms, one.keys)
+        for one, partition in zip(entries, partitions, strict=True)
+    ]
+    keys = [
+        (one.account_id, key, one.message_id, partition)
+        for one, partition in zip(entries, partitions, strict=True)
+        for key in _keys_in(one.keys)
+    ]
+    connection.execute(_ADD_ENTRIES[engine], {"rows": _json(rows)})
+    connection.execute(_ADD_KEYS[engine], {"rows": _json(keys)})
+    if engine == "sqlite":
+        connection.execute(_ADD_WORDS, {"ids": _json([one.message_id for one in entries])})
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _keys_in(text_of_keys: str) -> list[str]:
