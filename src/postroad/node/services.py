@@ -40,6 +40,7 @@ from postroad.model.ids import IdSource
 from postroad.model.route import TlsRule
 from postroad.net.clock import now_ms
 from postroad.net.tls import ServerCertificate, opportunistic_context, verifying_context
+from postroad.node.blocklists import running_blocklists
 from postroad.node.capture import capturing
 from postroad.node.certificate import certified_names, is_obtained
 from postroad.node.channel import Plan
@@ -185,10 +186,11 @@ async def build(
         submissions = _submissions(ground, engine)
         notices = MailedNotices(database, submissions, settings.accounts.notices_from, now_ms)
         authenticator = await stack.enter_async_context(_authenticating(ground, notices))
+        blocklists = await stack.enter_async_context(running_blocklists(settings, ground.lookup, meter))
         yield Services(
             settings=settings,
             database=database,
-            sessions=session.Services(authenticator=authenticator, submissions=submissions),
+            sessions=session.Services(authenticator=authenticator, submissions=submissions, blocklists=blocklists),
             notices=notices,
             console=console_of(
                 settings,

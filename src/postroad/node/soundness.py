@@ -8,6 +8,7 @@ from postroad.delivery.terms import understand
 from postroad.dns.resolver import parse_nameserver
 from postroad.net.address import parse_network
 from postroad.node.certificate import certified_names, is_obtained
+from postroad.policy.rbl import parse_zone
 
 
 def require_sound(settings: Settings) -> None:
@@ -17,6 +18,10 @@ def require_sound(settings: Settings) -> None:
         _judge("dns.resolvers", partial(parse_nameserver, text))
     for text in settings.smtp.proxy_protocol_from:
         _judge("smtp.proxy_protocol_from", partial(parse_network, text))
+    for text in settings.smtp.rbl_zones:
+        _judge("smtp.rbl_zones", partial(parse_zone, text))
+    for text in settings.smtp.rbl_allow:
+        _judge("smtp.rbl_allow", partial(parse_network, text))
     if is_obtained(settings):
         _judge("tls.acme", partial(_read_acme, settings))
 

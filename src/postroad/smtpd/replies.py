@@ -2,6 +2,7 @@
 
 from postroad.model.ids import text_of
 from postroad.model.submission import Rejected
+from postroad.policy.rbl import Listing
 from postroad.protocol.smtp.reply import Reply
 
 # RFC 5321 §4.2.3: the codes with a meaning of their own; any other rejection is 550, or 451 where it may pass.
@@ -43,3 +44,10 @@ def reply_to(rejected: Rejected) -> Reply:
 def accepted_as(message_id: int) -> Reply:
     """Return the reply that takes responsibility for a message, with the id it can be found by."""
     return Reply(250, "2.0.0", f"Accepted as {text_of(message_id)}")
+
+
+def listed(client_address: str, listing: Listing, *, is_permanent: bool) -> Reply:
+    """Return the reply to a log-in from an address that is on a blocklist, with the list's own words."""
+    text = f"{client_address} is listed by {listing.zone}" + (f": {listing.text}" if listing.text else "")
+    # A client that is told to give up may drop the mail, and listings pass: the installation says which it wants.
+    return Reply(554, "5.7.1", text) if is_permanent else Reply(454, "4.7.0", text)

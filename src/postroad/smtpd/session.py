@@ -11,6 +11,7 @@ from postroad.model.credential import Principal
 from postroad.model.envelope import Envelope, Notify, Recipient, destination_of
 from postroad.model.submission import ClientFacts, Rejected, Submission
 from postroad.policy.admission import check_reverse_path
+from postroad.policy.rbl import Listing
 from postroad.protocol.smtp.command import Mail, Rcpt
 from postroad.protocol.smtp.offer import AuthOffered, MailOffered, MessageOffered, Offer, RcptOffered, TooLarge
 from postroad.protocol.smtp.reply import Reply
@@ -77,11 +78,19 @@ class Submissions(Protocol):
         """Record that a submission of an announced size was refused before its content was looked at."""
 
 
+class Blocklists(Protocol):
+    """Knows which clients strangers complain about."""
+
+    def ask(self, client_address: str) -> asyncio.Task[Listing | None] | None:
+        """Begin to find out whether a client is listed; None where nothing needs to be found out."""
+
+
 class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What sessions ask."""
 
     authenticator: Authenticator
     submissions: Submissions
+    blocklists: Blocklists | None = None
 
 
 class SubmissionSession(Connection):
@@ -92,6 +101,12 @@ class SubmissionSession(Connection):
         self._services = services
         self._principal: Principal | None = None
         self._recordings: set[asyncio.Task[None]] = set()
+        self._listing: asyncio.Task[Listing | None] | None = None
+
+    def begun(self) -> None:
+        """Begin to ask about a client that has to log in, so that the answers are there when it does."""
+        if self._services.blocklists is not None and self._door.options.requires_auth:
+            self._listing = self._services.blocklists.ask(self.client_address)
 
     def turned_away_by(self) -> Reply | None:
         """Find out who a client is whose network address is its login."""
@@ -165,6 +180,19 @@ class SubmissionSession(Connection):
             log.exception("rejection_not_recorded", client_address=self.client_address, rule=rejected.rule)
 
     async def _verify(self, offer: AuthOffered) -> Reply:
+        listing = await self._listed()
+        if listing is not None:
+            log.info(
+                "login_refused",
+                username=offer.username,
+                client_address=self.client_address,
+                over_tls=self._machine.is_tls,
+                mechanism=offer.mechanism,
+                reason="listed",
+                zone=listing.zone,
+            )
+            is_permanent = self._door.settings.rbl_permanent
+            return replies.listed(self.client_address, listing, is_permanent=is_permanent)
         try:
             result = await self._services.authenticator.verify(
                 offer.username, offer.password, self.client_address, self._machine.is_tls, offer.mechanism
@@ -180,6 +208,16 @@ class SubmissionSession(Connection):
         if result.is_locked:
             return replies.LOGIN_LOCKED
         return replies.LOGIN_BUSY if result.is_temporary else replies.LOGIN_WRONG
+
+    async def _listed(self) -> Listing | None:
+        """Return the list that this client is on; whatever keeps that from being found out lets it in."""
+        if self._listing is None:
+            return None
+        try:
+            return await self._listing
+        except Exception:
+            log.exception("blocklists_not_asked", client_address=self.client_address)
+            return None
 
     async def _submit(self, offer: MessageOffered, received_at: int) -> Reply:
         assert self._principal is not None

@@ -27,6 +27,30 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         tuple[str, ...],
         msgspec.Meta(description="Networks of load balancers whose connections begin with a PROXY protocol header."),
     ] = ()
+    rbl_zones: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="DNS blocklists asked about clients before they log in: `zone`, or `zone=127.0.0.2,127.0.0.4` "
+            "with the codes that count; a bare zone counts 127.0.0.2 to 127.0.0.9, which leaves out lists of home networks."
+        ),
+    ] = ()
+    rbl_permanent: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Whether a listed client gets `554 5.7.1`; else `454 4.7.0`, so that no mail is lost by a "
+            "passing listing."
+        ),
+    ] = False
+    rbl_allow: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Networks that blocklists are not asked about; private ones never are."),
+    ] = ()
+    rbl_timeout_s: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0, le=30, description="Seconds from the connection on that blocklists have; what fails lets in."
+        ),
+    ] = 2.0
     max_message_size: Annotated[
         int, msgspec.Meta(ge=65_536, le=268_435_456, description="Octets of the largest message taken.")
     ] = 26_214_400

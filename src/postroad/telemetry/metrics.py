@@ -74,6 +74,12 @@ API_KEYS = Declared(
     "API keys checked, by result: ok, unknown, address, suspended or domain_gone.",
     ("result",),
 )
+BLOCKLISTS = Declared(
+    "postroad_blocklist_answers_total",
+    "counter",
+    "Answers of DNS blocklists: clear, listed, refused (the list does not serve us) or failed.",
+    ("zone", "result"),
+)
 STORAGE_ROWS = Declared(
     "postroad_storage_batch_rows", "histogram", "Callers that shared one transaction.", ("batch",), _ROWS
 )
@@ -85,7 +91,7 @@ UPKEEP_ROWS = Declared("postroad_upkeep_rows_total", "counter", "Rows removed or
 METRICS = (
     ACCEPTED, ACCEPTED_RECIPIENTS, REJECTED, DELIVERED, DEFERRED, BOUNCED, MAYBE_DELIVERED, ACCEPT_SECONDS,
     QUEUE_WAIT_SECONDS, ATTEMPT_SECONDS, CONNECTIONS, CONNECTIONS_TOTAL, TURNED_AWAY, SESSIONS_REUSED, SESSIONS_IDLE, READY,
-    BYTES_IN_FLIGHT, LOGINS, API_KEYS, STORAGE_ROWS, STORAGE_SECONDS, UPKEEP_ROWS,
+    BYTES_IN_FLIGHT, LOGINS, BLOCKLISTS, API_KEYS, STORAGE_ROWS, STORAGE_SECONDS, UPKEEP_ROWS,
 )  # fmt: skip
 """What the workers count; ``telemetry.exposition`` adds the sizes of the queue at each scrape."""
 
@@ -120,6 +126,7 @@ class Meter:
         self._in_flight = self._gauge(BYTES_IN_FLIGHT)
         self._logins = _Family(self._counter(LOGINS))
         self._api_keys = _Family(self._counter(API_KEYS))
+        self._blocklists = self._counter(BLOCKLISTS)
         self._batch_rows = _Family(self._histogram(STORAGE_ROWS))
         self._batch_seconds = _Family(self._histogram(STORAGE_SECONDS))
         self._upkeep = _Family(self._counter(UPKEEP_ROWS))
@@ -181,6 +188,10 @@ class Meter:
     def api_key_checked(self, result: str) -> None:
         """Count one API key that was offered: ``ok``, or why it was refused."""
         self._api_keys[result].inc()
+
+    def blocklist_asked(self, zone: str, result: str) -> None:
+        """Count one answer of a list; clients are asked about when they connect, not for each message."""
+        self._blocklists.labels(zone, result).inc()
 
     def batch_written(self, batch: str, rows: int, duration_ms: float) -> None:
         """Count one storage transaction, named by what it wrote."""

@@ -51,3 +51,16 @@ def test_the_names_are_those_that_clients_connect_to_unless_they_are_given() -> 
         "a.example",
         "b.example",
     )
+
+
+@pytest.mark.parametrize(
+    ("smtp", "sentence"),
+    [
+        ({"rbl_zones": ["zen.example=127.0.0.1"]}, "smtp.rbl_zones: '127.0.0.1' is not a code of a list"),
+        ({"rbl_zones": [""]}, "smtp.rbl_zones: '' does not begin with the name of a zone"),
+        ({"rbl_allow": ["office"]}, "smtp.rbl_allow: 'office' is not a network"),
+    ],
+)
+def test_lists_that_cannot_be_asked_are_refused(smtp: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        require_sound(msgspec.convert({"smtp": smtp}, Settings))
