@@ -43,6 +43,7 @@ TITLES = {
     5321: "Simple Mail Transfer Protocol",
     5322: "Internet Message Format",
     5452: "Measures for Making DNS More Resilient against Forged Answers",
+    5782: "DNS Blacklists and Whitelists",
     5890: "Internationalized Domain Names for Applications: Definitions and Document Framework",
     5891: "Internationalized Domain Names in Applications: Protocol",
     5905: "Network Time Protocol Version 4",

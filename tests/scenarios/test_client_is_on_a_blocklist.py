@@ -92,8 +92,9 @@ def log_in(product: Product, client_address: str, password: str = PASSWORD) -> t
         try:
             code, text = client.login(USERNAME, password)
         except smtplib.SMTPAuthenticationError as refused:
-            code, text = refused.smtp_code, refused.smtp_error
-        return code, text.decode() if isinstance(text, bytes) else text
+            assert isinstance(refused.smtp_error, bytes)
+            return refused.smtp_code, refused.smtp_error.decode()
+        return code, text.decode()
 
 
 def swaks(product: Product, client_address: str) -> str:
