@@ -47,7 +47,7 @@ lock: $(VENV)/.dev  ## Resolve the dependencies anew into requirements/
 	  --no-emit-index-url --no-emit-find-links --no-header -c requirements/run.txt -o requirements/dev.txt
 
 clean:  ## Remove the environment and caches; data stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .node .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

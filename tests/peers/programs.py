@@ -2,19 +2,24 @@
 
 A test says ``@pytest.mark.peer("postfix", "swaks")``. Where one of these cannot be used the test is skipped with a
 reason that names the Debian package; with ``CI=true`` it fails instead, so that a build never passes by leaving out.
+What comes from npm is named after its package, ``npm:oidc-provider``, and is one of ``node/package.json``.
 ``python -m tests.peers.programs`` prints the Debian packages that are missing here, one a line.
 """
 
+import json
 import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import pytest
 
 PACKAGES: Mapping[str, str] = {
     "chromium": "chromium",
     "curl": "curl",
+    "node": "nodejs",
+    "npm": "npm",
     "nsd": "nsd",
     "opendkim": "opendkim",
     "opendkim-testmsg": "opendkim-tools",
@@ -27,6 +32,10 @@ PACKAGES: Mapping[str, str] = {
     "unbound": "unbound",
 }
 """Each peer by its program's name, with the Debian package that brings it."""
+
+NPM_FOLDER = Path(__file__).parent / "node"
+NPM_INSTALLED = Path(__file__).parents[2] / ".node"
+_NPM = "npm:"
 
 # Postfix's master and the name servers change to users of their own, which only root may.
 _STARTED_BY_ROOT = frozenset({"postfix"})
@@ -51,7 +60,15 @@ def why_missing(name: str) -> str:
     """Return one sentence that says what a missing peer needs."""
     if _is_installed(name):
         return f"{name} can be started by root only"
+    if name.startswith(_NPM):
+        return f"{name.removeprefix(_NPM)} is not installed (npm package; `make peers` installs it)"
     return f"{name} is not installed (Debian package {PACKAGES[name]})"
+
+
+def npm_peers() -> list[str]:
+    """Return the names of the peers that come from npm."""
+    document = json.loads((NPM_FOLDER / "package.json").read_text("utf-8"))
+    return [_NPM + name for name in document["dependencies"]]
 
 
 def missing_packages() -> list[str]:
@@ -62,9 +79,9 @@ def missing_packages() -> list[str]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose peers are missing, or fail it where ``CI=true`` says that nothing may be left out."""
     names = [name for marker in item.iter_markers("peer") for name in marker.args]
-    unknown = [name for name in names if name not in PACKAGES]
+    unknown = set(names) - set(PACKAGES) - set(npm_peers())
     if unknown:
-        pytest.fail(f"no such peer: {', '.join(unknown)}; tests/peers/programs.py lists them", pytrace=False)
+        pytest.fail(f"no such peer: {', '.join(sorted(unknown))}; tests/peers/programs.py lists them", pytrace=False)
     absent = missing(names)
     if not absent:
         return
@@ -75,6 +92,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _is_installed(name: str) -> bool:
+    if name.startswith(_NPM):
+        return _is_installed("node") and (NPM_INSTALLED / "node_modules" / name.removeprefix(_NPM)).is_dir()
     return shutil.which(name, path=_SEARCH_PATH) is not None
 
 
