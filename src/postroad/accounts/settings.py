@@ -1,8 +1,67 @@
 """Settings of proving who acts: SMTP users, and people in the console."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Signing in to the console by an OpenID provider; on where ``issuer`` is set."""
+
+    issuer: Annotated[
+        str,
+        msgspec.Meta(
+            description="The provider, such as `https://login.example.com/realms/staff`, exactly as it names itself; "
+            "its settings are found below it. Empty turns this off."
+        ),
+    ] = ""
+    client_id: Annotated[str, msgspec.Meta(description="What the provider knows this installation by.")] = ""
+    client_secret: Annotated[
+        str, msgspec.Meta(description="What proves it to the provider; empty for a public client.")
+    ] = ""
+    name: Annotated[
+        str,
+        msgspec.Meta(min_length=1, max_length=50, description="The provider's name on the button of the sign-in page."),
+    ] = "single sign-on"
+    email_domains: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Domains that people who sign in so have email addresses at; empty for any."),
+    ] = ()
+    creates_users_in: Annotated[
+        str,
+        msgspec.Meta(
+            description="Account in which people whom nobody invited become users (who may look only) when they first sign "
+            "in; needs `email_domains`. Empty lets in only those who exist or are invited."
+        ),
+    ] = ""
+    authorities: Annotated[
+        str,
+        msgspec.Meta(description="PEM file of the authorities that vouch for the provider; empty for the system's."),
+    ] = ""
+    allow_private_addresses: Annotated[
+        bool,
+        msgspec.Meta(description="Also reach the provider at addresses that are not of the public Internet."),
+    ] = False
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work together."""
+        if not self.issuer:
+            return
+        parts = urlsplit(self.issuer)
+        # OpenID Connect Discovery §3: https. Clear text is for trying things out on one machine.
+        is_loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK_NAMES
+        if not (parts.scheme == "https" or is_loopback) or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("issuer must be an https:// URL without a query")
+        if not self.client_id:
+            raise ValueError("client_id is needed where issuer is set")
+        if self.creates_users_in and not self.email_domains:
+            raise ValueError("creates_users_in needs email_domains: anybody of the provider could come in otherwise")
+
+    def __repr__(self) -> str:
+        return f"OidcSettings(issuer={self.issuer!r}, client_id={self.client_id!r}, client_secret=…)"
 
 
 class LockoutSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,3 +145,4 @@ class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         int, msgspec.Meta(ge=1, le=365, description="Days after which a session of the console ends in any case.")
     ] = 14
     lockout: LockoutSettings = LockoutSettings()
+    oidc: OidcSettings = OidcSettings()

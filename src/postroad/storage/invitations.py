@@ -36,6 +36,13 @@ def by_token(connection: Connection, token_hash: bytes, now: int) -> Invitation 
     return None if row is None else _invitation(row)
 
 
+def newest_for(connection: Connection, email: str, now: int) -> Invitation | None:
+    """Return the newest open invitation of an address."""
+    query = select(invitations).where(invitations.c.email == email, invitations.c.expires_at > now)
+    row = connection.execute(query.order_by(invitations.c.id.desc()).limit(1)).mappings().one_or_none()
+    return None if row is None else _invitation(row)
+
+
 def of_account(connection: Connection, account_id: int, now: int) -> list[Invitation]:
     """Return an account's open invitations, the newest first."""
     query = select(invitations).where(invitations.c.account_id == account_id, invitations.c.expires_at > now)
