@@ -43,7 +43,7 @@ class World:
 
     async def account(self, name: str = "acme") -> Account:
         found = await self.database.read(accounts.by_name, name)
-        return found or await self.database.write(accounts.add, name, 1)
+        return await self.database.write(accounts.add, name, 1) if found is None else found
 
     async def person(self, email: str, **facts: Any) -> User:
         """Store a person who may look at the account."""
