@@ -108,8 +108,8 @@ async def api_keys(database: Database, settings: Settings) -> ApiKeyCheck:
 
 
 @pytest.fixture
-async def app(console: Console, api_keys: ApiKeyCheck) -> Any:
-    return web_app(console, api_keys)
+async def app(console: Console, api_keys: ApiKeyCheck, database: Database) -> Any:
+    return web_app(console, api_keys, database)
 
 
 SignIn = Callable[..., Any]

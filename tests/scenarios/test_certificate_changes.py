@@ -1,6 +1,7 @@
 """A node obtains its certificate from an ACME authority, renews it, or takes up new files; no session ends for that."""
 
 import contextlib
+import http.client
 import smtplib
 import socket
 import ssl
@@ -17,8 +18,8 @@ from tests.peers.ports import LOOPBACK, free_port
 from tests.scenarios.product import PASSWORD, USERNAME
 from tests.scenarios.world import FIELD, World, letter, prepared_world, submit_over
 
-HOST = "mail.node.test"
-ZONES = {"node.test": "mail A 127.0.0.1"}
+HOST, CONSOLE = "mail.node.test", "console.node.test"
+ZONES = {"node.test": "mail A 127.0.0.1\nconsole A 127.0.0.1"}
 
 
 def until(holds: Callable[[], Any], timeout_s: float = 30) -> Any:
@@ -56,6 +57,18 @@ class Doors:
         except ssl.SSLCertVerificationError:
             return None
 
+    def page(self, https_port: int, path: str) -> tuple[int, str]:
+        """Ask the console's name over HTTPS, with the certificate verified; returns status and text."""
+        with (
+            socket.create_connection((LOOPBACK, https_port), timeout=10) as plain,
+            self._context.wrap_socket(plain, server_hostname=CONSOLE) as session,
+        ):
+            connection = http.client.HTTPConnection(CONSOLE)
+            connection.sock = session
+            connection.request("GET", path)
+            reply = connection.getresponse()
+            return reply.status, reply.read().decode()
+
     def another_than(self, before: bytes | None) -> bytes:
         """Wait until each worker shows one certificate, and that another than ``before``."""
         found: bytes = until(lambda: (now := self.shown()) != before and now)
@@ -89,23 +102,31 @@ def world_with_acme(tmp_path: Path, zones: dict[str, str]) -> Iterator[tuple[Wor
 
 @pytest.mark.peer("nsd", "pebble")
 def test_a_certificate_is_obtained_shown_by_every_worker_and_renewed_under_an_open_session(tmp_path: Path) -> None:
-    with world_with_acme(tmp_path, ZONES) as (world, pebble), world.product as product:
-        doors = Doors(world, pebble.trusting())
-        first = doors.another_than(None)
-        state = product.run_json("certificate", "show")
-        assert (state["names"], state["last_error"], state["attempts"]) == ([HOST], "", 0)
+    https_port = free_port()
+    http = {"listen_tls": [f"{LOOPBACK}:{https_port}"], "public_url": f"https://{CONSOLE}:{https_port}"}
+    with world_with_acme(tmp_path, ZONES) as (world, pebble):
+        product = world.product
+        product.configure({"http": http})
+        with product:
+            doors = Doors(world, pebble.trusting())
+            first = doors.another_than(None)
+            state = product.run_json("certificate", "show")
+            assert (state["names"], state["last_error"], state["attempts"]) == ([HOST, CONSOLE], "", 0)
+            assert doors.page(https_port, "/")[0] in {200, 303}
+            status, text = doors.page(https_port, f"/mail/config-v1.1.xml?emailaddress={USERNAME}")
+            assert (status, f"<hostname>{HOST}</hostname>" in text) == (200, True)
 
-        with doors.session() as opened_before:
-            product.run("certificate", "renew")
-            second = doors.another_than(first)
-            submit(opened_before)
-        with doors.session() as opened_after:
-            submit(opened_after)
+            with doors.session() as opened_before:
+                product.run("certificate", "renew")
+                second = doors.another_than(first)
+                submit(opened_before)
+            with doors.session() as opened_after:
+                submit(opened_after)
 
-        # The account is the same one, and a node that starts anew shows what is there.
-        product.stop()
-        product.start()
-        assert doors.shown() == second
+            # The account is the same one, and a node that starts anew shows what is there.
+            product.stop()
+            product.start()
+            assert doors.shown() == second
 
 
 @pytest.mark.peer("nsd", "pebble")

@@ -10,11 +10,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.httpd.api.app import api_app
+from postroad.httpd.autoconfig.app import MailClientSetup, is_asked_by_mail_clients
 from postroad.httpd.console.app import console_app
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.inbox import inbox_routes
 from postroad.httpd.health import NodeStatus, health_routes
+from postroad.httpd.hosts import is_local_name
+from postroad.httpd.proofs import FindProof, Proofs
+from postroad.model.client_access import ClientAccess
+from postroad.model.domain import SendingDomain
+from postroad.net.clock import now_ms
+from postroad.storage import domains
 from postroad.storage.database import Database
+
+NOTHING_OFFERED = ClientAccess()
 
 
 async def _say_what_is_wrong(_request: Request, error: Exception) -> Response:
@@ -27,29 +36,66 @@ def admin_app(status: NodeStatus) -> Starlette:
     return Starlette(routes=health_routes(status), exception_handlers={HTTPException: _say_what_is_wrong})
 
 
-def web_app(console: Console, api_keys: ApiKeyCheck, *, public_url: str = "") -> ASGIApp:
+def web_app(
+    console: Console,
+    api_keys: ApiKeyCheck,
+    database: Database,
+    *,
+    clients: ClientAccess = NOTHING_OFFERED,
+    find_proof: FindProof | None = None,
+    public_url: str = "",
+) -> ASGIApp:
     """Return what a node serves on its HTTP doors."""
-    return _ByPath(api_app(api_keys), console_app(console, public_host=urlsplit(public_url).hostname or ""))
+    public_host = (urlsplit(public_url).hostname or "").lower()
+    by_path = _ByPath(
+        api=api_app(api_keys),
+        mail_clients=_mail_client_setup(database, clients, public_host),
+        console=console_app(console, public_host=public_host),
+    )
+    # Port 80 may belong to a proxy, which then hands the authority's questions on to here.
+    return by_path if find_proof is None else Proofs(by_path, find_proof)
 
 
-def dev_web_app(console: Console, api_keys: ApiKeyCheck, database: Database, status: NodeStatus) -> ASGIApp:
+def dev_web_app(
+    console: Console, api_keys: ApiKeyCheck, database: Database, status: NodeStatus, *, clients: ClientAccess
+) -> ASGIApp:
     """Return what ``postroad dev`` serves on its one port: the same, the capture inbox, and the admin routes."""
     beside = [*inbox_routes(database), *health_routes(status)]
-    return _ByPath(api_app(api_keys), console_app(console, beside=beside))
+    return _ByPath(
+        api=api_app(api_keys),
+        mail_clients=_mail_client_setup(database, clients, ""),
+        console=console_app(console, beside=beside),
+    )
+
+
+def _mail_client_setup(database: Database, access: ClientAccess, public_host: str) -> ASGIApp:
+    async def find(name: str) -> SendingDomain | None:
+        return await database.read(domains.by_name, name)
+
+    return MailClientSetup(
+        find, access, now_ms, is_own_name=lambda name: is_local_name(name) or (bool(name) and name == public_host)
+    )
 
 
 class _ByPath:
-    """Gives requests of the HTTP APIs to their application, and all others to the console.
+    """Gives requests of the HTTP APIs and of mail clients to their applications, and all others to the console.
 
     The APIs answer under every name of this node: nothing a browser keeps speaks for a program, so no other name can
-    borrow it.
+    borrow it. Mail clients ask under names of sending domains.
     """
 
-    def __init__(self, api: ASGIApp, console: ASGIApp) -> None:
+    def __init__(self, *, api: ASGIApp, mail_clients: ASGIApp, console: ASGIApp) -> None:
         self._api = api
+        self._mail_clients = mail_clients
         self._console = console
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        is_api = scope["type"] == "http" and scope["path"].startswith("/api/")
-        await (self._api if is_api else self._console)(scope, receive, send)
+        await self._application(scope)(scope, receive, send)
+
+    def _application(self, scope: Scope) -> ASGIApp:
+        if scope["type"] == "http" and scope["path"].startswith("/api/"):
+            return self._api
+        if scope["type"] == "http" and is_asked_by_mail_clients(scope["path"]):
+            return self._mail_clients
+        return self._console

@@ -3,7 +3,7 @@
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postroad.httpd.console.security import is_local_name
+from postroad.httpd.hosts import is_local_name
 
 _HALF_A_YEAR = "max-age=15768000"
 

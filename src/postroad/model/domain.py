@@ -37,6 +37,14 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     keep_content_days: Annotated[
         int, msgspec.Meta(ge=0, le=3650, description="Days a message's content is kept after its last delivery ended.")
     ] = 0
+    imap_host: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=253,
+            pattern=r"^([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)?$",
+            description="Host of the people's mailboxes elsewhere (IMAP, port 993), for mail clients that set themselves up.",
+        ),
+    ] = ""
 
 
 class SendingDomain(msgspec.Struct, frozen=True, kw_only=True):

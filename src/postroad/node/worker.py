@@ -19,8 +19,9 @@ from postroad.httpd.server import HttpServer, http_servers
 from postroad.net.clock import now_ms
 from postroad.net.tls import ServerCertificate
 from postroad.node import doors
-from postroad.node.certificate import server_certificate
+from postroad.node.certificate import is_obtained, server_certificate
 from postroad.node.channel import Beat, Channel, Plan, Ready, Reload, Why, WhyAsked
+from postroad.node.client_access import client_access
 from postroad.node.installation import presence_of_worker
 from postroad.node.lease import leased_number
 from postroad.node.services import Services, build
@@ -118,11 +119,19 @@ class Worker:
         self, plain: Sequence[socket.socket], tls: Sequence[socket.socket], stack: AsyncExitStack
     ) -> None:
         services, settings = self._services, self._plan.settings.http
+        clients = client_access(self._plan.settings)
         if self._plan.is_dev:
             status = WorkerStatus(services.database, services.why)
-            app = dev_web_app(services.console, services.api_keys, services.database, status)
+            app = dev_web_app(services.console, services.api_keys, services.database, status, clients=clients)
         else:
-            app = web_app(services.console, services.api_keys, public_url=settings.public_url)
+            app = web_app(
+                services.console,
+                services.api_keys,
+                services.database,
+                clients=clients,
+                find_proof=services.find_proof if is_obtained(self._plan.settings) else None,
+                public_url=settings.public_url,
+            )
         await _serve(http_servers(app, plain, tls, self._certificate.context, settings.trusted_proxies), stack)
 
     async def listen(self, channel: Channel, words: AsyncIterator[object], stop: asyncio.Event) -> None:

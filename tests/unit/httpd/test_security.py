@@ -3,7 +3,8 @@
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from postroad.httpd.console.security import OwnHostOnly, is_local_name
+from postroad.httpd.console.security import OwnHostOnly
+from postroad.httpd.hosts import is_local_name
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Submissions as the tests of admission make them."""
 
+from typing import Any
+
 from postroad.model.credential import CredentialKind, Principal
 from postroad.model.domain import DomainSettings, DomainState, SendingDomain
 from postroad.model.envelope import Envelope, Recipient
@@ -38,7 +40,7 @@ def submission(content: bytes = CONTENT, **envelope: bool | str) -> Submission:
     return Submission(principal=principal(), envelope=made, content=content, received_at=NOW, client=client)
 
 
-def facts(state: DomainState = DomainState.ACTIVE, **settings: bool) -> AdmissionFacts:
+def facts(state: DomainState = DomainState.ACTIVE, **settings: Any) -> AdmissionFacts:
     domain = SendingDomain(
         id=2, account_id=1, name=DOMAIN, state=state, created_at=0, settings=DomainSettings(**settings)
     )

@@ -4,7 +4,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postroad.net.address import parse_address
+from postroad.httpd.hosts import is_local_name, name_of
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -14,10 +14,6 @@ FOREIGN_HTML_POLICY = (
     "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; frame-ancestors 'self'"
 )
 """For HTML that somebody mailed: no script, no forms, no request to anywhere, an origin of its own."""
-
-
-# RFC 6761, RFC 6762 and RFC 9476 keep these from the public DNS.
-_LOCAL_ENDINGS = (".localhost", ".local", ".test", ".internal", ".home.arpa", ".alt")
 
 
 class OwnHostOnly:
@@ -44,18 +40,6 @@ class OwnHostOnly:
 
     def _is_own(self, host: str) -> bool:
         return is_local_name(host) or (bool(self._public_host) and name_of(host) == self._public_host)
-
-
-def is_local_name(host: str) -> bool:
-    """Whether the value of a Host header is an address, or a name that is not of the public DNS."""
-    name = name_of(host)
-    return "." not in name or name.endswith(_LOCAL_ENDINGS) or parse_address(name) is not None
-
-
-def name_of(host: str) -> str:
-    """Return the name or address of a Host header, without its port, in lower case."""
-    name = host.removesuffix(".").lower()
-    return name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0].removesuffix(".")
 
 
 class SecurityHeaders:

@@ -1,0 +1,1 @@
+"""What the mail clients of people ask to set themselves up, answered in their makers' formats, without a login."""
