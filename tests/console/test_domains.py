@@ -1,0 +1,250 @@
+"""Domains in the console: added, checked record by record, set, stopped and removed."""
+
+import msgspec
+import pytest
+
+from postroad.dns.answer import Answer, AnswerStatus, RecordType
+from postroad.httpd.console.console import Console
+from postroad.model.actor import SYSTEM
+from postroad.model.domain import DomainSettings, DomainState, KeyState, SendingDomain
+from postroad.policy.records import ExpectedRecord
+from postroad.storage import domains
+from postroad.storage.database import Database
+from postroad.storage.secrets import Vault
+
+from .conftest import Client, NoRecords, World
+
+NAME = "news.initech.example"
+DIALOG = {"HX-Request": "true", "HX-Request-Type": "partial"}
+
+
+@pytest.fixture
+async def added(admin: Client, console: Console) -> SendingDomain:
+    """A domain that was added in the console, as it waits for its records."""
+    reply = await admin.send_form("/domains/new", name=NAME)
+    assert (reply.status_code, reply.headers["location"]) == (303, f"/domains/{NAME}")
+    return await console.registration.find(SYSTEM, NAME)
+
+
+async def state_of(console: Console, name: str = NAME) -> DomainState:
+    return (await console.registration.find(SYSTEM, name)).state
+
+
+async def test_the_list_has_the_accounts_domains_and_no_others(admin: Client, world: World) -> None:
+    text = (await admin.get("/domains")).text
+
+    assert f'href="/domains/{world.domain.name}"' in text
+    assert "Active" in text
+    assert world.their_domain.name not in text
+
+
+async def test_the_dialog_of_a_new_domain_gives_advice(admin: Client) -> None:
+    text = (await admin.get("/domains/new", headers=DIALOG)).text
+
+    assert "Take a sub-domain of your brand" in text
+    assert "look-alike" in text
+    assert "The From address may still be at the parent" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("co.uk", "public suffix"),
+        ("no domain", "no domain"),
+        ("news.acme.example", "is a domain of this account already"),
+        ("news.globex.example", "held by another account"),
+        ('"><script>alert(1)</script>', "&lt;script&gt;"),
+    ],
+)
+async def test_what_is_wrong_with_a_name_stands_at_its_field(admin: Client, name: str, sentence: str) -> None:
+    reply = await admin.send_form("/domains/new", name=name)
+
+    assert reply.status_code == 422
+    assert sentence in reply.text
+    assert 'aria-invalid="true"' in reply.text
+    assert "<script>alert" not in reply.text
+
+
+async def test_a_new_domain_shows_its_records_to_copy(admin: Client, added: SendingDomain, console: Console) -> None:
+    text = (await admin.get(f"/domains/{NAME}")).text
+    records = await console.verification.expected(added)
+
+    assert "Publish its DNS records, then check them here." in text
+    assert 'aria-current="step"' in text
+    for record in records:
+        assert f'data-copy="{record.name}"' in text
+        assert f'data-copy="{record.value}"' in text
+    assert text.count("Waits to be seen in DNS") == 1
+
+
+class Published:
+    """A resolver that finds what is put into it."""
+
+    def __init__(self, records: tuple[ExpectedRecord, ...]) -> None:
+        self._records = records
+
+    async def resolve(self, name: str, record_type: RecordType) -> Answer:
+        texts = tuple(one.value for one in self._records if (one.name, one.form) == (name, record_type.name))
+        return Answer(status=AnswerStatus.FOUND, records=texts) if texts else Answer(status=AnswerStatus.NO_DATA)
+
+
+async def test_a_check_says_record_by_record_what_is_missing(
+    admin: Client, added: SendingDomain, console: Console
+) -> None:
+    reply = await admin.post(f"/domains/{NAME}/check", data={"csrf": admin.csrf}, headers=DIALOG)
+
+    assert reply.status_code == 200
+    assert "<html" not in reply.text
+    assert "1 required record is not right yet." in reply.text
+    assert "Missing" in reply.text
+    assert await state_of(console) is DomainState.UNVERIFIED
+
+
+async def test_a_check_without_scripts_is_a_page(admin: Client, added: SendingDomain) -> None:
+    reply = await admin.send_form(f"/domains/{NAME}/check")
+
+    assert "<html" in reply.text
+    assert "Missing" in reply.text
+
+
+async def test_a_domain_whose_records_are_right_is_active_at_once(
+    admin: Client, added: SendingDomain, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = Published(await console.verification.expected(added))
+    monkeypatch.setattr(NoRecords, "resolve", lambda _self, *question: published.resolve(*question))
+    reply = await admin.post(f"/domains/{NAME}/check", data={"csrf": admin.csrf}, headers=DIALOG)
+
+    assert "Every required record is right." in reply.text
+    assert "The domain sends." in reply.text
+    assert await state_of(console) is DomainState.ACTIVE
+
+
+async def test_checks_come_at_most_every_ten_seconds(admin: Client, added: SendingDomain) -> None:
+    await admin.send_form(f"/domains/{NAME}/check")
+    reply = await admin.post(f"/domains/{NAME}/check", data={"csrf": admin.csrf}, headers=DIALOG)
+
+    assert "was checked a moment ago: wait another" in reply.text
+    assert "Missing" not in reply.text
+
+
+async def test_the_form_of_settings_has_every_setting_and_keeps_what_was_typed(
+    admin: Client, added: SendingDomain, console: Console
+) -> None:
+    text = (await admin.get(f"/domains/{NAME}")).text
+    for field in msgspec.structs.fields(DomainSettings):
+        assert f'name="{field.name}"' in text
+
+    saved = await admin.send_form(f"/domains/{NAME}/settings", keep_content_days="30", ed25519="on")
+    assert saved.status_code == 303
+    found = await console.registration.find(SYSTEM, NAME)
+    assert found.settings == DomainSettings(bounce_mail=False, ed25519=True, keep_content_days=30)
+
+    refused = await admin.send_form(f"/domains/{NAME}/settings", keep_content_days="4000", repair_long_lines="on")
+    assert refused.status_code == 422
+    assert "4000 is outside the bounds: 0 to 3650." in refused.text
+    assert 'value="4000"' in refused.text
+    assert 'name="repair_long_lines" checked' in refused.text
+    for wrong, sentence in (("", "A number is needed here."), ("many", "is not a whole number")):
+        reply = await admin.send_form(f"/domains/{NAME}/settings", keep_content_days=wrong)
+        assert (reply.status_code, sentence in reply.text) == (422, True)
+
+
+async def test_a_key_is_rotated_after_a_question(
+    admin: Client, world: World, console: Console, added: SendingDomain, database: Database
+) -> None:
+    [key] = await console.registration.keys_of(added)
+    active = msgspec.structs.replace(key, state=KeyState.ACTIVE)
+    await database.write(domains.change, Vault(bytes(32)), added, added, [active])
+    assert "Rotate the DKIM key?" in (await admin.get(f"/domains/{NAME}/rotate-dkim", headers=DIALOG)).text
+    await admin.send_form(f"/domains/{NAME}/rotate-dkim")
+
+    assert len(await console.registration.keys_of(added)) == 2
+    again = await admin.send_form(f"/domains/{NAME}/rotate-dkim")
+    assert (again.status_code, "still waits to be seen" in again.text) == (422, True)
+
+
+async def test_a_domain_is_stopped_and_released(admin: Client, console: Console, added: SendingDomain) -> None:
+    assert "In the queue" not in (await admin.get(f"/domains/{NAME}/disable")).text
+    await admin.send_form(f"/domains/{NAME}/disable")
+    assert await state_of(console) is DomainState.DISABLED
+    page = (await admin.get(f"/domains/{NAME}")).text
+    assert "accepts no mail until it is enabled" in page
+    await admin.send_form(f"/domains/{NAME}/enable")
+    assert await state_of(console) is DomainState.UNVERIFIED
+
+
+async def test_a_domain_is_removed_when_nothing_is_bound_to_it(
+    admin: Client, console: Console, added: SendingDomain
+) -> None:
+    key = (await console.api_keys.add_for_domain(SYSTEM, NAME)).key
+    refused = await admin.send_form(f"/domains/{NAME}/remove")
+    assert (refused.status_code, "it still has 1 API key" in refused.text) == (422, True)
+
+    await console.api_keys.remove(SYSTEM, key.id)
+    assert (await admin.send_form(f"/domains/{NAME}/remove")).headers["location"] == "/domains"
+    assert (await admin.get(f"/domains/{NAME}")).status_code == 404
+
+
+async def test_who_may_only_look_sees_the_domain_without_its_buttons(user: Client, world: World) -> None:
+    text = (await user.get(f"/domains/{world.domain.name}")).text
+
+    assert "DNS records" in text
+    assert "Check now" not in text
+    assert '<button class="primary">Save settings' not in text
+    assert "/remove" not in text
+
+
+@pytest.mark.parametrize("name", ["none.example", "com", "%20", "a..b"])
+async def test_what_is_no_domain_does_not_exist(admin: Client, name: str) -> None:
+    reply = await admin.get(f"/domains/{name}")
+
+    assert reply.status_code == 404
+    assert "There is no sending domain" in reply.text
+
+
+async def test_failing_records_say_until_when_the_domain_sends(
+    admin: Client, console: Console, world: World, database: Database
+) -> None:
+    failing = msgspec.structs.replace(world.domain, failing_since=1_780_000_000_000)
+    await database.write(domains.change, Vault(bytes(32)), world.domain, failing)
+    text = (await admin.get(f"/domains/{world.domain.name}")).text
+
+    assert "The domain stops sending at" in text
+    assert 'datetime="2026-05-31T20:26:40Z"' in text
+
+
+class TestVetting:
+    """The operator's queue over all accounts."""
+
+    @pytest.fixture
+    async def waiting(self, world: World, database: Database) -> SendingDomain:
+        wanted = SendingDomain(
+            id=0, account_id=world.ours.id, name=NAME, state=DomainState.VETTING, created_at=1_780_000_000_000
+        )
+        return await database.write(domains.add, wanted)
+
+    async def test_a_domain_that_waits_is_approved(
+        self, operator: Client, admin: Client, waiting: SendingDomain, console: Console
+    ) -> None:
+        queue = (await operator.get("/vetting")).text
+        assert NAME.replace(".", ".<wbr>") in queue
+        assert "acme" in queue
+        assert "Vetting in progress" in (await admin.get(f"/domains/{NAME}")).text
+
+        await operator.send_form(f"/vetting/{NAME}/approve")
+        assert await state_of(console) is DomainState.UNVERIFIED
+        assert "Nothing waits" in (await operator.get("/vetting")).text
+
+    async def test_a_rejected_domain_says_so_and_can_be_approved_after_all(
+        self, operator: Client, admin: Client, waiting: SendingDomain, console: Console
+    ) -> None:
+        assert "Reject" in (await operator.get(f"/vetting/{NAME}/reject")).text
+        await operator.send_form(f"/vetting/{NAME}/reject")
+        assert await state_of(console) is DomainState.REJECTED
+        page = (await admin.get(f"/domains/{NAME}")).text
+        assert "has refused this domain" in page
+        assert "/remove" not in page
+        assert (await admin.send_form(f"/domains/{NAME}/remove")).status_code == 403
+
+        await operator.send_form(f"/vetting/{NAME}/approve")
+        assert await state_of(console) is DomainState.UNVERIFIED
