@@ -1,0 +1,149 @@
+"""API keys and domains by clicking: a key with an allowed range, its lock, and a domain with its records."""
+
+import itertools
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from urllib.parse import urljoin
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.people import sign_in
+from tests.peers.programs import path_of
+from tests.scenarios.dev import Dev, running_dev
+
+pytestmark = pytest.mark.peer("chromium")
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    with running_dev(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=path_of("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(dev: Dev, browser: Browser) -> Iterator[Page]:
+    """A page of an admin, which may break no rule of its policy."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
+    )
+    context.set_default_timeout(15_000)
+    sign_in(dev, context, f"ada{next(_numbers)}@demo.example")
+    opened = context.new_page()
+    errors: list[str] = []
+    # A form that is shown again with what is wrong comes with 422, which Chromium reports like a fault.
+    opened.on(
+        "console", lambda said: errors.append(said.text) if said.type == "error" and "422" not in said.text else None
+    )
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    assert errors == []
+    context.close()
+
+
+def at(dev: Dev, path: str) -> str:
+    return urljoin(str(dev.facts["inbox"]), path)
+
+
+def call(dev: Dev, key: str) -> tuple[int, dict[str, object]]:
+    """Ask what a key is, as a program on this machine."""
+    request = urllib.request.Request(at(dev, "/api/postroad/v1/key"), headers={"Authorization": f"Bearer {key}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def within_promise(dev: Dev, key: str, status: int) -> None:
+    deadline = time.monotonic() + 5.0
+    while call(dev, key)[0] != status:
+        assert time.monotonic() < deadline, "it does not hold after five seconds"
+        time.sleep(0.05)
+
+
+def test_an_api_key_with_an_allowed_range(dev: Dev, page: Page) -> None:
+    page.goto(at(dev, "/credentials/api-keys"))
+    page.get_by_role("link", name="Add key").click()
+    page.get_by_label("Note").fill("Shop, production")
+    page.get_by_label("Allowed addresses").fill("192.0.2.7/24")
+    page.get_by_role("dialog").get_by_role("button", name="Add key").click()
+    expect(page.get_by_role("alert")).to_contain_text("did you mean 192.0.2.0/24")
+
+    page.get_by_label("Allowed addresses").fill("192.0.2.0/24, 2001:db8::/48")
+    page.get_by_role("dialog").get_by_role("button", name="Add key").click()
+    expect(page.get_by_role("heading", name="API key added")).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Copy prd_").click()
+    key = page.evaluate("navigator.clipboard.readText()")
+    assert call(dev, key) == (403, {"error": "This API key may not be used from 127.0.0.1."})
+
+    page.get_by_role("button", name="Close").click()
+    row = page.get_by_role("row").filter(has_text="Shop, production")
+    expect(row).to_contain_text("2 addresses or ranges")
+    assert key not in page.content()
+
+    row.get_by_role("link", name="Allowed addresses").click()
+    page.get_by_role("button", name="Add my address (127.0.0.1)").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_contain_text("may be used from 3 addresses or ranges")
+    within_promise(dev, key, 200)
+    assert call(dev, key)[1]["note"] == "Shop, production"
+
+    page.get_by_role("row").filter(has_text="Shop, production").get_by_role("link", name="Remove").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("heading", name="No API key yet")).to_be_visible()
+    within_promise(dev, key, 401)
+
+
+def test_a_domain_is_added_set_and_checked_in_place(dev: Dev, page: Page) -> None:
+    page.goto(at(dev, "/domains"))
+    page.get_by_role("link", name="Add domain").click()
+    page.get_by_label("Domain", exact=True).fill("co.uk")
+    page.get_by_role("dialog").get_by_role("button", name="Add domain").click()
+    expect(page.get_by_role("alert")).to_contain_text("public suffix")
+    page.get_by_label("Domain", exact=True).fill("news.initech.example")
+    page.get_by_role("dialog").get_by_role("button", name="Add domain").click()
+    expect(page).to_have_url(at(dev, "/domains/news.initech.example"), timeout=30_000)
+
+    page.get_by_role("button", name="Copy postroad1._domainkey.news.initech.example").click()
+    assert page.evaluate("navigator.clipboard.readText()") == "postroad1._domainkey.news.initech.example"
+    page.get_by_role("button", name="Check now").click()
+    expect(page.locator("#standing [role=status]").last).to_contain_text("required record", timeout=30_000)
+    page.get_by_role("button", name="Check now").click()
+    expect(page.get_by_text("was checked a moment ago")).to_be_visible()
+
+    page.get_by_label("Keep content days").fill("7")
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.get_by_role("status").first).to_contain_text("The settings were saved")
+    expect(page.get_by_label("Keep content days")).to_have_value("7")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_the_pages_are_never_wider_than_the_screen(dev: Dev, browser: Browser, scheme: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    sign_in(dev, context, f"olga{next(_numbers)}@demo.example", is_operator=True)
+    page = context.new_page()
+    for path in (
+        "/domains", "/domains/new", "/domains/demo.example", "/credentials/api-keys", "/credentials/api-keys/new",
+        "/settings/signing-key", "/settings/signing-key/update", "/vetting",
+    ):  # fmt: skip
+        page.goto(at(dev, path))
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+    context.close()
