@@ -92,8 +92,7 @@ def log_in(product: Product, client_address: str, password: str = PASSWORD) -> t
         try:
             code, text = client.login(USERNAME, password)
         except smtplib.SMTPAuthenticationError as refused:
-            assert isinstance(refused.smtp_error, bytes)
-            return refused.smtp_code, refused.smtp_error.decode()
+            return refused.smtp_code, bytes(refused.smtp_error).decode()  # type: ignore[arg-type]
         return code, text.decode()
 
 

@@ -20,6 +20,9 @@ from postroad.smtpd.connection import Connection, Door
 
 log = structlog.get_logger()
 
+_LONGEST_NAME = 254
+"""Characters of a tried name that are logged: an address has no more (RFC 5321 §4.5.3.1.3)."""
+
 
 class LoginRefused(Protocol):
     """Why a name and password prove nobody, or somebody proven earlier may not go on."""
@@ -184,7 +187,7 @@ class SubmissionSession(Connection):
         if listing is not None:
             log.info(
                 "login_refused",
-                username=offer.username,
+                username=offer.username[:_LONGEST_NAME],
                 client_address=self.client_address,
                 over_tls=self._machine.is_tls,
                 mechanism=offer.mechanism,
