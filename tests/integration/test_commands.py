@@ -12,6 +12,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from postroad.accounts.login_guard import LoginGuard, claimant_of
+from postroad.accounts.settings import LockoutSettings
 from postroad.cli import main
 from postroad.model.ids import text_of
 from postroad.net.clock import now_ms
@@ -214,6 +216,39 @@ def test_smtp_users_are_disabled_enabled_and_removed(document: Document, run: Ru
     run("smtp-user", "remove", "printer@news.example.com", "--yes")
     assert document("smtp-user", "list") == []
     run("smtp-user", "remove", "printer@news.example.com", "--yes", expect=1)
+
+
+def test_lock_outs_are_listed_and_released(document: Document, run: Run, data: Path) -> None:
+    run("domain", "add", "news.example.com")
+    run("smtp-user", "add", "app@news.example.com", "--password-stdin", given="Right-password\n")
+    assert run("lockout", "list").stdout == "Nothing is locked.\n"
+    run("smtp-user", "unlock", "app@news.example.com", expect=1)
+    run("smtp-user", "unlock", "nobody@news.example.com", expect=1)
+
+    asyncio.run(_guess(data))
+
+    locked = document("lockout", "list")
+    assert {(one["scope"], one["subject"], one["is_locked"]) for one in locked} == {
+        ("client", "198.51.100.1", True),
+        ("credential", "app@news.example.com", True),
+    }
+    listed = run("lockout", "list", "--counting").stdout
+    assert "198.51.100.0/24" in listed
+    run("smtp-user", "unlock", "app@news.example.com")
+    assert "10 failures forgotten" in run("lockout", "release", "198.51.100.1").stdout
+    assert document("lockout", "list") == []
+    refused = run("lockout", "release", "198.51.100.1", expect=1)
+    assert "There is no lock-out of 198.51.100.1." in refused.stderr
+
+
+async def _guess(data: Path) -> None:
+    database = await open_database("", data_dir=data, clock=now_ms)
+    guard = LoginGuard(database, now_ms, LockoutSettings())
+    for _ in range(10):
+        claimant = claimant_of("app@news.example.com", "198.51.100.1")
+        guard.failed(claimant, "198.51.100.1", credential_id=1, account_id=1)
+    await guard.write()
+    await database.close()
 
 
 def test_queue_is_listed_by_any_selection(document: Document, stored: tuple[str, list[str]]) -> None:

@@ -1,7 +1,7 @@
 """Proves who acts: passwords at one cost for every name, network addresses, and what changed since.
 
-A log-in goes through these steps, and each has its bound: a proof made a short while ago is accepted again; who is
-locked out is told so, at no cost; equal log-ins under way share one hashing; and only then a password is hashed, in a
+A log-in goes through these steps, and each has its bound: who is locked out is told so, at no cost; a proof made a
+short while ago is accepted again; equal log-ins under way share one hashing; and only then a password is hashed, in a
 queue that refuses what it cannot hold, where strangers wait behind those who logged in from there before.
 """
 
@@ -113,21 +113,22 @@ class Authenticator:
         self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str = ""
     ) -> Principal | AuthRefused:
         """Return who a name and password prove, or why they prove nobody."""
+        secret = prepared(password)
         attempt = _Attempt(
             username=username,
-            password=prepared(password) if len(password) <= MAXIMUM_LENGTH else Secret(""),
+            password=secret if len(secret) <= MAXIMUM_LENGTH else Secret(""),
             mechanism=mechanism,
             client_address=client_address,
             over_tls=over_tls,
             claimant=claimant_of(username, client_address),
         )
         try:
-            proven = self._credentials.in_view(attempt.name)
-            is_cached = proven is not None and self._verified.holds(
-                _proof(self._verified, proven, attempt), self._clock()
-            )
+            proven = await self._own_credential(attempt)
+            # Before the memory of proofs is asked: who is locked out must not find a password by it either.
+            may_try = self._may_try(attempt.claimant, proven)
+            is_cached = proven is not None and self._verified.holds(self._proof(proven, attempt), self._clock())
             if not is_cached:
-                proven = await self._compared(attempt)
+                proven = await self._compared(attempt, is_preferred=may_try.is_preferred)
             # Hashing took a while: what was read before it may have changed.
             known = await self._credentials.find(attempt.name)
         except _LockedOutError as error:
@@ -217,17 +218,26 @@ class Authenticator:
         )
         return AuthRefused(reason)
 
-    async def _compared(self, attempt: _Attempt) -> KnownCredential | None:
+    async def _own_credential(self, attempt: _Attempt) -> KnownCredential | None:
+        """Return the credential of a name where it is in view, or may have been proven from the client before.
+
+        A stranger who is locked out costs no look at the database, and whether there is such a name shows in nothing.
+        """
+        known = self._credentials.in_view(attempt.name)
+        if known is None and self._guard.is_known(attempt.claimant):
+            return await self._credentials.find(attempt.name)
+        return known
+
+    async def _compared(self, attempt: _Attempt, *, is_preferred: bool) -> KnownCredential | None:
         """Have a password compared, or wait for an equal one of the same client that is under way."""
         claimant = attempt.claimant
-        # Only a client that somebody was proven from may be one of the credential's own: a stranger who is locked out
-        # costs no look at the database, and whether there is such a name shows in nothing.
-        known = await self._credentials.find(attempt.name) if self._guard.is_known(claimant) else None
-        may_try = self._may_try(claimant, known)
         flight_key = (self._verified.proof_of(0, attempt.name, attempt.password), claimant.client)
         flight = self._under_way.get(flight_key)
         if flight is None:
-            flight = asyncio.ensure_future(self._compare(attempt, is_preferred=may_try.is_preferred))
+            # In a flood most end here, before anything is made for them.
+            if not self._hasher.has_room(claimant.client, is_preferred=is_preferred):
+                raise BusyError
+            flight = asyncio.ensure_future(self._compare(attempt, is_preferred=is_preferred))
             self._under_way[flight_key] = flight
             flight.add_done_callback(lambda done: self._landed(flight_key, done))
         # One client that hangs up must not cancel the others' hashing.
@@ -244,7 +254,7 @@ class Authenticator:
             stored = known.user.password_hash if known is not None and has_password else self._nobody
             matches = await turn.matches(stored, attempt.password)
         if known is not None and has_password and matches:
-            self._verified.remember(_proof(self._verified, known, attempt), self._clock())
+            self._verified.remember(self._proof(known, attempt), self._clock())
             return known
         user = None if known is None else known.user
         self._guard.failed(
@@ -254,6 +264,9 @@ class Authenticator:
             account_id=None if user is None else user.account_id,
         )
         return None
+
+    def _proof(self, known: KnownCredential, attempt: _Attempt) -> bytes:
+        return self._verified.proof_of(known.user.id, known.user.password_hash, attempt.password)
 
     def _may_try(self, claimant: Claimant, known: KnownCredential | None) -> MayTry:
         verdict = self._guard.verdict(claimant, None if known is None else known.user.id)
@@ -266,10 +279,6 @@ class Authenticator:
         if not flight.cancelled():
             # Seen here too, for the case that every client hung up meanwhile.
             flight.exception()
-
-
-def _proof(verified: VerifiedPasswords, known: KnownCredential, attempt: _Attempt) -> bytes:
-    return verified.proof_of(known.user.id, known.user.password_hash, attempt.password)
 
 
 def _is_same(before: KnownCredential, now: KnownCredential) -> bool:

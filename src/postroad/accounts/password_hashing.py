@@ -18,8 +18,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from postroad.model.credential import Secret
 
-_STRANGERS_NICENESS = 10
-"""Beside a busy thread of the usual importance such a one gets about a tenth of a core."""
+_STRANGERS_NICENESS = 15
+"""Beside a busy thread of the usual importance such a one gets about a thirtieth of a core."""
+_STRANGERS_WAIT_S = 10.0
+"""After so long a stranger is told to come again: whoever waits holds a session."""
 _PART_OF_ONE_CLIENT = 5
 """One stranger may have a fifth of the strangers' places, so that others find one too."""
 
@@ -54,23 +56,36 @@ class Turn:
 class _Lane:
     """Threads with a bounded queue in front of them."""
 
-    def __init__(self, name: str, threads: int, queue: int, *, niceness: int, per_client: int) -> None:
+    def __init__(
+        self, name: str, threads: int, queue: int, *, niceness: int, per_client: int, wait_s: float | None = None
+    ) -> None:
         self._threads = ThreadPoolExecutor(threads, name, initializer=_become_nice, initargs=(niceness,))
         self._turn = Turn(self._threads, _argon2())
         self._free = asyncio.Semaphore(threads)
         self._room = threads + queue
         self._per_client = per_client
+        self._wait_s = wait_s
         self._places: Counter[str] = Counter()
+
+    def has_room(self, client: str) -> bool:
+        return self._room > 0 and self._places[client] < self._per_client
 
     @asynccontextmanager
     async def turn(self, client: str) -> AsyncIterator[Turn]:
-        if self._room == 0 or self._places[client] >= self._per_client:
+        if not self.has_room(client):
             raise BusyError
         self._room -= 1
         self._places[client] += 1
         try:
-            async with self._free:
+            try:
+                async with asyncio.timeout(self._wait_s):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise BusyError from None
+            try:
                 yield self._turn
+            finally:
+                self._free.release()
         finally:
             self._room += 1
             self._places[client] -= 1
@@ -93,6 +108,7 @@ class PasswordHasher:
             queue,
             niceness=_STRANGERS_NICENESS,
             per_client=max(1, room // _PART_OF_ONE_CLIENT),
+            wait_s=_STRANGERS_WAIT_S,
         )
 
     @asynccontextmanager
@@ -100,11 +116,14 @@ class PasswordHasher:
         """Wait for the turn to hash.
 
         Raises:
-            BusyError: too many wait already, of this client's kind or of its own.
+            BusyError: too many wait already, of this client's kind or of its own, or it takes too long.
         """
-        lane = self._known if is_preferred else self._strangers
-        async with lane.turn(client) as turn:
+        async with self._lane(is_preferred).turn(client) as turn:
             yield turn
+
+    def has_room(self, client: str, *, is_preferred: bool) -> bool:
+        """Whether a client may wait for its turn now; cheaper to ask than to be refused."""
+        return self._lane(is_preferred).has_room(client)
 
     async def matches(self, stored: str, password: Secret) -> bool:
         """Whether a password is the one whose stored form is given, where nobody goes before others.
@@ -119,6 +138,9 @@ class PasswordHasher:
         """End the threads; what they work on is finished first."""
         self._known.close()
         self._strangers.close()
+
+    def _lane(self, is_preferred: bool) -> _Lane:
+        return self._known if is_preferred else self._strangers
 
 
 def _become_nice(niceness: int) -> None:

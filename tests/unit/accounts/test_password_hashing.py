@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from postroad.accounts import password_hashing
 from postroad.accounts.password_hashing import BusyError, PasswordHasher, Turn, hash_password
 from postroad.model.credential import Secret
 
@@ -92,7 +93,24 @@ async def test_one_stranger_takes_a_fifth_of_the_places_at_most(stored: str, mon
     hasher.close()
 
 
-@pytest.mark.parametrize(("is_preferred", "niceness"), [(True, 0), (False, 10)])
+async def test_strangers_wait_for_their_turn_for_a_while_only(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(password_hashing, "_STRANGERS_WAIT_S", 0.01)
+    hasher = PasswordHasher(threads=1, queue=9)
+    gate = threading.Event()
+    monkeypatch.setattr(Turn, "_matches", lambda *_: gate.wait(5))
+    hashing = asyncio.ensure_future(_matches(hasher, stored, is_preferred=False))
+    await asyncio.sleep(0)
+
+    with pytest.raises(BusyError):
+        await _matches(hasher, stored, client="b", is_preferred=False)
+    gate.set()
+
+    assert await hashing is True
+    assert hasher.has_room("b", is_preferred=False)
+    hasher.close()
+
+
+@pytest.mark.parametrize(("is_preferred", "niceness"), [(True, 0), (False, 15)])
 async def test_what_is_hashed_for_strangers_runs_when_the_server_leaves_time(
     stored: str, is_preferred: bool, niceness: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
