@@ -1,7 +1,7 @@
 """The console over a real database, with two accounts, their people, and clients that are signed in as each of them."""
 
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from postroad.accounts.api_key_check import ApiKeyCheck
+from postroad.accounts.person_passwords import PersonPasswords
 from postroad.config import Settings
 from postroad.dns.answer import Answer, AnswerStatus, RecordType
 from postroad.httpd.apps import web_app
@@ -97,9 +98,43 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=str(tmp_path))
 
 
+class Postman:
+    """Keeps the mail that Postroad writes itself, or loses it while ``works`` is false."""
+
+    def __init__(self) -> None:
+        self.works = True
+        self.sent: list[tuple[str, str, str]] = []
+
+    async def send(self, *, to: str, subject: str, text: str) -> bool:
+        if self.works:
+            self.sent.append((to, subject, text))
+        return self.works
+
+
 @pytest.fixture
-async def console(database: Database, settings: Settings) -> Console:
-    return console_of(settings, database, Vault(bytes(32)), OrganisationalDomains(), NoRecords(), has_inbox=False)
+def post() -> Postman:
+    return Postman()
+
+
+@pytest.fixture
+def passwords() -> Iterator[PersonPasswords]:
+    made = PersonPasswords(queue=10)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def console(database: Database, settings: Settings, post: Postman, passwords: PersonPasswords) -> Console:
+    return console_of(
+        settings,
+        database,
+        Vault(bytes(32)),
+        OrganisationalDomains(),
+        NoRecords(),
+        notices=post,
+        passwords=passwords,
+        has_inbox=False,
+    )
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_nothing_is_made_where_there_is_no_installation(tmp_path: Path) -> None:
 
 
 def test_migrate_makes_the_first_account_and_may_be_repeated(document: Document, run: Run) -> None:
-    assert document("migrate") == {"steps": []}
+    assert document("migrate")["steps"] == []
     assert [one["name"] for one in document("account", "list")] == ["default"]
     assert "default" in run("account", "show", "default").stdout
 

@@ -8,3 +8,11 @@ class Notices(Protocol):
 
     async def send(self, *, to: str, subject: str, text: str) -> bool:
         """Hand in a message of plain text; returns whether it was accepted. Never raises: a notice is not worth it."""
+
+
+class Unsent(Notices):
+    """Sends nothing: for commands, whose operator hands links over."""
+
+    async def send(self, *, to: str, subject: str, text: str) -> bool:  # noqa: ARG002
+        """Say that nothing was sent."""
+        return False

@@ -14,6 +14,7 @@ COMMANDS = {
     "restore": "postroad.cli.backup:restore",
     "certificate": "postroad.cli.certificate:certificate",
     "account": "postroad.cli.account:account",
+    "user": "postroad.cli.user:user",
     "domain": "postroad.cli.domain:domain",
     "smtp-user": "postroad.cli.smtp_user:smtp_user",
     "lockout": "postroad.cli.lockout:lockout",
@@ -24,6 +25,7 @@ COMMANDS = {
     "route": "postroad.cli.route:route",
     "events": "postroad.cli.events:events",
     "stats": "postroad.cli.stats:stats",
+    "audit": "postroad.cli.audit:audit",
 }
 """Every command, by the place of its code."""
 

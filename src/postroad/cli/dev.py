@@ -79,6 +79,7 @@ def facts_of(settings: Settings, demo: Demo) -> dict[str, object]:
             "sender": demo.sender,
         },
         "inbox": f"http://{http}/inbox",
+        "console": str(demo.console),
         "data_dir": str(Path(settings.data_dir).resolve()),
         "curl": _curl_line(plain.host, plain.port, demo),
         "python": _python_line(plain.host, plain.port, demo),
@@ -96,6 +97,8 @@ Postroad is running. Mail is captured on this machine; nothing leaves it.
   user          {smtp["username"]}
   password      {smtp["password"]}
   inbox         {facts["inbox"]}
+  console       {facts["console"]}
+                (signs you in as the operator, once; every start prints another)
   data          {facts["data_dir"]}
 
 Send a first message, with curl:

@@ -1,8 +1,20 @@
 """The services behind the console's pages, as one worker has them."""
 
+from urllib.parse import urlsplit
+
 from postroad.accounts.accounts import Accounts
 from postroad.accounts.api_keys import ApiKeys
+from postroad.accounts.audit_log import AuditLog
+from postroad.accounts.console_attempts import ConsoleAttempts
+from postroad.accounts.invitations import Invitations
+from postroad.accounts.links import Links
+from postroad.accounts.notices import Notices
+from postroad.accounts.password_changes import PasswordChanges
+from postroad.accounts.people import People
+from postroad.accounts.person_passwords import PersonPasswords
+from postroad.accounts.second_factor import SecondFactor
 from postroad.accounts.sessions import Sessions
+from postroad.accounts.sign_in import SignIn
 from postroad.accounts.signing_keys import WebhookSigning
 from postroad.config import Settings
 from postroad.dns.resolver import Lookup
@@ -11,6 +23,7 @@ from postroad.domains.settings import installation_names
 from postroad.domains.verification import Verification
 from postroad.httpd.console.console import Console
 from postroad.net.clock import now_ms
+from postroad.node.first_start import console_url
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage.database import Database
 from postroad.storage.secrets import Vault
@@ -23,12 +36,33 @@ def console_of(
     organisational_domains: OrganisationalDomains,
     lookup: Lookup,
     *,
+    notices: Notices,
+    passwords: PersonPasswords,
     has_inbox: bool,
 ) -> Console:
-    """Return the console's services over one installation; ``lookup`` has no cache, so that new records are seen."""
+    """Return the console's services over one installation; ``password_changes.run`` must be running beside them.
+
+    ``lookup`` has no cache, so that new records are seen.
+    """
+    base = console_url(settings)
+    links, attempts = Links(base), ConsoleAttempts(database, now_ms)
+    sessions = Sessions(database, now_ms, settings.accounts)
+    issuer = f"Postroad {urlsplit(base).hostname or ''}".strip()
+    second_factor = SecondFactor(database, vault, now_ms, passwords, issuer=issuer)
     return Console(
+        people=People(database, now_ms, passwords, links),
+        invitations=Invitations(database, now_ms, passwords=passwords, notices=notices, links=links),
+        sign_in=SignIn(
+            database, now_ms, passwords=passwords, attempts=attempts, second_factor=second_factor, sessions=sessions
+        ),
+        second_factor=second_factor,
+        password_changes=PasswordChanges(
+            database, now_ms, passwords=passwords, attempts=attempts, notices=notices, links=links
+        ),
+        audit_log=AuditLog(database),
+        session_seconds=settings.accounts.session_days * 86_400,
         accounts=Accounts(database, now_ms),
-        sessions=Sessions(database, now_ms, settings.accounts),
+        sessions=sessions,
         registration=Registration(database, vault, settings.domains, organisational_domains, now_ms),
         verification=Verification(
             database,

@@ -15,6 +15,7 @@ from postroad.model.actor import SYSTEM
 from postroad.model.credential import Secret
 from postroad.model.refused import RefusedError
 from postroad.net.clock import now_ms
+from postroad.node.first_start import first_operator
 from postroad.node.installation import migrate_schema
 from postroad.node.keys import installation_keys
 from postroad.policy.alignment import OrganisationalDomains
@@ -36,6 +37,8 @@ class Demo(msgspec.Struct, frozen=True):
     password: Secret
     domain: str
     sender: str
+    console: Secret
+    """Opens the console signed in, once."""
 
 
 def prepare_demo(settings: Settings) -> Demo:
@@ -57,9 +60,10 @@ async def _prepare(settings: Settings) -> Demo:
             await registration.add(SYSTEM, account.id, DOMAIN)
         password = _password(data_dir)
         await _set_password(database, password)
+        console = await first_operator(settings, database).sign_in_link()
     finally:
         await database.close()
-    return Demo(USERNAME, password, DOMAIN, SENDER)
+    return Demo(USERNAME, password, DOMAIN, SENDER, console.url)
 
 
 async def _set_password(database: Database, password: Secret) -> None:

@@ -16,6 +16,7 @@ from postroad.accounts.authentication import Authenticator
 from postroad.accounts.lockout_notices import LockoutNotices
 from postroad.accounts.lockout_upkeep import forgetting
 from postroad.accounts.notices import Notices
+from postroad.accounts.person_passwords import PersonPasswords
 from postroad.certificates.ordering import Ordering
 from postroad.certificates.showing import ShownCertificate
 from postroad.config import Settings
@@ -192,14 +193,7 @@ async def build(
             database=database,
             sessions=session.Services(authenticator=authenticator, submissions=submissions, blocklists=blocklists),
             notices=notices,
-            console=console_of(
-                settings,
-                database,
-                ground.keys.vault,
-                ground.organisational_domains,
-                ground.lookup,
-                has_inbox=plan.is_dev,
-            ),
+            console=await stack.enter_async_context(_console(ground, notices, is_dev=plan.is_dev)),
             api_keys=api_keys,
             engine=engine,
             pool=pool,
@@ -207,6 +201,26 @@ async def build(
             shown=shown,
             meter=meter,
         )
+
+
+@asynccontextmanager
+async def _console(ground: _Ground, notices: Notices, *, is_dev: bool) -> AsyncIterator[Console]:
+    passwords = PersonPasswords(ground.settings.accounts.hash_queue)
+    console = console_of(
+        ground.settings,
+        ground.database,
+        ground.keys.vault,
+        ground.organisational_domains,
+        ground.lookup,
+        notices=notices,
+        passwords=passwords,
+        has_inbox=is_dev,
+    )
+    try:
+        async with _running([console.password_changes.run()]):
+            yield console
+    finally:
+        passwords.close()
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         int,
         msgspec.Meta(ge=1, le=3650, description="Days message and delivery rows stay after the last delivery ended."),
     ] = 30
+    audit_days: Annotated[int, msgspec.Meta(ge=1, le=36_500, description="Days entries of the audit log stay.")] = 400
     events_days: Annotated[int, msgspec.Meta(ge=1, le=3650, description="Days events stay.")] = 30
     slice_rows: Annotated[
         int, msgspec.Meta(ge=1, le=10_000, description="Rows deleted or folded in one transaction of upkeep.")

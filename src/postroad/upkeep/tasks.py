@@ -5,7 +5,20 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from postroad.model.ids import lowest_at
-from postroad.storage import bodies, counters, events, messages, quotas, search_index, site_limits, workers
+from postroad.storage import (
+    audit,
+    bodies,
+    counters,
+    events,
+    invitations,
+    messages,
+    one_time_tokens,
+    quotas,
+    search_index,
+    site_limits,
+    web_sessions,
+    workers,
+)
 from postroad.storage.database import Database
 from postroad.storage.search_index import Pass
 from postroad.upkeep.settings import RetentionSettings
@@ -66,6 +79,26 @@ async def forget_quota_usage(database: Database, now: int, settings: RetentionSe
     return await database.write(quotas.delete_before, now - 2 * _DAY_MS, settings.slice_rows)
 
 
+async def delete_audit_entries(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove old entries of the audit log."""
+    return await database.write(audit.delete_before, now - settings.audit_days * _DAY_MS, settings.slice_rows)
+
+
+async def forget_expired_sessions(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove sessions of the console that have expired."""
+    return await database.write(web_sessions.delete_before, now, settings.slice_rows)
+
+
+async def forget_expired_tokens(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove links and tickets that have expired."""
+    return await database.write(one_time_tokens.delete_before, now, settings.slice_rows)
+
+
+async def forget_expired_invitations(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove invitations that nobody took up in time."""
+    return await database.write(invitations.delete_before, now, settings.slice_rows)
+
+
 async def free_dead_workers(database: Database, now: int, settings: RetentionSettings) -> int:
     """Give back what workers hold that show no sign of life; their own supervisor would have done so at once."""
     gone = await database.write(workers.expire, now - settings.worker_silence_s * 1000)
@@ -82,6 +115,10 @@ TASKS: dict[str, Task] = {
     "delete_content": delete_content,
     "delete_messages": delete_messages,
     "delete_events": delete_events,
+    "delete_audit_entries": delete_audit_entries,
+    "forget_expired_sessions": forget_expired_sessions,
+    "forget_expired_tokens": forget_expired_tokens,
+    "forget_expired_invitations": forget_expired_invitations,
     "forget_site_limits": forget_site_limits,
     "forget_quota_usage": forget_quota_usage,
 }

@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from postroad.storage import bodies, counters, deliveries, messages, workers
+from postroad.model.actor import SYSTEM
+from postroad.model.audit import entry_of
+from postroad.storage import audit, bodies, counters, deliveries, messages, one_time_tokens, workers
+from postroad.storage.audit import AuditSelector
 from postroad.storage.counters import Period
 from postroad.storage.database import Database
 from postroad.storage.deliveries import Selector
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
 from postroad.storage.migrate import migrate
+from postroad.storage.one_time_tokens import OneTimeToken
 from postroad.upkeep.rounds import Upkeep
 from postroad.upkeep.settings import RetentionSettings
 from postroad.upkeep.tasks import TASKS
@@ -183,3 +187,21 @@ async def test_run_goes_on_after_a_failure_of_storage(
 
 def test_tasks_are_those_of_the_retention_promises() -> None:
     assert set(TASKS) >= {"delete_content", "delete_messages", "delete_events", "fold_counters", "free_dead_workers"}
+
+
+async def test_the_audit_log_is_kept_for_its_days_and_what_expired_is_forgotten(
+    database: Database, clock: ManualClock
+) -> None:
+    for days in (401, 399):
+        entry = entry_of(SYSTEM, "account.added", f"{days} days", at=clock() - days * DAY_MS, account_id=None)
+        await database.write(audit.record, entry)
+    token = OneTimeToken(purpose="sign_in", user_id=None, created_at=1, expires_at=clock() - 1)
+    await database.write(one_time_tokens.add, b"1", token)
+
+    for name in ("delete_audit_entries", "forget_expired_tokens", "forget_expired_sessions"):
+        await TASKS[name](database, clock(), RetentionSettings())
+    await TASKS["forget_expired_invitations"](database, clock(), RetentionSettings())
+
+    kept = await database.read(audit.search, AuditSelector(), 10)
+    assert [one.target for one in kept] == ["399 days"]
+    assert await database.read(one_time_tokens.look, b"1", "sign_in", 0) is None

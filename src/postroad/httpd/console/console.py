@@ -4,7 +4,13 @@ import msgspec
 
 from postroad.accounts.accounts import Accounts
 from postroad.accounts.api_keys import ApiKeys
+from postroad.accounts.audit_log import AuditLog
+from postroad.accounts.invitations import Invitations
+from postroad.accounts.password_changes import PasswordChanges
+from postroad.accounts.people import People
+from postroad.accounts.second_factor import SecondFactor
 from postroad.accounts.sessions import Sessions
+from postroad.accounts.sign_in import SignIn
 from postroad.accounts.signing_keys import WebhookSigning
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
@@ -19,5 +25,13 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     verification: Verification
     api_keys: ApiKeys
     signing: WebhookSigning
+    people: People
+    invitations: Invitations
+    sign_in: SignIn
+    second_factor: SecondFactor
+    password_changes: PasswordChanges
+    audit_log: AuditLog
+    session_seconds: int = 14 * 86_400
+    """How long a browser keeps a session's cookie."""
     has_inbox: bool = False
     """Mail is captured, not delivered: ``postroad dev``."""
