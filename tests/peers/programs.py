@@ -6,9 +6,11 @@ What comes from npm is named after its package, ``npm:oidc-provider``, and is on
 ``python -m tests.peers.programs`` prints the Debian packages that are missing here, one a line.
 """
 
+import functools
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -28,10 +30,10 @@ PACKAGES: Mapping[str, str] = {
     "rbldnsd": "rbldnsd",
     "smtp-sink": "postfix",
     "smtp-source": "postfix",
-    "swaks": "swaks",
+    "swaks": "swaks libnet-ssleay-perl",
     "unbound": "unbound",
 }
-"""Each peer by its program's name, with the Debian package that brings it."""
+"""Each peer by its program's name, with the Debian packages that bring it."""
 
 NPM_FOLDER = Path(__file__).parent / "node"
 NPM_INSTALLED = Path(__file__).parents[2] / ".node"
@@ -62,7 +64,7 @@ def why_missing(name: str) -> str:
         return f"{name} can be started by root only"
     if name.startswith(_NPM):
         return f"{name.removeprefix(_NPM)} is not installed (npm package; `make peers` installs it)"
-    return f"{name} is not installed (Debian package {PACKAGES[name]})"
+    return f"{name} is not installed (Debian packages: {PACKAGES[name]})"
 
 
 def npm_peers() -> list[str]:
@@ -73,7 +75,8 @@ def npm_peers() -> list[str]:
 
 def missing_packages() -> list[str]:
     """Return the Debian packages that would bring every peer that is not installed."""
-    return sorted({package for name, package in PACKAGES.items() if not _is_installed(name)})
+    absent = [packages.split() for name, packages in PACKAGES.items() if not _is_installed(name)]
+    return sorted({package for packages in absent for package in packages})
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -94,7 +97,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _is_installed(name: str) -> bool:
     if name.startswith(_NPM):
         return _is_installed("node") and (NPM_INSTALLED / "node_modules" / name.removeprefix(_NPM)).is_dir()
-    return shutil.which(name, path=_SEARCH_PATH) is not None
+    return shutil.which(name, path=_SEARCH_PATH) is not None and (name != "swaks" or _has_perl_module("Net::SSLeay"))
+
+
+@functools.cache
+def _has_perl_module(module: str) -> bool:
+    """Whether Perl finds a module; swaks works without this one, but speaks no TLS."""
+    perl = shutil.which("perl")
+    return perl is not None and not subprocess.run([perl, f"-M{module}", "-e1"], capture_output=True).returncode
 
 
 def _may_start(name: str) -> bool:
