@@ -8,7 +8,8 @@ from postroad.httpd.console.console import Console
 from postroad.model.actor import SYSTEM
 from postroad.model.domain import DomainSettings, DomainState, KeyState, SendingDomain
 from postroad.policy.records import ExpectedRecord
-from postroad.storage import domains
+from postroad.storage import audit, domains
+from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from postroad.storage.secrets import Vault
 
@@ -108,7 +109,7 @@ async def test_a_check_without_scripts_is_a_page(admin: Client, added: SendingDo
 
 
 async def test_a_domain_whose_records_are_right_is_active_at_once(
-    admin: Client, added: SendingDomain, console: Console, monkeypatch: pytest.MonkeyPatch
+    admin: Client, added: SendingDomain, console: Console, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = Published(await console.verification.expected(added))
     monkeypatch.setattr(NoRecords, "resolve", lambda _self, *question: published.resolve(*question))
@@ -117,6 +118,12 @@ async def test_a_domain_whose_records_are_right_is_active_at_once(
     assert "Every required record is right." in reply.text
     assert "The domain sends." in reply.text
     assert await state_of(console) is DomainState.ACTIVE
+    [entry] = await database.read(audit.search, AuditSelector(action="domain.activated"), 9)
+    assert (entry.actor_name, entry.before, entry.after) == (
+        "ada@acme.example",
+        {"state": "unverified"},
+        {"state": "active"},
+    )
 
 
 async def test_checks_come_at_most_every_ten_seconds(admin: Client, added: SendingDomain) -> None:

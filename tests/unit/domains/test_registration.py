@@ -189,6 +189,27 @@ class NoAnswers:
         return Answer(status=AnswerStatus.NO_DATA)
 
 
+async def test_without_verification_a_check_stops_nothing(database: Database, owner: Actor) -> None:
+    settings = DomainsSettings(verification="off", grace_s=0)
+    registration = Registration(database, Vault(bytes(32)), settings, ORGANISATIONAL, lambda: NOW)
+    verification = Verification(
+        database,
+        Vault(bytes(32)),
+        NoAnswers(),
+        settings=settings,
+        names=installation_names(settings),
+        organisational_domain_of=ORGANISATIONAL,
+        clock=lambda: NOW,
+    )
+    assert owner.account_id is not None
+    added = await registration.add(owner, owner.account_id, "shop.example.com")
+    verdicts = await verification.verify(owner, added.id)
+    found = await registration.find(owner, "shop.example.com")
+
+    assert {verdict.status.value for verdict in verdicts} == {"missing"}
+    assert (found.state, found.failing_since, found.checked_at) == (DomainState.ACTIVE, None, NOW)
+
+
 async def test_a_second_check_waits_for_a_pause(registration: Registration, database: Database, owner: Actor) -> None:
     now = NOW
     verification = Verification(
