@@ -139,6 +139,8 @@ def test_a_failed_order_is_told_with_its_reason_and_mail_is_taken_meanwhile(tmp_
         assert "127.0.0.2" in state["last_error"]
         assert state["attempts"] == 1
         assert "certificate_not_issued" in product.log.read_text()
+        with pytest.raises(RuntimeError, match=r"WRONG    ACME: .*127\.0\.0\.2"):
+            product.run("check")
         with world.client() as client:
             submit_over(client, [f"you@{FIELD}"], letter())
 

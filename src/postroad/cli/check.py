@@ -6,12 +6,20 @@ import sys
 
 import click
 
-from postroad.cli import findings
+from postroad.certificates.renewals import Renewals
+from postroad.cli import door_findings, findings
 from postroad.cli.findings import Finding
-from postroad.cli.invocation import Invocation, refuse, with_settings
+from postroad.cli.invocation import Invocation, acting, opened, refuse, run_with_database, with_settings
 from postroad.cli.output import answer
 from postroad.dns import resolver
+from postroad.model.certificate import ObtainedCertificate
+from postroad.model.domain import DomainState
 from postroad.net.clock import now_ms
+from postroad.node.certificate import is_obtained
+from postroad.node.client_access import client_access
+from postroad.storage import domains
+from postroad.storage.database import Database
+from postroad.storage.errors import StorageError
 
 _MARKS = {"ok": "ok     ", "warning": "warning", "wrong": "WRONG  "}
 
@@ -36,7 +44,9 @@ def _near(invocation: Invocation) -> list[Finding]:
         Finding("configuration", "ok", "Every setting is understood."),
         findings.data_folder(settings),
         findings.database(settings),
-        findings.certificate(settings, now_ms()),
+        *_of_certificate(invocation),
+        door_findings.http_listeners(settings),
+        door_findings.mail_clients(client_access(settings)),
         findings.admin_listener(settings),
         findings.address_listener(settings),
     ]
@@ -56,6 +66,35 @@ async def _far(invocation: Invocation) -> list[Finding]:
             ),
             await findings.port_25(lookup),
             await findings.clock(),
+            await door_findings.mail_client_records(
+                lookup, client_access(settings), await _sending_domains(invocation)
+            ),
         ]
     finally:
         await lookup.aclose()
+
+
+def _of_certificate(invocation: Invocation) -> list[Finding]:
+    settings, now = invocation.settings, now_ms()
+    if not is_obtained(settings):
+        return door_findings.certificate_files(settings, now)
+    try:
+        obtained = run_with_database(invocation, _obtained)
+    except (StorageError, click.ClickException):
+        # What is wrong with the database is a finding of its own.
+        return []
+    return door_findings.obtained_certificate(settings, obtained, now)
+
+
+async def _obtained(database: Database) -> ObtainedCertificate | None:
+    return await Renewals(database, now_ms).obtained(acting())
+
+
+async def _sending_domains(invocation: Invocation) -> list[str]:
+    async def names(database: Database) -> list[str]:
+        return [one.name for one in await database.read(domains.list_in_state, DomainState.ACTIVE)]
+
+    try:
+        return await opened(invocation, names)
+    except StorageError:
+        return []

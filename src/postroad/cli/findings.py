@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from cryptography import x509
 
 from postroad.config import Settings
 from postroad.dns.answer import AnswerStatus, Mx, RecordType
@@ -18,7 +17,6 @@ from postroad.dns.resolver import Lookup
 from postroad.net.address import is_public, parse_address
 from postroad.net.clock import now_ms
 from postroad.net.listen import parse_endpoint
-from postroad.net.tls import CertificateError, ServerCertificate
 from postroad.storage.errors import StorageError
 from postroad.storage.migrate import schema_state
 
@@ -98,30 +96,6 @@ def address_listener(settings: Settings) -> Finding:
         f"{listen} takes mail without a login from the networks of SMTP users that are proven by address.",
         "Keep strangers out of these networks, or empty smtp.listen_by_address where nothing needs it any more.",
     )
-
-
-def certificate(settings: Settings, now: int) -> Finding:
-    """Look at the certificate that the doors show."""
-    tls = settings.tls
-    if not tls.certificate and not tls.key:
-        return Finding(
-            "certificate",
-            "warning",
-            "The doors show a self-signed certificate, which clients elsewhere do not trust.",
-            "Set tls.certificate and tls.key.",
-        )
-    try:
-        ServerCertificate(Path(tls.certificate), Path(tls.key))
-        # RFC 5280 §4.1.2.5: the first certificate of the file is the one that is shown.
-        shown = x509.load_pem_x509_certificates(Path(tls.certificate).read_bytes())[0]
-    except (CertificateError, OSError, ValueError) as error:
-        return Finding("certificate", "wrong", f"{error}", "Mend tls.certificate and tls.key.")
-    left_days = int(shown.not_valid_after_utc.timestamp() - now / 1000) // _DAY_S
-    if left_days < 0:
-        return Finding("certificate", "wrong", f"{tls.certificate} has expired.", "Renew it.")
-    if left_days < 14:
-        return Finding("certificate", "warning", f"{tls.certificate} ends in {left_days} days.", "Renew it.")
-    return Finding("certificate", "ok", f"{tls.certificate} is valid for {left_days} days.")
 
 
 async def resolver(lookup: Lookup) -> Finding:

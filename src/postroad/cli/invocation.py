@@ -121,10 +121,11 @@ def run_with_database(invocation: Invocation, body: Callable[[Database], Awaitab
             f"There is no data folder {invocation.data_dir}: name the installation with --config or --data, "
             "or make one with `postroad migrate`."
         )
-    return asyncio.run(_opened(invocation, body))
+    return asyncio.run(opened(invocation, body))
 
 
-async def _opened(invocation: Invocation, body: Callable[[Database], Awaitable[T]]) -> T:
+async def opened(invocation: Invocation, body: Callable[[Database], Awaitable[T]]) -> T:
+    """Open the database, run ``body`` and close it again, inside an event loop that runs."""
     with right_to_write(invocation.settings) as may_write:
         # A command reads and writes a little: the running node keeps the write-ahead log short.
         database = await open_database(

@@ -83,7 +83,7 @@ def expected_records(
         *_return_path(domain.name, names),
         *_tracking(domain.name, names),
         _dmarc(domain.name),
-        *_mail_clients(domain.name, names.clients),
+        *mail_client_records(domain.name, names.clients),
         *_organisational_dkim(domain.name, keys, names, organisational_domain),
     )
 
@@ -139,6 +139,30 @@ def dmarc_names(domain: str, organisational_domain: str | None) -> tuple[str, ..
     while organisational_domain is not None and names[-1].endswith("." + organisational_domain):
         names.append(names[-1].partition(".")[2])
     return tuple(f"_dmarc.{name}" for name in names)
+
+
+def mail_client_records(domain: str, clients: ClientAccess) -> list[ExpectedRecord]:
+    """Return the records by which mail clients of a domain's people find the doors; none is required."""
+    if not clients.is_offered:
+        return []
+    # RFC 6186 §3.1 for STARTTLS, RFC 8314 §5.1 for TLS from the first octet, which clients should prefer.
+    records = [
+        _service(
+            f"_{name}._tcp.{domain}", port, clients.submission_host, "Lets people's mail clients find where to submit."
+        )
+        for name, port in (("submissions", clients.tls_port), ("submission", clients.starttls_port))
+        if port is not None
+    ]
+    if not clients.setup_host:
+        return records
+    outlook = _service(
+        f"_autodiscover._tcp.{domain}", clients.setup_port, clients.setup_host, "Lets Outlook set itself up."
+    )
+    records += [outlook, _setup_alias("autoconfig", domain, clients, "Lets Thunderbird set itself up.")]
+    # Outlook asks under this name by HTTPS first and warns people of a certificate that does not hold it.
+    if f"autodiscover.{domain}" in clients.certified_names:
+        records.append(_setup_alias("autodiscover", domain, clients, "Lets Outlook on phones set itself up, too."))
+    return records
 
 
 def as_zone_line(record: ExpectedRecord) -> str:
@@ -280,29 +304,6 @@ def _dmarc(domain: str) -> ExpectedRecord:
         is_required=False,
         reason="Large receivers expect a DMARC policy of whoever sends in bulk; one of a parent domain will do.",
     )
-
-
-def _mail_clients(domain: str, clients: ClientAccess) -> list[ExpectedRecord]:
-    if not clients.is_offered:
-        return []
-    # RFC 6186 §3.1 for STARTTLS, RFC 8314 §5.1 for TLS from the first octet, which clients should prefer.
-    records = [
-        _service(
-            f"_{name}._tcp.{domain}", port, clients.submission_host, "Lets people's mail clients find where to submit."
-        )
-        for name, port in (("submissions", clients.tls_port), ("submission", clients.starttls_port))
-        if port is not None
-    ]
-    if not clients.setup_host:
-        return records
-    outlook = _service(
-        f"_autodiscover._tcp.{domain}", clients.setup_port, clients.setup_host, "Lets Outlook set itself up."
-    )
-    records += [outlook, _setup_alias("autoconfig", domain, clients, "Lets Thunderbird set itself up.")]
-    # Outlook asks under this name by HTTPS first and warns people of a certificate that does not hold it.
-    if f"autodiscover.{domain}" in clients.certified_names:
-        records.append(_setup_alias("autodiscover", domain, clients, "Lets Outlook on phones set itself up, too."))
-    return records
 
 
 def _service(name: str, port: int, host: str, reason: str) -> ExpectedRecord:

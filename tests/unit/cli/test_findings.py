@@ -1,15 +1,11 @@
-import datetime as dt
 from pathlib import Path
 
-import msgspec
 import pytest
-from cryptography import x509
 
 from postroad.cli import findings
-from postroad.config import Settings, load
+from postroad.config import load
 from postroad.dns.answer import Answer, AnswerStatus, RecordType
 from postroad.net.clock import now_ms
-from postroad.net.self_signed import ensure_self_signed
 
 
 class TableLookup:
@@ -75,19 +71,6 @@ def test_data_folder_is_there_and_closed_to_others(tmp_path: Path) -> None:
     assert findings.data_folder(settings).status == "warning"
     folder.chmod(0o700)
     assert findings.data_folder(settings).status == "ok"
-
-
-@pytest.mark.parametrize(("days_before_the_end", "status"), [(100, "ok"), (10, "warning"), (-1, "wrong")])
-def test_certificate_is_judged_by_the_days_it_has_left(tmp_path: Path, days_before_the_end: int, status: str) -> None:
-    certificate, key = ensure_self_signed(tmp_path, "mail.example.com", now_ms())
-
-    ends = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
-    now = ends - dt.timedelta(days=days_before_the_end) - dt.timedelta(hours=1)
-    tls = msgspec.structs.replace(Settings().tls, certificate=str(certificate), key=str(key))
-
-    finding = findings.certificate(msgspec.structs.replace(Settings(), tls=tls), int(now.timestamp() * 1000))
-
-    assert finding.status == status
 
 
 def test_reverse_names_of_both_families() -> None:
