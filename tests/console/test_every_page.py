@@ -10,13 +10,23 @@ from postroad.httpd.console.app import pages
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.route import Access, Page
 from postroad.model.actor import SYSTEM
+from postroad.model.user import Role
 
 from .conftest import Client, World
 
 PAGES = [route for route in pages() if isinstance(route, Page)]
 FORMS = [one for one in PAGES if "POST" in (one.methods or ())]
 WITH_NAMES = [one for one in PAGES if "{" in one.path]
-PUBLIC: frozenset[str] = frozenset()
+PUBLIC = frozenset(
+    {
+        "/sign-in",
+        "/sign-in/second-factor",
+        "/sign-in/link/{token}",
+        "/forgot-password",
+        "/set-password/{token}",
+        "/invitation/{token}",
+    }
+)
 """The pages that need no session; one more is a decision."""
 
 _PLACE = re.compile(r"{(\w+)(?::\w+)?}")
@@ -37,7 +47,12 @@ def method_of(one: Page) -> str:
 @pytest.fixture
 async def foreign(world: World, console: Console) -> dict[str, object]:
     """One thing of the other account for every name that paths have; a new name needs a line here."""
+    await console.sessions.open(world.stranger, None, method="password", client_address="", user_agent="")
+    invited = await console.invitations.invite(SYSTEM, world.theirs.id, "new@globex.example", Role.USER)
     return {
+        "user_id": world.stranger.id,
+        "session_id": (await console.sessions.of(world.stranger))[0].id,
+        "invitation_id": invited.invitation.id,
         "name": world.theirs.name,
         "domain": world.their_domain.name,
         "api_key_id": (await console.api_keys.add_for_account(SYSTEM, world.theirs.id)).key.id,

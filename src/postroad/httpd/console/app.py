@@ -12,7 +12,20 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from postroad.httpd.console.console import Console
-from postroad.httpd.console.pages import accounts, api_keys, domains, frame, overview, signing_key, vetting
+from postroad.httpd.console.pages import (
+    accounts,
+    api_keys,
+    audit_log,
+    domains,
+    frame,
+    invitation,
+    overview,
+    profile,
+    sign_in,
+    signing_key,
+    users,
+    vetting,
+)
 from postroad.httpd.console.security import OwnHostOnly, SecurityHeaders
 from postroad.httpd.console.templating import render
 from postroad.storage.errors import StorageError
@@ -24,7 +37,20 @@ _STATIC = Path(__file__).parent / "static"
 
 def pages() -> list[BaseRoute]:
     """Return every page of the console."""
-    subjects = (frame, overview, domains, api_keys, signing_key, accounts, vetting)
+    subjects = (
+        sign_in,
+        invitation,
+        profile,
+        frame,
+        overview,
+        domains,
+        api_keys,
+        signing_key,
+        accounts,
+        vetting,
+        users,
+        audit_log,
+    )
     return [route for subject in subjects for route in subject.routes()]
 
 

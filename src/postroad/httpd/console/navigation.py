@@ -27,6 +27,7 @@ _ACCOUNT = (
 _OPERATOR = (
     Entry("Accounts", "/accounts", "account"),
     Entry("Vetting", "/vetting", "check"),
+    Entry("Audit log", "/audit-log", "search"),
 )
 _DEV = (Entry("Capture inbox", "/inbox", "inbox"),)
 
