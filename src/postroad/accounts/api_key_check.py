@@ -10,6 +10,7 @@ import structlog
 
 from postroad.accounts.settings import AccountsSettings
 from postroad.model.credential import KeyPrincipal
+from postroad.model.domain import DomainState
 from postroad.net.address import Networks, normalise
 from postroad.net.clock import Clock
 from postroad.policy.key_text import KeyTextKind, digest_of, kind_of, shown_part
@@ -36,7 +37,7 @@ class Refusal(enum.Enum):
     SUSPENDED = "suspended"
     """Its account may do nothing at the moment."""
     DOMAIN_GONE = "domain_gone"
-    """The one domain it sends for is no more."""
+    """The one domain it sends for is no more, or was rejected by the operator."""
 
 
 class KeyRefused(msgspec.Struct, frozen=True):
@@ -141,7 +142,7 @@ class ApiKeyCheck:
         refusal = None
         if account.suspended_at is not None:
             refusal = Refusal.SUSPENDED
-        elif key.domain_id is not None and domain is None:
+        elif key.domain_id is not None and (domain is None or domain.state is DomainState.REJECTED):
             refusal = Refusal.DOMAIN_GONE
         principal = KeyPrincipal(key, account.name, None if domain is None else domain.name)
         return _Known(stored.secret_hash, principal, Networks(key.networks), refusal)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -11,10 +12,11 @@ from postroad.accounts.settings import AccountsSettings
 from postroad.model.account import Account
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import KeyPrincipal
-from postroad.model.domain import SendingDomain
+from postroad.model.domain import DomainState, SendingDomain
 from postroad.policy.key_text import RANDOM_BYTES, KeyTextKind, key_text
-from postroad.storage import accounts
+from postroad.storage import accounts, domains
 from postroad.storage.database import Database
+from postroad.storage.secrets import Vault
 
 from .conftest import ManualClock
 
@@ -146,6 +148,24 @@ async def test_changed_networks_and_a_suspended_account_hold_after_it_too(
     await check.refresh()
     assert await check.verify(added.text, CLIENT) == KeyRefused(Refusal.SUSPENDED)
     assert meter.results == {"ok": 1, "address": 1, "suspended": 1}
+
+
+@pytest.mark.parametrize(("state", "is_let_in"), [(DomainState.DISABLED, True), (DomainState.REJECTED, False)])
+async def test_a_key_of_a_rejected_domain_is_refused(
+    check: ApiKeyCheck,
+    added: AddedKey,
+    database: Database,
+    *,
+    domain: SendingDomain,
+    state: DomainState,
+    is_let_in: bool,
+) -> None:
+    after = msgspec.structs.replace(domain, state=state)
+    await database.write(domains.change, Vault(bytes(32)), domain, after)
+    result = await check.verify(added.text, CLIENT)
+
+    assert isinstance(result, KeyPrincipal) is is_let_in
+    assert is_let_in or result == KeyRefused(Refusal.DOMAIN_GONE)
 
 
 async def test_the_last_use_and_refusal_are_written_at_most_once_a_minute(

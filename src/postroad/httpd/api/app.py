@@ -25,7 +25,7 @@ _RETRY_AFTER_S = "5"
 _FORBIDDEN = {
     Refusal.ADDRESS: "This API key may not be used from {address}.",
     Refusal.SUSPENDED: "The account of this API key is suspended.",
-    Refusal.DOMAIN_GONE: "The sending domain of this API key is gone.",
+    Refusal.DOMAIN_GONE: "The sending domain of this API key is gone or was rejected.",
 }
 
 
