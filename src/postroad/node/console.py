@@ -8,6 +8,7 @@ from postroad.accounts.audit_log import AuditLog
 from postroad.accounts.console_attempts import ConsoleAttempts
 from postroad.accounts.invitations import Invitations
 from postroad.accounts.links import Links
+from postroad.accounts.lockouts import Lockouts
 from postroad.accounts.notices import Notices
 from postroad.accounts.password_changes import PasswordChanges
 from postroad.accounts.people import People
@@ -74,6 +75,7 @@ def console_of(
             clock=now_ms,
         ),
         api_keys=ApiKeys(database, now_ms),
+        lockouts=Lockouts(database, now_ms),
         signing=WebhookSigning(database, vault, now_ms),
         has_inbox=has_inbox,
     )

@@ -6,6 +6,7 @@ from postroad.accounts.accounts import Accounts
 from postroad.accounts.api_keys import ApiKeys
 from postroad.accounts.audit_log import AuditLog
 from postroad.accounts.invitations import Invitations
+from postroad.accounts.lockouts import Lockouts
 from postroad.accounts.password_changes import PasswordChanges
 from postroad.accounts.people import People
 from postroad.accounts.second_factor import SecondFactor
@@ -24,6 +25,7 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     registration: Registration
     verification: Verification
     api_keys: ApiKeys
+    lockouts: Lockouts
     signing: WebhookSigning
     people: People
     invitations: Invitations

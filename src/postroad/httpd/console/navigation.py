@@ -27,6 +27,7 @@ _ACCOUNT = (
 _OPERATOR = (
     Entry("Accounts", "/accounts", "account"),
     Entry("Vetting", "/vetting", "check"),
+    Entry("Lock-outs", "/lockouts", "lock"),
     Entry("Audit log", "/audit-log", "search"),
 )
 _DEV = (Entry("Capture inbox", "/inbox", "inbox"),)
