@@ -1,0 +1,212 @@
+"""From names, literals and calls to functions of the context and its scope.
+
+Each shape has its own closure, with everything known beforehand bound to it: most mustaches are one name, and a
+table's cell is made in a fraction of a microsecond by doing nothing else for it.
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from postroad.templates.errors import FunctionError
+from postroad.templates.functions import FUNCTIONS
+from postroad.templates.functions.function import Function
+from postroad.templates.run import Evaluate, Scope
+from postroad.templates.syntax import Call, Expression, Literal, Path
+from postroad.templates.values import UNDEFINED, child, descend
+
+if TYPE_CHECKING:
+    from postroad.templates.compiler import Compiler
+
+BLOCK_WORDS = frozenset({"if", "unless", "each", "with", "raw"})
+"""What stands at the head of blocks only."""
+_FRAME_NAMES = frozenset({"index", "key", "first", "last"})
+
+
+def evaluate(compiler: "Compiler", expression: Expression) -> Evaluate:
+    """Return what makes the value of an expression; UNDEFINED where the data has none."""
+    match expression:
+        case Literal(value=value, name=name):
+            constant = UNDEFINED if name == "undefined" and value is None else value
+            return lambda _this, _scope: constant
+        case Path():
+            return _path(compiler, expression)
+        case Call():
+            return call(compiler, expression, notes_missing=False)
+
+
+def argument(compiler: "Compiler", expression: Expression, *, notes_missing: bool) -> Evaluate:
+    """Return what makes a function's argument: None where the data has none, and noted so where it matters."""
+    if isinstance(expression, Literal):
+        value = expression.value
+        return lambda _this, _scope: value
+    if isinstance(expression, Call):
+        inner = call(compiler, expression, notes_missing=notes_missing)
+        return lambda this, scope: None if (value := inner(this, scope)) is UNDEFINED else value
+    found = _path(compiler, expression)
+    if not notes_missing:
+        return lambda this, scope: None if (value := found(this, scope)) is UNDEFINED else value
+    name = expression.original
+
+    def noted(this: Any, scope: Scope) -> Any:
+        value = found(this, scope)
+        if value is UNDEFINED:
+            scope.run.miss(name)
+            return None
+        return value
+
+    return noted
+
+
+def function_of(compiler: "Compiler", head: Call) -> Function:
+    """Return the function that a call names, its arguments counted; refuses the template otherwise."""
+    name = head.path.original
+    function = FUNCTIONS.get(name) if len(head.path.parts) == 1 and not head.path.is_scoped else None
+    if function is None or head.path.is_data:
+        compiler.source.refuse(head.offset, _unknown(name))
+    count = len(head.arguments)
+    if count < function.minimum or (function.maximum is not None and count > function.maximum):
+        compiler.source.refuse(head.offset, f"{name} takes {function.arity_text()}, not {count}.")
+    for option, _ in head.options:
+        if option not in function.options:
+            known = f"it has {', '.join(function.options)}" if function.options else "it has none"
+            compiler.source.refuse(head.offset, f"{name} has no option {option}=; {known}.")
+    return function
+
+
+def _unknown(name: str) -> str:
+    if name in BLOCK_WORDS:
+        return f"{name} is a block: {{{{#{name} …}}}} … {{{{/{name}}}}}."
+    near = difflib.get_close_matches(name, [*FUNCTIONS, *BLOCK_WORDS], 1)
+    hint = f"; {near[0]} is the nearest name" if near else ""
+    return f"There is no function {name}{hint}."
+
+
+def call(compiler: "Compiler", head: Call, *, notes_missing: bool) -> Evaluate:
+    """Return what calls a function of the language."""
+    function = function_of(compiler, head)
+    notes = notes_missing and not function.takes_missing
+    with compiler.nested(head.offset):
+        arguments = [argument(compiler, one, notes_missing=notes) for one in head.arguments]
+        options = {
+            name.replace("-", "_"): argument(compiler, one, notes_missing=notes) for name, one in head.options
+        }
+    run = function.run
+    source, offset, name = compiler.source, head.offset, function.name
+    bare: Evaluate
+    if options and all(isinstance(one, Literal) for _, one in head.options):
+        run = partial(run, **{key: one(None, None) for key, one in options.items()})  # type: ignore[arg-type]
+        options = {}
+    bare = _called_with_options(run, arguments, options) if options else _called(run, arguments, head.arguments)
+
+    def guarded(this: Any, scope: Scope) -> Any:
+        try:
+            return bare(this, scope)
+        except FunctionError as error:
+            raise source.error(offset, f"{name}: {error}.") from error
+
+    return guarded
+
+
+def _called(run: Callable[..., Any], arguments: list[Evaluate], written: Sequence[Expression]) -> Evaluate:
+    if len(arguments) == 1:
+        [only] = arguments
+        return lambda this, scope: run(only(this, scope))
+    if arguments and all(isinstance(one, Literal) for one in written[1:]):
+        first = arguments[0]
+        rest = [one.value for one in written[1:] if isinstance(one, Literal)]
+        return lambda this, scope: run(first(this, scope), *rest)
+    if len(arguments) == 2:
+        one, other = arguments
+        return lambda this, scope: run(one(this, scope), other(this, scope))
+    return lambda this, scope: run(*[one(this, scope) for one in arguments])
+
+
+def _called_with_options(run: Callable[..., Any], arguments: list[Evaluate], options: dict[str, Evaluate]) -> Evaluate:
+    def called(this: Any, scope: Scope) -> Any:
+        named = {key: one(this, scope) for key, one in options.items()}
+        return run(*[one(this, scope) for one in arguments], **named)
+
+    return called
+
+
+# -- paths -----------------------------------------------------------------------------------------------------------
+
+
+def _path(compiler: "Compiler", path: Path) -> Evaluate:
+    if path.is_data:
+        return _data(compiler, path)
+    if path.parts and path.depth == 0 and not path.is_scoped:
+        found = compiler.parameter(path.parts[0])
+        if found is not None:
+            return _parameter(*found, path.parts[1:])
+    if path.depth:
+        return _outer(path.depth, path.parts)
+    if not path.parts:
+        return lambda this, _scope: this
+    if len(path.parts) == 1:
+        return _name(path.parts[0])
+    if len(path.parts) == 2:
+        return _two_names(*path.parts)
+    parts = path.parts
+    return lambda this, _scope: descend(this, parts)
+
+
+def _name(key: str) -> Evaluate:
+    def named(this: Any, _scope: Scope) -> Any:
+        return this.get(key, UNDEFINED) if this.__class__ is dict else child(this, key)
+
+    return named
+
+
+def _two_names(key: str, below: str) -> Evaluate:
+    def named(this: Any, _scope: Scope) -> Any:
+        value = this.get(key, UNDEFINED) if this.__class__ is dict else child(this, key)
+        return value.get(below, UNDEFINED) if value.__class__ is dict else child(value, below)
+
+    return named
+
+
+def _outer(depth: int, parts: tuple[str, ...]) -> Evaluate:
+    def outer(_this: Any, scope: Scope) -> Any:
+        found: Scope | None = scope
+        for _ in range(depth):
+            if found is None:
+                return UNDEFINED
+            found = found.parent
+        return UNDEFINED if found is None else descend(found.this, parts)
+
+    return outer
+
+
+def _parameter(up: int, index: int, parts: tuple[str, ...]) -> Evaluate:
+    def parameter(_this: Any, scope: Scope) -> Any:
+        level = scope.parameters
+        for _ in range(up):
+            assert level is not None
+            level = level[1]
+        assert level is not None
+        values = level[0]
+        return descend(values[index], parts) if index < len(values) else UNDEFINED
+
+    return parameter
+
+
+def _data(compiler: "Compiler", path: Path) -> Evaluate:
+    depth, name, parts = path.depth, path.parts[0] if path.parts else "", path.parts[1:]
+    if name == "root" and depth == 0:
+        return lambda _this, scope: descend(scope.run.root, parts)
+    compiler.data_uses += 1
+    if name not in _FRAME_NAMES and name != "root":
+        return lambda _this, _scope: UNDEFINED
+
+    def data(_this: Any, scope: Scope) -> Any:
+        frame = scope.frame
+        for _ in range(depth):
+            if frame.parent is None:
+                return UNDEFINED
+            frame = frame.parent
+        return descend(scope.run.root if name == "root" else getattr(frame, name), parts)
+
+    return data

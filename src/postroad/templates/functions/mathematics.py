@@ -1,0 +1,94 @@
+"""Mathematics, in double precision as JavaScript has it; of nothing comes nothing."""
+
+import math
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Any
+
+from postroad.templates.errors import FunctionError
+from postroad.templates.functions.function import Function, decimal, is_nothing, number, result, whole
+
+MOST_PLACES = 20
+
+
+def _on_all(operation: Callable[[float, float], float]) -> Callable[..., float | None]:
+    def run(*values: Any) -> float | None:
+        if any(is_nothing(value) for value in values):
+            return None
+        found = number(values[0])
+        for value in values[1:]:
+            found = result(operation(found, number(value)))
+        return found
+
+    return run
+
+
+def _divided(one: float, other: float) -> float:
+    if other == 0:
+        raise FunctionError("nothing can be divided by zero")
+    # Whole numbers have at most 53 bits here, so that / is what it is in JavaScript.
+    return one / other
+
+
+def _remainder(one: float, other: float) -> float:
+    if other == 0:
+        raise FunctionError("nothing can be divided by zero")
+    # With the sign of the first number, as % has it in JavaScript.
+    return math.fmod(one, other)
+
+
+def _on_one(operation: Callable[[float], float]) -> Callable[[Any], float | None]:
+    def run(value: Any) -> float | None:
+        if is_nothing(value):
+            return None
+        found = number(value)
+        if not math.isfinite(found):
+            raise FunctionError("the number is too large")
+        return result(operation(found))
+
+    return run
+
+
+def rounded(value: float, places: int) -> Decimal:
+    """Round half away from zero, by the digits that the number is printed with."""
+    exact = decimal(value)
+    exponent = exact.as_tuple().exponent
+    assert isinstance(exponent, int)
+    if -exponent <= places:
+        return exact
+    # The default context keeps 28 digits, which a large number with many places may pass.
+    return exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, Context(prec=400))
+
+
+def round_(value: Any, places: Any = 0) -> float | None:
+    if is_nothing(value):
+        return None
+    return result(float(rounded(number(value), whole(places, "the number of places", 0, MOST_PLACES))))
+
+
+def _of_two(name: str, run: Any, summary: str, example: str, data: str, shows: str) -> Function:
+    return Function(name, run, "a b", summary, example, data, shows, 2, 2)
+
+
+FUNCTIONS = (
+    Function(
+        "add", _on_all(lambda one, other: one + other), "a b …", "The sum of numbers.",
+        "{{#each rows}}{{add @index 1}}. {{this}} {{/each}}", '{"rows": ["tea", "cake"]}', "1. tea 2. cake ", 2, None,
+    ),
+    _of_two("subtract", _on_all(lambda one, other: one - other), "a less b.",
+            "{{subtract price discount}}", '{"price": 20, "discount": 2.5}', "17.5"),
+    Function(
+        "multiply", _on_all(lambda one, other: one * other), "a b …", "The product of numbers.",
+        "{{multiply price quantity}}", '{"price": 4.5, "quantity": 3}', "13.5", 2, None,
+    ),
+    _of_two("divide", _on_all(_divided), "a divided by b, which is not zero.", "{{divide 10 4}}", "{}", "2.5"),
+    _of_two("mod", _on_all(_remainder), "The remainder of a divided by b.", "{{#each rows}}{{#if (mod @index 2)}}odd {{else}}even {{/if}}{{/each}}",
+            '{"rows": [1, 2, 3]}', "even odd even "),
+    Function(
+        "round", round_, "a places?", "The nearest number with so many places behind the point, halves away from zero.",
+        "{{round 2.345 2}}", "{}", "2.35", 1, 2,
+    ),
+    Function("floor", _on_one(math.floor), "a", "The next whole number below.", "{{floor 2.7}}", "{}", "2"),
+    Function("ceil", _on_one(math.ceil), "a", "The next whole number above.", "{{ceil 2.1}}", "{}", "3"),
+    Function("abs", _on_one(abs), "a", "The number without its sign.", "{{abs balance}}", '{"balance": -3}', "3"),
+)  # fmt: skip

@@ -1,0 +1,94 @@
+"""From mustaches to functions that write their text."""
+
+from typing import TYPE_CHECKING, Any
+
+from postroad.templates.errors import FunctionError
+from postroad.templates.expressions import call, evaluate
+from postroad.templates.functions import FUNCTIONS
+from postroad.templates.run import Evaluate, KeptError, Scope, Write
+from postroad.templates.syntax import Mustache, Path
+from postroad.templates.values import UNDEFINED, child, escape, text_of
+
+if TYPE_CHECKING:
+    from postroad.templates.compiler import Compiler
+
+
+def mustache(compiler: "Compiler", node: Mustache) -> Write:
+    """Return what writes a mustache's text."""
+    path = node.call.path
+    is_escaped = node.is_escaped and compiler.is_escaped
+    if node.call.arguments or node.call.options:
+        return _of_call(compiler, node, is_escaped=is_escaped)
+    if (
+        is_escaped
+        and len(path.parts) == 1
+        and path.depth == 0
+        and not path.is_data
+        and (path.is_scoped or compiler.parameter(path.parts[0]) is None)
+    ):
+        return _of_name(compiler, path, node.written)
+    return _of_value(compiler, evaluate(compiler, path), node, is_escaped=is_escaped)
+
+
+def _of_name(compiler: "Compiler", path: Path, written: str) -> Write:
+    """Return what writes a name of the context: the most common of all."""
+    key, name = path.parts[0], path.original
+    source, offset = compiler.source, path.offset
+
+    def write(this: Any, scope: Scope) -> str:
+        value = this.get(key, UNDEFINED) if this.__class__ is dict else child(this, key)
+        kind = value.__class__
+        if kind is str:
+            return escape(value)
+        if kind is int and -(10**15) < value < 10**15:
+            return str(value)
+        if value is UNDEFINED:
+            return _missed(scope, name, written)
+        try:
+            return escape(text_of(value))
+        except FunctionError as error:
+            raise source.error(offset, f"{name}: {error}.") from error
+
+    return write
+
+
+def _of_value(compiler: "Compiler", value_of: Evaluate, node: Mustache, *, is_escaped: bool) -> Write:
+    source, offset, written = compiler.source, node.call.offset, node.written
+    has_arguments = bool(node.call.arguments or node.call.options)
+    name = written.strip("{}~& ") if has_arguments else node.call.path.original
+
+    def write(this: Any, scope: Scope) -> str:
+        value = value_of(this, scope)
+        if value is UNDEFINED:
+            return _missed(scope, name, written)
+        try:
+            text = value if value.__class__ is str else text_of(value)
+        except FunctionError as error:
+            raise source.error(offset, f"{name}: {error}.") from error
+        return escape(text) if is_escaped else text
+
+    return write
+
+
+def _of_call(compiler: "Compiler", node: Mustache, *, is_escaped: bool) -> Write:
+    written = node.written
+    inner = _of_value(compiler, call(compiler, node.call, notes_missing=True), node, is_escaped=is_escaped)
+    function = FUNCTIONS[node.call.path.original]
+    if function.takes_missing and all(isinstance(one, Path) for one in node.call.arguments):
+        return inner
+
+    def write(this: Any, scope: Scope) -> str:
+        try:
+            return inner(this, scope)
+        except KeptError:
+            return written
+
+    return write
+
+
+def _missed(scope: Scope, name: str, written: str) -> str:
+    try:
+        scope.run.miss(name)
+    except KeptError:
+        return written
+    return ""
