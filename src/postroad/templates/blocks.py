@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from postroad.templates.expressions import evaluate, function_of
 from postroad.templates.expressions import call as call_of
+from postroad.templates.expressions import evaluate, function_of
 from postroad.templates.run import Evaluate, Frame, Scope, Write
 from postroad.templates.syntax import Block, Call, Literal
 from postroad.templates.values import UNDEFINED, are_same, has_content, is_true
@@ -51,9 +51,7 @@ def _test(compiler: "Compiler", head: Call) -> Callable[[Any], bool]:
     return is_true
 
 
-def _branches(
-    compiler: "Compiler", node: Block, value_of: Evaluate, test: Callable[[Any], bool]
-) -> tuple[Write, int]:
+def _branches(compiler: "Compiler", node: Block, value_of: Evaluate, test: Callable[[Any], bool]) -> tuple[Write, int]:
     offset = node.call.offset
     program, inverse = compiler.side(node.program, offset), compiler.side(node.inverse, offset)
     then, otherwise = program.write, inverse.write

@@ -80,7 +80,8 @@ class Compiler:
         self.depth += 1
         self._deepest = max(self._deepest, self.depth)
         if self.depth > NESTING_STOP:
-            raise self.too_deep(offset)()
+            make_error = self.too_deep(offset)
+            raise make_error()
         yield
         self.depth -= 1
 
@@ -108,7 +109,9 @@ class Compiler:
     # -- programs ------------------------------------------------------------------------------------------------------
 
     def _program(self, program: Program) -> Compiled:
-        inlines = tuple((node.name, self.side(node.program, node.offset)) for node in program.body if isinstance(node, Inline))
+        inlines = tuple(
+            (node.name, self.side(node.program, node.offset)) for node in program.body if isinstance(node, Inline)
+        )
         texts, parts, cost = [""], list[Write](), 1
         for statement in program.body:
             if isinstance(statement, Text):
@@ -167,10 +170,10 @@ def _joined(texts: Sequence[str], parts: Sequence[Write], too_large: Callable[[]
         return lambda _this, _scope: text
     if len(parts) <= _UNROLLED:
         return _formatted("%s".join(text.replace("%", "%%") for text in texts), parts)
-    groups = [
-        _joined((*texts[at : at + _UNROLLED], ""), parts[at : at + _UNROLLED], too_large)
-        for at in range(0, len(parts), _UNROLLED)
-    ]
+    groups = []
+    for at in range(0, len(parts), _UNROLLED):
+        group = parts[at : at + _UNROLLED]
+        groups.append(_joined((*texts[at : at + len(group)], ""), group, too_large))
     return _concatenated(groups, texts[-1], too_large)
 
 

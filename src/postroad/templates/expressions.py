@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from postroad.templates.errors import FunctionError
+from postroad.templates.errors import FunctionError, TemplateError
 from postroad.templates.functions import FUNCTIONS
 from postroad.templates.functions.function import Function
 from postroad.templates.run import Evaluate, Scope
@@ -48,9 +48,27 @@ def argument(compiler: "Compiler", expression: Expression, *, notes_missing: boo
     if not notes_missing:
         return lambda this, scope: None if (value := found(this, scope)) is UNDEFINED else value
     name = expression.original
+    if (
+        len(expression.parts) == 1
+        and not expression.is_data
+        and expression.depth == 0
+        and (expression.is_scoped or compiler.parameter(expression.parts[0]) is None)
+    ):
+        return _noted_name(expression.parts[0], name)
 
     def noted(this: Any, scope: Scope) -> Any:
         value = found(this, scope)
+        if value is UNDEFINED:
+            scope.run.miss(name)
+            return None
+        return value
+
+    return noted
+
+
+def _noted_name(key: str, name: str) -> Evaluate:
+    def noted(this: Any, scope: Scope) -> Any:
+        value = this.get(key, UNDEFINED) if this.__class__ is dict else child(this, key)
         if value is UNDEFINED:
             scope.run.miss(name)
             return None
@@ -90,45 +108,64 @@ def call(compiler: "Compiler", head: Call, *, notes_missing: bool) -> Evaluate:
     with compiler.nested(head.offset):
         arguments = [argument(compiler, one, notes_missing=notes) for one in head.arguments]
         options = {
-            name.replace("-", "_"): argument(compiler, one, notes_missing=notes) for name, one in head.options
+            key: argument(compiler, one, notes_missing=notes)
+            for key, one in head.options
+            if not isinstance(one, Literal)
         }
-    run = function.run
-    source, offset, name = compiler.source, head.offset, function.name
-    bare: Evaluate
-    if options and all(isinstance(one, Literal) for _, one in head.options):
-        run = partial(run, **{key: one(None, None) for key, one in options.items()})  # type: ignore[arg-type]
-        options = {}
-    bare = _called_with_options(run, arguments, options) if options else _called(run, arguments, head.arguments)
+    run, source, offset, name = function.run, compiler.source, head.offset, function.name
 
-    def guarded(this: Any, scope: Scope) -> Any:
-        try:
-            return bare(this, scope)
-        except FunctionError as error:
-            raise source.error(offset, f"{name}: {error}.") from error
+    def failed(error: FunctionError) -> TemplateError:
+        return source.error(offset, f"{name}: {error}.")
 
-    return guarded
+    constants = {key: one.value for key, one in head.options if isinstance(one, Literal)}
+    if constants:
+        run = partial(run, **constants)
+    if options:
+        return _called_with_options(run, arguments, options, failed)
+    return _called(run, arguments, head.arguments, failed)
 
 
-def _called(run: Callable[..., Any], arguments: list[Evaluate], written: Sequence[Expression]) -> Evaluate:
-    if len(arguments) == 1:
-        [only] = arguments
-        return lambda this, scope: run(only(this, scope))
-    if arguments and all(isinstance(one, Literal) for one in written[1:]):
-        first = arguments[0]
+def _called(
+    run: Callable[..., Any],
+    arguments: list[Evaluate],
+    written: Sequence[Expression],
+    failed: Callable[[FunctionError], TemplateError],
+) -> Evaluate:
+    first = arguments[0]
+    if all(isinstance(one, Literal) for one in written[1:]):
         rest = [one.value for one in written[1:] if isinstance(one, Literal)]
-        return lambda this, scope: run(first(this, scope), *rest)
-    if len(arguments) == 2:
-        one, other = arguments
-        return lambda this, scope: run(one(this, scope), other(this, scope))
-    return lambda this, scope: run(*[one(this, scope) for one in arguments])
+
+        def call_with_constants(this: Any, scope: Scope) -> Any:
+            try:
+                return run(first(this, scope), *rest)
+            except FunctionError as error:
+                raise failed(error) from error
+
+        return call_with_constants
+
+    def call_with_values(this: Any, scope: Scope) -> Any:
+        try:
+            return run(*[one(this, scope) for one in arguments])
+        except FunctionError as error:
+            raise failed(error) from error
+
+    return call_with_values
 
 
-def _called_with_options(run: Callable[..., Any], arguments: list[Evaluate], options: dict[str, Evaluate]) -> Evaluate:
-    def called(this: Any, scope: Scope) -> Any:
+def _called_with_options(
+    run: Callable[..., Any],
+    arguments: list[Evaluate],
+    options: dict[str, Evaluate],
+    failed: Callable[[FunctionError], TemplateError],
+) -> Evaluate:
+    def call_with_options(this: Any, scope: Scope) -> Any:
         named = {key: one(this, scope) for key, one in options.items()}
-        return run(*[one(this, scope) for one in arguments], **named)
+        try:
+            return run(*[one(this, scope) for one in arguments], **named)
+        except FunctionError as error:
+            raise failed(error) from error
 
-    return called
+    return call_with_options
 
 
 # -- paths -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ tags everything is text, up to ``{{``; a backslash before that makes it text too
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import msgspec
 
@@ -13,7 +13,7 @@ from postroad.templates.place import Source
 
 SPACE = "\\t\\n\\v\\f\\r \\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff"
 """What JavaScript calls whitespace, for a character class."""
-_NAME = f"[^{SPACE}!\"#%-,./;->@\\[-^`{{-~]+(?=[=~}}{SPACE}/.)|\\]])"
+_NAME = f'[^{SPACE}!"#%-,./;->@\\[-^`{{-~]+(?=[=~}}{SPACE}/.)|\\]])'
 _LITERAL_END = f"(?=[~}}{SPACE})\\]])"
 _IN_TAG = re.compile(
     "|".join(
@@ -89,7 +89,7 @@ def tokens(source: Source) -> Iterator[Token]:
     yield Token("end", "", len(text))
 
 
-def _tag(source: Source, start: int) -> Iterator[Token]:
+def _tag(source: Source, start: int) -> Generator[Token, None, int]:
     text, at = source.text, start
     while True:
         match = _IN_TAG.match(text, at)
@@ -117,7 +117,7 @@ def _not_understood(text: str, start: int, at: int) -> tuple[int, str]:
     return at, f"{text[at]!r} cannot stand here in a tag."
 
 
-def _raw_content(source: Source, start: int, at: int) -> Iterator[Token]:
+def _raw_content(source: Source, start: int, at: int) -> Generator[Token, None, int]:
     """Yield what stands in a raw block as one text, and its end; raw blocks in it are text and must be closed."""
     depth, begin = 1, at
     while (found := source.text.find("{{{{", at)) >= 0:

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from postroad.templates.errors import FunctionError
 from postroad.templates.expressions import call, evaluate
-from postroad.templates.functions import FUNCTIONS
 from postroad.templates.run import Evaluate, KeptError, Scope, Write
 from postroad.templates.syntax import Mustache, Path
-from postroad.templates.values import UNDEFINED, child, escape, text_of
+from postroad.templates.values import UNDEFINED, child, escape, has_special, replaced, text_of
 
 if TYPE_CHECKING:
     from postroad.templates.compiler import Compiler
@@ -35,11 +34,13 @@ def _of_name(compiler: "Compiler", path: Path, written: str) -> Write:
     key, name = path.parts[0], path.original
     source, offset = compiler.source, path.offset
 
+    special = has_special
+
     def write(this: Any, scope: Scope) -> str:
         value = this.get(key, UNDEFINED) if this.__class__ is dict else child(this, key)
         kind = value.__class__
         if kind is str:
-            return escape(value)
+            return value if special(value) is None else replaced(value)
         if kind is int and -(10**15) < value < 10**15:
             return str(value)
         if value is UNDEFINED:
@@ -71,17 +72,18 @@ def _of_value(compiler: "Compiler", value_of: Evaluate, node: Mustache, *, is_es
 
 
 def _of_call(compiler: "Compiler", node: Mustache, *, is_escaped: bool) -> Write:
-    written = node.written
-    inner = _of_value(compiler, call(compiler, node.call, notes_missing=True), node, is_escaped=is_escaped)
-    function = FUNCTIONS[node.call.path.original]
-    if function.takes_missing and all(isinstance(one, Path) for one in node.call.arguments):
-        return inner
+    value_of = call(compiler, node.call, notes_missing=True)
+    general = _of_value(compiler, lambda value, _scope: value, node, is_escaped=is_escaped)
+    written, special = node.written, has_special
 
     def write(this: Any, scope: Scope) -> str:
         try:
-            return inner(this, scope)
+            value = value_of(this, scope)
         except KeptError:
             return written
+        if value.__class__ is str:
+            return value if not is_escaped or special(value) is None else replaced(value)
+        return general(value, scope)
 
     return write
 

@@ -60,6 +60,7 @@ class _Parser:
 
     def _statement(self) -> Statement:
         token = self.token
+        nested: Callable[[Token], Statement]
         match token.kind:
             case "text":
                 self._next()
@@ -70,7 +71,8 @@ class _Parser:
             case "open" | "open_ampersand" | "open_raw":
                 return self._mustache(token)
             case "open_block":
-                return self._nested(token, self._inline if token.text.endswith("*") else self._block)
+                nested = self._inline if token.text.endswith("*") else self._block
+                return self._nested(token, nested)
             case "open_inverse":
                 return self._nested(token, self._inverted_block)
             case "open_raw_block":
@@ -79,7 +81,8 @@ class _Parser:
                 return self._partial(token)
             case "open_partial_block":
                 return self._nested(token, self._partial_block)
-        self._unexpected()
+            case _:
+                self._unexpected()
 
     # -- tags --------------------------------------------------------------------------------------------------------
 
@@ -88,7 +91,7 @@ class _Parser:
             self._source.refuse(opening.offset, 'There are no decorators but {{#*inline "name"}}.')
         self._next()
         call = self._call()
-        closing = self._close(opening, "close_raw" if opening.kind == "open_raw" else "close")
+        closing = self._close("close_raw" if opening.kind == "open_raw" else "close")
         written = self._source.text[opening.offset : closing.offset + len(closing.text)]
         return Mustache(call, opening.kind == "open", _strip(opening, closing), written)
 
@@ -136,7 +139,7 @@ class _Parser:
         self._next()
         call = self._call()
         parameters = self._parameters()
-        return call, parameters, _strip(opening, self._close(opening, "close"))
+        return call, parameters, _strip(opening, self._close("close"))
 
     def _inline(self, opening: Token) -> Inline:
         call, _, strip = self._block_head(opening)
@@ -150,7 +153,7 @@ class _Parser:
     def _raw_block(self, opening: Token) -> Block:
         self._next()
         call = self._call()
-        self._close(opening, "close_raw_block")
+        self._close("close_raw_block")
         text: list[Statement] = []
         if self.token.kind == "text":
             text = [Text(self.token.text, self.token.text)]
@@ -163,13 +166,13 @@ class _Parser:
     def _partial(self, opening: Token) -> PartialCall:
         self._next()
         name, context, options = self._partial_head()
-        strip = _strip(opening, self._close(opening, "close"))
+        strip = _strip(opening, self._close("close"))
         return PartialCall(opening.offset, name, context, options, None, strip, strip)
 
     def _partial_block(self, opening: Token) -> PartialCall:
         self._next()
         name, context, options = self._partial_head()
-        strip = _strip(opening, self._close(opening, "close"))
+        strip = _strip(opening, self._close("close"))
         program = self.program()
         written = name.path.original if isinstance(name, Call) else _original(name)
         close_strip = self._end_of(written, opening)
@@ -248,7 +251,7 @@ class _Parser:
 
     def _path(self, offset: int, *, is_data: bool) -> Path:
         first = self.token
-        original, parts, depth = "@" if is_data else "", [], 0
+        original, parts, depth = "@" if is_data else "", list[str](), 0
         while True:
             name, is_bracketed = _name(self.token)
             original += name
@@ -286,7 +289,7 @@ class _Parser:
     def _next(self) -> None:
         self.token = next(self._tokens)
 
-    def _close(self, opening: Token, kind: str) -> Token:
+    def _close(self, kind: str) -> Token:
         token = self.token
         if token.kind != kind:
             self._unexpected()
@@ -304,7 +307,7 @@ class _Parser:
         if closed != name:
             line = self._source.line_of(opening.offset)
             self._source.refuse(token.offset, f"{closed} is closed here, but {name} of line {line} is open.")
-        return _strip(token, self._close(token, "close"))
+        return _strip(token, self._close("close"))
 
     def _nested(self, opening: Token, rule: Callable[[Token], _Found]) -> _Found:
         self._depth += 1

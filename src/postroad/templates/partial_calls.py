@@ -59,7 +59,12 @@ def _made_name(compiler: "Compiler", head: Call) -> Evaluate:
 def _context(compiler: "Compiler", node: PartialCall) -> Evaluate:
     with compiler.nested(node.offset):
         base = evaluate(compiler, node.context) if node.context is not None else None
-        options = [(key, evaluate(compiler, value)) for key, value in node.options]
+        # As in handlebars.js: key=undefined says nothing, while a variable that is not there hides the context's.
+        options = [
+            (key, evaluate(compiler, value))
+            for key, value in node.options
+            if not (isinstance(value, Literal) and value.name == "undefined" and value.value is None)
+        ]
     if not options:
         return base or (lambda this, _scope: this)
 
@@ -77,9 +82,7 @@ def _context(compiler: "Compiler", node: PartialCall) -> Evaluate:
     return merged
 
 
-def _entrance(
-    compiler: "Compiler", node: PartialCall, default: "Compiled | None"
-) -> Callable[[str, Any, Scope], str]:
+def _entrance(compiler: "Compiler", node: PartialCall, default: "Compiled | None") -> Callable[[str, Any, Scope], str]:
     """Return what finds a partial by name and writes it."""
     offset, source = node.offset, compiler.source
     depth = compiler.depth + 1
@@ -136,8 +139,5 @@ def _missing(name: str) -> str:
 
 
 def _indented(text: str, indent: str) -> str:
-    lines = text.split("\n")
-    ends_with_line = lines[-1] == ""
-    if ends_with_line:
-        lines.pop()
-    return "\n".join([indent + line for line in lines]) + ("\n" if ends_with_line else "")
+    *lines, last = text.split("\n")
+    return "\n".join([*(indent + line for line in lines), indent + last if last else ""])

@@ -63,15 +63,15 @@ class Template:
             on_missing: What stands for a variable that is not in the data: nothing, or the mustache as written.
         """
         compiled = self.compiled(is_escaped=escape)
-        run = Run(
-            data, {**partials} if partials else {}, limits, is_escaped=escape, keeps_missing=on_missing == "keep"
-        )
+        run = Run(data, {**partials} if partials else {}, limits, is_escaped=escape, keeps_missing=on_missing == "keep")
         run.steps -= compiled.cost
         if run.steps < 0:
             self._source.refuse(0, "The template takes more steps than one message may.")
         text = compiled.write(data, Scope(data, None, Frame(None), None, run))
         if len(text) > limits.output_octets or (
-            len(text) * 4 > limits.output_octets and not text.isascii() and len(text.encode("utf-8", "surrogatepass")) > limits.output_octets
+            len(text) * 4 > limits.output_octets
+            and not text.isascii()
+            and len(text.encode("utf-8", "surrogatepass")) > limits.output_octets
         ):
             self._source.refuse(0, "The result is larger than one message may be.")
         return Rendered(text, tuple(run.missing))

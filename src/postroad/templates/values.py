@@ -11,7 +11,8 @@ from typing import Any, Final
 from postroad.templates.errors import FunctionError
 from postroad.templates.limits import NESTING_STOP, VALUE_STOP
 
-_SPECIAL = re.compile("[&<>\"'`=]").search
+has_special = re.compile("[&<>\"'`=]").search
+"""Whether a text has characters that HTML would not show as they are."""
 _EXACT_INTEGERS = 10**21
 
 
@@ -68,8 +69,11 @@ def are_same(one: Any, other: Any) -> bool:
 
 def escape(text: str) -> str:
     """Return text as HTML, with the table of handlebars.js."""
-    if _SPECIAL(text) is None:
-        return text
+    return text if has_special(text) is None else replaced(text)
+
+
+def replaced(text: str) -> str:
+    """Return text as HTML where something in it must change."""
     return (
         text.replace("&", "&amp;")
         .replace("<", "&lt;")

@@ -18,8 +18,8 @@ class _Edges:
 
     def __init__(
         self,
-        open_: bool,  # noqa: FBT001
-        close: bool,  # noqa: FBT001
+        open_: bool,
+        close: bool,
         *,
         is_one_line: bool = False,
         begins_alone: bool = False,
@@ -53,7 +53,9 @@ def _apply(body: list[Statement], index: int, edges: _Edges, *, is_root: bool) -
         _omit_right(body, index + 1)
         if _omit_left(body, index - 1) and isinstance(statement, PartialCall):
             statement.indent = _indent(body[index - 1])
-    if not isinstance(statement, Block | Inline | PartialCall) or statement.program is None and not isinstance(statement, Block):
+    if not isinstance(statement, Block | Inline | PartialCall) or (
+        statement.program is None and not isinstance(statement, Block)
+    ):
         return
     first, last = _outer_programs(statement)
     if edges.begins_alone and space_before:
@@ -163,10 +165,9 @@ def _omit_right(body: Sequence[Statement], index: int, *, everything: bool = Fal
     text = body[index] if 0 <= index < len(body) else None
     if not isinstance(text, Text) or (text.right_stripped and not everything):
         return
-    if everything:
-        left = text.value.lstrip(_SPACE)
-    else:
-        left = text.value.lstrip(" \t").removeprefix("\r").removeprefix("\n")
+    left = text.value.lstrip(_SPACE if everything else " \t")
+    if not everything:
+        left = left.removeprefix("\r").removeprefix("\n")
     text.right_stripped = left != text.value
     text.value = left
 

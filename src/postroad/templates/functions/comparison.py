@@ -7,15 +7,15 @@ from postroad.templates.functions.function import Function, number
 from postroad.templates.values import is_true
 
 
-def eq(one: Any, other: Any) -> bool:
+def _eq(one: Any, other: Any) -> bool:
     """As ``===`` in JavaScript: 5 and "5" differ, 1 and true too, and lists are equal to themselves only."""
     if isinstance(one, dict | list) or isinstance(other, dict | list):
         return one is other
     return (one.__class__ is bool) == (other.__class__ is bool) and bool(one == other)
 
 
-def ne(one: Any, other: Any) -> bool:
-    return not eq(one, other)
+def _ne(one: Any, other: Any) -> bool:
+    return not _eq(one, other)
 
 
 def _order(one: Any, other: Any) -> int | None:
@@ -25,76 +25,76 @@ def _order(one: Any, other: Any) -> int | None:
             one, other = number(one), number(other)
         except FunctionError:
             return None
-    return bool(one > other) - bool(one < other) if one == one and other == other else None
+    return bool(one > other) - bool(one < other)
 
 
-def lt(one: Any, other: Any) -> bool:
+def _lt(one: Any, other: Any) -> bool:
     return _order(one, other) == -1
 
 
-def gt(one: Any, other: Any) -> bool:
+def _gt(one: Any, other: Any) -> bool:
     return _order(one, other) == 1
 
 
-def lte(one: Any, other: Any) -> bool:
+def _lte(one: Any, other: Any) -> bool:
     return _order(one, other) in {-1, 0}
 
 
-def gte(one: Any, other: Any) -> bool:
+def _gte(one: Any, other: Any) -> bool:
     return _order(one, other) in {0, 1}
 
 
-def and_(*values: Any) -> Any:
+def _and(*values: Any) -> Any:
     for value in values:
         if not is_true(value):
             return value
     return values[-1]
 
 
-def or_(*values: Any) -> Any:
+def _or(*values: Any) -> Any:
     for value in values:
         if is_true(value):
             return value
     return values[-1]
 
 
-def not_(value: Any) -> bool:
+def _not(value: Any) -> bool:
     return not is_true(value)
 
 
-def _comparison(name: str, run: Any, summary: str, example: str, data: str, shows: str) -> Function:
-    return Function(name, run, "a b", summary, example, data, shows, 2, 2, takes_missing=True, is_condition=True)
+def _comparison(name: str, run: Any, summary: str, *example: str) -> Function:
+    return Function(name, run, "a b", summary, *example, 2, 2, takes_missing=True, is_condition=True)
 
 
 FUNCTIONS = (
     _comparison(
-        "eq", eq, "True where both are the same; 5 and \"5\" are not.",
+        "eq", _eq, "True where both are the same; 5 and \"5\" are not.",
         '{{#eq plan "pro"}}Thank you.{{else}}Upgrade?{{/eq}}', '{"plan": "pro"}', "Thank you.",
     ),
     _comparison(
-        "ne", ne, "True where they are not the same.",
+        "ne", _ne, "True where they are not the same.",
         '{{#if (ne country "DE")}}Plus shipping.{{/if}}', '{"country": "FR"}', "Plus shipping.",
     ),
     _comparison(
-        "lt", lt, "True where a is less than b. Two texts are compared by their characters, all else as numbers; "
+        "lt", _lt, "True where a is less than b. Two texts are compared by their characters, all else as numbers; "
         "what is no number has no order.",
         "{{#if (lt stock 3)}}Only {{stock}} left{{/if}}", '{"stock": 2}', "Only 2 left",
     ),
-    _comparison("lte", lte, "True where a is at most b.", "{{#lte age 17}}minor{{else}}adult{{/lte}}", '{"age": 17}', "minor"),
-    _comparison("gt", gt, "True where a is greater than b.", "{{#gt points 100}}Gold{{/gt}}", '{"points": "120"}', "Gold"),
-    _comparison("gte", gte, "True where a is at least b.", "{{#gte total 50}}free{{/gte}}", '{"total": 50}', "free"),
+    _comparison("lte", _lte, "True where a is at most b.", "{{#lte age 17}}minor{{else}}adult{{/lte}}", '{"age": 17}', "minor"),
+    _comparison("gt", _gt, "True where a is greater than b.", "{{#gt points 100}}Gold{{/gt}}", '{"points": "120"}', "Gold"),
+    _comparison("gte", _gte, "True where a is at least b.", "{{#gte total 50}}free{{/gte}}", '{"total": 50}', "free"),
     Function(
-        "and", and_, "a b …", "The first value that counts as false, or the last: true where all are.",
+        "and", _and, "a b …", "The first value that counts as false, or the last: true where all are.",
         "{{#if (and paid (gt count 0))}}shipped{{/if}}", '{"paid": true, "count": 2}', "shipped",
         2, None, takes_missing=True, is_condition=True,
     ),
     Function(
-        "or", or_, "a b …", "The first value that counts as true, or the last.",
+        "or", _or, "a b …", "The first value that counts as true, or the last.",
         'Dear {{or nickname name "customer"}}', '{"name": "Ada"}', "Dear Ada",
         2, None, takes_missing=True, is_condition=True,
     ),
     Function(
-        "not", not_, "a", "True where a counts as false.",
+        "not", _not, "a", "True where a counts as false.",
         "{{#if (not confirmed)}}Please confirm.{{/if}}", '{"confirmed": false}', "Please confirm.",
         takes_missing=True, is_condition=True,
     ),

@@ -9,7 +9,7 @@ from postroad.templates.limits import NESTING_STOP, VALUE_STOP
 from postroad.templates.values import child, number_text
 
 
-def default(value: Any, *others: Any) -> Any:
+def _default(value: Any, *others: Any) -> Any:
     for other in others:
         if value is not None and value != "":
             break
@@ -17,7 +17,7 @@ def default(value: Any, *others: Any) -> Any:
     return value
 
 
-def join(items: Any, separator: Any = ", ") -> str:
+def _join(items: Any, separator: Any = ", ") -> str:
     if items is None:
         return ""
     if items.__class__ is not list:
@@ -33,18 +33,18 @@ def join(items: Any, separator: Any = ", ") -> str:
     return between.join(texts)
 
 
-def lookup(value: Any, key: Any) -> Any:
+def _lookup(value: Any, key: Any) -> Any:
     # As in Handlebars: of something that counts as false comes that.
-    if value is None or value is False or value == 0 or value == "":
+    if value is None or value in (False, ""):
         return value
     return child(value, text(key))
 
 
-def length(value: Any) -> int:
+def _length(value: Any) -> int:
     return len(value) if isinstance(value, list | dict | str) else 0
 
 
-def json_text(value: Any) -> str:
+def _json_text(value: Any) -> str:
     pieces: list[str] = []
     _write_json(value, pieces, [VALUE_STOP], 0)
     return "".join(pieces)
@@ -91,20 +91,20 @@ def _put(piece: str, pieces: list[str], room: list[int]) -> None:
 
 FUNCTIONS = (
     Function(
-        "default", default, "value other …", "The first of them that is there, and is neither null nor the empty text.",
+        "default", _default, "value other …", "The first of them that is there, and is neither null nor the empty text.",
         'Dear {{default name "customer"}}', "{}", "Dear customer", 2, None, takes_missing=True,
     ),
     Function(
-        "join", join, "list separator?", "The items of a list in one text, with the separator (`, `) between them.",
+        "join", _join, "list separator?", "The items of a list in one text, with the separator (`, `) between them.",
         '{{join cities " – "}}', '{"cities": ["Rome", "Oslo"]}', "Rome – Oslo", 1, 2,
     ),
     Function(
-        "lookup", lookup, "value key", "What the value has under a key that is made while rendering.",
+        "lookup", _lookup, "value key", "What the value has under a key that is made while rendering.",
         "{{lookup prices sku}}", '{"prices": {"a1": 5}, "sku": "a1"}', "5", 2, 2, takes_missing=True,
     ),
     Function(
-        "length", length, "value", "How many items, keys or characters it has; nothing has none.",
+        "length", _length, "value", "How many items, keys or characters it has; nothing has none.",
         "{{length items}} items", '{"items": [1, 2, 3]}', "3 items", takes_missing=True,
     ),
-    Function("json", json_text, "value", "The value as JSON.", "{{{json order}}}", '{"order": {"id": 7, "tags": ["a"]}}', '{"id":7,"tags":["a"]}'),
+    Function("json", _json_text, "value", "The value as JSON.", "{{{json order}}}", '{"order": {"id": 7, "tags": ["a"]}}', '{"id":7,"tags":["a"]}'),
 )  # fmt: skip

@@ -21,7 +21,9 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MOST_PATTERN = 200
 
 
-def format_date(value: Any, pattern: Any = DEFAULT_PATTERN, zone: Any = "UTC", *, months: Any = None, days: Any = None) -> str | None:
+def _format_date(
+    value: Any, pattern: Any = DEFAULT_PATTERN, zone: Any = "UTC", *, months: Any = None, days: Any = None
+) -> str | None:
     if is_nothing(value):
         return None
     moment = _moment(value)
@@ -38,7 +40,9 @@ def _moment(value: Any) -> dt.datetime:
         try:
             found = dt.datetime.fromisoformat(value.strip())
         except ValueError:
-            raise FunctionError(f"{value[:40]!r} is no date: write 2026-11-27T06:30:00Z, or seconds since 1970") from None
+            raise FunctionError(
+                f"{value[:40]!r} is no date: write 2026-11-27T06:30:00Z, or seconds since 1970"
+            ) from None
         return found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)
     seconds = number(value)
     try:
@@ -129,7 +133,7 @@ def _written(moment: dt.datetime, pattern: str, months: tuple[str, ...], days: t
 
 FUNCTIONS = (
     Function(
-        "formatDate", format_date, "moment pattern? zone? months= days=",
+        "formatDate", _format_date, "moment pattern? zone? months= days=",
         "A moment in a time zone (UTC), by a pattern (`YYYY-MM-DD HH:mm`). The moment is RFC 3339, a date alone, or "
         "seconds since 1970; zones have the names of the tz database. `months=` and `days=` (from Monday) give names in "
         "another language, with commas between them. Text in brackets stays as it is.",

@@ -6,14 +6,13 @@ FunctionError with half a sentence; one that would write a number or a date of n
 
 import math
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from postroad.templates.errors import FunctionError
 from postroad.templates.limits import VALUE_STOP
-from postroad.templates.values import as_float, number_text, text_of
+from postroad.templates.values import as_float, text_of
 
 _EXACT = 2**53
 
@@ -71,7 +70,7 @@ def number(value: Any) -> float:
     """Read an argument as a number; text is read as JSON writes numbers."""
     kind = value.__class__
     if kind is int:
-        return value if -_EXACT <= value <= _EXACT else as_float(value)  # type: ignore[no-any-return]
+        return value if -_EXACT <= value <= _EXACT else as_float(value)
     if kind is float:
         return value  # type: ignore[no-any-return]
     if kind is str:
@@ -106,16 +105,9 @@ def result(value: float) -> float:
     return int(value) if value.is_integer() and abs(value) <= _EXACT else value
 
 
-def decimal(value: float) -> Decimal:
-    """Return a number with the digits that it is printed with, so that 1.005 is rounded as it is read."""
-    if not math.isfinite(value):
-        raise FunctionError("the number is too large")
-    return Decimal(number_text(value))
-
-
 def whole(value: Any, what: str, least: int, most: int) -> int:
     """Read an argument as a whole number within bounds."""
-    found = number(value)
-    if found != found or not least <= found <= most or int(found) != found:
+    found = value if value.__class__ is int else number(value)
+    if not least <= found <= most or int(found) != found:
         raise FunctionError(f"{what} is a whole number from {least} to {most}")
     return int(found)

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 from postroad.templates.errors import FunctionError
-from postroad.templates.functions.function import Function, decimal, is_nothing, number, result, whole
+from postroad.templates.functions.function import Function, is_nothing, number, result, whole
 
 MOST_PLACES = 20
 
@@ -49,25 +49,39 @@ def _on_one(operation: Callable[[float], float]) -> Callable[[Any], float | None
     return run
 
 
-def rounded(value: float, places: int) -> Decimal:
-    """Round half away from zero, by the digits that the number is printed with."""
-    exact = decimal(value)
-    exponent = exact.as_tuple().exponent
-    assert isinstance(exponent, int)
-    if -exponent <= places:
-        return exact
-    # The default context keeps 28 digits, which a large number with many places may pass.
-    return exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, Context(prec=400))
+def digits(value: float, places: int | None) -> tuple[bool, str, str]:
+    """Return whether a number is negative, its whole part and its places, rounded half away from zero.
+
+    It is rounded by the digits that it is printed with, so that 1.005 becomes 1.01; without ``places`` it keeps all.
+    """
+    if value.__class__ is int:
+        return value < 0, str(abs(value)), "0" * (places or 0)
+    if not math.isfinite(value):
+        raise FunctionError("the number is too large")
+    written = repr(value)
+    if "e" in written:
+        written = f"{Decimal(written):f}"
+    is_negative = written[0] == "-"
+    whole_part, _, fraction = written.lstrip("-").partition(".")
+    if places is None:
+        return is_negative, whole_part, "" if fraction == "0" else fraction
+    if len(fraction) <= places:
+        return is_negative, whole_part, fraction.ljust(places, "0")
+    units = int(whole_part + fraction[:places]) + (fraction[places] >= "5")
+    rounded = str(units).rjust(places + 1, "0")
+    at = len(rounded) - places
+    return is_negative and units > 0, rounded[:at], rounded[at:]
 
 
-def round_(value: Any, places: Any = 0) -> float | None:
+def _round(value: Any, places: Any = 0) -> float | None:
     if is_nothing(value):
         return None
-    return result(float(rounded(number(value), whole(places, "the number of places", 0, MOST_PLACES))))
+    is_negative, units, fraction = digits(number(value), whole(places, "the number of places", 0, MOST_PLACES))
+    return result(float(f"{'-' if is_negative else ''}{units}.{fraction or 0}"))
 
 
-def _of_two(name: str, run: Any, summary: str, example: str, data: str, shows: str) -> Function:
-    return Function(name, run, "a b", summary, example, data, shows, 2, 2)
+def _of_two(name: str, run: Any, summary: str, *example: str) -> Function:
+    return Function(name, run, "a b", summary, *example, 2, 2)
 
 
 FUNCTIONS = (
@@ -85,7 +99,7 @@ FUNCTIONS = (
     _of_two("mod", _on_all(_remainder), "The remainder of a divided by b.", "{{#each rows}}{{#if (mod @index 2)}}odd {{else}}even {{/if}}{{/each}}",
             '{"rows": [1, 2, 3]}', "even odd even "),
     Function(
-        "round", round_, "a places?", "The nearest number with so many places behind the point, halves away from zero.",
+        "round", _round, "a places?", "The nearest number with so many places behind the point, halves away from zero.",
         "{{round 2.345 2}}", "{}", "2.35", 1, 2,
     ),
     Function("floor", _on_one(math.floor), "a", "The next whole number below.", "{{floor 2.7}}", "{}", "2"),
