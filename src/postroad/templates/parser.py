@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
+from postroad.templates.errors import TemplateError
 from postroad.templates.lexer import Token, tokens
 from postroad.templates.limits import NESTING_STOP
 from postroad.templates.place import Source
@@ -60,7 +61,6 @@ class _Parser:
 
     def _statement(self) -> Statement:
         token = self.token
-        nested: Callable[[Token], Statement]
         match token.kind:
             case "text":
                 self._next()
@@ -71,18 +71,18 @@ class _Parser:
             case "open" | "open_ampersand" | "open_raw":
                 return self._mustache(token)
             case "open_block":
-                nested = self._inline if token.text.endswith("*") else self._block
-                return self._nested(token, nested)
+                return (
+                    self._nested(token, self._inline) if token.text.endswith("*") else self._nested(token, self._block)
+                )
             case "open_inverse":
                 return self._nested(token, self._inverted_block)
             case "open_raw_block":
-                return self._raw_block(token)
+                return self._raw_block()
             case "open_partial":
                 return self._partial(token)
             case "open_partial_block":
                 return self._nested(token, self._partial_block)
-            case _:
-                self._unexpected()
+        raise self._unexpected()
 
     # -- tags --------------------------------------------------------------------------------------------------------
 
@@ -150,7 +150,7 @@ class _Parser:
         program = self.program()
         return Inline(opening.offset, call.arguments[0].name, program, strip, self._end_of("inline", opening))
 
-    def _raw_block(self, opening: Token) -> Block:
+    def _raw_block(self) -> Block:
         self._next()
         call = self._call()
         self._close("close_raw_block")
@@ -236,7 +236,7 @@ class _Parser:
                 self._source.refuse(token.offset, "A name must follow @, such as @index.")
             return self._path(token.offset, is_data=True)
         if token.kind not in _NAMES:
-            self._unexpected()
+            raise self._unexpected()
         return self._path(token.offset, is_data=False)
 
     def _subexpression(self, opening: Token) -> Call:
@@ -245,7 +245,7 @@ class _Parser:
         if self.token.kind != "close_call":
             if self.token.kind in {"close", "close_raw"}:
                 self._source.refuse(opening.offset, "This parenthesis is not closed.")
-            self._unexpected()
+            raise self._unexpected()
         self._next()
         return call
 
@@ -267,7 +267,7 @@ class _Parser:
             original += self.token.text
             self._next()
             if self.token.kind not in _LATER_NAMES:
-                self._unexpected()
+                raise self._unexpected()
         is_scoped = not is_data and first.text in {"..", ".", "this"}
         return Path(offset, original, is_data, depth, tuple(parts), is_scoped)
 
@@ -292,7 +292,7 @@ class _Parser:
     def _close(self, kind: str) -> Token:
         token = self.token
         if token.kind != kind:
-            self._unexpected()
+            raise self._unexpected()
         self._next()
         return token
 
@@ -317,13 +317,15 @@ class _Parser:
         self._depth -= 1
         return found
 
-    def _unexpected(self) -> NoReturn:
+    def _unexpected(self) -> TemplateError:
         token = self.token
         if token.kind == "close_raw_block":
-            self._source.refuse(token.offset, "There is a } too many.")
+            return self._source.error(token.offset, "There is a } too many.")
         if token.kind in {"close", "close_raw", "close_call"}:
-            self._source.refuse(token.offset, f"A name or a value is missing before {token.text}.")
-        self._source.refuse(token.offset, f"{token.text} cannot stand here.")
+            return self._source.error(token.offset, f"A name or a value is missing before {token.text}.")
+        if token.kind == "end":
+            return self._source.error(token.offset, "The template ends in the middle of a tag.")
+        return self._source.error(token.offset, f"{token.text} cannot stand here.")
 
 
 def _close_chain(inverse: Program | None, strip: Strip) -> None:

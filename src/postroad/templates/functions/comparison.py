@@ -62,27 +62,20 @@ def _not(value: Any) -> bool:
     return not is_true(value)
 
 
-def _comparison(name: str, run: Any, summary: str, *example: str) -> Function:
-    return Function(name, run, "a b", summary, *example, 2, 2, takes_missing=True, is_condition=True)
-
-
 FUNCTIONS = (
-    _comparison(
-        "eq", _eq, "True where both are the same; 5 and \"5\" are not.",
-        '{{#eq plan "pro"}}Thank you.{{else}}Upgrade?{{/eq}}', '{"plan": "pro"}', "Thank you.",
-    ),
-    _comparison(
-        "ne", _ne, "True where they are not the same.",
-        '{{#if (ne country "DE")}}Plus shipping.{{/if}}', '{"country": "FR"}', "Plus shipping.",
-    ),
-    _comparison(
-        "lt", _lt, "True where a is less than b. Two texts are compared by their characters, all else as numbers; "
+    Function(
+        "eq", _eq, "a b", "True where both are the same; 5 and \"5\" are not.",
+        '{{#eq plan "pro"}}Thank you.{{else}}Upgrade?{{/eq}}', '{"plan": "pro"}', "Thank you.", 2, 2, takes_missing=True, is_condition=True),
+    Function(
+        "ne", _ne, "a b", "True where they are not the same.",
+        '{{#if (ne country "DE")}}Plus shipping.{{/if}}', '{"country": "FR"}', "Plus shipping.", 2, 2, takes_missing=True, is_condition=True),
+    Function(
+        "lt", _lt, "a b", "True where a is less than b. Two texts are compared by their characters, all else as numbers; "
         "what is no number has no order.",
-        "{{#if (lt stock 3)}}Only {{stock}} left{{/if}}", '{"stock": 2}', "Only 2 left",
-    ),
-    _comparison("lte", _lte, "True where a is at most b.", "{{#lte age 17}}minor{{else}}adult{{/lte}}", '{"age": 17}', "minor"),
-    _comparison("gt", _gt, "True where a is greater than b.", "{{#gt points 100}}Gold{{/gt}}", '{"points": "120"}', "Gold"),
-    _comparison("gte", _gte, "True where a is at least b.", "{{#gte total 50}}free{{/gte}}", '{"total": 50}', "free"),
+        "{{#if (lt stock 3)}}Only {{stock}} left{{/if}}", '{"stock": 2}', "Only 2 left", 2, 2, takes_missing=True, is_condition=True),
+    Function("lte", _lte, "a b", "True where a is at most b.", "{{#lte age 17}}minor{{else}}adult{{/lte}}", '{"age": 17}', "minor", 2, 2, takes_missing=True, is_condition=True),
+    Function("gt", _gt, "a b", "True where a is greater than b.", "{{#gt points 100}}Gold{{/gt}}", '{"points": "120"}', "Gold", 2, 2, takes_missing=True, is_condition=True),
+    Function("gte", _gte, "a b", "True where a is at least b.", "{{#gte total 50}}free{{/gte}}", '{"total": 50}', "free", 2, 2, takes_missing=True, is_condition=True),
     Function(
         "and", _and, "a b …", "The first value that counts as false, or the last: true where all are.",
         "{{#if (and paid (gt count 0))}}shipped{{/if}}", '{"paid": true, "count": 2}', "shipped",

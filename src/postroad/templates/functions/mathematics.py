@@ -80,24 +80,20 @@ def _round(value: Any, places: Any = 0) -> float | None:
     return result(float(f"{'-' if is_negative else ''}{units}.{fraction or 0}"))
 
 
-def _of_two(name: str, run: Any, summary: str, *example: str) -> Function:
-    return Function(name, run, "a b", summary, *example, 2, 2)
-
-
 FUNCTIONS = (
     Function(
         "add", _on_all(lambda one, other: one + other), "a b …", "The sum of numbers.",
         "{{#each rows}}{{add @index 1}}. {{this}} {{/each}}", '{"rows": ["tea", "cake"]}', "1. tea 2. cake ", 2, None,
     ),
-    _of_two("subtract", _on_all(lambda one, other: one - other), "a less b.",
-            "{{subtract price discount}}", '{"price": 20, "discount": 2.5}', "17.5"),
+    Function("subtract", _on_all(lambda one, other: one - other), "a b", "a less b.",
+            "{{subtract price discount}}", '{"price": 20, "discount": 2.5}', "17.5", 2, 2),
     Function(
         "multiply", _on_all(lambda one, other: one * other), "a b …", "The product of numbers.",
         "{{multiply price quantity}}", '{"price": 4.5, "quantity": 3}', "13.5", 2, None,
     ),
-    _of_two("divide", _on_all(_divided), "a divided by b, which is not zero.", "{{divide 10 4}}", "{}", "2.5"),
-    _of_two("mod", _on_all(_remainder), "The remainder of a divided by b.", "{{#each rows}}{{#if (mod @index 2)}}odd {{else}}even {{/if}}{{/each}}",
-            '{"rows": [1, 2, 3]}', "even odd even "),
+    Function("divide", _on_all(_divided), "a b", "a divided by b, which is not zero.", "{{divide 10 4}}", "{}", "2.5", 2, 2),
+    Function("mod", _on_all(_remainder), "a b", "The remainder of a divided by b.", "{{#each rows}}{{#if (mod @index 2)}}odd {{else}}even {{/if}}{{/each}}",
+            '{"rows": [1, 2, 3]}', "even odd even ", 2, 2),
     Function(
         "round", _round, "a places?", "The nearest number with so many places behind the point, halves away from zero.",
         "{{round 2.345 2}}", "{}", "2.35", 1, 2,

@@ -89,10 +89,6 @@ def _url_encode(value: Any) -> str:
     return bounded(quote(text(value).encode("utf-8", "replace"), safe="!'()*~"))
 
 
-def _about_parts(name: str, run: Any, summary: str, *example: str) -> Function:
-    return Function(name, run, "text part", summary, *example, 2, 2, takes_missing=True, is_condition=True)
-
-
 FUNCTIONS = (
     Function("upper", _upper, "text", "All letters large.", "{{upper code}}", '{"code": "ab1"}', "AB1"),
     Function("lower", _lower, "text", "All letters small.", "{{lower code}}", '{"code": "AB1"}', "ab1"),
@@ -118,12 +114,12 @@ FUNCTIONS = (
         "concat", _concat, "text …", "The texts after one another.",
         '{{concat first " " last}}', '{"first": "Ada", "last": "King"}', "Ada King", 1, None,
     ),
-    _about_parts("contains", _contains, "True where the text, the list or the object has the part, item or key.",
-                 '{{#if (contains tags "new")}}New!{{/if}}', '{"tags": ["new", "sale"]}', "New!"),
-    _about_parts("startsWith", _starts_with, "True where the text begins with the part.",
-                 '{{#startsWith sku "B"}}Book{{/startsWith}}', '{"sku": "B-17"}', "Book"),
-    _about_parts("endsWith", _ends_with, "True where the text ends with the part.",
-                 '{{#endsWith file ".pdf"}}PDF{{/endsWith}}', '{"file": "a.pdf"}', "PDF"),
+    Function("contains", _contains, "text part", "True where the text, the list or the object has the part, item or key.",
+                 '{{#if (contains tags "new")}}New!{{/if}}', '{"tags": ["new", "sale"]}', "New!", 2, 2, takes_missing=True, is_condition=True),
+    Function("startsWith", _starts_with, "text part", "True where the text begins with the part.",
+                 '{{#startsWith sku "B"}}Book{{/startsWith}}', '{"sku": "B-17"}', "Book", 2, 2, takes_missing=True, is_condition=True),
+    Function("endsWith", _ends_with, "text part", "True where the text ends with the part.",
+                 '{{#endsWith file ".pdf"}}PDF{{/endsWith}}', '{"file": "a.pdf"}', "PDF", 2, 2, takes_missing=True, is_condition=True),
     Function(
         "urlencode", _url_encode, "text", "As a part of a URL.",
         "https://example.com/?q={{urlencode query}}", '{"query": "a b&c"}', "https://example.com/?q=a%20b%26c",
