@@ -16,10 +16,45 @@ PARTIALS = {
     "q": "  q{{n}}{{> p}}\n",
     "layout": "L\n  {{> @partial-block}}\nM{{#if inner}}{{/if}}",
 }
-_NAMES = (
-    "a b c list obj this ../a ./b obj.x obj.y.z list.length ../../b @index @key @first @last @root.a @../index empty zero yes "
-    "text items.[0].n x y n . .. list.[1] @root this.a ../this obj/x item place item.n ../list"
-).split()
+_NAMES = [
+    "a",
+    "b",
+    "c",
+    "list",
+    "obj",
+    "this",
+    "../a",
+    "./b",
+    "obj.x",
+    "obj.y.z",
+    "list.length",
+    "../../b",
+    "@index",
+    "@key",
+    "@first",
+    "@last",
+    "@root.a",
+    "@../index",
+    "empty",
+    "zero",
+    "yes",
+    "text",
+    "items.[0].n",
+    "x",
+    "y",
+    "n",
+    ".",
+    "..",
+    "list.[1]",
+    "@root",
+    "this.a",
+    "../this",
+    "obj/x",
+    "item",
+    "place",
+    "item.n",
+    "../list",
+]
 _SPACE = ("", " ", "\n", "  ", "\n\n", "x", "-", "\t\n", "<b>\n", "\r\n", " y ", "  \n  ", "q\n")
 _LITERALS = ('"s"', "1", "0", "-2.5", "true", "false", "undefined", "'q\"'", "12")
 _ODDITIES = (

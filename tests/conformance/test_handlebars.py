@@ -16,7 +16,7 @@ from tests.conformance.handlebars_templates import DATA, PARTIALS, Maker
 from tests.peers.node import run_node
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("handlebars_cases.json").read_text("utf-8"))
-MADE = [
+MADE: list[dict[str, Any]] = [
     {"name": f"made {number}", "template": Maker(random.Random(number)).template(), "data": DATA, "partials": PARTIALS}
     for number in range(1500)
 ]
@@ -48,9 +48,7 @@ def agree(one: dict[str, str], other: dict[str, str]) -> bool:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "differs" not in case], ids=lambda case: case["name"])
-def test_template_makes_what_it_makes_in_handlebars_js(
-    case: dict[str, Any], theirs: dict[str, dict[str, str]]
-) -> None:
+def test_template_makes_what_it_makes_in_handlebars_js(case: dict[str, Any], theirs: dict[str, dict[str, str]]) -> None:
     ours = outcome_of(case)
 
     assert agree(ours, theirs[case["name"]]), (ours, theirs[case["name"]])

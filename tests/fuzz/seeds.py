@@ -26,6 +26,17 @@ REPLIES = (
     b"220 a\r\n", b"250 ok\r\n", b"250-x\r\n", b"250 PIPELINING\r\n", b"250 STARTTLS\r\n", b"250 AUTH PLAIN LOGIN\r\n",
     b"354 go\r\n", b"334 x\r\n", b"235 ok\r\n", b"421 bye\r\n", b"451 later\r\n", b"550 5.1.1 no\r\n", b"\xff?\r\n", b"25",
 )  # fmt: skip
+TEMPLATE_PIECES = (
+    b"{{", b"}}", b"{{{", b"}}}", b"{{{{", b"}}}}", b"{{#if a}}", b"{{/if}}", b"{{else}}", b"{{else if n}}", b"{{#each list}}", b"{{/each}}",
+    b"{{#with a}}", b"{{/with}}", b"{{> p}}", b"{{#> p}}", b"{{/p}}", b"{{> @partial-block}}", b'{{#*inline "i"}}', b"{{/inline}}", b"{{a.b}}",
+    b"{{../n}}", b"{{@index}}", b"{{@../key}}", b"{{! c }}", b"{{!-- c --}}", b"~", b" as |x y|", b"(add n 1)", b"(upper a.b)", b" (concat n n)",
+    b"{{formatDate n 'D MMM' 'UTC'}}", b"{{formatMoney n 'EUR'}}", b"[0]", b".length", b"\\{{", b"\n", b"  ", b'"', b"'", b"=", b"|", b"\0", b"1.5",
+)  # fmt: skip
+_TEMPLATES = (
+    b"<p>{{name}}</p>\n{{#each list as |item i|}}\n  {{i}}: {{item.a}} {{../n}}\n{{else}}\nnone\n{{/each}}\n",
+    b'{{#if (and n a)}}{{formatNumber n 2}}{{else if a}}{{{a.b}}}{{/if}}{{> (concat \'p\') x=(upper a.b)}}\0{"n":0,"a":{"b":"c"}}',
+    b'{{~#a~}} {{b}} {{^}} {{~/a}}\\{{x}}{{{{raw}}}} {{y}} {{{{/raw}}}}{{#*inline "i"}}{{@root.n}}{{/inline}}{{> i}}{{#> p}}z{{/p}}',
+)
 _PROXY_HEADERS = (
     b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 587\r\n",
     b"PROXY UNKNOWN\r\n",
@@ -59,5 +70,6 @@ TARGETS = {
     "proxy": Seeds(lambda: _PROXY_HEADERS, PROXY_PIECES),
     "smtp_replies": Seeds(lambda: (_DIALOGUE,), REPLIES),
     "smtp_server": Seeds(lambda: (_SESSION,), COMMANDS),
+    "templates": Seeds(lambda: _TEMPLATES, TEMPLATE_PIECES),
 }
 """Every fuzz target: a module of this package with ``run_one``, which raises where a promise is broken."""

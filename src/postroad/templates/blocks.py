@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from postroad.templates.expressions import call as call_of
 from postroad.templates.expressions import evaluate, function_of
+from postroad.templates.place import shown
 from postroad.templates.run import Evaluate, Frame, Scope, Write
 from postroad.templates.syntax import Block, Call, Literal
 from postroad.templates.values import UNDEFINED, are_same, has_content, is_true
@@ -73,9 +74,8 @@ def _only_argument(compiler: "Compiler", head: Call, *options: str) -> Evaluate:
         compiler.source.refuse(head.offset, f"{name} takes one argument, not {len(head.arguments)}.")
     for option, _ in head.options:
         if option not in options:
-            compiler.source.refuse(head.offset, f"{name} has no option {option}=.")
-    with compiler.nested(head.offset):
-        return evaluate(compiler, head.arguments[0])
+            compiler.source.refuse(head.offset, f"{name} has no option {shown(option)}=.")
+    return evaluate(compiler, head.arguments[0])
 
 
 # -- other contexts --------------------------------------------------------------------------------------------------
@@ -127,8 +127,7 @@ def _each(compiler: "Compiler", node: Block) -> tuple[Write, int]:
 def _section(compiler: "Compiler", node: Block) -> tuple[Write, int]:
     """A block by the name of a value: a condition, a loop or another context, as the value is."""
     head = node.call
-    with compiler.nested(head.offset):
-        value_of = evaluate(compiler, head.path)
+    value_of = evaluate(compiler, head.path)
     uses_before = compiler.data_uses
     program = compiler.side(node.program, node.call.offset, may_name=True)
     needs_frame = compiler.data_uses != uses_before

@@ -47,19 +47,23 @@ class Compiler:
         self.partial_names: set[str] = set()
         self.depth = 0
         self._deepest = 0
+        self._base = 0
         self._parameters: list[tuple[str, ...]] = []
 
     def template(self, program: Program) -> Compiled:
         """Compile a whole template."""
         return msgspec.structs.replace(self._program(program), depth=self._deepest)
 
-    def side(self, program: Program | None, offset: int, *, may_name: bool = False) -> Compiled:
+    def side(
+        self, program: Program | None, offset: int, *, may_name: bool = False, is_entered: bool = False
+    ) -> Compiled:
         """Compile one side of a block, or the absence of one.
 
         Args:
             program: The side.
             offset: Where the block begins.
             may_name: Whether block parameters (``as |item|``) have a meaning here.
+            is_entered: Whether it is written from elsewhere, as the block of a partial is.
         """
         if program is None:
             return NOTHING
@@ -67,10 +71,14 @@ class Compiler:
         if names and not may_name:
             self.source.refuse(offset, f"as |{' '.join(names)}| has no meaning in this block.")
         before, self._deepest = self._deepest, self.depth + 1
+        base = self._base
+        if is_entered:
+            self._base = self.depth + 1
         self._parameters.append(names)
         with self.nested(offset):
             compiled = self._program(program)
         self._parameters.pop()
+        self._base = base
         depth, self._deepest = self._deepest - self.depth, max(before, self._deepest)
         return msgspec.structs.replace(compiled, parameters=len(names), depth=depth)
 
@@ -84,6 +92,10 @@ class Compiler:
             raise make_error()
         yield
         self.depth -= 1
+
+    def depth_here(self) -> int:
+        """Return how deeply this is nested in what is written as a whole: a template, or a partial in it."""
+        return self.depth - self._base
 
     def parameter(self, name: str) -> tuple[int, int] | None:
         """Return how many blocks up, and at which place there, a block parameter stands; None where it is none."""
@@ -110,7 +122,9 @@ class Compiler:
 
     def _program(self, program: Program) -> Compiled:
         inlines = tuple(
-            (node.name, self.side(node.program, node.offset)) for node in program.body if isinstance(node, Inline)
+            (node.name, self.side(node.program, node.offset, is_entered=True))
+            for node in program.body
+            if isinstance(node, Inline)
         )
         texts, parts, cost = [""], list[Write](), 1
         for statement in program.body:

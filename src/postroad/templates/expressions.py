@@ -7,11 +7,12 @@ table's cell is made in a fraction of a microsecond by doing nothing else for it
 import difflib
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from postroad.templates.errors import FunctionError, TemplateError
 from postroad.templates.functions import FUNCTIONS
 from postroad.templates.functions.function import Function
+from postroad.templates.place import shown
 from postroad.templates.run import Evaluate, Scope
 from postroad.templates.syntax import Call, Expression, Literal, Path
 from postroad.templates.values import UNDEFINED, child, descend
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 BLOCK_WORDS = frozenset({"if", "unless", "each", "with", "raw"})
 """What stands at the head of blocks only."""
+_LONGEST_NAME = 40
+_FREE = 64
+"""Characters or items that a function works on without taking another step."""
+_SIZED = frozenset({str, list, dict})
 _FRAME_NAMES = frozenset({"index", "key", "first", "last"})
 
 
@@ -89,16 +94,16 @@ def function_of(compiler: "Compiler", head: Call) -> Function:
     for option, _ in head.options:
         if option not in function.options:
             known = f"it has {', '.join(function.options)}" if function.options else "it has none"
-            compiler.source.refuse(head.offset, f"{name} has no option {option}=; {known}.")
+            compiler.source.refuse(head.offset, f"{name} has no option {shown(option)}=; {known}.")
     return function
 
 
 def _unknown(name: str) -> str:
     if name in BLOCK_WORDS:
         return f"{name} is a block: {{{{#{name} …}}}} … {{{{/{name}}}}}."
-    near = difflib.get_close_matches(name, [*FUNCTIONS, *BLOCK_WORDS], 1)
+    near = difflib.get_close_matches(name, [*FUNCTIONS, *BLOCK_WORDS], 1, 0.7) if len(name) <= _LONGEST_NAME else []
     hint = f"; {near[0]} is the nearest name" if near else ""
-    return f"There is no function {name}{hint}."
+    return f"There is no function {shown(name)}{hint}."
 
 
 def call(compiler: "Compiler", head: Call, *, notes_missing: bool) -> Evaluate:
@@ -120,24 +125,41 @@ def call(compiler: "Compiler", head: Call, *, notes_missing: bool) -> Evaluate:
     constants = {key: one.value for key, one in head.options if isinstance(one, Literal)}
     if constants:
         run = partial(run, **constants)
+    charge = _charge(compiler, offset)
     if options:
-        return _called_with_options(run, arguments, options, failed)
-    return _called(run, arguments, head.arguments, failed)
+        return _called_with_options(run, arguments, options, (failed, charge))
+    return _called(run, arguments, head.arguments, (failed, charge))
+
+
+def _charge(compiler: "Compiler", offset: int) -> Callable[[Scope, int], None]:
+    """Return what takes steps for the work that a long text or list makes."""
+    too_long = compiler.too_long(offset)
+
+    def charge(scope: Scope, size: int) -> None:
+        scope.run.steps -= size // _FREE
+        if scope.run.steps < 0:
+            raise too_long()
+
+    return charge
+
+
+_Guards: TypeAlias = tuple[Callable[[FunctionError], TemplateError], Callable[[Scope, int], None]]
 
 
 def _called(
-    run: Callable[..., Any],
-    arguments: list[Evaluate],
-    written: Sequence[Expression],
-    failed: Callable[[FunctionError], TemplateError],
+    run: Callable[..., Any], arguments: list[Evaluate], written: Sequence[Expression], guards: _Guards
 ) -> Evaluate:
     first = arguments[0]
+    failed, charge = guards
     if all(isinstance(one, Literal) for one in written[1:]):
         rest = [one.value for one in written[1:] if isinstance(one, Literal)]
 
         def call_with_constants(this: Any, scope: Scope) -> Any:
             try:
-                return run(first(this, scope), *rest)
+                value = first(this, scope)
+                if value.__class__ in _SIZED and len(value) >= _FREE:
+                    charge(scope, len(value))
+                return run(value, *rest)
             except FunctionError as error:
                 raise failed(error) from error
 
@@ -145,7 +167,11 @@ def _called(
 
     def call_with_values(this: Any, scope: Scope) -> Any:
         try:
-            return run(*[one(this, scope) for one in arguments])
+            values = [one(this, scope) for one in arguments]
+            for value in values:
+                if value.__class__ in _SIZED and len(value) >= _FREE:
+                    charge(scope, len(value))
+            return run(*values)
         except FunctionError as error:
             raise failed(error) from error
 
@@ -153,15 +179,18 @@ def _called(
 
 
 def _called_with_options(
-    run: Callable[..., Any],
-    arguments: list[Evaluate],
-    options: dict[str, Evaluate],
-    failed: Callable[[FunctionError], TemplateError],
+    run: Callable[..., Any], arguments: list[Evaluate], options: dict[str, Evaluate], guards: _Guards
 ) -> Evaluate:
+    failed, charge = guards
+
     def call_with_options(this: Any, scope: Scope) -> Any:
         named = {key: one(this, scope) for key, one in options.items()}
         try:
-            return run(*[one(this, scope) for one in arguments], **named)
+            values = [one(this, scope) for one in arguments]
+            for value in values:
+                if value.__class__ in _SIZED and len(value) >= _FREE:
+                    charge(scope, len(value))
+            return run(*values, **named)
         except FunctionError as error:
             raise failed(error) from error
 

@@ -13,7 +13,8 @@ from postroad.templates.place import Source
 
 SPACE = "\\t\\n\\v\\f\\r \\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff"
 """What JavaScript calls whitespace, for a character class."""
-_NAME = f'[^{SPACE}!"#%-,./;->@\\[-^`{{-~]+(?=[=~}}{SPACE}/.)|\\]])'
+_NOT_IN_NAMES = f'{SPACE}!"#%-,./;->@\\[-^`{{-~'
+_NAME = f"[^{_NOT_IN_NAMES}]+(?=[=~}}{SPACE}/.)|\\]])"
 _LITERAL_END = f"(?=[~}}{SPACE})\\]])"
 _IN_TAG = re.compile(
     "|".join(
@@ -53,8 +54,9 @@ _IN_TAG = re.compile(
         )
     )
 )
+_NAME_ALONE = re.compile(f"[^{_NOT_IN_NAMES}]+")
 _AFTER_ESCAPE = re.compile(r"\{\{|\\\{\{|\\\\\{\{|\Z")
-_RAW_CLOSE = re.compile(rf"\{{\{{\{{\{{/([^{SPACE}!\"#%-,./;->@\[-^`{{-~]+)(?=[=}}{SPACE}/.])\}}\}}\}}\}}")
+_RAW_CLOSE = re.compile(rf"\{{\{{\{{\{{/([^{_NOT_IN_NAMES}]+)(?=[=}}{SPACE}/.])\}}\}}\}}\}}")
 _ENDS_TAG = frozenset({"close", "close_raw", "comment", "inverse", "close_raw_block"})
 
 
@@ -106,6 +108,10 @@ def _tag(source: Source, start: int) -> Generator[Token, None, int]:
 
 
 def _not_understood(text: str, start: int, at: int) -> tuple[int, str]:
+    name = _NAME_ALONE.match(text, at)
+    if name is not None:
+        # A name that may stand here, but not before what follows it.
+        at = name.end()
     if at >= len(text):
         return start, "This tag is not closed: }} is missing."
     if text.startswith(("{{!", "{{~!"), start):

@@ -12,13 +12,14 @@ VALUE_STOP = 1_000_000
 class Limits(msgspec.Struct, frozen=True):
     """The bounds of one rendering, its partials included."""
 
-    steps: int = 500_000
-    """Statements that may be run; both branches of a condition count, and a loop's body once for each item."""
+    steps: int = 200_000
+    """Statements that may be run; both sides of a condition count, a loop's body once for each item, and what a
+    function does with a long text in proportion to it. One takes about half a microsecond."""
     depth: int = NESTING_STOP
     """Blocks, subexpressions and partials in one another."""
     partials: int = 32
     """Partials that may call one another, as in a tree of comments that calls itself."""
-    output_octets: int = 4_000_000
+    output_octets: int = 2_000_000
     """The result in UTF-8, and any part of it on the way."""
 
 

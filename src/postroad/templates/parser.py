@@ -7,7 +7,7 @@ from typing import TypeVar
 from postroad.templates.errors import TemplateError
 from postroad.templates.lexer import Token, tokens
 from postroad.templates.limits import NESTING_STOP
-from postroad.templates.place import Source
+from postroad.templates.place import Source, shown
 from postroad.templates.syntax import (
     NO_STRIP,
     Block,
@@ -159,7 +159,9 @@ class _Parser:
             text = [Text(self.token.text, self.token.text)]
             self._next()
         if self.token.text != call.path.original:
-            self._source.refuse(self.token.offset, f"{call.path.original} is open here, not {self.token.text}.")
+            self._source.refuse(
+                self.token.offset, f"{shown(call.path.original)} is open here, not {shown(self.token.text)}."
+            )
         self._next()
         return Block(call, Program(text), None, NO_STRIP, NO_STRIP, NO_STRIP)
 
@@ -216,7 +218,7 @@ class _Parser:
             self._source.refuse(name.offset, "A single name must stand before =.")
         self._next()
         if not self._starts_expression():
-            self._source.refuse(self.token.offset, f"The value of {name.original}= is missing.")
+            self._source.refuse(self.token.offset, f"The value of {shown(name.original)}= is missing.")
         return name.original, self._expression()
 
     def _starts_expression(self) -> bool:
@@ -299,14 +301,16 @@ class _Parser:
     def _end_of(self, name: str, opening: Token) -> Strip:
         token = self.token
         if token.kind == "end":
-            self._source.refuse(opening.offset, f"This block is not closed: {{{{/{name}}}}} is missing.")
+            self._source.refuse(opening.offset, f"This block is not closed: {{{{/{shown(name)}}}}} is missing.")
         if token.kind != "open_end":
             self._source.refuse(token.offset, "There is an {{else}} too many in this block.")
         self._next()
         closed = _original(self._expression())
         if closed != name:
             line = self._source.line_of(opening.offset)
-            self._source.refuse(token.offset, f"{closed} is closed here, but {name} of line {line} is open.")
+            self._source.refuse(
+                token.offset, f"{shown(closed)} is closed here, but {shown(name)} of line {line} is open."
+            )
         return _strip(token, self._close("close"))
 
     def _nested(self, opening: Token, rule: Callable[[Token], _Found]) -> _Found:
@@ -325,7 +329,7 @@ class _Parser:
             return self._source.error(token.offset, f"A name or a value is missing before {token.text}.")
         if token.kind == "end":
             return self._source.error(token.offset, "The template ends in the middle of a tag.")
-        return self._source.error(token.offset, f"{token.text} cannot stand here.")
+        return self._source.error(token.offset, f"{shown(token.text)} cannot stand here.")
 
 
 def _close_chain(inverse: Program | None, strip: Strip) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from postroad.templates.expressions import call as call_of
 from postroad.templates.expressions import evaluate
+from postroad.templates.place import shown
 from postroad.templates.run import Evaluate, Frame, InlinePartial, PartialBlock, Scope, Write
 from postroad.templates.syntax import Call, Literal, PartialCall, Path
 from postroad.templates.values import UNDEFINED, are_same
@@ -24,7 +25,7 @@ def partial_call(compiler: "Compiler", node: PartialCall) -> tuple[Write, int]:
     compiler.data_uses += 1
     name_of = _name(compiler, node)
     context_of = _context(compiler, node)
-    default = compiler.side(node.program, node.offset) if node.program is not None else None
+    default = compiler.side(node.program, node.offset, is_entered=True) if node.program is not None else None
     enter = _entrance(compiler, node, default)
     indent = node.indent
 
@@ -57,20 +58,21 @@ def _made_name(compiler: "Compiler", head: Call) -> Evaluate:
 
 
 def _context(compiler: "Compiler", node: PartialCall) -> Evaluate:
-    with compiler.nested(node.offset):
-        base = evaluate(compiler, node.context) if node.context is not None else None
-        # As in handlebars.js: key=undefined says nothing, while a variable that is not there hides the context's.
-        options = [
-            (key, evaluate(compiler, value))
-            for key, value in node.options
-            if not (isinstance(value, Literal) and value.name == "undefined" and value.value is None)
-        ]
+    base = evaluate(compiler, node.context) if node.context is not None else None
+    # As in handlebars.js: key=undefined says nothing, while a variable that is not there hides the context's.
+    options = [
+        (key, evaluate(compiler, value))
+        for key, value in node.options
+        if not (isinstance(value, Literal) and value.name == "undefined" and value.value is None)
+    ]
     if not options:
         return base or (lambda this, _scope: this)
 
     def merged(this: Any, scope: Scope) -> dict[str, Any]:
         context = this if base is None else base(this, scope)
         values = dict(context) if context.__class__ is dict else {}
+        # Copying has its price; whether it can be paid is asked when the partial is entered.
+        scope.run.steps -= len(values) // 8
         for key, value_of in options:
             value = value_of(this, scope)
             if value is UNDEFINED:
@@ -85,7 +87,7 @@ def _context(compiler: "Compiler", node: PartialCall) -> Evaluate:
 def _entrance(compiler: "Compiler", node: PartialCall, default: "Compiled | None") -> Callable[[str, Any, Scope], str]:
     """Return what finds a partial by name and writes it."""
     offset, source = node.offset, compiler.source
-    depth = compiler.depth + 1
+    depth = compiler.depth_here() + 1
     too_deep, too_long = compiler.too_deep(offset), compiler.too_long(offset)
 
     def enter(name: str, context: Any, scope: Scope) -> str:
@@ -135,7 +137,7 @@ def _prepared(found: Any, context: Any, frame: Frame, caller: Scope) -> "tuple[C
 def _missing(name: str) -> str:
     if name == BLOCK_NAME:
         return f"{BLOCK_NAME} is for partials that are called with a block: {{{{#> name}}}} … {{{{/name}}}}."
-    return f"There is no partial {name}."
+    return f"There is no partial {shown(name)}."
 
 
 def _indented(text: str, indent: str) -> str:

@@ -5,6 +5,14 @@ from typing import NoReturn
 
 from postroad.templates.errors import TemplateError
 
+_LONGEST_SHOWN = 60
+
+
+def shown(written: str) -> str:
+    """Return something from a template as a sentence about it shows it: on one line, and not too long."""
+    line = " ".join(written.split())
+    return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}…"
+
 
 class Source:
     """A template's text and name."""
