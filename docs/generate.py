@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from docs import rfc_map as rfc_map_page
+from docs import template_language as template_language_page
 from postroad.cli import main
 from postroad.config import Settings
 from postroad.config.fields import Section, SettingField, sections_of
@@ -161,6 +162,11 @@ def rfc_map() -> str:
     return rfc_map_page.render(ROOT / "src" / "postroad")
 
 
+def template_language() -> str:
+    """Return the reference of the template language."""
+    return template_language_page.render(NOTE)
+
+
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table; bars in cells are escaped."""
     lines = [headings, ["---"] * len(headings), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
@@ -185,6 +191,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics,
     "docs/reference/headers.md": header_rules.reference_page,
     "docs/reference/refusals.md": admission.reference_page,
+    "docs/reference/template-language.md": template_language,
     "docs/rfc-map.md": rfc_map,
 }
 
