@@ -12,6 +12,7 @@ import msgspec
 
 from postroad.templates import blocks, mustaches, partial_calls
 from postroad.templates.errors import TemplateError
+from postroad.templates.expressions import work
 from postroad.templates.limits import NESTING_STOP
 from postroad.templates.place import Source
 from postroad.templates.run import InlinePartial, Scope, Write
@@ -126,7 +127,7 @@ class Compiler:
             for node in program.body
             if isinstance(node, Inline)
         )
-        texts, parts, cost = [""], list[Write](), 1
+        texts, parts, cost = [""], list[Write](), 1 + len(inlines)
         for statement in program.body:
             if isinstance(statement, Text):
                 texts[-1] += statement.value
@@ -143,9 +144,10 @@ class Compiler:
     def _statement(self, statement: Statement) -> tuple[Write, int]:
         match statement:
             case Mustache():
-                return mustaches.mustache(self, statement), 1
+                return mustaches.mustache(self, statement), 1 + work(statement.call)
             case Block():
-                return blocks.block(self, statement)
+                write, steps = blocks.block(self, statement)
+                return write, steps + work(statement.call)
             case PartialCall():
                 return partial_calls.partial_call(self, statement)
         raise AssertionError(f"{statement!r} writes nothing")

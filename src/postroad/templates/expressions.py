@@ -125,25 +125,39 @@ def call(compiler: "Compiler", head: Call, *, notes_missing: bool) -> Evaluate:
     constants = {key: one.value for key, one in head.options if isinstance(one, Literal)}
     if constants:
         run = partial(run, **constants)
-    charge = _charge(compiler, offset)
+    charge = _charge(compiler, function, offset)
     if options:
         return _called_with_options(run, arguments, options, (failed, charge))
     return _called(run, arguments, head.arguments, (failed, charge))
 
 
-def _charge(compiler: "Compiler", offset: int) -> Callable[[Scope, int], None]:
-    """Return what takes steps for the work that a long text or list makes."""
+def _charge(compiler: "Compiler", function: Function, offset: int) -> Callable[[Scope, Any], None]:
+    """Return what takes steps for the work that a long text, list or object makes."""
     too_long = compiler.too_long(offset)
+    characters, items = max(_FREE // function.work, 1), 4
 
-    def charge(scope: Scope, size: int) -> None:
-        scope.run.steps -= size // _FREE
+    def charge(scope: Scope, value: Any) -> None:
+        scope.run.steps -= len(value) // (characters if value.__class__ is str else items)
         if scope.run.steps < 0:
             raise too_long()
 
     return charge
 
 
-_Guards: TypeAlias = tuple[Callable[[FunctionError], TemplateError], Callable[[Scope, int], None]]
+def work(expression: Expression) -> int:
+    """Return how many steps an expression takes besides the statement that it stands in."""
+    match expression:
+        case Literal():
+            return 0
+        case Path():
+            return (len(expression.parts) + expression.depth) // 8
+        case Call():
+            function = FUNCTIONS.get(expression.path.original)
+            own = function.work if function is not None else work(expression.path)
+            return own + sum(map(work, expression.arguments)) + sum(work(value) for _, value in expression.options)
+
+
+_Guards: TypeAlias = tuple[Callable[[FunctionError], TemplateError], Callable[[Scope, Any], None]]
 
 
 def _called(
@@ -158,10 +172,13 @@ def _called(
             try:
                 value = first(this, scope)
                 if value.__class__ in _SIZED and len(value) >= _FREE:
-                    charge(scope, len(value))
-                return run(value, *rest)
+                    charge(scope, value)
+                found = run(value, *rest)
             except FunctionError as error:
                 raise failed(error) from error
+            if found.__class__ is str and len(found) >= _FREE:
+                charge(scope, found)
+            return found
 
         return call_with_constants
 
@@ -170,10 +187,13 @@ def _called(
             values = [one(this, scope) for one in arguments]
             for value in values:
                 if value.__class__ in _SIZED and len(value) >= _FREE:
-                    charge(scope, len(value))
-            return run(*values)
+                    charge(scope, value)
+            found = run(*values)
         except FunctionError as error:
             raise failed(error) from error
+        if found.__class__ is str and len(found) >= _FREE:
+            charge(scope, found)
+        return found
 
     return call_with_values
 
@@ -189,10 +209,13 @@ def _called_with_options(
             values = [one(this, scope) for one in arguments]
             for value in values:
                 if value.__class__ in _SIZED and len(value) >= _FREE:
-                    charge(scope, len(value))
-            return run(*values, **named)
+                    charge(scope, value)
+            found = run(*values, **named)
         except FunctionError as error:
             raise failed(error) from error
+        if found.__class__ is str and len(found) >= _FREE:
+            charge(scope, found)
+        return found
 
     return call_with_options
 

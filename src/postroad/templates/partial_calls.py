@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from postroad.templates.expressions import call as call_of
-from postroad.templates.expressions import evaluate
+from postroad.templates.expressions import evaluate, work
 from postroad.templates.place import shown
 from postroad.templates.run import Evaluate, Frame, InlinePartial, PartialBlock, Scope, Write
 from postroad.templates.syntax import Call, Literal, PartialCall, Path
@@ -33,7 +33,9 @@ def partial_call(compiler: "Compiler", node: PartialCall) -> tuple[Write, int]:
         text = enter(name_of(this, scope), context_of(this, scope), scope)
         return _indented(text, indent) if indent else text
 
-    return write, 1 + (default.cost if default is not None else 0)
+    given = [*([node.context] if node.context is not None else []), *(value for _, value in node.options)]
+    steps = 2 + work(node.name) + sum(map(work, given))
+    return write, steps + (default.cost if default is not None else 0)
 
 
 def _name(compiler: "Compiler", node: PartialCall) -> Evaluate:

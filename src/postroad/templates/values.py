@@ -64,7 +64,11 @@ def has_content(value: Any) -> bool:
 
 def are_same(one: Any, other: Any) -> bool:
     """Say whether two contexts are one, so that ``../`` does not lead from one to the other."""
-    return one is other or (not isinstance(one, dict | list) and bool(one == other))
+    if one is other:
+        return True
+    # Long texts are compared by identity: this is asked at each turn of a loop.
+    kind = one.__class__
+    return kind is not dict and kind is not list and (kind is not str or len(one) < 1000) and bool(one == other)
 
 
 def escape(text: str) -> str:

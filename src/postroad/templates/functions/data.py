@@ -6,7 +6,7 @@ from typing import Any
 from postroad.templates.errors import FunctionError
 from postroad.templates.functions.function import Function, text
 from postroad.templates.limits import NESTING_STOP, VALUE_STOP
-from postroad.templates.values import child, number_text
+from postroad.templates.values import UNDEFINED, child, number_text
 
 
 def _default(value: Any, *others: Any) -> Any:
@@ -37,7 +37,7 @@ def _lookup(value: Any, key: Any) -> Any:
     # As in Handlebars: of something that counts as false comes that.
     if value is None or value in (False, ""):
         return value
-    return child(value, text(key))
+    return UNDEFINED if isinstance(key, list | dict) else child(value, text(key))
 
 
 def _length(value: Any) -> int:
@@ -106,5 +106,5 @@ FUNCTIONS = (
         "length", _length, "value", "How many items, keys or characters it has; nothing has none.",
         "{{length items}} items", '{"items": [1, 2, 3]}', "3 items", takes_missing=True,
     ),
-    Function("json", _json_text, "value", "The value as JSON.", "{{{json order}}}", '{"order": {"id": 7, "tags": ["a"]}}', '{"id":7,"tags":["a"]}'),
+    Function("json", _json_text, "value", "The value as JSON.", "{{{json order}}}", '{"order": {"id": 7, "tags": ["a"]}}', '{"id":7,"tags":["a"]}', work=16),
 )  # fmt: skip

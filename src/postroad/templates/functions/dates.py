@@ -138,6 +138,6 @@ FUNCTIONS = (
         "seconds since 1970; zones have the names of the tz database. `months=` and `days=` (from Monday) give names in "
         "another language, with commas between them. Text in brackets stays as it is.",
         '{{formatDate at "dddd, MMMM D, YYYY [at] h:mm A" "Europe/Berlin"}}', '{"at": "2026-11-27T06:30:00Z"}',
-        "Friday, November 27, 2026 at 7:30 AM", 1, 3, ("months", "days"),
+        "Friday, November 27, 2026 at 7:30 AM", 1, 3, ("months", "days"), work=8,
     ),
 )  # fmt: skip

@@ -70,7 +70,7 @@ FUNCTIONS = (
         "formatNumber", _format_number, "number places? thousands=\",\" decimal=\".\"",
         "The number with its thousands apart, and so many places behind the point (as many as it has).",
         '{{formatNumber total 2 thousands="." decimal=","}}', '{"total": 1234567.891}', "1.234.567,89",
-        1, 2, ("thousands", "decimal"),
+        1, 2, ("thousands", "decimal"), work=3,
     ),
     Function(
         "formatMoney", _format_money,
@@ -78,6 +78,6 @@ FUNCTIONS = (
         "An amount of money, with the places that its currency has (ISO 4217) and its sign, or its code where it has "
         "none; `after=true` writes that behind the amount.",
         '{{formatMoney 1234.5 "EUR"}} or {{formatMoney 1234.5 "EUR" after=true thousands="." decimal=","}}', "{}",
-        "€1,234.50 or 1.234,50\u00a0€", 1, 2, ("places", "thousands", "decimal", "symbol", "after"),
+        "€1,234.50 or 1.234,50\u00a0€", 1, 2, ("places", "thousands", "decimal", "symbol", "after"), work=3,
     ),
 )  # fmt: skip
