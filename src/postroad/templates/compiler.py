@@ -14,7 +14,7 @@ from postroad.templates import blocks, mustaches, partial_calls
 from postroad.templates.errors import TemplateError
 from postroad.templates.expressions import work
 from postroad.templates.limits import NESTING_STOP
-from postroad.templates.place import Source
+from postroad.templates.place import Source, shown
 from postroad.templates.run import InlinePartial, Scope, Write
 from postroad.templates.syntax import Block, Comment, Inline, Mustache, PartialCall, Program, Statement, Text
 
@@ -70,7 +70,7 @@ class Compiler:
             return NOTHING
         names = program.parameters
         if names and not may_name:
-            self.source.refuse(offset, f"as |{' '.join(names)}| has no meaning in this block.")
+            self.source.refuse(offset, f"as |{shown(' '.join(names))}| has no meaning in this block.")
         before, self._deepest = self._deepest, self.depth + 1
         base = self._base
         if is_entered:

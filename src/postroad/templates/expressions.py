@@ -5,7 +5,7 @@ table's cell is made in a fraction of a microsecond by doing nothing else for it
 """
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -53,13 +53,9 @@ def argument(compiler: "Compiler", expression: Expression, *, notes_missing: boo
     if not notes_missing:
         return lambda this, scope: None if (value := found(this, scope)) is UNDEFINED else value
     name = expression.original
-    if (
-        len(expression.parts) == 1
-        and not expression.is_data
-        and expression.depth == 0
-        and (expression.is_scoped or compiler.parameter(expression.parts[0]) is None)
-    ):
-        return _noted_name(expression.parts[0], name)
+    key = key_of_context(compiler, expression)
+    if key is not None:
+        return _noted_name(key, name)
 
     def noted(this: Any, scope: Scope) -> Any:
         value = found(this, scope)
@@ -69,6 +65,14 @@ def argument(compiler: "Compiler", expression: Expression, *, notes_missing: boo
         return value
 
     return noted
+
+
+def key_of_context(compiler: "Compiler", path: Path) -> str | None:
+    """Return the key where a path is nothing but one of the context itself."""
+    if len(path.parts) != 1 or path.is_data or path.depth:
+        return None
+    [key] = path.parts
+    return key if path.is_scoped or compiler.parameter(key) is None else None
 
 
 def _noted_name(key: str, name: str) -> Evaluate:
@@ -126,12 +130,17 @@ def call(compiler: "Compiler", head: Call, *, notes_missing: bool) -> Evaluate:
     if constants:
         run = partial(run, **constants)
     charge = _charge(compiler, function, offset)
-    if options:
-        return _called_with_options(run, arguments, options, (failed, charge))
-    return _called(run, arguments, head.arguments, (failed, charge))
+    rest = [one.value for one in head.arguments[1:] if isinstance(one, Literal)]
+    if not options and len(rest) == len(arguments) - 1:
+        return _with_constants(run, arguments[0], rest, failed, charge)
+    return _with_values(run, arguments, options, failed, charge)
 
 
-def _charge(compiler: "Compiler", function: Function, offset: int) -> Callable[[Scope, Any], None]:
+_Failed: TypeAlias = Callable[[FunctionError], TemplateError]
+_Charge: TypeAlias = Callable[[Scope, Any], None]
+
+
+def _charge(compiler: "Compiler", function: Function, offset: int) -> _Charge:
     """Return what takes steps for the work that a long text, list or object makes."""
     too_long = compiler.too_long(offset)
     characters, items = max(_FREE // function.work, 1), 4
@@ -152,61 +161,42 @@ def work(expression: Expression) -> int:
         case Path():
             return (len(expression.parts) + expression.depth) // 8
         case Call():
-            function = FUNCTIONS.get(expression.path.original)
-            own = function.work if function is not None else work(expression.path)
+            function = FUNCTIONS.get(expression.path.original) if expression.arguments else None
+            own = work(expression.path) if function is None else function.work
             return own + sum(map(work, expression.arguments)) + sum(work(value) for _, value in expression.options)
 
 
-_Guards: TypeAlias = tuple[Callable[[FunctionError], TemplateError], Callable[[Scope, Any], None]]
-
-
-def _called(
-    run: Callable[..., Any], arguments: list[Evaluate], written: Sequence[Expression], guards: _Guards
+def _with_constants(
+    run: Callable[..., Any], first: Evaluate, rest: list[Any], failed: _Failed, charge: _Charge
 ) -> Evaluate:
-    first = arguments[0]
-    failed, charge = guards
-    if all(isinstance(one, Literal) for one in written[1:]):
-        rest = [one.value for one in written[1:] if isinstance(one, Literal)]
+    """Return what calls a function whose other arguments are written in the template: the most common call."""
 
-        def call_with_constants(this: Any, scope: Scope) -> Any:
-            try:
-                value = first(this, scope)
-                if value.__class__ in _SIZED and len(value) >= _FREE:
-                    charge(scope, value)
-                found = run(value, *rest)
-            except FunctionError as error:
-                raise failed(error) from error
-            if found.__class__ is str and len(found) >= _FREE:
-                charge(scope, found)
-            return found
-
-        return call_with_constants
-
-    def call_with_values(this: Any, scope: Scope) -> Any:
+    def called(this: Any, scope: Scope) -> Any:
         try:
-            values = [one(this, scope) for one in arguments]
-            for value in values:
-                if value.__class__ in _SIZED and len(value) >= _FREE:
-                    charge(scope, value)
-            found = run(*values)
+            value = first(this, scope)
+            if value.__class__ in _SIZED and len(value) >= _FREE:
+                charge(scope, value)
+            found = run(value, *rest)
         except FunctionError as error:
             raise failed(error) from error
         if found.__class__ is str and len(found) >= _FREE:
             charge(scope, found)
         return found
 
-    return call_with_values
+    return called
 
 
-def _called_with_options(
-    run: Callable[..., Any], arguments: list[Evaluate], options: dict[str, Evaluate], guards: _Guards
+def _with_values(
+    run: Callable[..., Any],
+    arguments: list[Evaluate],
+    options: dict[str, Evaluate],
+    failed: _Failed,
+    charge: _Charge,
 ) -> Evaluate:
-    failed, charge = guards
-
-    def call_with_options(this: Any, scope: Scope) -> Any:
-        named = {key: one(this, scope) for key, one in options.items()}
+    def called(this: Any, scope: Scope) -> Any:
         try:
             values = [one(this, scope) for one in arguments]
+            named = {key: one(this, scope) for key, one in options.items()}
             for value in values:
                 if value.__class__ in _SIZED and len(value) >= _FREE:
                     charge(scope, value)
@@ -217,7 +207,7 @@ def _called_with_options(
             charge(scope, found)
         return found
 
-    return call_with_options
+    return called
 
 
 # -- paths -----------------------------------------------------------------------------------------------------------

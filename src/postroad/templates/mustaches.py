@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from postroad.templates.errors import FunctionError
-from postroad.templates.expressions import call, evaluate
+from postroad.templates.expressions import call, evaluate, key_of_context
 from postroad.templates.run import Evaluate, KeptError, Scope, Write
 from postroad.templates.syntax import Mustache, Path
 from postroad.templates.values import UNDEFINED, child, escape, has_special, replaced, text_of
@@ -18,21 +18,15 @@ def mustache(compiler: "Compiler", node: Mustache) -> Write:
     is_escaped = node.is_escaped and compiler.is_escaped
     if node.call.arguments or node.call.options:
         return _of_call(compiler, node, is_escaped=is_escaped)
-    if (
-        is_escaped
-        and len(path.parts) == 1
-        and path.depth == 0
-        and not path.is_data
-        and (path.is_scoped or compiler.parameter(path.parts[0]) is None)
-    ):
-        return _of_name(compiler, path, node.written)
+    key = key_of_context(compiler, path)
+    if is_escaped and key is not None:
+        return _of_name(compiler, path, key, node.written)
     return _of_value(compiler, evaluate(compiler, path), node, is_escaped=is_escaped)
 
 
-def _of_name(compiler: "Compiler", path: Path, written: str) -> Write:
+def _of_name(compiler: "Compiler", path: Path, key: str, written: str) -> Write:
     """Return what writes a name of the context: the most common of all."""
-    key, name = path.parts[0], path.original
-    source, offset = compiler.source, path.offset
+    source, offset, name = compiler.source, path.offset, path.original
 
     special = has_special
 
