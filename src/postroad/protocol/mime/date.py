@@ -6,6 +6,8 @@ import re
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
+_AMERICA = {"E": -5, "C": -6, "M": -7, "P": -8}
 _MONTH_NUMBERS = {name.lower(): number for number, name in enumerate(_MONTHS, 1)}
 # RFC 5322 §4.3: zones by name are obsolete and read by everybody; a comment may follow the zone.
 _DATE = re.compile(
@@ -18,20 +20,40 @@ _DATE = re.compile(
 
 def is_date(text: str) -> bool:
     """Whether ``text``, unfolded and without white space around it, is a date that exists."""
+    return read_date(text) is not None
+
+
+def read_date(text: str) -> int | None:
+    """Return the instant of a date in milliseconds since 1970; None where the text is none, or there is no such day."""
     found = _DATE.fullmatch(text)
     if found is None:
-        return False
+        return None
     weekday, day, month, year, hour, minute, second, zone = found.groups()
     # RFC 5322 §3.3: a leap second may be named.
-    if int(hour) > 23 or int(minute) > 59 or int(second or 0) > 60:
-        return False
-    if zone[0] in "+-" and int(zone[3:]) > 59:
-        return False
+    if int(hour) > 23 or int(minute) > 59 or int(second or 0) > 60 or int(year) < 1900:
+        return None
+    offset_min = _offset_of(zone)
+    if offset_min is None:
+        return None
     try:
         date = dt.date(int(year), _MONTH_NUMBERS[month.lower()], int(day))
     except ValueError:
-        return False
-    return int(year) >= 1900 and (weekday is None or _DAYS[date.weekday()].lower() == weekday.lower())
+        return None
+    if weekday is not None and _DAYS[date.weekday()].lower() != weekday.lower():
+        return None
+    days = date.toordinal() - _EPOCH_DAY
+    return (((days * 24 + int(hour)) * 60 + int(minute) - offset_min) * 60 + int(second or 0)) * 1000
+
+
+def _offset_of(zone: str) -> int | None:
+    """Return a zone's minutes ahead of UTC; None where its minutes are none."""
+    if zone[0] in "+-":
+        if int(zone[3:]) > 59:
+            return None
+        return (int(zone[1:3]) * 60 + int(zone[3:])) * (-1 if zone[0] == "-" else 1)
+    # RFC 5322 §4.3: EST is five hours behind, and so on westwards; daylight time is one ahead of its zone.
+    name = zone.upper()
+    return 60 * (_AMERICA.get(name[0], 0) + (name[1:] == "DT")) if len(name) == 3 and name[0] in _AMERICA else 0
 
 
 def format_date(at: int) -> str:

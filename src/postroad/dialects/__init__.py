@@ -1,0 +1,1 @@
+"""Ring 3: what clients of each kind send, made into our model, and our events in their shapes."""

@@ -1,0 +1,250 @@
+"""The options that a message's own header asks for.
+
+``X-OV-*`` come first; a header of another platform with the same meaning holds where ours is not there, so that an
+application moves over by changing the host it sends to.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from postroad.dialects.headers import values
+from postroad.dialects.headers.values import ValueFault
+from postroad.model.options import NO_OPTIONS, OnMissing, OptionFault, Options, merged_tags
+from postroad.protocol.mime.encoded_word import decode
+from postroad.protocol.mime.header import Field, HeaderBlock
+
+_PREFIXES = (b"x-ov-", b"x-mailgun-")
+_WHOLE = (b"x-msys-api", b"x-smtpapi")
+
+
+class Read(msgspec.Struct, frozen=True):
+    """The options of a message, and what its story should say of its headers."""
+
+    options: Options
+    notes: tuple[str, ...] = ()
+
+
+def is_option(name: bytes) -> bool:
+    """Whether a field (its name in lower case) is an instruction to us and not part of the message."""
+    return name.startswith(_PREFIXES) or name in _WHOLE
+
+
+def read_options(block: HeaderBlock) -> Read | OptionFault:
+    """Return what the header asks for, or the first value that is not understood."""
+    fields = [field for field in block.fields if is_option(field.name)]
+    if not fields:
+        return _NOTHING
+    given: dict[str, Any] = {}
+    notes: list[str] = []
+    try:
+        for names, read in ((_OURS, _apply), (_MAILGUN, _apply)):
+            read(block, fields, names, given, notes)
+        _read_whole(block, fields, given, notes)
+    except _AtHeader as fault:
+        return OptionFault(fault.header, fault.text)
+    return Read(_options_of(given), tuple(notes))
+
+
+_NOTHING = Read(NO_OPTIONS)
+
+
+class _AtHeader(Exception):
+    def __init__(self, header: str, text: str) -> None:
+        super().__init__(text)
+        self.header = header
+        self.text = text
+
+
+class _Option(msgspec.Struct, frozen=True):
+    """One header: which option it gives, and how its value is read."""
+
+    option: str
+    read: Callable[[str], Any]
+    is_repeatable: bool = False
+
+
+_OURS: Mapping[bytes, _Option] = {
+    b"x-ov-tag": _Option("tags", values.read_tags, is_repeatable=True),
+    b"x-ov-testmode": _Option("is_test", values.read_switch),
+    b"x-ov-track": _Option("tracks", values.read_switch),
+    b"x-ov-tracking_click": _Option("tracks_clicks", values.read_switch),
+    b"x-ov-tracking_open": _Option("tracks_opens", values.read_switch),
+    b"x-ov-require-tls": _Option("tls", values.read_tls_demand),
+    b"x-ov-recipient-variables": _Option("recipient_variables", values.read_recipient_variables),
+    b"x-ov-variables": _Option("variables", values.read_json_object),
+    b"x-ov-template": _Option("template", values.read_template),
+    b"x-ov-template-variables": _Option("template_variables", values.read_json_object),
+    b"x-ov-callback-url": _Option("callback_url", values.read_url),
+    b"x-ov-callback-format": _Option("callback_format", values.read_format),
+    b"x-ov-deliver-at": _Option("deliver_at", values.read_instant),
+    b"x-ov-expires": _Option("expires_at", values.read_instant),
+    b"x-ov-idempotency-key": _Option("idempotency_key", values.read_key),
+    b"x-ov-on-missing": _Option("on_missing", lambda text: _on_missing(text)),
+    b"x-ov-escape-html": _Option("escapes_html", values.read_switch),
+}
+_MAILGUN: Mapping[bytes, _Option] = {
+    b"x-mailgun-tag": _Option("tags", lambda text: [_one_tag(text)], is_repeatable=True),
+    b"x-mailgun-drop-message": _Option("is_test", values.read_switch),
+    b"x-mailgun-track": _Option("tracks", values.read_switch),
+    b"x-mailgun-track-clicks": _Option("tracks_clicks", lambda text: text.lower() == "htmlonly" or values.read_switch(text)),
+    b"x-mailgun-track-opens": _Option("tracks_opens", values.read_switch),
+    b"x-mailgun-require-tls": _Option("tls", values.read_tls_demand),
+    b"x-mailgun-recipient-variables": _Option("recipient_variables", values.read_recipient_variables),
+    b"x-mailgun-variables": _Option("variables", values.read_json_object, is_repeatable=True),
+    b"x-mailgun-template-name": _Option("template", values.read_template),
+    b"x-mailgun-template-version": _Option("template_version", values.read_key),
+    b"x-mailgun-template-variables": _Option("template_variables", values.read_json_object),
+    b"x-mailgun-deliver-by": _Option("deliver_at", values.read_instant),
+}
+
+
+def _apply(
+    block: HeaderBlock, fields: list[Field], known: Mapping[bytes, _Option], given: dict[str, Any], notes: list[str]
+) -> None:
+    """Read the fields of one family; what an earlier family gave stays."""
+    before = frozenset(given)
+    prefix = next(iter(known))[: next(iter(known)).index(b"-", 2) + 1]
+    for field in fields:
+        if not field.name.startswith(prefix):
+            continue
+        option = known.get(field.name)
+        header = name_of(block, field)
+        if option is None:
+            notes.append(f"ignored {header}: there is no such option")
+            continue
+        try:
+            value = option.read(decode(block.value(field)))
+            _put(given, option, value, before)
+        except ValueFault as fault:
+            raise _AtHeader(header, str(fault)) from fault
+
+
+def _put(given: dict[str, Any], option: _Option, value: Any, before: frozenset[str]) -> None:
+    if option.option in before:
+        return
+    if option.option not in given:
+        given[option.option] = value
+    elif not option.is_repeatable:
+        raise ValueFault("is there more than once; keep one")
+    elif isinstance(value, dict):
+        given[option.option] = given[option.option] | value
+    else:
+        given[option.option] = [*given[option.option], *value]
+    if option.option == "tags":
+        given["tags"] = list(merged_tags(given["tags"]))
+        values.check_tag_count(len(given["tags"]))
+
+
+def _options_of(given: dict[str, Any]) -> Options:
+    tracks = given.pop("tracks", None)
+    version = given.pop("template_version", None)
+    template = given.get("template")
+    if template is not None and version is not None and template.version is None:
+        given["template"] = msgspec.structs.replace(template, version=version)
+    # The specific switch beats the general one.
+    if tracks is not None:
+        given.setdefault("tracks_clicks", tracks)
+        given.setdefault("tracks_opens", tracks)
+    return Options(**given | {"tags": tuple(given.get("tags", ()))})
+
+
+def name_of(block: HeaderBlock, field: Field) -> str:
+    """Return a field's name as it is written."""
+    return block.content[field.start : field.colon].decode("ascii")
+
+
+def _on_missing(text: str) -> OnMissing:
+    try:
+        return OnMissing(text.lower())
+    except ValueError:
+        raise ValueFault(f"must be empty or keep, not {values.shown(text)}") from None
+
+
+def _one_tag(text: str) -> str:
+    values.check_tag(text)
+    return text
+
+
+def _read_whole(block: HeaderBlock, fields: list[Field], given: dict[str, Any], notes: list[str]) -> None:
+    """Read the headers that hold a whole request as JSON; what ours said stays."""
+    for field in fields:
+        if field.name not in _WHOLE:
+            continue
+        header = name_of(block, field)
+        try:
+            document = values.read_json_object(decode(block.value(field)))
+            pairs = _msys(document) if field.name == b"x-msys-api" else _smtpapi(document)
+            for name, option, value in pairs:
+                if option is None:
+                    notes.append(f"ignored {name} of {header}: it has no meaning here")
+                else:
+                    given.setdefault(option, value)
+        except ValueFault as fault:
+            raise _AtHeader(header, str(fault)) from fault
+
+
+Pair = tuple[str, str | None, Any]
+
+
+def _msys(document: dict[str, Any]) -> Iterator[Pair]:
+    """Read SparkPost's ``X-MSYS-API``: each key with the option it gives, or None."""
+    for name, value in document.items():
+        match name, value:
+            case "campaign_id", str():
+                yield name, "tags", [_one_tag(value)]
+            case "tags", list():
+                yield name, "tags", [_one_tag(_text_of(tag, name)) for tag in value]
+            case "metadata", dict():
+                yield name, "variables", value
+            case "options", dict():
+                yield from _msys_options(value)
+            case _:
+                yield name, None, None
+
+
+def _msys_options(options: dict[str, Any]) -> Iterator[Pair]:
+    known = {"click_tracking": "tracks_clicks", "open_tracking": "tracks_opens"}
+    for name, value in options.items():
+        yield name, known.get(name), _switch_of(value, name) if name in known else None
+
+
+def _smtpapi(document: dict[str, Any]) -> Iterator[Pair]:
+    """Read SendGrid's ``X-SMTPAPI``: each key with the option it gives, or None."""
+    for name, value in document.items():
+        match name, value:
+            case "category", str() | list():
+                categories = [value] if isinstance(value, str) else value
+                yield name, "tags", [_one_tag(_text_of(one, name)) for one in categories]
+            case "unique_args", dict():
+                yield name, "variables", value
+            case "send_at", int():
+                yield name, "deliver_at", value * 1000
+            case "filters", dict():
+                yield from _smtpapi_filters(value)
+            case _:
+                yield name, None, None
+
+
+def _smtpapi_filters(filters: dict[str, Any]) -> Iterator[Pair]:
+    known = {"clicktrack": "tracks_clicks", "opentrack": "tracks_opens", "bypass_list_management": None}
+    for name, value in filters.items():
+        settings = value.get("settings") if isinstance(value, dict) else None
+        enable = settings.get("enable") if isinstance(settings, dict) else None
+        option = known.get(name)
+        yield f"filters.{name}", option, _switch_of(enable, name) if option else None
+
+
+def _text_of(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise ValueFault(f"must hold texts in {name}")
+    return value
+
+
+def _switch_of(value: object, name: str) -> bool:
+    if value in (True, False, 0, 1):
+        return bool(value)
+    if isinstance(value, str):
+        return values.read_switch(value)
+    raise ValueFault(f"must hold true or false for {name}")

@@ -1,0 +1,93 @@
+"""What a sender asks for with one message, whichever way it was handed in: the same value for SMTP headers and HTTP APIs."""
+
+import enum
+from typing import Any
+
+import msgspec
+
+MAX_TAGS = 10
+MAX_TAG_LENGTH = 128
+
+
+class TlsDemand(enum.Enum):
+    """What a sender demands of the connection its message leaves by, over what the installation does anyway."""
+
+    ENCRYPT = "encrypt"
+    VERIFY = "verify"
+    """Encrypted, and a public authority vouches for the MX host's name."""
+
+
+class OnMissing(enum.Enum):
+    """What becomes of a placeholder that has no value."""
+
+    EMPTY = "empty"
+    KEEP = "keep"
+    """It stays as it is written."""
+
+
+class CallbackFormat(enum.Enum):
+    """The shape in which events are posted."""
+
+    MAILGUN = "mailgun"
+    SENDGRID = "sendgrid"
+    SPARKPOST = "sparkpost"
+    BLOOMREACH = "bloomreach"
+    BLOOMEVENTS = "bloomevents"
+    STANDARD = "standard"
+
+
+class TemplateName(msgspec.Struct, frozen=True):
+    """A stored template of the sending domain; without a version the active one."""
+
+    name: str
+    version: str | None = None
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was asked for; an option that was not mentioned is None, so that a default of the domain can hold."""
+
+    tags: tuple[str, ...] = ()
+    """As first written; compared without case."""
+    is_test: bool | None = None
+    tracks_clicks: bool | None = None
+    tracks_opens: bool | None = None
+    tls: TlsDemand | None = None
+    recipient_variables: dict[str, dict[str, Any]] | None = None
+    """By address in lower case."""
+    variables: dict[str, Any] = {}
+    """Come back in events, and stay in the message as ``X-OV-Variables``."""
+    template: TemplateName | None = None
+    template_variables: dict[str, Any] = {}
+    callback_url: str | None = None
+    callback_format: CallbackFormat | None = None
+    deliver_at: int | None = None
+    expires_at: int | None = None
+    idempotency_key: str | None = None
+    on_missing: OnMissing = OnMissing.EMPTY
+    escapes_html: bool = False
+    """Recipient variables are escaped in HTML parts."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing was asked for."""
+        return self == NO_OPTIONS
+
+
+NO_OPTIONS = Options()
+
+
+class OptionFault(msgspec.Struct, frozen=True):
+    """A value that is not understood: where it stands, and what was expected there."""
+
+    name: str
+    """The header or parameter."""
+    text: str
+    """One sentence without its final stop."""
+
+
+def merged_tags(tags: list[str]) -> tuple[str, ...]:
+    """Return tags in their order, each once, compared without case and kept as first written."""
+    seen: dict[str, str] = {}
+    for tag in tags:
+        seen.setdefault(tag.casefold(), tag)
+    return tuple(seen.values())
