@@ -2,10 +2,12 @@
 
 import enum
 import hashlib
+from typing import Any
 
 import msgspec
 
 from postroad.model.envelope import Notify
+from postroad.model.options import PLAIN_DELIVERY, DeliveryOptions
 
 
 class DeliveryState(enum.Enum):
@@ -85,8 +87,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     lease: Lease | None = None
     last_reply: str | None = None
     """The last reply or failure in one line, with the host that gave it; why a deferred delivery waits."""
+    options: DeliveryOptions = PLAIN_DELIVERY
     maybe_delivered: bool = False
     """An attempt ended without a known end after the final dot: a later one may be a repeat."""
+
+    @property
+    def event_marks(self) -> dict[str, Any]:
+        """What every event of the delivery carries, so that it is counted and shown as what it is."""
+        marks: dict[str, Any] = {"tags": self.options.tags} if self.options.tags else {}
+        return marks | {"is_test": True} if self.options.is_test else marks
 
 
 def lane_of(domain_id: int, destination: str) -> int:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import msgspec
 
+from postroad.model.options import TlsDemand
+
 
 class DomainState(enum.Enum):
     """Where a sending domain stands; only an active one may send.
@@ -34,6 +36,19 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         False
     )
     ed25519: Annotated[bool, _setting("Sign with an Ed25519 key beside the RSA one (RFC 8463).")] = False
+    test_mode: Annotated[bool, _setting("Do everything but the last step: nothing leaves.")] = False
+    tracks_clicks: Annotated[bool, _setting("Count clicks, unless a message says otherwise.")] = False
+    tracks_opens: Annotated[bool, _setting("Count opens, unless a message says otherwise.")] = False
+    require_tls: Annotated[
+        TlsDemand,
+        _setting(
+            "Deliver over TLS only: `encrypt` for any encryption, `yes` where an authority must vouch for the receiving "
+            "host, unless a message says otherwise."
+        ),
+    ] = TlsDemand.NOTHING
+    is_transactional: Annotated[
+        bool, _setting("Receipts and the like, which go out whether or not somebody unsubscribed.")
+    ] = False
     keep_content_days: Annotated[
         int, msgspec.Meta(ge=0, le=3650, description="Days a message's content is kept after its last delivery ended.")
     ] = 0

@@ -4,6 +4,7 @@ import msgspec
 
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event
+from postroad.model.options import NO_OPTIONS, Options
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     envid: str | None = None
     keep_content_ms: int = 0
     """How long the content is kept after the last delivery ended."""
+    options: Options = NO_OPTIONS
+    """As they hold for this message: the domain's defaults are in them; without the recipients' variables."""
     is_report: bool = False
     """A delivery status notification of our own: it leaves with the null reverse path and is never reported on."""
 

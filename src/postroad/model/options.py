@@ -12,8 +12,10 @@ MAX_TAG_LENGTH = 128
 class TlsDemand(enum.Enum):
     """What a sender demands of the connection its message leaves by, over what the installation does anyway."""
 
+    NOTHING = "no"
+    """Said to lift what the domain demands by default."""
     ENCRYPT = "encrypt"
-    VERIFY = "verify"
+    VERIFY = "yes"
     """Encrypted, and a public authority vouches for the MX host's name."""
 
 
@@ -74,6 +76,21 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 NO_OPTIONS = Options()
+
+
+class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one delivery takes along of its message's options, so that claiming and settling need not read the message."""
+
+    tags: tuple[str, ...] = ()
+    """Events of the delivery are counted by them."""
+    variables: dict[str, Any] | None = None
+    """The recipient's own variables; None where the message has no recipient variables at all."""
+    tls: TlsDemand | None = None
+    is_test: bool = False
+    """Everything is done but the last step: nothing leaves."""
+
+
+PLAIN_DELIVERY = DeliveryOptions()
 
 
 class OptionFault(msgspec.Struct, frozen=True):

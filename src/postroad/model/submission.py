@@ -4,6 +4,8 @@ import msgspec
 
 from postroad.model.credential import Principal
 from postroad.model.envelope import Envelope
+from postroad.model.options import NO_OPTIONS, OptionFault, Options
+from postroad.protocol.mime.header import HeaderBlock, HeaderFault
 from postroad.protocol.smtp.data import Fault
 
 
@@ -28,6 +30,12 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes
     received_at: int
     client: ClientFacts
+    block: HeaderBlock | HeaderFault | None = None
+    """The header of ``content`` as it was read; null where nobody has."""
+    options: Options | OptionFault = NO_OPTIONS
+    """What is asked for with it, or what of that is not understood."""
+    option_notes: tuple[str, ...] = ()
+    """What the message's story should say of its options."""
     faults: Fault | None = None
     """What is wrong with the octets, found while they came in; null where nobody has looked."""
 
@@ -54,5 +62,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """Decoded for people, at most 255 characters."""
     message_id_header: str
     """The Message-ID with its brackets."""
+    options: Options = NO_OPTIONS
+    """As they hold: the sender's over the domain's defaults."""
     edits: tuple[str, ...] = ()
     """What was done to the header block, for the message's story: ``added Date``, ``removed Bcc``."""

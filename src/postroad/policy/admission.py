@@ -8,10 +8,12 @@ import msgspec
 
 from postroad.model.credential import Principal
 from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.options import OptionFault, Options
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.policy import quota
 from postroad.policy.alignment import OrganisationalDomainOf, header_from_is_aligned
 from postroad.policy.header_rules import MAX_RECEIVED, HeaderFacts, edit_header
+from postroad.policy.options import resolved
 from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import HeaderBlock, HeaderFault, split
 from postroad.protocol.mime.long_line import repair
@@ -55,6 +57,7 @@ RULES: dict[str, tuple[str, str]] = {
     "header_from_not_allowed": ("5.7.1", "From is none of the addresses that the SMTP user may use"),
     "header_to_duplicate": ("5.6.0", "there are several To fields"),
     "header_cc_duplicate": ("5.6.0", "there are several Cc fields"),
+    "option_malformed": ("5.6.0", "an option header whose value is not understood"),
     "header_subject_duplicate": ("5.6.0", "there are several Subject fields"),
 }
 """Every rule by its stable name: its enhanced status code, and what it refuses."""
@@ -88,7 +91,8 @@ def admit(submission: Submission, facts: AdmissionFacts) -> Admitted | Rejected:
     content = _sound_content(submission.content, facts, notes)
     if isinstance(content, Rejected):
         return content
-    block = split(content)
+    is_read = submission.block is not None and content is submission.content
+    block = submission.block if is_read and submission.block is not None else split(content)
     if isinstance(block, HeaderFault):
         return _rejected(block.rule, block.text)
     refusal = _charset_refusal(block, is_utf8=submission.envelope.is_utf8) or _count_refusal(block)
@@ -100,9 +104,13 @@ def admit(submission: Submission, facts: AdmissionFacts) -> Admitted | Rejected:
     refusal = _allowance_refusal(submission.principal, header_from)
     if refusal:
         return refusal
+    options = _options(submission, facts)
+    if isinstance(options, Rejected):
+        return options
     if not submission.envelope.is_eight_bit and not content.isascii():
         notes.append("8-bit content without BODY=8BITMIME")
-    return _admitted(submission, facts, block, header_from, notes)
+    notes += submission.option_notes
+    return _admitted(submission, facts, block, header_from=header_from, options=options, notes=notes)
 
 
 def check_reverse_path(principal: Principal, path: str) -> Rejected | None:
@@ -248,10 +256,21 @@ def _allowance_refusal(principal: Principal, header_from: Mailbox) -> Rejected |
 def _shown(allowed: tuple[str, ...]) -> str:
     first = " or ".join(allowed[:_MOST_SHOWN])
     return first if len(allowed) <= _MOST_SHOWN else f"{first}, or {len(allowed) - _MOST_SHOWN} others"
+def _options(submission: Submission, facts: AdmissionFacts) -> Options | Rejected:
+    """Return the options as they hold for the message, if all of them are understood."""
+    asked = submission.options
+    found = asked if isinstance(asked, OptionFault) else resolved(asked, facts.domain.settings, facts.now)
+    return _rejected("option_malformed", f"{found.name} {found.text}.") if isinstance(found, OptionFault) else found
 
 
 def _admitted(
-    submission: Submission, facts: AdmissionFacts, block: HeaderBlock, header_from: Mailbox, notes: list[str]
+    submission: Submission,
+    facts: AdmissionFacts,
+    block: HeaderBlock,
+    *,
+    header_from: Mailbox,
+    options: Options,
+    notes: list[str],
 ) -> Admitted:
     edits = edit_header(
         block,
@@ -274,6 +293,7 @@ def _admitted(
         header_from=header_from.address,
         subject=decode(block.value(subject)[:_SUBJECT_OCTETS])[:_LONGEST_SUBJECT] if subject else "",
         message_id_header=edits.message_id,
+        options=options,
         edits=_told(notes + edits.notes),
     )
 

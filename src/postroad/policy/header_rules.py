@@ -21,6 +21,11 @@ from postroad.protocol.mime.header import replace as replace_edit
 from postroad.protocol.mime.mailbox import ListFault, parse_address_list, without_comments
 from postroad.protocol.mime.message_id import is_message_id, make_message_id
 
+OPTION_PREFIXES = (b"x-ov-", b"x-mailgun-")
+OPTION_DOCUMENTS = (b"x-msys-api", b"x-smtpapi")
+"""Fields that are instructions to us, whichever platform the client was written for."""
+VARIABLES_HEADER = "X-OV-Variables"
+_VARIABLES = VARIABLES_HEADER.lower().encode()
 IDENTIFIER_HEADER = "X-Postroad-ID"
 IDENTIFIER_PURPOSE = "message"
 MAX_RECEIVED = 50
@@ -201,7 +206,8 @@ def _authentication_results(edits: HeaderEdits, facts: HeaderFacts) -> None:
 
 def _options(edits: HeaderEdits, _: HeaderFacts) -> None:
     for field in edits.block.fields:
-        if field.name.startswith(b"x-ov-") and field.name != b"x-ov-variables":
+        is_option = field.name.startswith(OPTION_PREFIXES) or field.name in OPTION_DOCUMENTS
+        if is_option and field.name != _VARIABLES:
             edits.remove(field)
 
 
@@ -290,7 +296,9 @@ HEADER_RULES = (
     HeaderRule("Resent-*", "kept, but for Resent-Bcc", "they tell of an earlier way (RFC 5322 §3.6.6)"),
     HeaderRule("List-*", "kept, and signed", "readers unsubscribe by them (RFC 2369, RFC 8058 §4)"),
     HeaderRule(
-        "X-OV-*", "removed, but for X-OV-Variables, which is kept", "options are for this host, not for the reader",
+        "X-OV-*, X-Mailgun-*, X-MSYS-API, X-SMTPAPI",
+        "removed, but for X-OV-Variables, which is kept",
+        "options are for this host, not for the reader",
         _options,
     ),
     HeaderRule(

@@ -148,7 +148,7 @@ def _event(delivery: Delivery, event_type: EventType, facts: SettlingFacts, data
         message_id=delivery.message_id,
         delivery_id=delivery.id,
         recipient=delivery.recipient,
-        data=data,
+        data=data | delivery.event_marks,
     )
 
 

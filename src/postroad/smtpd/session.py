@@ -7,11 +7,14 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from postroad.dialects.headers.submission import Read, read_options
 from postroad.model.credential import Principal
 from postroad.model.envelope import Envelope, Notify, Recipient, destination_of
+from postroad.model.options import NO_OPTIONS, OptionFault
 from postroad.model.submission import ClientFacts, Rejected, Submission
 from postroad.policy.admission import check_reverse_path
 from postroad.policy.rbl import Listing
+from postroad.protocol.mime.header import HeaderBlock, split
 from postroad.protocol.smtp.command import Mail, Rcpt
 from postroad.protocol.smtp.offer import AuthOffered, MailOffered, MessageOffered, Offer, RcptOffered, TooLarge
 from postroad.protocol.smtp.reply import Reply
@@ -225,10 +228,15 @@ class SubmissionSession(Connection):
     async def _submit(self, offer: MessageOffered, received_at: int) -> Reply:
         assert self._principal is not None
         self._services.authenticator.note_use(self._principal, self.client_address, self._machine.is_tls)
+        block = split(offer.content)
+        asked = read_options(block) if isinstance(block, HeaderBlock) else Read(NO_OPTIONS)
         submission = Submission(
             principal=self._principal,
             envelope=envelope_of(offer.mail, offer.recipients),
             content=offer.content,
+            block=block,
+            options=asked if isinstance(asked, OptionFault) else asked.options,
+            option_notes=() if isinstance(asked, OptionFault) else asked.notes,
             received_at=received_at,
             client=self._client_facts(offer.mail),
             faults=offer.faults,

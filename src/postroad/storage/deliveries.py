@@ -174,7 +174,7 @@ def _tell(connection: Connection, changed: Sequence[Delivery], kind: EventType, 
             message_id=delivery.message_id,
             delivery_id=delivery.id,
             recipient=delivery.recipient,
-            data={"by": steering.by},
+            data={"by": steering.by} | delivery.event_marks,
         )
         for delivery in changed
     ]

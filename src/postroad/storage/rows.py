@@ -12,6 +12,7 @@ from postroad.model.envelope import Notify
 from postroad.model.event import Event, EventType
 from postroad.model.ids import partition_of
 from postroad.model.message import Accepted, Message
+from postroad.model.options import NO_OPTIONS, PLAIN_DELIVERY, DeliveryOptions, Options
 from postroad.model.outcome import Settlement
 
 CHUNK_OCTETS = 256 * 1024
@@ -22,13 +23,14 @@ MESSAGE_COLUMNS = (
     "id", "partition", "account_id", "domain_id", "credential_id", "reverse_path", "header_from", "subject",
     "message_id_header", "size", "recipient_count", "accepted_at", "client_address", "channel", "is_eight_bit",
     "is_utf8", "ret", "envid", "is_report", "keep_content_ms", "open_deliveries", "finished_at", "content_until",
+    "options",
 )  # fmt: skip
 BODY_COLUMNS = ("message_id", "partition", "content")
 BODY_CHUNK_COLUMNS = ("message_id", "partition", "sequence", "content")
 DELIVERY_COLUMNS = (
     "id", "partition", "message_id", "account_id", "domain_id", "recipient", "destination", "pool", "lane", "rank",
     "state", "due_at", "expires_at", "accepted_at", "attempts", "notify", "original_recipient", "lease_owner",
-    "lease_epoch", "lease_until", "last_reply", "maybe_delivered",
+    "lease_epoch", "lease_until", "last_reply", "maybe_delivered", "options",
 )  # fmt: skip
 EVENT_COLUMNS = (
     "id", "partition", "type", "at", "account_id", "domain_id", "message_id", "delivery_id", "recipient", "data",
@@ -41,6 +43,8 @@ _STATES = {state.value: state for state in DeliveryState}
 _EVENT_TYPES = {kind.value: kind for kind in EventType}
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_options = msgspec.json.Decoder(Options).decode
+_decode_delivery_options = msgspec.json.Decoder(DeliveryOptions).decode
 
 
 class AcceptRows(msgspec.Struct):
@@ -96,6 +100,7 @@ def _message_row(message: Message, partition: int, deliveries: Sequence[Delivery
         open_deliveries,
         finished_at,
         None if finished_at is None else finished_at + message.keep_content_ms,
+        None if message.options is NO_OPTIONS else _to_json(message.options),
     )
 
 
@@ -124,6 +129,7 @@ def _delivery_row(delivery: Delivery, partition: int) -> Row:
         lease.until if lease else None,
         delivery.last_reply,
         delivery.maybe_delivered,
+        None if delivery.options is PLAIN_DELIVERY else _to_json(delivery.options),
     )
 
 
@@ -150,6 +156,7 @@ def delivery_from(row: Sequence[Any]) -> Delivery:
         lease=None if owner is None else Lease(owner, epoch, until),
         last_reply=row[20],
         maybe_delivered=bool(row[21]),
+        options=PLAIN_DELIVERY if row[22] is None else _decode_delivery_options(row[22]),
     )
 
 
@@ -175,6 +182,7 @@ def message_from(row: Sequence[Any]) -> Message:
         envid=row[17],
         is_report=bool(row[18]),
         keep_content_ms=row[19],
+        options=NO_OPTIONS if row[23] is None else _decode_options(row[23]),
     )
 
 
@@ -211,24 +219,34 @@ def event_from(row: Sequence[Any]) -> Event:
 
 
 def counter_delta_rows(events: Iterable[Event]) -> list[Row]:
-    """Return one row per distinct (domain, hour, type) of a transaction's events."""
-    counts: dict[tuple[int, int, str], list[int]] = {}
+    """Return one row per distinct thing that a transaction's events are counted by: all of them, and each tag."""
+    counts: dict[tuple[int, int, str, str, str], list[int]] = {}
     for event in events:
-        key = (event.domain_id, event.at // HOUR_MS, event.type.value)
-        found = counts.get(key)
-        if found is None:
-            counts[key] = [event.id, 1]
-        else:
-            found[1] += 1
-    return [
-        (first_id, partition_of(first_id), domain_id, hour, "all", "", kind, count)
-        for (domain_id, hour, kind), (first_id, count) in counts.items()
-    ]
+        hour, kind = event.at // HOUR_MS, event.type.value
+        _count(counts, (event.domain_id, hour, "all", "", kind), event.id)
+        if "tags" in event.data:
+            for tag in event.data["tags"]:
+                _count(counts, (event.domain_id, hour, "tag", tag.casefold(), kind), event.id)
+    return [(first_id, partition_of(first_id), *key, count) for key, (first_id, count) in counts.items()]
+
+
+def _count(
+    counts: dict[tuple[int, int, str, str, str], list[int]], key: tuple[int, int, str, str, str], at: int
+) -> None:
+    found = counts.get(key)
+    if found is None:
+        counts[key] = [at, 1]
+    else:
+        found[1] += 1
 
 
 def finished_by_message(settlements: Iterable[Settlement]) -> Counter[int]:
     """Return how many open deliveries fewer each message has once ``settlements`` are written."""
     return Counter(settlement.message_id for settlement in settlements if settlement.state.is_final)
+
+
+def _to_json(options: Options | DeliveryOptions) -> str:
+    return _encode_json(options).decode()
 
 
 def storable(text: str) -> str:

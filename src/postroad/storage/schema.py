@@ -354,6 +354,7 @@ messages = Table(
     Column("open_deliveries", Integer, nullable=False),
     Column("finished_at", BigInteger),
     Column("content_until", BigInteger),
+    Column("options", Text),
 )
 
 bodies = Table(
@@ -402,6 +403,7 @@ deliveries = Table(
     Column("lease_until", BigInteger),
     Column("last_reply", Text),
     Column("maybe_delivered", Boolean, nullable=False),
+    Column("options", Text),
 )
 
 search_entries = Table(
@@ -461,7 +463,8 @@ counter_deltas = Table(
     Column("type", Text, nullable=False),
     Column("count", BigInteger, nullable=False),
 )
-"""Counts of one transaction each; its id is that of the first event it counts, so that no sequence is needed."""
+"""Counts of one transaction each; with what it counts by, the id of the first event it counts names a row, so that no
+sequence is needed."""
 
 counters_hourly = Table(
     "counters_hourly",

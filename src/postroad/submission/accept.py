@@ -11,6 +11,7 @@ from postroad.model.domain import SendingDomain
 from postroad.model.event import Event, EventType
 from postroad.model.ids import PARTITIONS, IdSource, partition_of
 from postroad.model.message import Accepted, Message
+from postroad.model.options import NO_OPTIONS, PLAIN_DELIVERY, DeliveryOptions, Options
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.net.clock import Clock
 from postroad.policy.admission import AdmissionFacts, admit
@@ -144,7 +145,8 @@ class Submissions:
         return None
 
     async def _store(self, accepted: Accepted) -> None:
-        lease = self._ready.reserve(accepted.deliveries) if self._ready else None
+        is_due = accepted.deliveries[0].due_at <= accepted.message.accepted_at
+        lease = self._ready.reserve(accepted.deliveries) if self._ready and is_due else None
         if lease is None:
             await self._database.accept(accepted)
             return
@@ -184,8 +186,9 @@ class Submissions:
             ret=envelope.ret,
             envid=envelope.envid,
             keep_content_ms=domain.settings.keep_content_days * _DAY_MS,
+            options=_without_recipient_variables(admitted.options),
         )
-        deliveries = self._deliveries(submission, message, now)
+        deliveries = self._deliveries(submission, message, admitted.options, now)
         return Accepted(
             message=message,
             content=admitted.content,
@@ -193,8 +196,10 @@ class Submissions:
             events=tuple(self._accepted_event(submission, admitted, delivery) for delivery in deliveries),
         )
 
-    def _deliveries(self, submission: Submission, message: Message, now: int) -> tuple[Delivery, ...]:
+    def _deliveries(self, submission: Submission, message: Message, options: Options, now: int) -> tuple[Delivery, ...]:
         partition = partition_of(message.id)
+        due_at = max(now, options.deliver_at or now)
+        expires_at = options.expires_at or due_at + self._settings.expires_after_s * 1000
         return tuple(
             Delivery(
                 id=self._ids.next(now, partition),
@@ -205,11 +210,12 @@ class Submissions:
                 destination=recipient.destination,
                 pool=self._settings.default_pool,
                 lane=lane_of(message.domain_id, recipient.destination),
-                due_at=now,
-                expires_at=now + self._settings.expires_after_s * 1000,
+                due_at=due_at,
+                expires_at=expires_at,
                 accepted_at=now,
                 notify=recipient.notify,
                 original_recipient=recipient.original_recipient,
+                options=_delivery_options(options, recipient.forward_path),
             )
             for recipient in submission.envelope.recipients
         )
@@ -231,8 +237,29 @@ class Submissions:
                 "tls_version": client.tls_version,
                 "username": submission.principal.username,
                 "edits": list(admitted.edits),
-            },
+            }
+            | delivery.event_marks,
         )
+
+
+def _without_recipient_variables(options: Options) -> Options:
+    """Return what the message keeps: each delivery has its own slice of the rest."""
+    if options.recipient_variables is None:
+        return options
+    return msgspec.structs.replace(options, recipient_variables=None)
+
+
+def _delivery_options(options: Options, recipient: str) -> DeliveryOptions:
+    if options is NO_OPTIONS:
+        return PLAIN_DELIVERY
+    variables = options.recipient_variables
+    taken = DeliveryOptions(
+        tags=options.tags,
+        variables=None if variables is None else variables.get(recipient.lower(), {}),
+        tls=options.tls,
+        is_test=options.is_test or False,
+    )
+    return PLAIN_DELIVERY if taken == PLAIN_DELIVERY else taken
 
 
 def _under(lease: Lease, accepted: Accepted) -> Accepted:

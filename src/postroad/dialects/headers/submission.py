@@ -10,13 +10,11 @@ from typing import Any
 import msgspec
 
 from postroad.dialects.headers import values
-from postroad.dialects.headers.values import ValueFault
-from postroad.model.options import NO_OPTIONS, OnMissing, OptionFault, Options, merged_tags
+from postroad.dialects.headers.values import OptionValueError
+from postroad.model.options import NO_OPTIONS, OptionFault, Options, merged_tags
+from postroad.policy.header_rules import OPTION_DOCUMENTS, OPTION_PREFIXES
 from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import Field, HeaderBlock
-
-_PREFIXES = (b"x-ov-", b"x-mailgun-")
-_WHOLE = (b"x-msys-api", b"x-smtpapi")
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -28,7 +26,7 @@ class Read(msgspec.Struct, frozen=True):
 
 def is_option(name: bytes) -> bool:
     """Whether a field (its name in lower case) is an instruction to us and not part of the message."""
-    return name.startswith(_PREFIXES) or name in _WHOLE
+    return name.startswith(OPTION_PREFIXES) or name in OPTION_DOCUMENTS
 
 
 def read_options(block: HeaderBlock) -> Read | OptionFault:
@@ -42,7 +40,7 @@ def read_options(block: HeaderBlock) -> Read | OptionFault:
         for names, read in ((_OURS, _apply), (_MAILGUN, _apply)):
             read(block, fields, names, given, notes)
         _read_whole(block, fields, given, notes)
-    except _AtHeader as fault:
+    except _HeaderError as fault:
         return OptionFault(fault.header, fault.text)
     return Read(_options_of(given), tuple(notes))
 
@@ -50,7 +48,7 @@ def read_options(block: HeaderBlock) -> Read | OptionFault:
 _NOTHING = Read(NO_OPTIONS)
 
 
-class _AtHeader(Exception):
+class _HeaderError(Exception):
     def __init__(self, header: str, text: str) -> None:
         super().__init__(text)
         self.header = header
@@ -81,14 +79,16 @@ _OURS: Mapping[bytes, _Option] = {
     b"x-ov-deliver-at": _Option("deliver_at", values.read_instant),
     b"x-ov-expires": _Option("expires_at", values.read_instant),
     b"x-ov-idempotency-key": _Option("idempotency_key", values.read_key),
-    b"x-ov-on-missing": _Option("on_missing", lambda text: _on_missing(text)),
+    b"x-ov-on-missing": _Option("on_missing", values.read_on_missing),
     b"x-ov-escape-html": _Option("escapes_html", values.read_switch),
 }
 _MAILGUN: Mapping[bytes, _Option] = {
     b"x-mailgun-tag": _Option("tags", lambda text: [_one_tag(text)], is_repeatable=True),
     b"x-mailgun-drop-message": _Option("is_test", values.read_switch),
     b"x-mailgun-track": _Option("tracks", values.read_switch),
-    b"x-mailgun-track-clicks": _Option("tracks_clicks", lambda text: text.lower() == "htmlonly" or values.read_switch(text)),
+    b"x-mailgun-track-clicks": _Option(
+        "tracks_clicks", lambda text: text.lower() == "htmlonly" or values.read_switch(text)
+    ),
     b"x-mailgun-track-opens": _Option("tracks_opens", values.read_switch),
     b"x-mailgun-require-tls": _Option("tls", values.read_tls_demand),
     b"x-mailgun-recipient-variables": _Option("recipient_variables", values.read_recipient_variables),
@@ -117,8 +117,8 @@ def _apply(
         try:
             value = option.read(decode(block.value(field)))
             _put(given, option, value, before)
-        except ValueFault as fault:
-            raise _AtHeader(header, str(fault)) from fault
+        except OptionValueError as fault:
+            raise _HeaderError(header, str(fault)) from fault
 
 
 def _put(given: dict[str, Any], option: _Option, value: Any, before: frozenset[str]) -> None:
@@ -127,7 +127,7 @@ def _put(given: dict[str, Any], option: _Option, value: Any, before: frozenset[s
     if option.option not in given:
         given[option.option] = value
     elif not option.is_repeatable:
-        raise ValueFault("is there more than once; keep one")
+        raise OptionValueError("is there more than once; keep one")
     elif isinstance(value, dict):
         given[option.option] = given[option.option] | value
     else:
@@ -155,13 +155,6 @@ def name_of(block: HeaderBlock, field: Field) -> str:
     return block.content[field.start : field.colon].decode("ascii")
 
 
-def _on_missing(text: str) -> OnMissing:
-    try:
-        return OnMissing(text.lower())
-    except ValueError:
-        raise ValueFault(f"must be empty or keep, not {values.shown(text)}") from None
-
-
 def _one_tag(text: str) -> str:
     values.check_tag(text)
     return text
@@ -170,7 +163,7 @@ def _one_tag(text: str) -> str:
 def _read_whole(block: HeaderBlock, fields: list[Field], given: dict[str, Any], notes: list[str]) -> None:
     """Read the headers that hold a whole request as JSON; what ours said stays."""
     for field in fields:
-        if field.name not in _WHOLE:
+        if field.name not in OPTION_DOCUMENTS:
             continue
         header = name_of(block, field)
         try:
@@ -181,8 +174,8 @@ def _read_whole(block: HeaderBlock, fields: list[Field], given: dict[str, Any], 
                     notes.append(f"ignored {name} of {header}: it has no meaning here")
                 else:
                     given.setdefault(option, value)
-        except ValueFault as fault:
-            raise _AtHeader(header, str(fault)) from fault
+        except OptionValueError as fault:
+            raise _HeaderError(header, str(fault)) from fault
 
 
 Pair = tuple[str, str | None, Any]
@@ -238,7 +231,7 @@ def _smtpapi_filters(filters: dict[str, Any]) -> Iterator[Pair]:
 
 def _text_of(value: object, name: str) -> str:
     if not isinstance(value, str):
-        raise ValueFault(f"must hold texts in {name}")
+        raise OptionValueError(f"must hold texts in {name}")
     return value
 
 
@@ -247,4 +240,4 @@ def _switch_of(value: object, name: str) -> bool:
         return bool(value)
     if isinstance(value, str):
         return values.read_switch(value)
-    raise ValueFault(f"must hold true or false for {name}")
+    raise OptionValueError(f"must hold true or false for {name}")

@@ -7,18 +7,19 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from postroad.model.options import MAX_TAG_LENGTH, MAX_TAGS, CallbackFormat, TemplateName, TlsDemand
+from postroad.model.options import MAX_TAG_LENGTH, MAX_TAGS, CallbackFormat, OnMissing, TemplateName, TlsDemand
 from postroad.protocol.mime.date import read_date
 
 LONGEST_URL = 2048
 LONGEST_KEY = 255
 _SWITCHES = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+_TLS_WORDS = {"encrypt": TlsDemand.ENCRYPT, "verify": TlsDemand.VERIFY}
 _BYTE = re.compile(r" \(byte (\d+)\)")
 _TEMPLATE = re.compile(r"([^\s:/\\\x00-\x1f]{1,128})(?::([^\s:]{1,64}))?")
 _SECONDS = re.compile(r"\d{1,12}")
 
 
-class ValueFault(Exception):
+class OptionValueError(Exception):
     """A value is not understood; the text says what was expected, as the end of a sentence."""
 
 
@@ -26,7 +27,7 @@ def read_switch(text: str) -> bool:
     """Read ``yes`` or ``no`` in one of the ways that they are written."""
     value = _SWITCHES.get(text.lower())
     if value is None:
-        raise ValueFault(f"must be yes or no (also true, false, on, off, 1, 0), not {shown(text)}")
+        raise OptionValueError(f"must be yes or no (also true, false, on, off, 1, 0), not {shown(text)}")
     return value
 
 
@@ -35,7 +36,7 @@ def read_tags(text: str) -> list[str]:
     tags = [tag.strip() for tag in text.split(",")]
     found = [tag for tag in tags if tag]
     if not found:
-        raise ValueFault("is empty; write a tag, or leave the header out")
+        raise OptionValueError("is empty; write a tag, or leave the header out")
     for tag in found:
         check_tag(tag)
     return found
@@ -44,28 +45,26 @@ def read_tags(text: str) -> list[str]:
 def check_tag(tag: str) -> None:
     """Refuse a tag that is too long or cannot be shown."""
     if len(tag) > MAX_TAG_LENGTH:
-        raise ValueFault(f"holds a tag of {len(tag)} characters; at most {MAX_TAG_LENGTH} are allowed")
+        raise OptionValueError(f"holds a tag of {len(tag)} characters; at most {MAX_TAG_LENGTH} are allowed")
     if not tag.isprintable():
-        raise ValueFault(f"holds a tag with control characters: {shown(tag)}")
+        raise OptionValueError(f"holds a tag with control characters: {shown(tag)}")
 
 
 def check_tag_count(count: int) -> None:
     """Refuse more tags than a message may have."""
     if count > MAX_TAGS:
-        raise ValueFault(f"makes {count} tags; a message has at most {MAX_TAGS}")
+        raise OptionValueError(f"makes {count} tags; a message has at most {MAX_TAGS}")
 
 
-def read_tls_demand(text: str) -> TlsDemand | None:
+def read_tls_demand(text: str) -> TlsDemand:
     """Read what is demanded: ``yes`` for a verified connection, ``encrypt`` for any encryption, ``no`` for neither."""
     word = text.lower()
-    if word == "encrypt":
-        return TlsDemand.ENCRYPT
-    if word == "verify":
-        return TlsDemand.VERIFY
+    if word in _TLS_WORDS:
+        return _TLS_WORDS[word]
     value = _SWITCHES.get(word)
     if value is None:
-        raise ValueFault(f"must be yes, encrypt or no, not {shown(text)}")
-    return TlsDemand.VERIFY if value else None
+        raise OptionValueError(f"must be yes, encrypt or no, not {shown(text)}")
+    return TlsDemand.VERIFY if value else TlsDemand.NOTHING
 
 
 def read_json_object(text: str) -> dict[str, Any]:
@@ -74,11 +73,11 @@ def read_json_object(text: str) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(octets)
     except msgspec.DecodeError as error:
-        raise ValueFault(_json_sentence(str(error), octets)) from error
+        raise OptionValueError(_json_sentence(str(error), octets)) from error
     except RecursionError as error:
-        raise ValueFault("holds JSON that is nested too deeply") from error
+        raise OptionValueError("holds JSON that is nested too deeply") from error
     if not isinstance(value, dict):
-        raise ValueFault(f"must be a JSON object such as {{\"name\": \"value\"}}, not {_kind(value)}")
+        raise OptionValueError(f'must be a JSON object such as {{"name": "value"}}, not {_kind(value)}')
     return value
 
 
@@ -87,7 +86,7 @@ def read_recipient_variables(text: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for address, variables in read_json_object(text).items():
         if not isinstance(variables, dict):
-            raise ValueFault(f"must hold an object for {shown(address)}, not {_kind(variables)}")
+            raise OptionValueError(f"must hold an object for {shown(address)}, not {_kind(variables)}")
         _refuse_line_ends(variables, address)
         found[address.strip().lower()] = variables
     return found
@@ -96,14 +95,16 @@ def read_recipient_variables(text: str) -> dict[str, dict[str, Any]]:
 def read_url(text: str) -> str:
     """Read the address that events are posted to."""
     if len(text) > LONGEST_URL:
-        raise ValueFault(f"has {len(text)} characters; at most {LONGEST_URL} are allowed")
+        raise OptionValueError(f"has {len(text)} characters; at most {LONGEST_URL} are allowed")
     try:
         parts = urlsplit(text)
         is_sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_sound = False
     if not is_sound or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueFault(f"must be an http or https address such as https://example.com/events, not {shown(text)}")
+        raise OptionValueError(
+            f"must be an http or https address such as https://example.com/events, not {shown(text)}"
+        )
     return text
 
 
@@ -113,14 +114,14 @@ def read_format(text: str) -> CallbackFormat:
         return CallbackFormat(text.lower())
     except ValueError:
         names = ", ".join(one.value for one in CallbackFormat)
-        raise ValueFault(f"must be one of {names}, not {shown(text)}") from None
+        raise OptionValueError(f"must be one of {names}, not {shown(text)}") from None
 
 
 def read_template(text: str) -> TemplateName:
     """Read a template's name, or its file name, with a version behind a colon."""
     found = _TEMPLATE.fullmatch(text)
     if found is None:
-        raise ValueFault(f"must be a template's name, such as welcome or welcome.html:2, not {shown(text)}")
+        raise OptionValueError(f"must be a template's name, such as welcome or welcome.html:2, not {shown(text)}")
     return TemplateName(found[1], found[2])
 
 
@@ -130,7 +131,7 @@ def read_instant(text: str) -> int:
         return int(text) * 1000
     at = read_date(text)
     if at is None:
-        raise ValueFault(
+        raise OptionValueError(
             f"must be a date such as Fri, 27 Nov 2026 08:30:00 +0000, or seconds since 1970, not {shown(text)}"
         )
     return at
@@ -139,8 +140,16 @@ def read_instant(text: str) -> int:
 def read_key(text: str) -> str:
     """Read a key that names one message of the client's."""
     if not text or len(text) > LONGEST_KEY or not text.isprintable():
-        raise ValueFault(f"must have 1 to {LONGEST_KEY} printable characters")
+        raise OptionValueError(f"must have 1 to {LONGEST_KEY} printable characters")
     return text
+
+
+def read_on_missing(text: str) -> OnMissing:
+    """Read what becomes of placeholders without a value."""
+    try:
+        return OnMissing(text.lower())
+    except ValueError:
+        raise OptionValueError(f"must be empty or keep, not {shown(text)}") from None
 
 
 def shown(text: str) -> str:
@@ -180,7 +189,7 @@ def _refuse_line_ends(value: object, address: str) -> None:
     """Refuse CR and LF in values: they would begin a new line of a header."""
     match value:
         case str() if "\r" in value or "\n" in value:
-            raise ValueFault(f"holds a line end in a value for {shown(address)}; variables are single lines")
+            raise OptionValueError(f"holds a line end in a value for {shown(address)}; variables are single lines")
         case dict():
             for key, inner in value.items():
                 _refuse_line_ends(key, address)

@@ -1,0 +1,42 @@
+"""Which options hold for a message: what its sender asked for, over what its sending domain has as defaults."""
+
+import msgspec
+
+from postroad.model.domain import DomainSettings
+from postroad.model.options import NO_OPTIONS, CallbackFormat, OptionFault, Options, TlsDemand
+
+FURTHEST_AHEAD_DAYS = 30
+_DAY_MS = 86_400_000
+
+
+def resolved(asked: Options, settings: DomainSettings, now: int) -> Options | OptionFault:
+    """Return the options as they hold, with nothing left open: what is off, by whomever, is None.
+
+    A message for which nothing is on has the one value ``NO_OPTIONS``, which costs nothing to keep.
+    """
+    fault = _time_fault(asked, now)
+    if fault is not None:
+        return fault
+    callback_format = None if asked.callback_url is None else asked.callback_format or CallbackFormat.MAILGUN
+    tls = settings.require_tls if asked.tls is None else asked.tls
+    held = msgspec.structs.replace(
+        asked,
+        is_test=_held(asked.is_test, settings.test_mode),
+        tracks_clicks=_held(asked.tracks_clicks, settings.tracks_clicks),
+        tracks_opens=_held(asked.tracks_opens, settings.tracks_opens),
+        tls=None if tls is TlsDemand.NOTHING else tls,
+        callback_format=callback_format,
+    )
+    return NO_OPTIONS if held == NO_OPTIONS else held
+
+
+def _held(asked: bool | None, default: bool) -> bool | None:
+    return (default if asked is None else asked) or None
+
+
+def _time_fault(asked: Options, now: int) -> OptionFault | None:
+    if asked.deliver_at is not None and asked.deliver_at > now + FURTHEST_AHEAD_DAYS * _DAY_MS:
+        return OptionFault("X-OV-Deliver-At", f"is more than {FURTHEST_AHEAD_DAYS} days ahead")
+    if asked.expires_at is not None and asked.expires_at <= max(now, asked.deliver_at or 0):
+        return OptionFault("X-OV-Expires", "is over before the message could be sent")
+    return None
