@@ -256,6 +256,8 @@ def _allowance_refusal(principal: Principal, header_from: Mailbox) -> Rejected |
 def _shown(allowed: tuple[str, ...]) -> str:
     first = " or ".join(allowed[:_MOST_SHOWN])
     return first if len(allowed) <= _MOST_SHOWN else f"{first}, or {len(allowed) - _MOST_SHOWN} others"
+
+
 def _options(submission: Submission, facts: AdmissionFacts) -> Options | Rejected:
     """Return the options as they hold for the message, if all of them are understood."""
     asked = submission.options
