@@ -31,6 +31,7 @@ TITLES = {
     3463: "Enhanced Mail System Status Codes",
     3464: "An Extensible Message Format for Delivery Status Notifications",
     3596: "DNS Extensions to Support IP Version 6",
+    3676: "The Text/Plain Format and DelSp Parameters",
     3834: "Recommendations for Automatic Responses to Electronic Mail",
     3848: "ESMTP and LMTP Transmission Types Registration",
     4035: "Protocol Modifications for the DNS Security Extensions",
