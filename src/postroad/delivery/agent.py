@@ -30,6 +30,7 @@ OnAttempt = Callable[[Attempt], None]
 
 # Before DATA is answered the host has taken nothing, so another one may be asked at once.
 _NOTHING_TAKEN = frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA})
+_NOT_REACHED = frozenset({FailureKind.CONNECT, FailureKind.TIMEOUT})
 _BREAKDOWNS = frozenset({FailureKind.LOST, FailureKind.TIMEOUT, FailureKind.PROTOCOL})
 
 
@@ -192,7 +193,9 @@ class _Passage:
         # The last failure speaks for the attempt, but a host that refuses for good does not outweigh one that may
         # do better later.
         is_for_good = facts.code is not None and facts.code >= 500
-        if self._last_failure is None or not is_for_good:
+        # A host that was reached and has no TLS to offer says more than another one that was not reached.
+        is_lesser = kind in _NOT_REACHED and self._last_failure is not None and self._last_failure[1] is FailureKind.TLS
+        if self._last_failure is None or not (is_for_good or is_lesser):
             self._last_failure = facts, kind
 
     def _unsent(self, delivery_id: int) -> Attempt:

@@ -1,17 +1,26 @@
-"""Messages with their bytes, as sessions need them: read in batches, signed once, and shared among recipients."""
+"""Messages with their bytes, as sessions need them: read in batches, signed once, and shared among recipients.
+
+A message whose recipients have variables or a template is taken apart once and made anew for each delivery; only what is
+about to leave is held.
+"""
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
+from postroad.model.delivery import Delivery
 from postroad.model.domain import SendingDomain
 from postroad.model.message import Message
+from postroad.model.options import NO_OPTIONS
 from postroad.net.clock import Clock
 from postroad.protocol.dkim.key import SigningKey
+from postroad.rendering.merge import Merged, MergePlan, plan
+from postroad.rendering.merge_values import Filling
 from postroad.rendering.pipeline import Rendered, render
+from postroad.rendering.placeholder import Addressee
 from postroad.storage import bodies, messages
 from postroad.storage.database import Database
 
@@ -35,6 +44,23 @@ class Domains(Protocol):
         """Return the host of a domain's return paths."""
 
 
+class TemplateContents(Protocol):
+    """Makes the content of messages that ask for a stored template."""
+
+    async def content_of(self, message: Message, delivery: Delivery, content: bytes) -> bytes:
+        """Return a message with the template's texts in place of its own, for one recipient.
+
+        Args:
+            message: ``options.template`` names the template with its version as it was at accept.
+            delivery: Whose copy it is; ``options.variables`` are the recipient's own.
+            content: What was submitted, its placeholders replaced; ``rendering.template_content`` puts it together.
+
+        Raises:
+            LookupError: The template is gone.
+            ValueError: It cannot be rendered for this recipient; the text says why.
+        """
+
+
 class Stored(msgspec.Struct, frozen=True):
     """A message and its content as it was accepted."""
 
@@ -45,6 +71,19 @@ class Stored(msgspec.Struct, frozen=True):
     def octets(self) -> int:
         """What keeping it takes."""
         return len(self.content)
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """A message taken apart, to be made for each of its recipients."""
+
+    message: Message
+    plan: MergePlan
+    size: int
+
+    @property
+    def octets(self) -> int:
+        """What keeping it takes: the content, and its pieces."""
+        return 2 * self.size
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -75,15 +114,37 @@ class Unfit(msgspec.Struct, frozen=True):
     text: str
 
 
+def is_personal(delivery: Delivery, message: Message) -> bool:
+    """Whether a delivery's bytes are its own and shared with no other."""
+    options = message.options
+    return options is not NO_OPTIONS and (delivery.options.variables is not None or options.template is not None)
+
+
+async def _fit(rendering: Awaitable[Outgoing]) -> Outgoing | Unfit:
+    try:
+        return await rendering
+    except (LookupError, ValueError) as error:
+        # One message's trouble (a domain or key that is gone, a header that cannot be signed) is not the others'.
+        return Unfit(str(error) or type(error).__name__)
+
+
 class Contents:
     """The messages a worker has at hand."""
 
-    def __init__(self, database: Database, domains: Domains, clock: Clock, cache_bytes: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        domains: Domains,
+        clock: Clock,
+        cache_bytes: int,
+        templates: TemplateContents | None = None,
+    ) -> None:
+        self._templates = templates
         self._database = database
         self._domains = domains
         self._clock = clock
         self._room = cache_bytes
-        self._kept: OrderedDict[int, Stored | Outgoing] = OrderedDict()
+        self._kept: OrderedDict[int, Stored | Planned | Outgoing] = OrderedDict()
 
     def keep(self, message: Message, content: bytes) -> None:
         """Remember a message that was just accepted, so that it need not be read back."""
@@ -115,16 +176,31 @@ class Contents:
                 return content
             case Outgoing(rendered=rendered):
                 return rendered.content
+            case Planned(plan=kept):
+                return kept.content
             case _:
                 read: dict[int, bytes] = await self._database.read(bodies.read_many, [message.id])
                 return read.get(message.id)
 
-    async def outgoing(self, wanted: Mapping[int, Message]) -> dict[int, Outgoing | Unfit]:
-        """Return messages as they leave; those whose content is gone are left out.
+    async def outgoing(
+        self, deliveries: Sequence[Delivery], found: Mapping[int, Message]
+    ) -> dict[int, Outgoing | Unfit]:
+        """Return, by delivery, messages as they leave; those whose content is gone are left out.
 
-        A message is rendered and signed once for all of its recipients that are served soon.
+        A message is rendered and signed once for all of its recipients that are served soon. One with recipient
+        variables or a template is looked at once and made for each delivery.
         """
         now = self._clock()
+        own = [one for one in deliveries if is_personal(one, found[one.message_id])]
+        if not own:
+            shared = await self._shared({one.message_id: found[one.message_id] for one in deliveries}, now)
+            return {one.id: shared[one.message_id] for one in deliveries if one.message_id in shared}
+        own_ids = {one.id for one in own}
+        ready = await self._personal(own, found, now)
+        others = [one for one in deliveries if one.id not in own_ids]
+        return ready | (await self.outgoing(others, found) if others else {})
+
+    async def _shared(self, wanted: Mapping[int, Message], now: int) -> dict[int, Outgoing | Unfit]:
         ready: dict[int, Outgoing | Unfit] = {}
         to_render: list[Stored] = []
         missing: list[int] = []
@@ -140,34 +216,86 @@ class Contents:
             read = await self._database.read(bodies.read_many, missing)
             to_render += [Stored(wanted[message_id], content) for message_id, content in read.items()]
         for count, stored in enumerate(to_render, 1):
-            ready[stored.message.id] = await self._fit(stored, now)
+            ready[stored.message.id] = await _fit(self._render(stored, now))
             if count % _RENDERED_IN_A_ROW == 0:
                 await asyncio.sleep(0)
         return ready
 
-    async def _fit(self, stored: Stored, now: int) -> Outgoing | Unfit:
-        try:
-            return await self._render(stored, now)
-        except (LookupError, ValueError) as error:
-            # One message's trouble (a domain or key that is gone, a header that cannot be signed) is not the others'.
-            return Unfit(str(error) or type(error).__name__)
-
     async def _render(self, stored: Stored, now: int) -> Outgoing:
         message = stored.message
-        keys = await self._domains.signing_keys(message.domain_id)
-        if len(stored.content) > _LARGE:
-            rendered = await asyncio.to_thread(render, stored.content, keys, now // 1000)
-        else:
-            rendered = render(stored.content, keys, now // 1000)
-        origin = await self.origin(message)
-        outgoing = Outgoing(message=message, origin=origin, rendered=rendered, rendered_at=now)
+        outgoing = await self._signed(message, stored.content, now)
         if message.recipient_count > 1:
             self._keep(outgoing)
         else:
             self._forget(message.id)
         return outgoing
 
-    def _keep(self, item: Stored | Outgoing) -> None:
+    async def _personal(
+        self, deliveries: Sequence[Delivery], found: Mapping[int, Message], now: int
+    ) -> dict[int, Outgoing | Unfit]:
+        ready: dict[int, Outgoing | Unfit] = {}
+        planned = await self._planned({one.message_id: found[one.message_id] for one in deliveries})
+        for count, delivery in enumerate(deliveries, 1):
+            if delivery.message_id in planned:
+                ready[delivery.id] = await _fit(self._render_for(delivery, planned[delivery.message_id], now))
+            if count % _RENDERED_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+        return ready
+
+    async def _planned(self, wanted: Mapping[int, Message]) -> dict[int, Planned]:
+        """Return messages taken apart, which those for several recipients stay."""
+        planned: dict[int, Planned] = {}
+        stored: dict[int, bytes] = {}
+        for message_id in wanted:
+            match self._kept.get(message_id):
+                case Planned() as kept:
+                    planned[message_id] = kept
+                case Stored(content=content):
+                    stored[message_id] = content
+        missing = [message_id for message_id in wanted if message_id not in planned and message_id not in stored]
+        if missing:
+            stored |= await self._database.read(bodies.read_many, missing)
+        for message_id, content in stored.items():
+            made = await asyncio.to_thread(plan, content) if len(content) > _LARGE else plan(content)
+            planned[message_id] = Planned(wanted[message_id], made, len(content))
+            if wanted[message_id].recipient_count > 1:
+                self._keep(planned[message_id])
+            else:
+                self._forget(message_id)
+        return planned
+
+    async def _render_for(self, delivery: Delivery, planned: Planned, now: int) -> Outgoing:
+        """Make one delivery's own message."""
+        message, merge = planned.message, planned.plan
+        addressee = Addressee(
+            address=delivery.recipient,
+            display_name=merge.display_names.get(delivery.recipient.lower(), ""),
+            variables=delivery.options.variables or {},
+        )
+        options = message.options
+        filling = Filling(addressee=addressee, on_missing=options.on_missing, escapes_html=options.escapes_html)
+        if delivery.options.variables is None:
+            merged = Merged(merge.content, frozenset())
+        elif planned.size > _LARGE:
+            merged = await asyncio.to_thread(merge.filled, filling)
+        else:
+            merged = merge.filled(filling)
+        content = merged.content
+        if options.template is not None:
+            if self._templates is None:
+                raise LookupError("the message asks for a stored template, and none are served here")
+            content = await self._templates.content_of(message, delivery, content)
+        return await self._signed(message, content, now, sorted(merged.missing))
+
+    async def _signed(self, message: Message, content: bytes, now: int, missing: Sequence[str] = ()) -> Outgoing:
+        keys = await self._domains.signing_keys(message.domain_id)
+        if len(content) > _LARGE:
+            rendered = await asyncio.to_thread(render, content, keys, now // 1000, missing)
+        else:
+            rendered = render(content, keys, now // 1000, missing)
+        return Outgoing(message=message, origin=await self.origin(message), rendered=rendered, rendered_at=now)
+
+    def _keep(self, item: Stored | Planned | Outgoing) -> None:
         self._forget(item.message.id)
         self._kept[item.message.id] = item
         self._room -= item.octets

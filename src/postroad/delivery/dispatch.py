@@ -2,27 +2,33 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
 import structlog
 
+from postroad.delivery import test_mode
 from postroad.delivery.content_budget import ContentBudget
-from postroad.delivery.contents import Origin, Outgoing, Unfit
+from postroad.delivery.contents import Origin, Outgoing, Unfit, is_personal
 from postroad.delivery.intake import Intake
 from postroad.delivery.parts import Parts
 from postroad.delivery.sites import Reception, Sites
 from postroad.delivery.terms import longest_transfer_s
+from postroad.delivery.test_mode import TEST_LOT
 from postroad.delivery.transmission import Transmission
 from postroad.model.attempt import Attempt
 from postroad.model.delivery import Delivery
 from postroad.model.message import Message
+from postroad.model.options import TlsDemand
 from postroad.model.outcome import AttemptFacts, BounceClass, Bounced, Deferred, Phase, Scope
 from postroad.model.route import Route
 from postroad.policy.failure import judge
 from postroad.policy.routing import NoRoute
 from postroad.policy.settlement import unattempted
+from postroad.policy.tls_demand import strengthened, unmet
 from postroad.queue.scheduler import Batch
+from postroad.rendering.pipeline import Rendered
 from postroad.rendering.return_path import make_return_path
 from postroad.storage.errors import StorageError
 
@@ -48,6 +54,7 @@ class Dispatcher:
     def __init__(
         self, parts: Parts, intake: Intake, sites: Sites, agent: DeliveryAgent, return_path_key: bytes
     ) -> None:
+        self._database = parts.database
         self._scheduler = parts.scheduler
         self._router = parts.router
         self._contents = parts.contents
@@ -120,8 +127,8 @@ class Dispatcher:
                 self._intake.wake()
 
     async def _transmit(self, work: "_Work") -> None:
-        course = self._intake.courses[work.batch.key]
-        route = self._router.route(course)
+        is_test = work.batch.key == TEST_LOT
+        route = None if is_test else self._router.route(self._intake.courses[work.batch.key])
         if isinstance(route, NoRoute):
             # The rules have changed since the deliveries were queued.
             self._intake.set_aside(work.take_all(), route)
@@ -132,23 +139,47 @@ class Dispatcher:
             self._settle_gone(work, delivery, None)
         reception = self._sites.reception(work.batch.key)
         for part in _parts(list(work.open.values()), found, self._budget.limit // 4):
-            octets = await self._budget.take(sum({one.message_id: found[one.message_id].size for one in part}.values()))
+            octets = await self._budget.take(sum(_octets_by_content(part, found).values()))
             try:
-                outgoing = await self._contents.outgoing({one.message_id: found[one.message_id] for one in part})
+                outgoing = await self._contents.outgoing(part, found)
                 transmissions = [
                     transmission
                     for one in part
-                    if (transmission := self._prepare(work, one, outgoing.get(one.message_id), found)) is not None
+                    if (transmission := self._prepare(work, one, outgoing.get(one.id), found)) is not None
                 ]
-                if transmissions:
-                    work.is_under_way = True
-                    await self._agent.run(
-                        route, transmissions, lambda attempt: self._on_attempt(work, reception, attempt)
-                    )
-                    work.is_under_way = False
+                if route is None:
+                    await self._keep(work, transmissions)
+                else:
+                    await self._send(work, route, transmissions, reception)
             finally:
                 self._budget.give_back(octets)
         reception.close()
+
+    async def _send(
+        self, work: "_Work", route: Route, transmissions: Sequence[Transmission], reception: Reception
+    ) -> None:
+        """Give transmissions to the agent, those of a stricter demand in a run of their own."""
+        runs: dict[TlsDemand | None, list[Transmission]] = {}
+        for one in transmissions:
+            runs.setdefault(work.open[one.delivery_id].options.tls, []).append(one)
+        for demand, run in runs.items():
+            demanded = strengthened(route, demand)
+            on_attempt = partial(self._on_attempt, work, reception, None if demanded is route else demanded)
+            work.is_under_way = True
+            await self._agent.run(demanded, run, on_attempt)
+            work.is_under_way = False
+
+    async def _keep(self, work: "_Work", transmissions: Sequence[Transmission]) -> None:
+        """Do the last step of deliveries in test mode: keep what would leave."""
+        if not transmissions:
+            return
+        made = [(work.open[one.delivery_id].message_id, one) for one in transmissions]
+        await test_mode.keep(self._database, made)
+        for one in transmissions:
+            outgoing = work.outgoing.pop(one.delivery_id)
+            outcome = test_mode.outcome(self._givens.clock())
+            outcome = msgspec.structs.replace(outcome, facts=_as_rendered(outcome.facts, outgoing.rendered))
+            self._settler.settle(work.take(one.delivery_id), outcome, outgoing.origin, None)
 
     def _keep_safely_leased(self, work: "_Work") -> None:
         """Leave out what another worker may hold before a transfer would be over."""
@@ -193,13 +224,12 @@ class Dispatcher:
             original_recipient=delivery.original_recipient,
         )
 
-    def _on_attempt(self, work: "_Work", reception: Reception, attempt: Attempt) -> None:
+    def _on_attempt(self, work: "_Work", reception: Reception, demanded: Route | None, attempt: Attempt) -> None:
         delivery = work.take(attempt.delivery_id)
         outgoing = work.outgoing.pop(attempt.delivery_id)
-        if outgoing.rendered.selectors:
-            facts = msgspec.structs.replace(attempt.facts, selectors=outgoing.rendered.selectors)
-            attempt = msgspec.structs.replace(attempt, facts=facts)
-        outcome = judge(attempt)
+        if outgoing.rendered.selectors or outgoing.rendered.missing_variables:
+            attempt = msgspec.structs.replace(attempt, facts=_as_rendered(attempt.facts, outgoing.rendered))
+        outcome = (unmet(attempt, demanded) if demanded is not None else None) or judge(attempt)
         reception.note(outcome)
         self._settler.settle(delivery, outcome, outgoing.origin, outgoing.rendered.content)
 
@@ -257,12 +287,26 @@ def _parts(deliveries: Sequence[Delivery], found: Mapping[int, Message], octets:
     held: set[int] = set()
     size = 0
     for delivery in deliveries:
-        more = 0 if delivery.message_id in held else found[delivery.message_id].size
+        content = _content_id(delivery, found)
+        more = 0 if content in held else found[delivery.message_id].size
         if part and size + more > octets:
             yield part
             part, held, size, more = [], set(), 0, found[delivery.message_id].size
         part.append(delivery)
-        held.add(delivery.message_id)
+        held.add(content)
         size += more
     if part:
         yield part
+
+
+def _octets_by_content(part: Sequence[Delivery], found: Mapping[int, Message]) -> dict[int, int]:
+    return {_content_id(one, found): found[one.message_id].size for one in part}
+
+
+def _content_id(delivery: Delivery, found: Mapping[int, Message]) -> int:
+    """Return what names the bytes of a delivery: the delivery itself, or the message that it shares them with."""
+    return delivery.id if is_personal(delivery, found[delivery.message_id]) else delivery.message_id
+
+
+def _as_rendered(facts: AttemptFacts, rendered: Rendered) -> AttemptFacts:
+    return msgspec.structs.replace(facts, selectors=rendered.selectors, missing_variables=rendered.missing_variables)

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from postroad.delivery.agent import SiteEvent
-from postroad.delivery.contents import Contents, Domains
+from postroad.delivery.contents import Contents, Domains, TemplateContents
 from postroad.delivery.dispatch import DeliveryAgent, Dispatcher
 from postroad.delivery.givens import Givens
 from postroad.delivery.intake import Intake
@@ -66,6 +66,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     own_hosts: frozenset[str]
     """Domains whose mail comes back to us: no reports go there."""
     return_path_key: bytes
+    templates: TemplateContents | None = None
+    """Null where no message asks for one."""
 
 
 class DeliveryEngine:
@@ -84,7 +86,7 @@ class DeliveryEngine:
             ledger=ledger,
             router=Router(around.finder, terms.pools, terms.rules, around.shuffle),
             scheduler=Scheduler(terms.limits, around.owner),
-            contents=Contents(database, around.domains, givens.clock, settings.queue.cache_bytes),
+            contents=Contents(database, around.domains, givens.clock, settings.queue.cache_bytes, around.templates),
             writer=writer,
             settler=Settler(writer, reporter, around.meter, terms.schedule, givens),
         )

@@ -15,6 +15,7 @@ import structlog
 from postroad.delivery.contents import Origin
 from postroad.delivery.parts import Parts
 from postroad.delivery.router import Course
+from postroad.delivery.test_mode import TEST_LOT
 from postroad.model.delivery import Delivery
 from postroad.model.outcome import BounceClass, Bounced, Deferred, Phase, Scope
 from postroad.policy.routing import Fate, NoRoute
@@ -89,6 +90,8 @@ class Intake:
         if delivery.pool not in self._router.pools:
             return False
         now = self._givens.clock()
+        if delivery.options.is_test:
+            return self._scheduler.refusal(TEST_LOT, now) is None
         course = self._router.known(delivery, now)
         return isinstance(course, Course) and self._scheduler.refusal(course.key, now) is None
 
@@ -203,6 +206,8 @@ class Intake:
             # The pools of this node were changed since the claim.
             self._ledger.give_back([delivery.id], None)
             return False
+        if delivery.options.is_test:
+            return self._queue(delivery, TEST_LOT, now)
         course = self._router.known(delivery, now)
         if course is None:
             self._look_up(delivery)
@@ -213,14 +218,19 @@ class Intake:
         if isinstance(course, NoRoute):
             self.set_aside([delivery], course)
             return True
-        refusal = self._scheduler.add(course.key, delivery, now)
+        is_queued = self._queue(delivery, course.key, now)
+        if is_queued:
+            self.courses[course.key] = course
+        return is_queued
+
+    def _queue(self, delivery: Delivery, key: LotKey, now: int) -> bool:
+        refusal = self._scheduler.add(key, delivery, now)
         match refusal:
             case None:
-                self.courses[course.key] = course
                 self.ready.set()
                 return True
             case Refusal.SITE_PAUSED:
-                self.send_back([delivery], self._scheduler.paused_until(course.key) or now)
+                self.send_back([delivery], self._scheduler.paused_until(key) or now)
             case Refusal.NO_SHARE:
                 self._ledger.give_back([delivery.id], now + _WHILE_OTHERS_OWN_MS)
             case Refusal.LOT_FULL | Refusal.READY_SET_FULL:

@@ -164,6 +164,8 @@ class Settler:
         )
 
     def _count(self, delivery: Delivery, outcome: Outcome, settlement: Settlement, now: int) -> None:
+        if delivery.options.is_test:
+            return
         duration_ms = outcome.facts.duration_ms
         match outcome:
             case Delivered():

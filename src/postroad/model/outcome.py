@@ -76,6 +76,8 @@ class AttemptFacts(msgspec.Struct, frozen=True, kw_only=True):
     host_address: str = ""
     tls: TlsFacts | None = None
     selectors: tuple[str, ...] = ()
+    missing_variables: tuple[str, ...] = ()
+    """Placeholders of the message that the recipient had no value for."""
     code: int | None = None
     """Reply code of the receiving host; null when there was no reply."""
     enhanced_status: str | None = None

@@ -19,6 +19,7 @@ from postroad.model.outcome import (
     TlsFacts,
 )
 from postroad.policy.retry import RetrySchedule, retry_at
+from postroad.policy.tls_demand import UNMET, UNMET_AT_THE_END
 from postroad.protocol.smtp.transaction import NO_DSN
 
 DELAY_REPORT_AFTER_S = 4 * 3600
@@ -95,15 +96,17 @@ def cancel(delivery: Delivery, reason: str, facts: SettlingFacts) -> Settlement:
 def expired(outcome: Deferred) -> Bounced:
     """Return the bounce that ends a delivery whose time is over; its text carries the last reply."""
     # RFC 3463 §3.5: X.4.7 is a delivery time that expired; the 4 keeps what the trouble was: a lasting transient one.
+    # Where the sender's own demand was never met, that is what the sender has to hear.
+    status = UNMET_AT_THE_END if outcome.facts.enhanced_status == UNMET else "4.4.7"
     text = f"Not delivered in time. Last reply: {reply_text(outcome.facts)}"
-    facts = msgspec.structs.replace(outcome.facts, code=None, enhanced_status="4.4.7", text=text)
+    facts = msgspec.structs.replace(outcome.facts, code=None, enhanced_status=status, text=text)
     return Bounced(facts, outcome.scope, outcome.bounce_class)
 
 
 def report_owed(delivery: Delivery, outcome: Outcome, sender: SenderFacts, due_at: int) -> ReportKind | None:
     """Return the report that the sender is owed for an outcome (RFC 3461 §4.1, §5.2)."""
     # RFC 5321 §6.1: no report on a report, and none where there is nobody to send it to.
-    if sender.is_report or not sender.reverse_path:
+    if sender.is_report or not sender.reverse_path or delivery.options.is_test:
         return None
     notify = delivery.notify
     match outcome:
@@ -170,6 +173,7 @@ def _event_data(delivery: Delivery, outcome: Outcome, attempts: int, maybe_deliv
         "host_address": facts.host_address,
         "tls": _tls_data(facts.tls) if facts.tls is not None else None,
         "selectors": facts.selectors,
+        "missing_variables": facts.missing_variables,
         "notes": facts.notes,
         "maybe_delivered": maybe_delivered,
     }

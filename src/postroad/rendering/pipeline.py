@@ -1,10 +1,15 @@
 """The final bytes of one delivery, made in a fixed order of steps.
 
 1. The stored content is taken as it is: every edit of its header was made when it was admitted.
-2. It is signed, and the DKIM-Signature fields go on top, in the order of the keys.
+2. Where the message has recipient variables, the recipient's own copy is made of it (``merge``): placeholders in the
+   header and in text parts get their values.
+3. Where it has a stored template, the template's texts take the place of its own (``template_content``). They come
+   after the placeholders, so that nothing in a template's output is taken for one.
+4. It is signed, and the DKIM-Signature fields go on top, in the order of the keys.
 
 Signing comes last, as it covers what every step before has made. Content that is the same for many recipients is
-rendered once and its bytes are shared. Large content may be rendered in a thread: its body is hashed in chunks.
+rendered once and its bytes are shared; what is made for one recipient is made just before it leaves. Large content may
+be rendered in a thread: its body is hashed in chunks.
 """
 
 from collections.abc import Sequence
@@ -20,11 +25,13 @@ class Rendered(msgspec.Struct, frozen=True):
 
     content: bytes
     selectors: tuple[str, ...]
+    missing_variables: tuple[str, ...] = ()
+    """Placeholders that the recipient has no value for."""
 
 
-def render(content: bytes, keys: Sequence[SigningKey], now_s: int) -> Rendered:
-    """Return the final bytes of a stored content, signed with every key given."""
-    return Rendered(sign(content, keys, now_s) + content, _selectors_of(keys))
+def render(content: bytes, keys: Sequence[SigningKey], now_s: int, missing_variables: Sequence[str] = ()) -> Rendered:
+    """Return the final bytes of a content, signed with every key given."""
+    return Rendered(sign(content, keys, now_s) + content, _selectors_of(keys), tuple(missing_variables))
 
 
 def _selectors_of(keys: Sequence[SigningKey]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from postroad.model.ids import partition_of
 from postroad.storage.dialect import claimed_rows
-from postroad.storage.schema import bodies, body_chunks, messages
+from postroad.storage.schema import bodies, body_chunks, messages, rendered
 
 
 def read_many(connection: Connection, message_ids: Collection[int]) -> dict[int, bytes]:
@@ -37,6 +37,6 @@ def delete_due(connection: Connection, now: int, limit: int) -> int:
 
 
 def delete_of(connection: Connection, message_ids: Sequence[int]) -> None:
-    """Remove the content of messages."""
-    for table in (bodies, body_chunks):
+    """Remove the content of messages, and what was made of it in test mode."""
+    for table in (bodies, body_chunks, rendered):
         connection.execute(delete(table).where(table.c.message_id.in_(message_ids)))

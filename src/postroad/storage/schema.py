@@ -377,6 +377,16 @@ body_chunks = Table(
 """What comes after the first 256 KB, numbered from 1: apart, because one short key keeps ordinary messages cheap (decision
 0004)."""
 
+rendered = Table(
+    "rendered",
+    metadata,
+    Column("delivery_id", BigInteger, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("message_id", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+"""What deliveries in test mode would have sent."""
+
 deliveries = Table(
     "deliveries",
     metadata,

@@ -1,13 +1,16 @@
 """Bytes at hand: read once, rendered once, within bounds."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from postroad.delivery.contents import Contents, Outgoing, Unfit
+from postroad.model.delivery import Delivery
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.message import Message
+from postroad.model.options import PLAIN_DELIVERY, DeliveryOptions, Options, TemplateName
 from postroad.protocol.dkim.key import SigningKey
 from postroad.storage.database import Database
 
@@ -61,6 +64,29 @@ def make_message(number: int, recipients: int = 1, domain_id: int = 1) -> Messag
     )
 
 
+def make_delivery(message: Message, number: int = 0, options: DeliveryOptions = PLAIN_DELIVERY) -> Delivery:
+    return Delivery(
+        id=message.id * 1000 + number,
+        message_id=message.id,
+        account_id=1,
+        domain_id=message.domain_id,
+        recipient=f"r{number}@dest.test",
+        destination="dest.test",
+        pool="default",
+        lane=1,
+        due_at=0,
+        expires_at=1,
+        accepted_at=0,
+        options=options,
+    )
+
+
+async def leaving(contents: Contents, found: Mapping[int, Message]) -> dict[int, Outgoing | Unfit]:
+    """Ask for one delivery of each message; returns what leaves by message."""
+    outgoing = await contents.outgoing([make_delivery(one) for one in found.values()], found)
+    return {delivery_id // 1000: one for delivery_id, one in outgoing.items()}
+
+
 @pytest.fixture
 def table() -> MessageTable:
     return MessageTable()
@@ -74,7 +100,7 @@ async def test_what_was_just_accepted_is_not_read_back(table: MessageTable) -> N
     contents = make_contents(table)
     contents.keep(make_message(1), CONTENT)
     found = await contents.messages([1, 1])
-    outgoing = (await contents.outgoing(found))[1]
+    outgoing = (await leaving(contents, found))[1]
     assert isinstance(outgoing, Outgoing)
     assert (outgoing.rendered.content, outgoing.origin.return_path_host) == (CONTENT, "rp.news.test")
     assert table.reads == []
@@ -84,8 +110,8 @@ async def test_a_message_for_one_is_let_go_and_one_for_many_is_rendered_once(tab
     contents = make_contents(table)
     single, many = make_message(1), make_message(2, recipients=3)
     table.contents = {1: CONTENT, 2: CONTENT}
-    first = await contents.outgoing({1: single, 2: many})
-    second = await contents.outgoing({1: single, 2: many})
+    first = await leaving(contents, {1: single, 2: many})
+    second = await leaving(contents, {1: single, 2: many})
     assert table.reads == [("read_many", [1, 2]), ("read_many", [1])]
     assert first[2] is second[2]
 
@@ -94,9 +120,9 @@ async def test_an_old_rendering_is_made_anew(table: MessageTable) -> None:
     now = [0]
     contents = make_contents(table, now=now)
     table.contents = {2: CONTENT}
-    first = await contents.outgoing({2: make_message(2, recipients=3)})
+    first = await leaving(contents, {2: make_message(2, recipients=3)})
     now[0] = 600_001
-    assert (await contents.outgoing({2: make_message(2, recipients=3)}))[2] is not first[2]
+    assert (await leaving(contents, {2: make_message(2, recipients=3)}))[2] is not first[2]
 
 
 async def test_the_cache_lets_the_oldest_go(table: MessageTable) -> None:
@@ -117,13 +143,13 @@ async def test_what_is_larger_than_the_cache_is_not_kept(table: MessageTable) ->
 async def test_content_that_is_gone_is_left_out(table: MessageTable) -> None:
     contents = make_contents(table)
     assert await contents.messages([1]) == {}
-    assert await contents.outgoing({1: make_message(1)}) == {}
+    assert await leaving(contents, {1: make_message(1)}) == {}
 
 
 async def test_one_unfit_message_does_not_spoil_the_others(table: MessageTable) -> None:
     contents = make_contents(table)
     table.contents = {1: CONTENT, 2: CONTENT}
-    outgoing = await contents.outgoing({1: make_message(1, domain_id=9), 2: make_message(2)})
+    outgoing = await leaving(contents, {1: make_message(1, domain_id=9), 2: make_message(2)})
     assert outgoing[1] == Unfit("there is no domain 9")
     assert isinstance(outgoing[2], Outgoing)
 
@@ -133,5 +159,82 @@ async def test_stored_content_comes_from_wherever_it_is(table: MessageTable) -> 
     table.contents = {1: CONTENT}
     contents.keep(make_message(2, recipients=2), CONTENT)
     assert [await contents.stored(make_message(number)) for number in (1, 2, 3)] == [CONTENT, CONTENT, None]
-    await contents.outgoing({2: make_message(2, recipients=2)})
+    await leaving(contents, {2: make_message(2, recipients=2)})
     assert await contents.stored(make_message(2)) == CONTENT
+
+
+PERSONAL = b"From: a@news.test\r\nTo: Ada <r1@dest.test>\r\nSubject: Hi\r\n\r\nDear %recipient_name% %recipient.n%.\r\n"
+
+
+def personal_message(number: int, recipients: int, **options: Any) -> Message:
+    return msgspec.structs.replace(make_message(number, recipients), options=Options(**options))
+
+
+async def test_each_recipient_with_variables_gets_a_copy_of_a_message_that_is_read_and_planned_once(
+    table: MessageTable,
+) -> None:
+    contents = make_contents(table)
+    table.contents = {1: PERSONAL}
+    message = personal_message(1, 3)
+    deliveries = [
+        make_delivery(message, number, DeliveryOptions(variables={"n": f"no. {number}"})) for number in range(2)
+    ]
+    first = await contents.outgoing(deliveries, {1: message})
+    third = make_delivery(message, 2, DeliveryOptions(variables={}))
+    second = await contents.outgoing([third], {1: message})
+    bodies = [
+        one.rendered.content.partition(b"\r\n\r\n")[2] for one in (first | second).values() if isinstance(one, Outgoing)
+    ]
+    assert bodies == [b"Dear  no. 0.\r\n", b"Dear Ada no. 1.\r\n", b"Dear  .\r\n"]
+    assert second[third.id].rendered.missing_variables == ("recipient.n",)  # type: ignore[union-attr]
+    assert table.reads == [("read_many", [1])]
+    assert await contents.stored(message) == PERSONAL
+
+
+async def test_a_thousand_copies_leave_the_cache_with_one_plan(table: MessageTable) -> None:
+    contents = make_contents(table, cache_bytes=5_000)
+    table.contents = {1: PERSONAL + b"x" * 2_000}
+    message = personal_message(1, 1_000)
+    for start in range(0, 1_000, 20):
+        batch = [
+            make_delivery(message, number, DeliveryOptions(variables={"n": "y" * 900}))
+            for number in range(start, start + 20)
+        ]
+        assert len(await contents.outgoing(batch, {1: message})) == 20
+    assert table.reads == [("read_many", [1])]
+
+
+async def test_personal_and_shared_messages_go_in_one_batch(table: MessageTable) -> None:
+    contents = make_contents(table)
+    table.contents = {1: PERSONAL, 2: PERSONAL}
+    personal, shared = personal_message(1, 1), make_message(2)
+    one = make_delivery(personal, 1, DeliveryOptions(variables={"n": "x"}))
+    other = make_delivery(shared, 1)
+    outgoing = await contents.outgoing([one, other], {1: personal, 2: shared})
+    assert outgoing[one.id].rendered.content.endswith(b"Dear Ada x.\r\n")  # type: ignore[union-attr]
+    assert outgoing[other.id].rendered.content == PERSONAL  # type: ignore[union-attr]
+
+
+class Shouting:
+    """Templates that put their recipient's address in place of the body."""
+
+    async def content_of(self, message: Message, delivery: Delivery, content: bytes) -> bytes:
+        assert message.options.template is not None
+        if message.options.template.name == "gone":
+            raise LookupError("there is no template gone")
+        return content.partition(b"\r\n\r\n")[0] + f"\r\n\r\n%recipient.n% {delivery.recipient}".encode()
+
+
+async def test_a_template_comes_after_the_placeholders_and_is_made_for_each_delivery(table: MessageTable) -> None:
+    contents = Contents(cast("Database", table), OneDomain(), lambda: 0, 10_000, Shouting())
+    table.contents = {1: PERSONAL.replace(b"Hi", b"Hi %recipient.n%"), 2: PERSONAL}
+    message = personal_message(1, 2, template=TemplateName("shout"))
+    gone = personal_message(2, 1, template=TemplateName("gone"))
+    deliveries = [make_delivery(message, number, DeliveryOptions(variables={"n": "Bo"})) for number in range(2)]
+    lost = make_delivery(gone)
+    outgoing = await contents.outgoing([*deliveries, lost], {1: message, 2: gone})
+    for number, delivery in enumerate(deliveries):
+        content = outgoing[delivery.id].rendered.content  # type: ignore[union-attr]
+        assert b"Subject: Hi Bo\r\n" in content
+        assert content.endswith(f"\r\n%recipient.n% r{number}@dest.test".encode())
+    assert outgoing[lost.id] == Unfit("there is no template gone")

@@ -1,14 +1,18 @@
 """Composing the few messages that we write ourselves: fields, and parts under one multipart (RFC 5322, RFC 2046)."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from postroad.protocol.mime import transfer_encoding
-from postroad.protocol.mime.encoded_word import encode
+from postroad.protocol.mime.encoded_word import encode, encoded_words
 from postroad.protocol.mime.header import fold
 
 _LONGEST_PLAIN_LINE = 78
+_LONGEST_LINE = 998
+"""RFC 5322 §2.1.1."""
 
 
 class BodyPart(msgspec.Struct, frozen=True):
@@ -32,6 +36,16 @@ class BodyPart(msgspec.Struct, frozen=True):
 def unstructured(name: str, text: str) -> bytes:
     """Return a field of plain text, such as Subject, encoded where it must be."""
     return fold(name, encode(text))
+
+
+def json_field(name: str, document: Mapping[str, Any]) -> bytes:
+    """Return a field of JSON in ASCII, folded at its spaces; in encoded words where it has too few of them."""
+    text = json.dumps(document)
+    # "=?" within a text would be taken for an encoded word by whoever reads the field.
+    field = fold(name, text.replace("=?", "=\\u003f").split(" "))
+    if max(map(len, field.split(b"\r\n"))) <= _LONGEST_LINE:
+        return field
+    return fold(name, encoded_words(text))
 
 
 def text_part(text: str, description: str = "") -> BodyPart:

@@ -64,6 +64,11 @@ def encode(text: str) -> tuple[str, ...]:
     """Return the words that stand for ``text`` in an unstructured field or a phrase; ASCII stays as it is."""
     if text.isascii() and "=?" not in text and text.isprintable():
         return tuple(text.split(" "))
+    return encoded_words(text)
+
+
+def encoded_words(text: str) -> tuple[str, ...]:
+    """Return encoded words for ``text``, whether or not it needs them."""
     words: list[str] = []
     chunk = b""
     for character in text:

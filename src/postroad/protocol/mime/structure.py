@@ -59,16 +59,17 @@ def parse_content_type(value: bytes) -> ContentType:
     return ContentType(found[1].decode("latin-1").lower(), found[2].decode("latin-1").lower(), parameters)
 
 
-def parse(content: bytes) -> Part | HeaderFault:
-    """Return the tree of parts of a whole message."""
-    return _Walk(content).part(0, len(content), depth=0)
+def parse(content: bytes, *, is_lenient: bool = False) -> Part | HeaderFault:
+    """Return the tree of parts of a whole message; if lenient, without parts whose own header cannot be read."""
+    return _Walk(content, is_lenient=is_lenient).part(0, len(content), depth=0)
 
 
 class _Walk:
     """One walk over a message, counting the parts it meets."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, *, is_lenient: bool) -> None:
         self._content = content
+        self._is_lenient = is_lenient
         self._count = 0
 
     def part(self, start: int, end: int, depth: int) -> Part | HeaderFault:
@@ -84,9 +85,10 @@ class _Walk:
         children: list[Part] = []
         for child_start, child_end in self._children(content_type, body_start, end) if depth < MAX_DEPTH else ():
             child = self.part(child_start, child_end, depth + 1)
-            if isinstance(child, HeaderFault):
+            if not isinstance(child, HeaderFault):
+                children.append(child)
+            elif not self._is_lenient:
                 return child
-            children.append(child)
         return Part(start, body_start, end, block, content_type, encoding, tuple(children))
 
     def _children(self, content_type: ContentType, start: int, end: int) -> list[tuple[int, int]]:

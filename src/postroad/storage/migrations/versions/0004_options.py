@@ -13,6 +13,20 @@ def upgrade() -> None:
     op.add_column("messages", sa.Column("options", sa.Text))
     op.add_column("deliveries", sa.Column("options", sa.Text))
     _rekey_counter_deltas()
+    _create_rendered()
+
+
+def _create_rendered() -> None:
+    is_postgres = op.get_bind().dialect.name == "postgresql"
+    op.create_table(
+        "rendered",
+        sa.Column("delivery_id", BIG, nullable=False, autoincrement=False),
+        sa.Column("partition", sa.Integer, nullable=False),
+        sa.Column("message_id", sa.BigInteger, nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint(*(("partition", "delivery_id") if is_postgres else ("delivery_id",))),
+    )
+    op.create_index("rendered_by_message", "rendered", ["message_id"])
 
 
 def _rekey_counter_deltas() -> None:

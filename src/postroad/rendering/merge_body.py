@@ -1,0 +1,285 @@
+"""The body of a text part with placeholders: taken apart once, filled for each recipient.
+
+What stays is kept as it travels; only the lines that hold placeholders are decoded. Of quoted-printable text that is the
+run of encoded lines that a placeholder touches, as it may go over soft line breaks; of base64 it is everything.
+"""
+
+import codecs
+import re
+from collections.abc import Iterator
+from itertools import accumulate
+
+import msgspec
+
+from postroad.protocol.mime import transfer_encoding
+from postroad.protocol.mime.structure import Part
+from postroad.rendering.merge_values import Values
+from postroad.rendering.placeholder import PLACEHOLDER, Segments, segments_of
+
+LONGEST_LINE = 998
+"""RFC 5322 §2.1.1."""
+_TEXTS = frozenset({"plain", "html", "x-amp-html"})
+_IDENTITY = frozenset({"7bit", "8bit", "binary"})
+_STATEFUL = ("iso2022", "hz", "utf-7")
+"""Codecs in which an octet such as 0x25 means other things too, so that text is looked at instead of octets."""
+_SOFT_BREAK = b"=\r\n"
+_FILE_NAME = re.compile(rb";[ \t]*filename\*?[0-9*]*[ \t]*=", re.IGNORECASE)
+
+
+class UnfitError(Exception):
+    """The part's character set or transfer encoding cannot hold the result."""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """Octets that change: decoded from their transfer encoding and cut at their placeholders."""
+
+    segments: Segments
+    begins_line: bool = True
+    is_cut: bool = False
+    """A soft line break follows (RFC 2045 §6.7 (5))."""
+    is_open: bool = False
+    """It is base64 without a line end behind its last line."""
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of one text part, taken apart."""
+
+    codec: str
+    encoding: str
+    is_html: bool
+    is_flowed: bool
+    pieces: tuple[bytes | Run, ...]
+    """As they travel where they stay."""
+
+    def filled(self, values: Values) -> bytes:
+        """Return the body for one recipient; raises UnfitError."""
+        return b"".join([piece if isinstance(piece, bytes) else self._encoded(piece, values) for piece in self.pieces])
+
+    def recoded(self, values: Values) -> bytes:
+        """Return the same as UTF-8 in quoted-printable."""
+        texts: list[str] = []
+        octets: list[bytes] = []
+        for piece in self._decoded(values):
+            # Octets are joined before they become text: a character may go over two pieces.
+            if isinstance(piece, bytes):
+                octets.append(piece)
+            else:
+                texts += (b"".join(octets).decode(self.codec, "surrogateescape"), piece)
+                octets = []
+        texts.append(b"".join(octets).decode(self.codec, "surrogateescape"))
+        # What was not of the character set it was said to be of stays as it was.
+        return transfer_encoding.quoted_printable("".join(texts).encode("utf-8", "surrogateescape"))
+
+    def _decoded(self, values: Values) -> Iterator[bytes | str]:
+        for piece in self.pieces:
+            if isinstance(piece, Run):
+                for at, segment in enumerate(piece.segments):
+                    yield segment if isinstance(segment, bytes) else self._value(piece, at, values)
+            elif self.encoding == "quoted-printable":
+                yield transfer_encoding.decode_quoted_printable(piece)
+            else:
+                yield piece
+
+    def _encoded(self, run: Run, values: Values) -> bytes:
+        octets = b"".join(
+            [
+                segment if isinstance(segment, bytes) else self._octets(self._value(run, at, values))
+                for at, segment in enumerate(run.segments)
+            ]
+        )
+        match self.encoding:
+            case "quoted-printable":
+                return _quoted(octets, is_cut=run.is_cut)
+            case "base64":
+                encoded = transfer_encoding.base64(octets)
+                return encoded.removesuffix(b"\r\n") if run.is_open else encoded
+        if (self.encoding == "7bit" and not octets.isascii()) or _longest_line(octets) > LONGEST_LINE:
+            raise UnfitError
+        return octets
+
+    def _octets(self, value: str) -> bytes:
+        try:
+            return value.encode(self.codec)
+        except UnicodeEncodeError as error:
+            raise UnfitError from error
+
+    def _value(self, run: Run, at: int, values: Values) -> str:
+        name = run.segments[at]
+        assert isinstance(name, str)
+        value = values.text(name, is_html=self.is_html)
+        return _flowed(value, run, at) if self.is_flowed else value
+
+
+def body_of(part: Part, octets: bytes) -> Body | None:
+    """Take the body of a part apart; None where nothing in it may or need change."""
+    kind = part.content_type
+    if kind.type != "text" or kind.subtype not in _TEXTS or _is_attachment(part):
+        return None
+    codec = _codec_of(kind.parameters.get("charset", "us-ascii"), octets)
+    if codec is None:
+        return None
+    pieces = tuple(_pieces(octets, part.transfer_encoding, codec))
+    if all(isinstance(piece, bytes) for piece in pieces):
+        return None
+    return Body(
+        codec=codec,
+        encoding=part.transfer_encoding,
+        is_html=kind.subtype != "plain",
+        is_flowed=kind.subtype == "plain" and kind.parameters.get("format", "").lower() == "flowed",
+        pieces=pieces,
+    )
+
+
+def _is_attachment(part: Part) -> bool:
+    """Whether a part is a file and not what is read: RFC 2183 §2.1, and any part with a file's name."""
+    field = part.block.first(b"content-disposition")
+    if field is None:
+        return False
+    disposition = part.block.text(field)
+    return disposition.lower().startswith(b"attachment") or bool(_FILE_NAME.search(disposition))
+
+
+def _codec_of(charset: str, octets: bytes) -> str | None:
+    """Return a codec in which ASCII stands for itself; None where the character set is of another kind."""
+    try:
+        codec = codecs.lookup(charset)
+        is_fit = "%a".encode(codec.name) == b"%a" and getattr(codec, "_is_text_encoding", True)
+    except (LookupError, ValueError, TypeError):
+        # Not a name that anybody registered; what is UTF-8 all the same is taken as that.
+        return "utf-8" if _is_utf8(octets) else None
+    if codec.name == "ascii" and not octets.isascii():
+        return "utf-8" if _is_utf8(octets) else "iso8859-1"
+    return codec.name if is_fit else None
+
+
+def _is_utf8(octets: bytes) -> bool:
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _pieces(octets: bytes, encoding: str, codec: str) -> Iterator[bytes | Run]:
+    if encoding in _IDENTITY:
+        return _plain_pieces(octets, codec)
+    if encoding == "quoted-printable":
+        return _quoted_pieces(octets, codec)
+    if encoding == "base64":
+        return _base64_pieces(octets, codec)
+    return iter((octets,))
+
+
+def _plain_pieces(octets: bytes, codec: str) -> Iterator[bytes | Run]:
+    """Cut out the lines that hold placeholders; what stands between two of them is one piece."""
+    position = 0
+    while (found := PLACEHOLDER.search(octets, position)) is not None:
+        start = octets.rfind(b"\n", position, found.start()) + 1 or position
+        end = octets.find(b"\n", found.end()) + 1 or len(octets)
+        yield octets[position:start]
+        yield _run(octets[start:end], codec) or octets[start:end]
+        position = end
+    yield octets[position:]
+
+
+def _quoted_pieces(octets: bytes, codec: str) -> Iterator[bytes | Run]:
+    """Cut out the encoded lines that placeholders touch (RFC 2045 §6.7)."""
+    kept: list[bytes] = []
+    for line in transfer_encoding.logical_lines(octets):
+        decoded = transfer_encoding.decode_quoted_printable(line)
+        if not PLACEHOLDER.search(decoded):
+            kept.append(line)
+            continue
+        for piece in _runs_of(line, decoded, codec):
+            if isinstance(piece, bytes):
+                kept.append(piece)
+            else:
+                yield b"".join(kept)
+                yield piece
+                kept = []
+    yield b"".join(kept)
+
+
+def _runs_of(line: bytes, decoded: bytes, codec: str) -> Iterator[bytes | Run]:
+    """Cut one line at its soft breaks into what stays and what placeholders touch."""
+    encoded = [part + _SOFT_BREAK for part in line.split(_SOFT_BREAK)]
+    encoded[-1] = encoded[-1].removesuffix(_SOFT_BREAK)
+    texts = [transfer_encoding.decode_quoted_printable(one) for one in encoded]
+    ends = list(accumulate(map(len, texts)))
+    if b"".join(texts) != decoded:
+        # Not well-formed: it is read as a whole, as readers do.
+        yield _run(decoded, codec) or line
+        return
+    position = 0
+    for first, last in _touched(decoded, ends):
+        yield from encoded[position:first]
+        position = last + 1
+        run = _run(b"".join(texts[first:position]), codec)
+        if run is None:
+            yield from encoded[first:position]
+        else:
+            yield Run(run.segments, begins_line=first == 0, is_cut=position < len(encoded))
+    yield from encoded[position:]
+
+
+def _touched(decoded: bytes, ends: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and last encoded line of each run that placeholders touch; runs have no line in common."""
+    spans: list[tuple[int, int]] = []
+    line = 0
+    for found in PLACEHOLDER.finditer(decoded):
+        while ends[line] <= found.start():
+            line += 1
+        first = line
+        while ends[line] < found.end():
+            line += 1
+        if spans and first <= spans[-1][1]:
+            first = spans.pop()[0]
+        spans.append((first, line))
+    return iter(spans)
+
+
+def _base64_pieces(octets: bytes, codec: str) -> Iterator[bytes | Run]:
+    try:
+        decoded = transfer_encoding.decode_base64(octets)
+    except ValueError:
+        yield octets
+        return
+    run = _run(decoded, codec) if PLACEHOLDER.search(decoded) else None
+    yield octets if run is None else Run(run.segments, is_open=not octets.endswith(b"\r\n"))
+
+
+def _run(octets: bytes, codec: str) -> Run | None:
+    """Return octets cut at their placeholders; None where what looked like one is part of other characters."""
+    if not codec.startswith(_STATEFUL):
+        return Run(segments_of(octets))
+    try:
+        # Each piece is encoded by itself, so that every one begins and ends in ASCII.
+        segments = segments_of(octets.decode(codec).encode())
+        cut = tuple(one if isinstance(one, str) else one.decode().encode(codec) for one in segments)
+    except UnicodeError:
+        return None
+    return Run(cut) if len(cut) > 1 else None
+
+
+def _quoted(octets: bytes, *, is_cut: bool) -> bytes:
+    if not is_cut:
+        return transfer_encoding.quoted_printable_line(octets)
+    # One octet more keeps room for the "=" on the last line.
+    encoded = transfer_encoding.quoted_printable_line(octets + b"x")[:-1]
+    return encoded if encoded.endswith(_SOFT_BREAK) or not encoded else encoded + _SOFT_BREAK
+
+
+def _longest_line(octets: bytes) -> int:
+    return max(map(len, octets.split(b"\r\n")))
+
+
+def _flowed(value: str, run: Run, at: int) -> str:
+    """Return a value so that it neither begins a quote nor joins its line to the next (RFC 3676 §4.4, §4.2)."""
+    before, after = run.segments[at - 1], run.segments[at + 1]
+    assert isinstance(before, bytes)
+    assert isinstance(after, bytes)
+    is_first = (at == 1 and not before and run.begins_line) or before.endswith(b"\n")
+    is_last = after.startswith(b"\r\n") or (not after and at + 2 == len(run.segments) and not run.is_cut)
+    if is_first and value.startswith((" ", ">", "From ")):
+        value = f" {value}"
+    return value.rstrip(" ") if is_last else value

@@ -1,0 +1,203 @@
+"""Header fields with placeholders: what each kind of field makes of a value."""
+
+import json
+import re
+from urllib.parse import quote
+
+from postroad.protocol.mime.compose import json_field, unstructured
+from postroad.protocol.mime.encoded_word import decode, encode
+from postroad.protocol.mime.header import Edit, Field, HeaderBlock, fold, insert_at_end, replace
+from postroad.protocol.mime.mailbox import AddressList, ListFault, Mailbox, parse_address_list
+from postroad.rendering.merge_values import Values
+from postroad.rendering.placeholder import PLACEHOLDER, segments_of
+
+_KEPT_FIELDS = frozenset({b"received", b"date", b"message-id", b"mime-version", b"return-path", b"feedback-id",
+                          b"dkim-signature", b"authentication-results", b"x-postroad-id"})  # fmt: skip
+_KEPT_PREFIXES = (b"content-", b"arc-", b"resent-")
+_ADDRESSES = frozenset({b"from", b"sender", b"to", b"cc", b"reply-to"})
+_OWN_ADDRESSES = frozenset({b"from", b"sender"})
+"""They were found to be the sender's; a value may change the name that is shown, never the address."""
+_WEB_ADDRESSES = (b"list-",)
+"""Fields of URLs, in which other characters than ASCII are written in percent (RFC 2369 §2)."""
+_VARIABLES = b"x-ov-variables"
+_LONGEST_IN_PLACE = 900
+"""Octets of a line whose folding is kept: with its name it stays within RFC 5322 §2.1.1."""
+_KEPT_IN_URLS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '<>"')
+# While an address list is read, a placeholder stands in it as a word, and as an address where an address is wanted.
+_STAND_IN = re.compile(r"(?i)zq(\d+)zq")
+_NO_ADDRESS = "zq.invalid"
+_WHOLE_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![^,<\s])zq(\d+)zq(?=\s*(?:$|[,>]))')
+
+
+def may_change(block: HeaderBlock, field: Field) -> bool:
+    """Whether a field holds a placeholder and is one in which values are put."""
+    value = block.value(field)
+    if b"%" not in value and b"=?" not in value:
+        return False
+    if field.name in _KEPT_FIELDS or field.name.startswith(_KEPT_PREFIXES):
+        return False
+    return bool(PLACEHOLDER.search(value)) or bool(PLACEHOLDER.search(decode(value).encode("utf-8", "replace")))
+
+
+def field_edit(block: HeaderBlock, field: Field, values: Values) -> Edit | None:
+    """Return a field with its values; None where it stays as it is."""
+    name = block.content[field.start : field.colon].decode("ascii")
+    value = block.value(field)
+    if field.name == _VARIABLES:
+        return replace(field, json_field(name, values.replaced_within(json.loads(decode(value)))))
+    if field.name in _ADDRESSES:
+        written = _address_field(name, value, values, is_own=field.name in _OWN_ADDRESSES)
+        return None if written is None else replace(field, written)
+    raw = _in_place(value, values, is_web_address=field.name.startswith(_WEB_ADDRESSES))
+    if raw is not None:
+        return replace(field, name.encode() + b":" + raw + b"\r\n")
+    return replace(field, unstructured(name, _one_line(values.replaced(decode(value)))))
+
+
+def recoding(block: HeaderBlock, *, is_html: bool, is_root: bool) -> list[Edit]:
+    """Return the edits that name UTF-8 and quoted-printable in a part's header."""
+    subtype = "html" if is_html else "plain"
+    declared, coded = block.first(b"content-type"), block.first(b"content-transfer-encoding")
+    kind = _with_charset(block.value(declared)) if declared else f" text/{subtype}; charset=utf-8".encode()
+    edits: list[Edit] = []
+    if is_root and block.first(b"mime-version") is None:
+        edits.append(insert_at_end(block, b"MIME-Version: 1.0\r\n"))
+    for field, raw in (
+        (declared, b"Content-Type:" + kind + b"\r\n"),
+        (coded, b"Content-Transfer-Encoding: quoted-printable\r\n"),
+    ):
+        edits.append(replace(field, raw) if field else insert_at_end(block, raw))
+    return edits
+
+
+def display_names(block: HeaderBlock) -> dict[str, str]:
+    """Return the names that To and Cc give to addresses, by address in lower case."""
+    names: dict[str, str] = {}
+    for header in (b"to", b"cc"):
+        field = block.first(header)
+        found = parse_address_list(block.value(field)) if field else None
+        if isinstance(found, AddressList):
+            names |= {one.address.lower(): one.display_name for one in found.mailboxes if _is_name(one.display_name)}
+    return names
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and not PLACEHOLDER.search(text.encode("utf-8", "replace"))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def _in_place(value: bytes, values: Values, *, is_web_address: bool) -> bytes | None:
+    """Return the value with its folding as it was; None where it has to be written anew."""
+    if b"=?" in value:
+        return None
+    pieces: list[bytes] = []
+    for segment in segments_of(value):
+        if isinstance(segment, bytes):
+            pieces.append(segment)
+            continue
+        text = values.text(segment)
+        if is_web_address:
+            text = quote(text, safe=_KEPT_IN_URLS)
+        if not text.isascii() or not text.isprintable() or "=?" in text:
+            return None
+        pieces.append(text.encode())
+    filled = b"".join(pieces)
+    return filled if max(map(len, filled.split(b"\r\n"))) <= _LONGEST_IN_PLACE and filled.strip() else None
+
+
+def _address_field(name: str, value: bytes, values: Values, *, is_own: bool) -> bytes | None:
+    """Write an address list whose syntax is that of the field as it was: no value can add to it.
+
+    A mailbox whose address the values make none of is left out; the field stays as it is where it cannot be read.
+    """
+    mask = _Mask(values)
+    found = parse_address_list(mask.put_on(value.replace(b"\r\n", b"")).encode())
+    if isinstance(found, ListFault) or found.group_count:
+        return None
+    if is_own and any(_STAND_IN.search(one.address) for one in found.mailboxes):
+        return None
+    written = [filled for one in found.mailboxes if (filled := _mailbox(one, mask)) is not None]
+    if not written:
+        # RFC 5322 §3.4: an empty group is how a field says that nobody is named.
+        return fold(name, ["undisclosed-recipients:;"])
+    words = [word for mailbox in written for word in (*mailbox[:-1], f"{mailbox[-1]},")]
+    words[-1] = words[-1].removesuffix(",")
+    return fold(name, words)
+
+
+class _Mask:
+    """Words that stand for placeholders while a list is read, and the values to put in their place."""
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self.placeholders: list[str] = []
+
+    def put_on(self, value: bytes) -> str:
+        """Return a value with a word, or an address, for each placeholder; one that has such words already stays."""
+        if _STAND_IN.search(value.decode("utf-8", "replace")):
+            return ""
+        masked = "".join(
+            one.decode("utf-8", "replace") if isinstance(one, bytes) else self._stand_in(one)
+            for one in segments_of(value)
+        )
+        return _WHOLE_ADDRESS.sub(lambda found: f"{found[0]}@{_NO_ADDRESS}" if found[1] else found[0], masked)
+
+    def taken_off(self, text: str) -> str:
+        """Return a text with its values."""
+        pieces: list[str] = []
+        position = 0
+        for found in _STAND_IN.finditer(text):
+            # Encoded words may hold placeholders that were not seen before.
+            before = self.values.replaced(text[position : found.start()])
+            pieces += (before, self.values.text(self.placeholders[int(found[1])]))
+            position = found.end()
+        return "".join([*pieces, self.values.replaced(text[position:])])
+
+    def _stand_in(self, placeholder: str) -> str:
+        self.placeholders.append(placeholder)
+        return f"zq{len(self.placeholders) - 1}zq"
+
+
+def _mailbox(mailbox: Mailbox, mask: _Mask) -> tuple[str, ...] | None:
+    """Return the words of a mailbox for one recipient; None where its address comes to nothing."""
+    display_name, address = mask.taken_off(mailbox.display_name), mailbox.address
+    stand_in = _STAND_IN.fullmatch(mailbox.local_part) if mailbox.domain == _NO_ADDRESS else None
+    if stand_in is None:
+        address = mask.taken_off(address)
+    elif mask.placeholders[int(stand_in[1])] == "recipient":
+        own_name, address = mask.values.mailbox()
+        display_name = display_name or own_name
+    else:
+        address = mask.taken_off(mailbox.local_part)
+    read = parse_address_list(f"<{address}>".encode("utf-8", "replace"))
+    if isinstance(read, ListFault) or len(read.mailboxes) != 1 or read.mailboxes[0].display_name:
+        return None
+    shown = _one_line(display_name).strip()
+    return (*_phrase(shown), f"<{address}>") if shown else (address,)
+
+
+def _phrase(name: str) -> tuple[str, ...]:
+    if not name.isascii() or not name.isprintable() or "=?" in name:
+        return encode(name)
+    return ('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"',)
+
+
+def _with_charset(value: bytes) -> bytes:
+    """Return a Content-Type's value with its charset made UTF-8 and its other parameters kept."""
+    kept = [part for part in _parameters(value) if not part.strip().lower().startswith(b"charset")]
+    return b";".join(kept).rstrip() + b"; charset=utf-8"
+
+
+def _parameters(value: bytes) -> list[bytes]:
+    """Cut a structured value at the semicolons outside quotes."""
+    parts, is_quoted, begun = [], False, 0
+    for at, octet in enumerate(value):
+        if octet == 0x22 and value[at - 1 : at] != b"\\":
+            is_quoted = not is_quoted
+        elif octet == 0x3B and not is_quoted:
+            parts.append(value[begun:at])
+            begun = at + 1
+    return [*parts, value[begun:]]
