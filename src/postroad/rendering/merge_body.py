@@ -113,7 +113,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 def body_of(part: Part, octets: bytes) -> Body | None:
     """Take the body of a part apart; None where nothing in it may or need change."""
     kind = part.content_type
-    if kind.type != "text" or kind.subtype not in _TEXTS or _is_attachment(part):
+    if kind.type != "text" or kind.subtype not in _TEXTS or is_attachment(part):
         return None
     codec = _codec_of(kind.parameters.get("charset", "us-ascii"), octets)
     if codec is None:
@@ -130,7 +130,7 @@ def body_of(part: Part, octets: bytes) -> Body | None:
     )
 
 
-def _is_attachment(part: Part) -> bool:
+def is_attachment(part: Part) -> bool:
     """Whether a part is a file and not what is read: RFC 2183 §2.1, and any part with a file's name."""
     field = part.block.first(b"content-disposition")
     if field is None:
