@@ -23,6 +23,7 @@ COMMANDS = {
     "message": "postroad.cli.message:message",
     "queue": "postroad.cli.queue:queue",
     "route": "postroad.cli.route:route",
+    "template": "postroad.cli.template:template",
     "events": "postroad.cli.events:events",
     "stats": "postroad.cli.stats:stats",
     "audit": "postroad.cli.audit:audit",

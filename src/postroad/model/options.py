@@ -45,6 +45,15 @@ class TemplateName(msgspec.Struct, frozen=True):
     version: str | None = None
 
 
+class FrozenTemplate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a message's template was when the message was accepted: every attempt renders the same."""
+
+    versions: tuple[int, ...]
+    """The ids of the template's version and of those of its partials, the template's first."""
+    is_transactional: bool = False
+    """Whether the domain was one for transactional mail."""
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was asked for; an option that was not mentioned is None, so that a default of the domain can hold."""
 
@@ -60,6 +69,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Come back in events, and stay in the message as ``X-OV-Variables``."""
     template: TemplateName | None = None
     template_variables: dict[str, Any] = {}
+    frozen_template: FrozenTemplate | None = None
+    """Set when the message is accepted, never asked for."""
     callback_url: str | None = None
     callback_format: CallbackFormat | None = None
     deliver_at: int | None = None

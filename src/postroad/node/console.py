@@ -28,6 +28,7 @@ from postroad.node.first_start import console_url
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage.database import Database
 from postroad.storage.secrets import Vault
+from postroad.templating.templates import Templates
 
 
 def console_of(
@@ -77,5 +78,6 @@ def console_of(
         api_keys=ApiKeys(database, now_ms),
         lockouts=Lockouts(database, now_ms),
         signing=WebhookSigning(database, vault, now_ms),
+        templates=Templates(database, now_ms),
         has_inbox=has_inbox,
     )

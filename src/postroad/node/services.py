@@ -63,6 +63,7 @@ from postroad.storage.errors import StorageError
 from postroad.storage.workers import WorkerLease
 from postroad.submission.accept import Submissions
 from postroad.telemetry.metrics import Meter
+from postroad.templating.library import TemplateLibrary
 from postroad.upkeep.rounds import Upkeep
 from postroad.upkeep.tasks import TASKS
 
@@ -149,6 +150,7 @@ class _Ground(msgspec.Struct, frozen=True, kw_only=True):
     keys: InstallationKeys
     lookup: Resolver
     directory: DomainDirectory
+    library: TemplateLibrary
     organisational_domains: OrganisationalDomains
 
     @property
@@ -169,7 +171,7 @@ async def build(
         settings = ground.settings
         api_keys = ApiKeyCheck(database, now_ms, settings=settings.accounts, meter=meter)
         await api_keys.refresh()
-        background = [ground.directory.run(), api_keys.run()]
+        background = [ground.directory.run(), ground.library.run(), api_keys.run()]
         shown = ShownCertificate(certificate, database, ground.keys.vault, is_obtained=is_obtained(settings))
         await shown.refresh()
         background.append(shown.run())
@@ -256,6 +258,7 @@ async def _ground(plan: Plan, database: Database, lease: WorkerLease, meter: Met
         keys=keys,
         lookup=lookup,
         directory=DomainDirectory(database, keys.vault, organisational_domains),
+        library=TemplateLibrary(database),
         organisational_domains=organisational_domains,
     )
 
@@ -284,6 +287,7 @@ def _submissions(ground: _Ground, engine: DeliveryEngine | None) -> Submissions:
         meter=ground.meter,
         facts_for=facts_for,
         settings=ground.settings.submission,
+        templates=ground.library,
     )
 
 

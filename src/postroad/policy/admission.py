@@ -58,6 +58,11 @@ RULES: dict[str, tuple[str, str]] = {
     "header_to_duplicate": ("5.6.0", "there are several To fields"),
     "header_cc_duplicate": ("5.6.0", "there are several Cc fields"),
     "option_malformed": ("5.6.0", "an option header whose value is not understood"),
+    "template_unknown": (
+        "5.6.0",
+        "the sending domain has no template, or no version of it, of the name that was asked for",
+    ),
+    "template_failed": ("5.6.0", "the template cannot be rendered with the message's data"),
     "header_subject_duplicate": ("5.6.0", "there are several Subject fields"),
 }
 """Every rule by its stable name: its enhanced status code, and what it refuses."""

@@ -254,6 +254,35 @@ acme_challenges = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
+templates = Table(
+    "templates",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("active_version_id", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger),
+)
+
+template_versions = Table(
+    "template_versions",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("template_id", BigInteger, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("tag", Text),
+    Column("html", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("inlines_css", Boolean, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+
 routes = Table(
     "routes",
     metadata,

@@ -52,6 +52,15 @@ class ReadySet(Protocol):
         """Take deliveries that have just been committed under the lease of ``reserve``."""
 
 
+class Templates(Protocol):
+    """The stored templates of sending domains."""
+
+    async def freeze(
+        self, domain: SendingDomain, admitted: Admitted, recipients: Sequence[str], now: int
+    ) -> Options | Rejected:
+        """Return the options of a message that names a template, with what it will be rendered from, or why it cannot be."""
+
+
 class Meter(Protocol):
     """What is counted of submissions."""
 
@@ -83,6 +92,7 @@ class Submissions:
         meter: Meter,
         facts_for: AdmissionFactsFor,
         settings: SubmissionSettings,
+        templates: Templates | None = None,
     ) -> None:
         self._database = database
         self._domains = domains
@@ -92,6 +102,7 @@ class Submissions:
         self._meter = meter
         self._facts_for = facts_for
         self._settings = settings
+        self._templates = templates
 
     async def submit(self, submission: Submission) -> Receipt | Rejected:
         """Accept or refuse one submission.
@@ -108,6 +119,8 @@ class Submissions:
         if domain is None:
             return await self._refuse(submission, _domain_gone(submission), message_id, now)
         verdict = await self._admit(submission, self._facts_for(domain, message_id, now, submission.faults))
+        if isinstance(verdict, Admitted) and verdict.options.template is not None:
+            verdict = await self._with_template(submission, verdict, domain, now)
         match verdict:
             case Rejected():
                 return await self._refuse(submission, verdict, message_id, now)
@@ -131,6 +144,14 @@ class Submissions:
         if len(submission.content) <= _LARGEST_INLINE:
             return admit(submission, facts)
         return await asyncio.to_thread(admit, submission, facts)
+
+    async def _with_template(
+        self, submission: Submission, admitted: Admitted, domain: SendingDomain, now: int
+    ) -> Admitted | Rejected:
+        assert self._templates is not None, "a message names a template where there are none"
+        recipients = [one.forward_path for one in submission.envelope.recipients]
+        frozen = await self._templates.freeze(domain, admitted, recipients, now)
+        return frozen if isinstance(frozen, Rejected) else msgspec.structs.replace(admitted, options=frozen)
 
     async def _store_within(self, demands: Sequence[Demand], accepted: Accepted) -> Rejected | None:
         """Store a message that its sender's limits have room for; returns the refusal where they have not."""

@@ -46,6 +46,7 @@ class Compiler:
         self.data_uses = 0
         """How many names such as ``@index``, and partials, were met: a loop without any needs no frame for them."""
         self.partial_names: set[str] = set()
+        self.makes_partial_names = False
         self.depth = 0
         self._deepest = 0
         self._base = 0

@@ -48,6 +48,7 @@ def _name(compiler: "Compiler", node: PartialCall) -> Evaluate:
 
 
 def _made_name(compiler: "Compiler", head: Call) -> Evaluate:
+    compiler.makes_partial_names = True
     inner, source, offset = call_of(compiler, head, notes_missing=False), compiler.source, head.offset
 
     def name_of(this: Any, scope: Scope) -> str:

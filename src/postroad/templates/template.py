@@ -24,7 +24,7 @@ class Rendered(msgspec.Struct, frozen=True):
 class Template:
     """A template that was understood; ``compile_template`` makes it. It may be kept and shared."""
 
-    __slots__ = ("_by_escaping", "_program", "_source", "name", "partials")
+    __slots__ = ("_by_escaping", "_program", "_source", "makes_partial_names", "name", "partials")
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -35,6 +35,8 @@ class Template:
         self._by_escaping = {True: compiler.template(self._program)}
         self.partials = frozenset(compiler.partial_names)
         """The partials that it names; those whose names are made while rendering are not among them."""
+        self.makes_partial_names = compiler.makes_partial_names
+        """Whether there are any of the latter."""
 
     def compiled(self, *, is_escaped: bool) -> Compiled:
         """Return what writes it, as HTML or as plain text."""

@@ -16,6 +16,7 @@ from postroad.storage import (
     quotas,
     search_index,
     site_limits,
+    templates,
     web_sessions,
     workers,
 )
@@ -29,6 +30,8 @@ Task = Callable[[Database, int, RetentionSettings], Awaitable[int]]
 """Does one slice and returns how many rows it dealt with; as many as a slice holds means that more may be left."""
 
 _DAY_MS = 86_400_000
+_TEMPLATE_OUTLASTED_DAYS = 60
+"""A message may be dated a month ahead, and is then tried for some days."""
 # An id is made before its transaction commits. What is younger is looked at by searches themselves; what commits even
 # later than that is found by the second pass.
 _UNSETTLED_MS = 5_000
@@ -99,6 +102,12 @@ async def forget_expired_invitations(database: Database, now: int, settings: Ret
     return await database.write(invitations.delete_before, now, settings.slice_rows)
 
 
+async def forget_removed_templates(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove the versions of removed templates when no message can wait any more that was accepted with them."""
+    before = now - _TEMPLATE_OUTLASTED_DAYS * _DAY_MS
+    return await database.write(templates.delete_removed_before, before, settings.slice_rows)
+
+
 async def free_dead_workers(database: Database, now: int, settings: RetentionSettings) -> int:
     """Give back what workers hold that show no sign of life; their own supervisor would have done so at once."""
     gone = await database.write(workers.expire, now - settings.worker_silence_s * 1000)
@@ -121,5 +130,6 @@ TASKS: dict[str, Task] = {
     "forget_expired_invitations": forget_expired_invitations,
     "forget_site_limits": forget_site_limits,
     "forget_quota_usage": forget_quota_usage,
+    "forget_removed_templates": forget_removed_templates,
 }
 """Every task by the name it is counted under, the most urgent first."""

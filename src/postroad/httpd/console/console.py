@@ -15,6 +15,7 @@ from postroad.accounts.sign_in import SignIn
 from postroad.accounts.signing_keys import WebhookSigning
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
+from postroad.templating.templates import Templates
 
 
 class Console(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     api_keys: ApiKeys
     lockouts: Lockouts
     signing: WebhookSigning
+    templates: Templates
     people: People
     invitations: Invitations
     sign_in: SignIn

@@ -1,4 +1,4 @@
-"""Give messages and deliveries their options, and let one event be counted by several things."""
+"""Give messages and deliveries their options, let one event be counted by several things, and keep templates."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,6 +6,8 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
+# A message under way names the version that it is rendered from: its id must not stand for another one later.
+NEVER_REUSED = {"sqlite_autoincrement": True}
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -14,6 +16,7 @@ def upgrade() -> None:
     op.add_column("deliveries", sa.Column("options", sa.Text))
     _rekey_counter_deltas()
     _create_rendered()
+    _create_templates()
 
 
 def _create_rendered() -> None:
@@ -27,6 +30,42 @@ def _create_rendered() -> None:
         sa.PrimaryKeyConstraint(*(("partition", "delivery_id") if is_postgres else ("delivery_id",))),
     )
     op.create_index("rendered_by_message", "rendered", ["message_id"])
+
+
+def _create_templates() -> None:
+    op.create_table(
+        "templates",
+        sa.Column("id", BIG, sa.Identity(), primary_key=True),
+        sa.Column("account_id", BIG, sa.ForeignKey("accounts.id"), nullable=False, index=True),
+        sa.Column("domain_id", BIG, sa.ForeignKey("domains.id"), nullable=False, index=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("active_version_id", BIG),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("removed_at", sa.BigInteger),
+        **NEVER_REUSED,
+    )
+    stands = sa.text("removed_at IS NULL")
+    op.create_index(
+        "templates_by_key", "templates", ["domain_id", "key"], unique=True, sqlite_where=stands, postgresql_where=stands
+    )
+    op.create_table(
+        "template_versions",
+        sa.Column("id", BIG, sa.Identity(), primary_key=True),
+        sa.Column("template_id", BIG, sa.ForeignKey("templates.id"), nullable=False),
+        sa.Column("number", sa.Integer, nullable=False),
+        sa.Column("tag", sa.Text),
+        sa.Column("html", sa.Text, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("inlines_css", sa.Boolean, nullable=False),
+        sa.Column("note", sa.Text, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("created_by", sa.Text, nullable=False),
+        sa.UniqueConstraint("template_id", "number"),
+        sa.UniqueConstraint("template_id", "tag"),
+        **NEVER_REUSED,
+    )
 
 
 def _rekey_counter_deltas() -> None:

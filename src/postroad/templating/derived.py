@@ -1,0 +1,50 @@
+"""What is made of a template's HTML once it is rendered: its text, and the HTML with its styles in its elements."""
+
+import re
+
+import css_inline
+from turbohtml import PlainText, parse
+
+_AS_TEXT = PlainText(links="inline")
+_TWICE = re.compile(r"(\S+) \((?:mailto:|tel:)?\1/?\)")
+"""A link whose text is its address."""
+_EMPTY = re.compile(r"\n{3,}")
+_DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
+_STYLE = re.compile(r"<style\b[^>]*>(.*?)</style", re.IGNORECASE | re.DOTALL)
+# What a medium or a state asks for cannot be written into elements and stays in the style element. Nothing is fetched.
+_INLINER = css_inline.CSSInliner(
+    keep_style_tags=True,
+    keep_at_rules=True,
+    keep_link_tags=True,
+    remove_inlined_selectors=True,
+    load_remote_stylesheets=False,
+)
+_MOST_INLINING = 8_000_000
+"""Parts of rules times tags; so much takes about a third of a second."""
+
+
+class TooMuchStyleError(ValueError):
+    """Writing the styles into the elements would take too long."""
+
+
+def text_of(html: str) -> str:
+    """Return HTML as people read it without, links with their addresses behind them."""
+    text = _TWICE.sub(r"\1", parse(html).to_text(_AS_TEXT))
+    text = "\n".join(line.rstrip() for line in text.splitlines())
+    return _EMPTY.sub("\n\n", text).strip("\n") + "\n"
+
+
+def with_inlined_css(html: str) -> str:
+    """Return HTML with its style elements' rules in style attributes; raises TooMuchStyleError, ValueError."""
+    styles = "".join(_STYLE.findall(html))
+    if not styles:
+        return html
+    if sum(styles.count(mark) for mark in "{,;") * html.count("<") > _MOST_INLINING:
+        raise TooMuchStyleError("It has too many styles and elements for its CSS to be inlined.")
+    try:
+        inlined = _INLINER.inline(html)
+    except css_inline.InlineError as error:
+        raise ValueError(f"Its CSS cannot be inlined: {error}.") from error
+    # The library writes every document type as HTML 5's; Outlook looks at the older ones.
+    doctype = _DOCTYPE.match(html)
+    return inlined if doctype is None else doctype[0].lstrip() + _DOCTYPE.sub("", inlined, count=1)

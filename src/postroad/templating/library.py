@@ -1,0 +1,250 @@
+"""A worker's view of the stored templates: what messages are accepted with, and what they are rendered from.
+
+A message that is accepted takes along the ids of the versions it is made of, its partials' too, so that every attempt
+renders the same and a new active version changes no message that waits.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import monotonic
+
+import msgspec
+import structlog
+
+from postroad.model.delivery import Delivery
+from postroad.model.domain import SendingDomain
+from postroad.model.message import Message
+from postroad.model.options import FrozenTemplate, Options, TemplateName
+from postroad.model.submission import Admitted, Rejected
+from postroad.model.template import ActiveTemplate
+from postroad.policy.admission import RULES
+from postroad.policy.template_name import key_of, lookup_keys
+from postroad.rendering.placeholder import Addressee
+from postroad.storage import revision, templates
+from postroad.storage.database import Database
+from postroad.storage.errors import StorageError
+from postroad.templating.compiled import CompiledVersion, Content, PartError, Rendering, compiled, keyed
+from postroad.templating.data import MessageFacts, data_for
+
+log = structlog.get_logger()
+
+_REFRESH_S = 1.0
+_DOMAINS = 2_000
+_ROOM_OCTETS = 16 * 1024 * 1024
+"""Of sources whose compiled form is kept; that takes several times as much."""
+_RENDERINGS = 1_000
+_INLINE_RECIPIENTS = 2
+"""For more of them it is tried in a thread whether the template can be rendered."""
+_TRIED_WITHIN_S = 5.0
+"""For how long it is tried; who comes after that finds out when the message leaves."""
+_MOST_PARTIALS = 2_000
+
+Names = Mapping[str, ActiveTemplate]
+
+
+class TemplateLibrary:
+    """Gives compiled templates from memory; ``run`` keeps the memory true and must be running beside it."""
+
+    def __init__(self, database: Database, monotonic_s: Callable[[], float] = monotonic) -> None:
+        self._database = database
+        self._monotonic_s = monotonic_s
+        self._names: OrderedDict[int, Names] = OrderedDict()
+        self._versions: OrderedDict[int, CompiledVersion] = OrderedDict()
+        self._renderings: OrderedDict[tuple[int, ...], Rendering] = OrderedDict()
+        self._room = _ROOM_OCTETS
+        self._revision: int | None = None
+        self._generation = 0
+
+    # -- when a message is accepted ------------------------------------------------------------------------------------
+
+    async def freeze(
+        self, domain: SendingDomain, admitted: Admitted, recipients: Sequence[str], now: int
+    ) -> Options | Rejected:
+        """Return a message's options with the versions that it will be rendered from, once every recipient's copy can be.
+
+        Args:
+            domain: The sending domain, whose templates they are.
+            admitted: The message; its options name a template.
+            recipients: Addresses, as in the envelope.
+            now: When it is accepted.
+        """
+        options = admitted.options
+        assert options.template is not None
+        try:
+            version_id = await self._version_id(domain.id, options.template)
+            if version_id is None:
+                return _unknown(options.template, domain.name)
+            versions = await self._closure(domain.id, version_id)
+            rendering = await self._rendering(versions)
+            held = msgspec.structs.replace(
+                options,
+                template=TemplateName(rendering.root.name, rendering.root.label),
+                frozen_template=FrozenTemplate(versions, domain.settings.is_transactional),
+            )
+            facts = MessageFacts(
+                header_from=admitted.header_from, subject=admitted.subject, accepted_at=now, domain_name=domain.name
+            )
+            if len(recipients) <= _INLINE_RECIPIENTS:
+                self._try(rendering, facts, held, recipients)
+            else:
+                await asyncio.to_thread(self._try, rendering, facts, held, recipients)
+        except PartError as error:
+            return Rejected("template_failed", RULES["template_failed"][0], str(error))
+        return held
+
+    def _try(self, rendering: Rendering, facts: MessageFacts, options: Options, recipients: Iterable[str]) -> None:
+        variables = options.recipient_variables
+        until = self._monotonic_s() + _TRIED_WITHIN_S
+        for recipient in recipients:
+            own = {} if variables is None else variables.get(recipient.lower(), {})
+            addressee = Addressee(address=recipient, variables=own)
+            data = data_for(facts, options, addressee, has_recipient_variables=variables is not None)
+            rendering.content(data, options.on_missing.value)
+            if self._monotonic_s() > until:
+                return
+
+    # -- when it leaves ------------------------------------------------------------------------------------------------
+
+    async def rendered(
+        self, message: Message, delivery: Delivery, domain_name: str, addressee: Addressee | None = None
+    ) -> Content:
+        """Return what a message's template makes for one delivery; the same at every attempt.
+
+        Args:
+            message: The message; it was accepted with a template.
+            delivery: Its delivery.
+            domain_name: The name of its sending domain.
+            addressee: Its recipient, where more is known of them than the delivery says.
+
+        Raises:
+            LookupError: the template's versions are gone.
+            ValueError: it cannot be rendered, which was not to be seen when the message was accepted.
+        """
+        options = message.options
+        if options.frozen_template is None:
+            raise LookupError("the message has no template")
+        own = delivery.options.variables
+        rendering = await self._rendering(options.frozen_template.versions)
+        facts = MessageFacts(
+            header_from=message.header_from,
+            subject=message.subject,
+            accepted_at=message.accepted_at,
+            domain_name=domain_name,
+        )
+        whom = addressee or Addressee(address=delivery.recipient, variables=own or {})
+        data = data_for(facts, options, whom, has_recipient_variables=own is not None)
+        try:
+            return rendering.content(data, options.on_missing.value)
+        except PartError as error:
+            raise ValueError(str(error)) from error
+
+    # -- the memory ----------------------------------------------------------------------------------------------------
+
+    async def refresh(self) -> bool:
+        """Forget which versions are active when the control plane has changed, and tell whether it had."""
+        current = await self._database.read(revision.current)
+        if current == self._revision:
+            return False
+        self._revision = current
+        self._generation += 1
+        self._names.clear()
+        return True
+
+    async def run(self) -> None:
+        """Refresh every second until cancelled."""
+        while True:
+            try:
+                await self.refresh()
+            except StorageError as error:
+                log.warning("templates_not_refreshed", error=str(error))
+            await asyncio.sleep(_REFRESH_S)
+
+    async def _version_id(self, domain_id: int, wanted: TemplateName) -> int | None:
+        found = _named(wanted.name, await self._names_of(domain_id))
+        if found is None or wanted.version is None:
+            return None if found is None else found.version_id
+        version = await self._database.read(templates.version, found.template_id, wanted.version)
+        return None if version is None else version.id
+
+    async def _closure(self, domain_id: int, version_id: int) -> tuple[int, ...]:
+        """Return the ids of a version and of all that it can call, as they are active now."""
+        names = await self._names_of(domain_id)
+        [root] = await self._compiled([version_id])
+        # A template that calls itself, as a tree of comments does, calls the same version.
+        own = key_of(root.name)
+        found = {version_id: root}
+        todo = [root]
+        while todo and len(found) <= _MOST_PARTIALS:
+            called: set[int] = set()
+            for one in todo:
+                if one.makes_partial_names:
+                    called.update(active.version_id for key, active in names.items() if key != own)
+                hits = (_named(name, names) for name in one.partial_names)
+                called.update(hit.version_id for hit in hits if hit is not None and hit.key != own)
+            new = sorted(called - found.keys())
+            todo = await self._compiled(new)
+            found.update(zip(new, todo, strict=True))
+        return (version_id, *sorted(found.keys() - {version_id}))
+
+    async def _names_of(self, domain_id: int) -> Names:
+        names = self._names.get(domain_id)
+        if names is None:
+            generation = self._generation
+            names = {one.key: one for one in await self._database.read(templates.active, domain_id)}
+            # What was read before a change must not stay in memory after it.
+            if generation == self._generation:
+                self._names[domain_id] = names
+                if len(self._names) > _DOMAINS:
+                    self._names.popitem(last=False)
+        else:
+            self._names.move_to_end(domain_id)
+        return names
+
+    async def _rendering(self, versions: tuple[int, ...]) -> Rendering:
+        rendering = self._renderings.get(versions)
+        if rendering is None:
+            found = await self._compiled(versions)
+            rendering = Rendering.of(found[0], keyed(iter(found)))
+            self._renderings[versions] = rendering
+            if len(self._renderings) > _RENDERINGS:
+                self._renderings.popitem(last=False)
+        else:
+            self._renderings.move_to_end(versions)
+        return rendering
+
+    async def _compiled(self, version_ids: Sequence[int]) -> list[CompiledVersion]:
+        """Return versions in the order of their ids; raises LookupError where one is gone."""
+        ready = {one: self._versions[one] for one in version_ids if one in self._versions}
+        lacking = [one for one in version_ids if one not in ready]
+        for version_id in ready:
+            self._versions.move_to_end(version_id)
+        if lacking:
+            read = await self._database.read(templates.named_versions, lacking)
+            for version_id in lacking:
+                named = read.get(version_id)
+                if named is None:
+                    raise LookupError(f"there is no version of a template with the id {version_id}")
+                ready[version_id] = compiled(named.name, str(named.version.number), named.version.source)
+                self._keep(version_id, ready[version_id])
+        return [ready[one] for one in version_ids]
+
+    def _keep(self, version_id: int, version: CompiledVersion) -> None:
+        if version_id in self._versions:
+            return
+        self._versions[version_id] = version
+        self._room -= version.octets
+        while self._room < 0:
+            _, oldest = self._versions.popitem(last=False)
+            self._room += oldest.octets
+            # They would keep it alive.
+            self._renderings.clear()
+
+
+def _named(name: str, names: Names) -> ActiveTemplate | None:
+    return next((names[key] for key in lookup_keys(name) if key in names), None)
+
+
+def _unknown(wanted: TemplateName, domain_name: str) -> Rejected:
+    what = f"template {wanted.name}" + ("" if wanted.version is None else f" with a version {wanted.version}")
+    return Rejected("template_unknown", RULES["template_unknown"][0], f"{domain_name} has no {what}.")
