@@ -140,7 +140,9 @@ async def show(invocation: Invocation, database: Database, name: str, domain_nam
 @click.argument("name")
 @_DOMAIN
 @_VERSION
-@click.option("--data", "data_file", type=_FILE, help="File with the data as a JSON object; - for standard input.")
+@click.option(
+    "--variables", "data_file", type=_FILE, help="File with the variables as a JSON object; - for standard input."
+)
 @click.option("--part", type=click.Choice(["all", "html", "text", "subject"]), default="all", help="Print this alone.")
 @with_database
 async def render(

@@ -85,24 +85,31 @@ class TemplateLibrary:
             facts = MessageFacts(
                 header_from=admitted.header_from, subject=admitted.subject, accepted_at=now, domain_name=domain.name
             )
-            if len(recipients) <= _INLINE_RECIPIENTS:
-                self._try(rendering, facts, held, recipients)
-            else:
-                await asyncio.to_thread(self._try, rendering, facts, held, recipients)
         except PartError as error:
-            return Rejected("template_failed", RULES["template_failed"][0], str(error))
-        return held
+            return _failed(str(error))
+        if len(recipients) <= _INLINE_RECIPIENTS:
+            fault = self._fault(rendering, facts, held, recipients)
+        else:
+            fault = await asyncio.to_thread(self._fault, rendering, facts, held, recipients)
+        return held if fault is None else _failed(fault)
 
-    def _try(self, rendering: Rendering, facts: MessageFacts, options: Options, recipients: Iterable[str]) -> None:
+    def _fault(
+        self, rendering: Rendering, facts: MessageFacts, options: Options, recipients: Iterable[str]
+    ) -> str | None:
+        """Return why the first copy cannot be rendered that cannot be."""
         variables = options.recipient_variables
         until = self._monotonic_s() + _TRIED_WITHIN_S
         for recipient in recipients:
             own = {} if variables is None else variables.get(recipient.lower(), {})
             addressee = Addressee(address=recipient, variables=own)
             data = data_for(facts, options, addressee, has_recipient_variables=variables is not None)
-            rendering.content(data, options.on_missing.value)
+            try:
+                rendering.content(data, options.on_missing.value)
+            except PartError as error:
+                return f"{error} The recipient is {recipient}." if own else str(error)
             if self._monotonic_s() > until:
-                return
+                break
+        return None
 
     # -- when it leaves ------------------------------------------------------------------------------------------------
 
@@ -243,6 +250,10 @@ class TemplateLibrary:
 
 def _named(name: str, names: Names) -> ActiveTemplate | None:
     return next((names[key] for key in lookup_keys(name) if key in names), None)
+
+
+def _failed(fault: str) -> Rejected:
+    return Rejected("template_failed", RULES["template_failed"][0], fault)
 
 
 def _unknown(wanted: TemplateName, domain_name: str) -> Rejected:

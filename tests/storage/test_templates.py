@@ -1,0 +1,455 @@
+"""Stored templates on both engines: their rows, what people do with them, and what messages take along of them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from postroad.model.actor import Actor, ActorKind, command_actor
+from postroad.model.delivery import Delivery
+from postroad.model.domain import DomainSettings, DomainState, SendingDomain
+from postroad.model.message import Message
+from postroad.model.options import DeliveryOptions, OnMissing, Options, TemplateName
+from postroad.model.refused import ForbiddenError, MissingError, RefusedError
+from postroad.model.submission import Admitted, Rejected
+from postroad.model.template import StoredTemplate, TemplateSource
+from postroad.model.user import Role
+from postroad.storage import accounts, audit, domains, revision, templates
+from postroad.storage.audit import AuditSelector
+from postroad.storage.database import Database
+from postroad.templating import library as library_module
+from postroad.templating.compiled import Content
+from postroad.templating.library import TemplateLibrary
+from postroad.templating.templates import MOST_OCTETS, Templates
+from tests.storage.samples import DAY, NOW, accepted
+
+OPERATOR = command_actor("tests")
+NAME = "news.example.com"
+
+
+@pytest.fixture
+async def domain(database: Database) -> SendingDomain:
+    return await domain_of(database, NAME)
+
+
+@pytest.fixture
+def service(database: Database) -> Templates:
+    return Templates(database, lambda: NOW)
+
+
+@pytest.fixture
+def library(database: Database) -> TemplateLibrary:
+    return TemplateLibrary(database)
+
+
+async def domain_of(database: Database, name: str, *, is_transactional: bool = False) -> SendingDomain:
+    account = await database.write(accounts.add, f"owner of {name}", NOW)
+    wanted = SendingDomain(
+        id=0,
+        account_id=account.id,
+        name=name,
+        state=DomainState.ACTIVE,
+        settings=DomainSettings(is_transactional=is_transactional),
+        created_at=NOW,
+    )
+    return await database.write(domains.add, wanted)
+
+
+def html(markup: str, **others: Any) -> TemplateSource:
+    return TemplateSource(html=markup, **others)
+
+
+async def add(service: Templates, name: str, markup: str, **others: Any) -> StoredTemplate:
+    return await service.add(OPERATOR, NAME, name, html(markup, **others))
+
+
+async def frozen(
+    library: TemplateLibrary, domain: SendingDomain, name: str, version: str | None = None, **options: Any
+) -> Options | Rejected:
+    await library.refresh()
+    recipients = options.pop("recipients", ["bob@example.net"])
+    asked = Options(template=TemplateName(name, version), **options)
+    admitted = Admitted(
+        content=b"", header_from=f"shop@{NAME}", subject="As sent", message_id_header="<1@x>", options=asked
+    )
+    return await library.freeze(domain, admitted, recipients, NOW)
+
+
+async def held(
+    library: TemplateLibrary, domain: SendingDomain, name: str, version: str | None = None, **options: Any
+) -> Options:
+    found = await frozen(library, domain, name, version, **options)
+    assert isinstance(found, Options), found
+    return found
+
+
+def message_of(options: Options) -> tuple[Message, Delivery]:
+    made = accepted("bob@example.net")
+    message = msgspec.structs.replace(
+        made.message, header_from=f"shop@{NAME}", subject="As sent", accepted_at=NOW, options=options
+    )
+    return message, made.deliveries[0]
+
+
+async def rendered(library: TemplateLibrary, options: Options, variables: dict[str, Any] | None = None) -> Content:
+    message, delivery = message_of(msgspec.structs.replace(options, recipient_variables=None))
+    delivery = msgspec.structs.replace(delivery, options=DeliveryOptions(variables=variables))
+    return await library.rendered(message, delivery, NAME)
+
+
+# -- rows and rules ----------------------------------------------------------------------------------------------------
+
+
+async def test_names_are_compared_without_case_and_a_file_name_finds_the_bare_one(
+    database: Database, domain: SendingDomain, service: Templates
+) -> None:
+    other = await domain_of(database, "other.example.com")
+    added = await add(service, "Welcome", "<p>Hi</p>")
+    await service.add(OPERATOR, other.name, "welcome", html("<p>Theirs</p>"))
+
+    with pytest.raises(RefusedError, match="has a template wELCOME already"):
+        await add(service, "wELCOME", "x")
+    assert [(await service.find(OPERATOR, NAME, name)).id for name in ("welcome", "WELCOME.html", "welcome.hbs")] == [
+        added.id
+    ] * 3
+    with pytest.raises(MissingError):
+        await service.find(OPERATOR, NAME, "welcome.pdf")
+
+
+async def test_the_longer_name_is_found_first(domain: SendingDomain, service: Templates) -> None:
+    await add(service, "welcome", "<p>bare</p>")
+    file = await add(service, "welcome.html", "<p>file</p>")
+
+    assert (await service.find(OPERATOR, NAME, "Welcome.HTML")).id == file.id
+
+
+async def test_versions_are_numbered_kept_and_rolled_back(
+    database: Database, domain: SendingDomain, service: Templates
+) -> None:
+    added = await add(service, "welcome", "<p>One</p>")
+    before = await database.read(revision.current)
+    second = await service.add_version(OPERATOR, added.id, html("<p>Two</p>"), tag="spring", note="New colours")
+    waiting = await service.get(OPERATOR, added.id)
+    await service.activate(OPERATOR, added.id, "spring")
+    active = await service.get(OPERATOR, added.id)
+    await service.activate(OPERATOR, added.id, 1)
+    back = await service.shown(OPERATOR, added.id)
+
+    assert (second.number, second.tag, second.created_by) == (2, "spring", "tests")
+    assert [waiting.active_number, active.active_number, back.template.active_number] == [1, 2, 1]
+    assert [(one.number, one.tag, one.note) for one in back.versions] == [(2, "spring", "New colours"), (1, None, "")]
+    assert (await service.version(OPERATOR, added.id)).source.html == "<p>One</p>"
+    assert (await service.version(OPERATOR, added.id, "spring")).source.html == "<p>Two</p>"
+    assert await database.read(revision.current) == before + 3
+    actions = [one.action for one in await database.read(audit.search, AuditSelector(action="template"), 10)]
+    assert actions == ["template.activated", "template.activated", "template.changed", "template.added"]
+
+
+@pytest.mark.parametrize(
+    ("source", "field", "told"),
+    [
+        (html("<p>\n  {{#if a}}x</p>"), "html", "Line 2, column 3"),
+        (html("<p></p>", text="{{a"), "text", "Line 1, column 1"),
+        (html("<p></p>", subject="{{> }}"), "subject", "Line 1"),
+        (html(" "), "html", "HTML, or text"),
+        (html("é" * (MOST_OCTETS // 2 + 1)), "html", "at most 512"),
+    ],
+)
+async def test_what_cannot_be_rendered_is_not_stored(
+    domain: SendingDomain, service: Templates, source: TemplateSource, field: str, told: str
+) -> None:
+    added = await add(service, "welcome", "<p>Hi</p>")
+
+    with pytest.raises(RefusedError, match=told) as refused:
+        await service.add_version(OPERATOR, added.id, source)
+    with pytest.raises(RefusedError, match=told):
+        await service.add(OPERATOR, NAME, "other", source)
+    assert refused.value.field == field
+    assert len((await service.shown(OPERATOR, added.id)).versions) == 1
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a/b", "x" * 129, "a{b", "a\u2028b"])
+async def test_a_name_is_one_that_a_header_can_say(domain: SendingDomain, service: Templates, name: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        await add(service, name, "x")
+    assert refused.value.field == "name"
+
+
+async def test_a_tag_is_one_versions_and_no_number(domain: SendingDomain, service: Templates) -> None:
+    added = await add(service, "welcome", "<p>Hi</p>")
+    await service.add_version(OPERATOR, added.id, html("x"), tag="spring")
+
+    for tag in ("spring", "7", "a b"):
+        with pytest.raises(RefusedError) as refused:
+            await service.add_version(OPERATOR, added.id, html("x"), tag=tag)
+        assert refused.value.field == "tag"
+
+
+async def test_templates_of_another_account_do_not_exist(
+    database: Database, domain: SendingDomain, service: Templates
+) -> None:
+    added = await add(service, "welcome", "<p>Hi</p>")
+    stranger = Actor(kind=ActorKind.USER, name="stan", account_id=domain.account_id + 100, role=Role.ADMIN)
+    looker = msgspec.structs.replace(stranger, account_id=domain.account_id, role=Role.USER)
+
+    assert await service.all(stranger) == []
+    assert [one.id for one in await service.all(looker)] == [added.id]
+    for attempt in (
+        service.get(stranger, added.id),
+        service.find(stranger, NAME, "welcome"),
+        service.version(stranger, added.id),
+        service.diff(stranger, added.id, 1, 1),
+        service.preview(stranger, added.id, html("x"), {}),
+        service.add(stranger, NAME, "mine", html("x")),
+        service.add_version(stranger, added.id, html("x")),
+        service.activate(stranger, added.id, 1),
+        service.remove(stranger, added.id),
+    ):
+        with pytest.raises(MissingError):
+            await attempt
+    with pytest.raises(ForbiddenError):
+        await service.remove(looker, added.id)
+
+
+async def test_a_diff_names_parts_and_versions(domain: SendingDomain, service: Templates) -> None:
+    added = await add(service, "welcome", "<p>One</p>\n<p>Same</p>", subject="Hi")
+    await service.add_version(OPERATOR, added.id, html("<p>Two</p>\n<p>Same</p>", subject="Hi"), tag="spring")
+
+    text = await service.diff(OPERATOR, added.id, 1, 2)
+
+    assert text.splitlines() == [
+        "--- HTML, version 1", "+++ HTML, version 2 (spring)", "@@ -1,2 +1,2 @@", "-<p>One</p>", "+<p>Two</p>",
+        " <p>Same</p>",
+    ]  # fmt: skip
+    assert await service.diff(OPERATOR, added.id, 1, 1) == ""
+
+
+async def test_a_preview_uses_the_domains_partials_and_says_what_is_missing(
+    domain: SendingDomain, service: Templates
+) -> None:
+    await add(service, "footer", "<i>{{domain.name}}</i>", text="-- {{domain.name}}")
+    added = await add(service, "welcome", "x")
+    source = html("<p>{{name}} {{lost}}</p>{{> Footer.html}}", subject="Hi {{name}}")
+
+    content = await service.preview(OPERATOR, added.id, source, {"name": "<Bob>"})
+
+    assert content.html == f"<p>&lt;Bob&gt; </p><i>{NAME}</i>"
+    assert content.text == f"<Bob>\n\n{NAME}\n"
+    assert (content.subject, content.missing) == ("Hi <Bob>", ("lost",))
+    with pytest.raises(RefusedError, match="Line 1, column 4") as refused:
+        await service.preview(OPERATOR, added.id, html("<p>{{> nobody}}</p>"), {})
+    assert refused.value.field == "html"
+
+
+async def test_a_removed_template_is_found_no_more_and_its_name_is_free(
+    database: Database, domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    first = await add(service, "welcome", "<p>One</p>")
+    options = await held(library, domain, "welcome")
+    await service.remove(OPERATOR, first.id)
+    again = await add(service, "welcome", "<p>Again</p>")
+
+    assert again.id != first.id
+    assert [one.id for one in await service.all(OPERATOR)] == [again.id]
+    with pytest.raises(MissingError):
+        await service.get(OPERATOR, first.id)
+    # A message that was accepted in the very second of the removal is delivered as it was meant.
+    assert (await rendered(TemplateLibrary(database), options)).html == "<p>One</p>"
+    assert await database.write(templates.delete_removed_before, NOW + DAY, 100) == 1
+    assert await database.write(templates.delete_removed_before, NOW + DAY, 100) == 0
+    with pytest.raises(LookupError):
+        await rendered(TemplateLibrary(database), options)
+
+
+async def test_a_template_stays_while_messages_are_made_of_it(
+    database: Database, domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    footer = await add(service, "footer", "<i>Bye</i>")
+    added = await add(service, "welcome", "<p>One</p>{{> footer}}")
+    unused = await add(service, "unused", "<p>One</p>")
+    options = await held(library, domain, "welcome")
+    waiting = accepted("bob@example.net", domain_id=domain.id, account_id=domain.account_id, options=options)
+    await database.accept(waiting)
+
+    for one in (added, footer):
+        with pytest.raises(RefusedError, match="1 message is made of"):
+            await service.remove(OPERATOR, one.id)
+    await service.remove(OPERATOR, unused.id)
+
+
+async def test_a_domain_goes_with_its_templates(database: Database, domain: SendingDomain, service: Templates) -> None:
+    added = await add(service, "welcome", "<p>One</p>")
+    await database.write(domains.remove, domain.id)
+
+    assert await database.read(templates.versions, added.id) == []
+
+
+# -- what messages take along ------------------------------------------------------------------------------------------
+
+
+async def test_the_active_version_is_frozen_with_its_partials(
+    database: Database, domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    footer = await add(service, "footer", "<i>Old foot</i>")
+    added = await add(service, "Welcome", "<p>{{name}}</p>{{> footer.html}}")
+    options = await held(library, domain, "welcome.html", template_variables={"name": "Bob"})
+    await service.add_version(OPERATOR, footer.id, html("<i>New foot</i>"), activates=True)
+    await service.add_version(OPERATOR, added.id, html("<h1>{{name}}</h1>"), activates=True)
+    later = await held(library, domain, "welcome", template_variables={"name": "Bob"})
+
+    assert options.template == TemplateName("Welcome", "1")
+    assert (await rendered(library, options)).html == "<p>Bob</p><i>Old foot</i>"
+    assert (await rendered(TemplateLibrary(database), options)).html == "<p>Bob</p><i>Old foot</i>"
+    assert (await rendered(library, later)).html == "<h1>Bob</h1>"
+    by_tag = await held(library, domain, "welcome", "1")
+    assert (await rendered(library, by_tag)).html == "<p></p><i>New foot</i>"
+
+
+async def test_partials_whose_names_are_made_are_frozen_too(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    greeting = await add(service, "hello-de", "<p>Hallo</p>{{> foot}}")
+    await add(service, "foot", "<i>Foot</i>")
+    await add(service, "welcome", "{{> (lookup . 'which')}}")
+    options = await held(library, domain, "welcome", template_variables={"which": "hello-de"})
+    await service.add_version(OPERATOR, greeting.id, html("<p>Servus</p>"), activates=True)
+    await library.refresh()
+
+    assert (await rendered(library, options)).html == "<p>Hallo</p><i>Foot</i>"
+
+
+async def test_a_template_may_call_itself(domain: SendingDomain, service: Templates, library: TemplateLibrary) -> None:
+    added = await add(service, "tree", "<b>{{n}}</b>{{#each kids}}{{> tree}}{{/each}}")
+    await service.add_version(OPERATOR, added.id, html("<i>{{n}}</i>{{#each kids}}{{> tree}}{{/each}}"), tag="two")
+    data = {"n": 1, "kids": [{"n": 2}, {"n": 3}]}
+    options = await held(library, domain, "tree", "two", template_variables=data)
+
+    assert (await rendered(library, options)).html == "<i>1</i><i>2</i><i>3</i>"
+
+
+async def test_what_is_not_there_is_named(domain: SendingDomain, service: Templates, library: TemplateLibrary) -> None:
+    await add(service, "welcome", "<p>Hi</p>")
+
+    lost = await frozen(library, domain, "wellcome")
+    no_version = await frozen(library, domain, "welcome", "9")
+
+    assert lost == Rejected("template_unknown", "5.6.0", f"{NAME} has no template wellcome.")
+    assert no_version == Rejected("template_unknown", "5.6.0", f"{NAME} has no template welcome with a version 9.")
+
+
+async def test_another_domains_templates_are_not_found(
+    database: Database, domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    other = await domain_of(database, "other.example.com")
+    await add(service, "welcome", "<p>Hi</p>")
+
+    assert isinstance(await frozen(library, other, "welcome"), Rejected)
+
+
+@pytest.mark.parametrize("others", [0, 5])
+async def test_data_that_cannot_be_rendered_refuses_the_message_with_the_place(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary, others: int
+) -> None:
+    await add(service, "welcome", "<p>Hi</p>\n{{divide 1 by}}")
+    variables = {f"u{n}@example.net": {"by": 1} for n in range(others)} | {"bob@example.net": {"by": "no number"}}
+    refused = await frozen(library, domain, "welcome", recipients=[*variables], recipient_variables=variables)
+
+    assert isinstance(refused, Rejected)
+    assert (refused.rule, refused.enhanced_status) == ("template_failed", "5.6.0")
+    assert refused.text.startswith("Template welcome, version 1, HTML, line 2, column 3: ")
+    assert refused.text.endswith("is not a number. The recipient is bob@example.net.")
+
+
+async def test_a_partial_that_is_not_there_refuses_the_message(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    await add(service, "welcome", "<p>{{> footer}}</p>")
+    refused = await frozen(library, domain, "welcome")
+    await add(service, "footer", "Bye")
+
+    assert isinstance(refused, Rejected)
+    assert "line 1, column 4" in refused.text
+    assert isinstance(await frozen(library, domain, "welcome"), Options)
+
+
+async def test_trying_ends_in_time_and_what_fails_later_is_told(
+    database: Database, domain: SendingDomain, service: Templates
+) -> None:
+    await add(service, "welcome", "{{divide 1 by}}")
+    ticks = iter([0.0, 100.0])
+    library = TemplateLibrary(database, monotonic_s=lambda: next(ticks))
+    variables: dict[str, dict[str, Any]] = {"ann@example.net": {"by": 1}, "bob@example.net": {"by": "x"}}
+    options = await held(library, domain, "welcome", recipients=[*variables], recipient_variables=variables)
+
+    with pytest.raises(ValueError, match="Template welcome, version 1, HTML, line 1, column 3"):
+        await rendered(library, options, variables["bob@example.net"])
+
+
+async def test_variables_hide_one_another_in_their_order(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    await add(service, "welcome", "{{subject}}|{{a}}|{{b}}|{{c}}|{{from}}|{{rcpt}}|{{domain.name}}")
+    options = await held(
+        library,
+        domain,
+        "welcome",
+        variables={"a": "message", "b": "message", "c": "message"},
+        template_variables={"b": "template", "c": "template", "subject": "own"},
+        recipient_variables={"bob@example.net": {"c": "recipient"}},
+    )
+
+    content = await rendered(library, options, {"c": "recipient"})
+
+    assert content.html == f"own|message|template|recipient|shop@{NAME}|bob@example.net|{NAME}"
+
+
+async def test_placeholders_in_variables_are_filled_first(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    await add(service, "welcome", "{{name}} {{list.0.who}} {{lost}} {{#if vip}}VIP{{/if}}")
+    given = {"name": "%recipient.first%", "list": [{"who": "to %recipient%"}], "lost": "[%recipient.gone%]"}
+    batch: dict[str, Any] = {"recipient_variables": {"bob@example.net": {"first": "<Bob>", "vip": True}}}
+    options = await held(library, domain, "welcome", template_variables=given, **batch)
+    keeping = msgspec.structs.replace(options, on_missing=OnMissing.KEEP)
+
+    own = {"first": "<Bob>", "vip": True}
+    assert (await rendered(library, options, own)).html == "&lt;Bob&gt; to bob@example.net [] VIP"
+    assert "[%recipient.gone%]" in str((await rendered(library, keeping, own)).html)
+    # Without any recipient variables such text is nothing but text.
+    assert (await rendered(library, options)).html == "%recipient.first% to %recipient% [%recipient.gone%] "
+
+
+async def test_switches_are_those_of_the_hour_of_acceptance(database: Database, service: Templates) -> None:
+    domain = await domain_of(database, NAME, is_transactional=True)
+    await add(
+        service,
+        "t",
+        "{{domain.transactional}} {{domain.tracking_open}} {{domain.tracking_click}} {{date.year}}-{{date.month}}-{{date.day}} {{date.hour}}:{{date.minute}}",
+    )
+    options = await held(TemplateLibrary(database), domain, "t", tracks_opens=True)
+
+    assert (await rendered(TemplateLibrary(database), options)).html == "true true false 2027-1-15 8:0"
+
+
+async def test_missing_variables_are_empty_or_stay_and_are_named(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    await add(service, "welcome", "<p>{{lost}}</p>", subject="Hi\r\n{{away}}!")
+    options = await held(library, domain, "welcome")
+    keeping = msgspec.structs.replace(options, on_missing=OnMissing.KEEP)
+
+    assert await rendered(library, options) == Content("<p></p>", "\n", "Hi !", ("lost", "away"))
+    assert (await rendered(library, keeping)).html == "<p>{{lost}}</p>"
+
+
+async def test_memory_has_a_bound(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library_module, "_ROOM_OCTETS", 100)
+    small = TemplateLibrary(service._database)
+    for n in range(5):
+        await add(service, f"t{n}", f"<p>{n}</p>" + "x" * 40)
+    held_options = [await held(small, domain, f"t{n}") for n in range(5)]
+
+    assert len(small._versions) == 2
+    assert [str((await rendered(small, one)).html)[3] for one in held_options] == list("01234")
