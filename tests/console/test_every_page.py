@@ -10,6 +10,7 @@ from postroad.httpd.console.app import pages
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.route import Access, Page
 from postroad.model.actor import SYSTEM
+from postroad.model.template import TemplateSource
 from postroad.model.user import Role
 
 from .conftest import Client, World
@@ -55,6 +56,10 @@ async def foreign(world: World, console: Console) -> dict[str, object]:
         "invitation_id": invited.invitation.id,
         "name": world.theirs.name,
         "domain": world.their_domain.name,
+        "template_id": (
+            await console.templates.add(SYSTEM, world.their_domain.name, "theirs", TemplateSource(html="<p>Hi</p>"))
+        ).id,
+        "version_number": 1,
         "api_key_id": (await console.api_keys.add_for_account(SYSTEM, world.theirs.id)).key.id,
     }
 

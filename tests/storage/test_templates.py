@@ -1,5 +1,7 @@
 """Stored templates on both engines: their rows, what people do with them, and what messages take along of them."""
 
+import email
+import email.policy
 from typing import Any
 
 import msgspec
@@ -14,17 +16,25 @@ from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 from postroad.model.submission import Admitted, Rejected
 from postroad.model.template import StoredTemplate, TemplateSource
 from postroad.model.user import Role
+from postroad.rendering.placeholder import Addressee
 from postroad.storage import accounts, audit, domains, revision, templates
 from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from postroad.templating import library as library_module
-from postroad.templating.compiled import Content
 from postroad.templating.library import TemplateLibrary
 from postroad.templating.templates import MOST_OCTETS, Templates
 from tests.storage.samples import DAY, NOW, accepted
 
 OPERATOR = command_actor("tests")
 NAME = "news.example.com"
+CONTENT = f"From: shop@{NAME}\r\nSubject:\r\nMessage-ID: <1@x>\r\n\r\nOld text\r\n".encode()
+
+
+def library_of(database: Database, **others: Any) -> TemplateLibrary:
+    async def domain_of_id(domain_id: int) -> SendingDomain | None:
+        return await database.read(domains.get, domain_id)
+
+    return TemplateLibrary(database, domain_of_id, **others)
 
 
 @pytest.fixture
@@ -39,7 +49,14 @@ def service(database: Database) -> Templates:
 
 @pytest.fixture
 def library(database: Database) -> TemplateLibrary:
-    return TemplateLibrary(database)
+    return library_of(database)
+
+
+class Seen(msgspec.Struct, frozen=True):
+    html: str
+    text: str
+    subject: str
+    missing: list[str]
 
 
 async def domain_of(database: Database, name: str, *, is_transactional: bool = False) -> SendingDomain:
@@ -67,10 +84,10 @@ async def frozen(
     library: TemplateLibrary, domain: SendingDomain, name: str, version: str | None = None, **options: Any
 ) -> Options | Rejected:
     await library.refresh()
-    recipients = options.pop("recipients", ["bob@example.net"])
+    recipients, content = options.pop("recipients", ["bob@example.net"]), options.pop("content", CONTENT)
     asked = Options(template=TemplateName(name, version), **options)
     admitted = Admitted(
-        content=b"", header_from=f"shop@{NAME}", subject="As sent", message_id_header="<1@x>", options=asked
+        content=content, header_from=f"shop@{NAME}", subject="As sent", message_id_header="<1@x>", options=asked
     )
     return await library.freeze(domain, admitted, recipients, NOW)
 
@@ -91,10 +108,20 @@ def message_of(options: Options) -> tuple[Message, Delivery]:
     return message, made.deliveries[0]
 
 
-async def rendered(library: TemplateLibrary, options: Options, variables: dict[str, Any] | None = None) -> Content:
+async def rendered(library: TemplateLibrary, options: Options, variables: dict[str, Any] | None = None) -> Seen:
+    """Return what leaves for the recipient."""
     message, delivery = message_of(msgspec.structs.replace(options, recipient_variables=None))
     delivery = msgspec.structs.replace(delivery, options=DeliveryOptions(variables=variables))
-    return await library.rendered(message, delivery, NAME)
+    addressee = Addressee(address=delivery.recipient, display_name="Bob", variables=variables or {})
+    made = await library.content_of(message, delivery, CONTENT, addressee)
+    parts = email.message_from_bytes(made.content, policy=email.policy.default)
+    html_part, text_part = parts.get_body(("html",)), parts.get_body(("plain",))
+    return Seen(
+        html="" if html_part is None else html_part.get_content().removesuffix("\r\n"),
+        text="" if text_part is None else text_part.get_content().removesuffix("\r\n"),
+        subject=str(parts["Subject"]),
+        missing=sorted(made.missing),
+    )
 
 
 # -- rows and rules ----------------------------------------------------------------------------------------------------
@@ -254,11 +281,11 @@ async def test_a_removed_template_is_found_no_more_and_its_name_is_free(
     with pytest.raises(MissingError):
         await service.get(OPERATOR, first.id)
     # A message that was accepted in the very second of the removal is delivered as it was meant.
-    assert (await rendered(TemplateLibrary(database), options)).html == "<p>One</p>"
+    assert (await rendered(library_of(database), options)).html == "<p>One</p>"
     assert await database.write(templates.delete_removed_before, NOW + DAY, 100) == 1
     assert await database.write(templates.delete_removed_before, NOW + DAY, 100) == 0
     with pytest.raises(LookupError):
-        await rendered(TemplateLibrary(database), options)
+        await rendered(library_of(database), options)
 
 
 async def test_a_template_stays_while_messages_are_made_of_it(
@@ -299,7 +326,7 @@ async def test_the_active_version_is_frozen_with_its_partials(
 
     assert options.template == TemplateName("Welcome", "1")
     assert (await rendered(library, options)).html == "<p>Bob</p><i>Old foot</i>"
-    assert (await rendered(TemplateLibrary(database), options)).html == "<p>Bob</p><i>Old foot</i>"
+    assert (await rendered(library_of(database), options)).html == "<p>Bob</p><i>Old foot</i>"
     assert (await rendered(library, later)).html == "<h1>Bob</h1>"
     by_tag = await held(library, domain, "welcome", "1")
     assert (await rendered(library, by_tag)).html == "<p></p><i>New foot</i>"
@@ -377,7 +404,7 @@ async def test_trying_ends_in_time_and_what_fails_later_is_told(
 ) -> None:
     await add(service, "welcome", "{{divide 1 by}}")
     ticks = iter([0.0, 100.0])
-    library = TemplateLibrary(database, monotonic_s=lambda: next(ticks))
+    library = library_of(database, monotonic_s=lambda: next(ticks))
     variables: dict[str, dict[str, Any]] = {"ann@example.net": {"by": 1}, "bob@example.net": {"by": "x"}}
     options = await held(library, domain, "welcome", recipients=[*variables], recipient_variables=variables)
 
@@ -413,7 +440,7 @@ async def test_placeholders_in_variables_are_filled_first(
     keeping = msgspec.structs.replace(options, on_missing=OnMissing.KEEP)
 
     own = {"first": "<Bob>", "vip": True}
-    assert (await rendered(library, options, own)).html == "&lt;Bob&gt; to bob@example.net [] VIP"
+    assert (await rendered(library, options, own)).html == "&lt;Bob&gt; to Bob &lt;bob@example.net&gt; [] VIP"
     assert "[%recipient.gone%]" in str((await rendered(library, keeping, own)).html)
     # Without any recipient variables such text is nothing but text.
     assert (await rendered(library, options)).html == "%recipient.first% to %recipient% [%recipient.gone%] "
@@ -426,9 +453,9 @@ async def test_switches_are_those_of_the_hour_of_acceptance(database: Database, 
         "t",
         "{{domain.transactional}} {{domain.tracking_open}} {{domain.tracking_click}} {{date.year}}-{{date.month}}-{{date.day}} {{date.hour}}:{{date.minute}}",
     )
-    options = await held(TemplateLibrary(database), domain, "t", tracks_opens=True)
+    options = await held(library_of(database), domain, "t", tracks_opens=True)
 
-    assert (await rendered(TemplateLibrary(database), options)).html == "true true false 2027-1-15 8:0"
+    assert (await rendered(library_of(database), options)).html == "true true false 2027-1-15 8:0"
 
 
 async def test_missing_variables_are_empty_or_stay_and_are_named(
@@ -438,7 +465,7 @@ async def test_missing_variables_are_empty_or_stay_and_are_named(
     options = await held(library, domain, "welcome")
     keeping = msgspec.structs.replace(options, on_missing=OnMissing.KEEP)
 
-    assert await rendered(library, options) == Content("<p></p>", "\n", "Hi !", ("lost", "away"))
+    assert await rendered(library, options) == Seen("<p></p>", "", "Hi !", ["away", "lost"])
     assert (await rendered(library, keeping)).html == "<p>{{lost}}</p>"
 
 
@@ -446,10 +473,47 @@ async def test_memory_has_a_bound(
     domain: SendingDomain, service: Templates, library: TemplateLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(library_module, "_ROOM_OCTETS", 100)
-    small = TemplateLibrary(service._database)
+    small = library_of(service._database)
     for n in range(5):
         await add(service, f"t{n}", f"<p>{n}</p>" + "x" * 40)
     held_options = [await held(small, domain, f"t{n}") for n in range(5)]
 
     assert len(small._versions) == 2
     assert [str((await rendered(small, one)).html)[3] for one in held_options] == list("01234")
+
+
+async def test_placeholders_in_the_template_itself_are_filled(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    await add(service, "welcome", "<p>%recipient.first% {{a}} %recipient_name% %recipient.gone%|%unsubscribe_url%</p>")
+    batch: dict[str, Any] = {"recipient_variables": {"bob@example.net": {"first": "<Bob>"}}}
+    options = await held(library, domain, "welcome", template_variables={"a": 1}, **batch)
+    escaping = msgspec.structs.replace(options, escapes_html=True)
+
+    seen = await rendered(library, options, {"first": "<Bob>"})
+
+    assert seen.html == "<p><Bob> 1 Bob |%unsubscribe_url%</p>"
+    assert seen.missing == ["recipient.gone"]
+    assert "&lt;Bob&gt;" in (await rendered(library, escaping, {"first": "<Bob>"})).html
+
+
+async def test_a_message_whose_text_is_signed_cannot_have_a_template(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    await add(service, "welcome", "<p>Hi</p>")
+    signed = b"From: a@b\r\nContent-Type: multipart/signed; boundary=x\r\n\r\n--x\r\n\r\nHi\r\n--x--\r\n"
+    refused = await frozen(library, domain, "welcome", content=signed)
+
+    assert isinstance(refused, Rejected)
+    assert refused.rule == "template_failed"
+    assert "signed" in refused.text
+
+
+async def test_css_is_inlined_when_the_version_says_so(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    await add(service, "welcome", "<style>p{color:red}</style><p>Hi</p>", inlines_css=True)
+    await add(service, "plain", "<style>p{color:red}</style><p>Hi</p>")
+
+    assert '<p style="color: red;">Hi</p>' in (await rendered(library, await held(library, domain, "welcome"))).html
+    assert (await rendered(library, await held(library, domain, "plain"))).html.endswith("<p>Hi</p>")

@@ -47,13 +47,14 @@ class Domains(Protocol):
 class TemplateContents(Protocol):
     """Makes the content of messages that ask for a stored template."""
 
-    async def content_of(self, message: Message, delivery: Delivery, content: bytes) -> bytes:
-        """Return a message with the template's texts in place of its own, for one recipient.
+    async def content_of(self, message: Message, delivery: Delivery, content: bytes, addressee: Addressee) -> Merged:
+        """Return a message with the template's texts in place of its own, for one recipient, and what had no value.
 
         Args:
             message: ``options.template`` names the template with its version as it was at accept.
             delivery: Whose copy it is; ``options.variables`` are the recipient's own.
             content: What was submitted, its placeholders replaced; ``rendering.template_content`` puts it together.
+            addressee: The recipient.
 
         Raises:
             LookupError: The template is gone.
@@ -280,12 +281,12 @@ class Contents:
             merged = await asyncio.to_thread(merge.filled, filling)
         else:
             merged = merge.filled(filling)
-        content = merged.content
         if options.template is not None:
             if self._templates is None:
                 raise LookupError("the message asks for a stored template, and none are served here")
-            content = await self._templates.content_of(message, delivery, content)
-        return await self._signed(message, content, now, sorted(merged.missing))
+            made = await self._templates.content_of(message, delivery, merged.content, addressee)
+            merged = Merged(made.content, merged.missing | made.missing)
+        return await self._signed(message, merged.content, now, sorted(merged.missing))
 
     async def _signed(self, message: Message, content: bytes, now: int, missing: Sequence[str] = ()) -> Outgoing:
         keys = await self._domains.signing_keys(message.domain_id)

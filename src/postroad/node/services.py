@@ -249,6 +249,7 @@ async def _ground(plan: Plan, database: Database, lease: WorkerLease, meter: Met
     organisational_domains = OrganisationalDomains()
     lookup = resolver.from_settings(settings.dns, now_ms)
     stack.push_async_callback(lookup.aclose)
+    directory = DomainDirectory(database, keys.vault, organisational_domains)
     return _Ground(
         settings=settings,
         database=database,
@@ -257,8 +258,8 @@ async def _ground(plan: Plan, database: Database, lease: WorkerLease, meter: Met
         meter=meter,
         keys=keys,
         lookup=lookup,
-        directory=DomainDirectory(database, keys.vault, organisational_domains),
-        library=TemplateLibrary(database),
+        directory=directory,
+        library=TemplateLibrary(database, directory.get),
         organisational_domains=organisational_domains,
     )
 
@@ -318,6 +319,7 @@ async def _running_engine(ground: _Ground, pool: SessionPool, *, is_dev: bool) -
             worker_silence_s=settings.retention.worker_silence_s,
             own_hosts=own_hosts,
             return_path_key=ground.keys.return_path,
+            templates=ground.library,
         ),
     )
     running = asyncio.create_task(engine.run(), name="delivery-engine")

@@ -11,6 +11,7 @@ from postroad.templates import Rendered, Template, TemplateError, compile_templa
 from postroad.templating.derived import text_of, with_inlined_css
 
 PARTS = ("html", "text", "subject")
+_HEAVY_OCTETS = 64 * 1024
 _SHOWN = {"html": "HTML", "text": "text", "subject": "subject"}
 
 
@@ -105,6 +106,11 @@ class Rendering(msgspec.Struct, frozen=True):
             if (text := found.text or found.html) is not None:
                 in_text[name] = text
         return cls(root, in_html, in_text)
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether it may take long enough that others should go on meanwhile."""
+        return self.root.inlines_css or self.root.octets > _HEAVY_OCTETS
 
     def content(self, data: Mapping[str, object], on_missing: Literal["empty", "keep"] = "empty") -> Content:
         """Return what it makes of data; raises PartError."""

@@ -6,8 +6,9 @@ renders the same and a new active version changes no message that waits.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
+from typing import Any
 
 import msgspec
 import structlog
@@ -20,11 +21,14 @@ from postroad.model.submission import Admitted, Rejected
 from postroad.model.template import ActiveTemplate
 from postroad.policy.admission import RULES
 from postroad.policy.template_name import key_of, lookup_keys
-from postroad.rendering.placeholder import Addressee
+from postroad.rendering.merge import Merged
+from postroad.rendering.merge_values import Filling, Values
+from postroad.rendering.placeholder import Addressee, segments_of
+from postroad.rendering.template_content import Texts, with_template
 from postroad.storage import revision, templates
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
-from postroad.templating.compiled import CompiledVersion, Content, PartError, Rendering, compiled, keyed
+from postroad.templating.compiled import CompiledVersion, PartError, Rendering, compiled, keyed
 from postroad.templating.data import MessageFacts, data_for
 
 log = structlog.get_logger()
@@ -40,14 +44,19 @@ _TRIED_WITHIN_S = 5.0
 """For how long it is tried; who comes after that finds out when the message leaves."""
 _MOST_PARTIALS = 2_000
 
+_LARGE = 256 * 1024
+
 Names = Mapping[str, ActiveTemplate]
+DomainOf = Callable[[int], Awaitable[SendingDomain | None]]
+"""Finds a sending domain."""
 
 
 class TemplateLibrary:
     """Gives compiled templates from memory; ``run`` keeps the memory true and must be running beside it."""
 
-    def __init__(self, database: Database, monotonic_s: Callable[[], float] = monotonic) -> None:
+    def __init__(self, database: Database, domain_of: DomainOf, monotonic_s: Callable[[], float] = monotonic) -> None:
         self._database = database
+        self._domain_of = domain_of
         self._monotonic_s = monotonic_s
         self._names: OrderedDict[int, Names] = OrderedDict()
         self._versions: OrderedDict[int, CompiledVersion] = OrderedDict()
@@ -82,67 +91,77 @@ class TemplateLibrary:
                 template=TemplateName(rendering.root.name, rendering.root.label),
                 frozen_template=FrozenTemplate(versions, domain.settings.is_transactional),
             )
-            facts = MessageFacts(
-                header_from=admitted.header_from, subject=admitted.subject, accepted_at=now, domain_name=domain.name
-            )
         except PartError as error:
             return _failed(str(error))
-        if len(recipients) <= _INLINE_RECIPIENTS:
-            fault = self._fault(rendering, facts, held, recipients)
+        facts = MessageFacts(
+            header_from=admitted.header_from, subject=admitted.subject, accepted_at=now, domain_name=domain.name
+        )
+        is_short = len(recipients) <= _INLINE_RECIPIENTS and len(admitted.content) <= _LARGE
+        if is_short and not rendering.is_heavy:
+            fault = self._fault(rendering, facts, held, admitted.content, recipients)
         else:
-            fault = await asyncio.to_thread(self._fault, rendering, facts, held, recipients)
+            fault = await asyncio.to_thread(self._fault, rendering, facts, held, admitted.content, recipients)
         return held if fault is None else _failed(fault)
 
     def _fault(
-        self, rendering: Rendering, facts: MessageFacts, options: Options, recipients: Iterable[str]
+        self,
+        rendering: Rendering,
+        facts: MessageFacts,
+        options: Options,
+        content: bytes,
+        recipients: Sequence[str],
     ) -> str | None:
-        """Return why the first copy cannot be rendered that cannot be."""
+        """Return why the first copy cannot be made that cannot be."""
         variables = options.recipient_variables
         until = self._monotonic_s() + _TRIED_WITHIN_S
-        for recipient in recipients:
-            own = {} if variables is None else variables.get(recipient.lower(), {})
-            addressee = Addressee(address=recipient, variables=own)
-            data = data_for(facts, options, addressee, has_recipient_variables=variables is not None)
+        for number, recipient in enumerate(recipients):
+            own = None if variables is None else variables.get(recipient.lower(), {})
             try:
-                rendering.content(data, options.on_missing.value)
+                texts, _ = _texts(rendering, facts, options, Addressee(address=recipient, variables=own or {}), own)
+                if number == 0:
+                    with_template(content, texts, 0)
             except PartError as error:
                 return f"{error} The recipient is {recipient}." if own else str(error)
+            except ValueError as error:
+                return f"Template {rendering.root.name} cannot be used: {error}."
             if self._monotonic_s() > until:
                 break
         return None
 
     # -- when it leaves ------------------------------------------------------------------------------------------------
 
-    async def rendered(
-        self, message: Message, delivery: Delivery, domain_name: str, addressee: Addressee | None = None
-    ) -> Content:
-        """Return what a message's template makes for one delivery; the same at every attempt.
+    async def content_of(self, message: Message, delivery: Delivery, content: bytes, addressee: Addressee) -> Merged:
+        """Return a message with its template's texts in place of its own, the same at every attempt.
 
         Args:
             message: The message; it was accepted with a template.
-            delivery: Its delivery.
-            domain_name: The name of its sending domain.
-            addressee: Its recipient, where more is known of them than the delivery says.
+            delivery: Whose copy it is; ``options.variables`` are the recipient's own.
+            content: What was submitted, its placeholders replaced.
+            addressee: The recipient.
 
         Raises:
-            LookupError: the template's versions are gone.
+            LookupError: the template's versions, or the domain, are gone.
             ValueError: it cannot be rendered, which was not to be seen when the message was accepted.
         """
         options = message.options
-        if options.frozen_template is None:
-            raise LookupError("the message has no template")
-        own = delivery.options.variables
-        rendering = await self._rendering(options.frozen_template.versions)
+        domain = await self._domain_of(message.domain_id)
+        if options.frozen_template is None or domain is None:
+            raise LookupError("what the message's template was is not known any more")
         facts = MessageFacts(
             header_from=message.header_from,
             subject=message.subject,
             accepted_at=message.accepted_at,
-            domain_name=domain_name,
+            domain_name=domain.name,
         )
-        whom = addressee or Addressee(address=delivery.recipient, variables=own or {})
-        data = data_for(facts, options, whom, has_recipient_variables=own is not None)
+
+        def made() -> Merged:
+            texts, missing = _texts(rendering, facts, options, addressee, delivery.options.variables)
+            return Merged(with_template(content, texts, message.id), missing)
+
         try:
-            return rendering.content(data, options.on_missing.value)
+            rendering = await self._rendering(options.frozen_template.versions)
+            is_long = rendering.is_heavy or len(content) > _LARGE
+            return await asyncio.to_thread(made) if is_long else made()
         except PartError as error:
             raise ValueError(str(error)) from error
 
@@ -250,6 +269,43 @@ class TemplateLibrary:
 
 def _named(name: str, names: Names) -> ActiveTemplate | None:
     return next((names[key] for key in lookup_keys(name) if key in names), None)
+
+
+def _texts(
+    rendering: Rendering,
+    facts: MessageFacts,
+    options: Options,
+    addressee: Addressee,
+    own: Mapping[str, Any] | None,
+) -> tuple[Texts, frozenset[str]]:
+    """Return what a template makes for one recipient, and what was missing; raises PartError, TooMuchError.
+
+    Args:
+        rendering: The template.
+        facts: What the built-in variables say.
+        options: The message's, as they hold.
+        addressee: The recipient.
+        own: The recipient's own variables; None where the message has no recipient variables at all.
+    """
+    filling = Filling(addressee=addressee, on_missing=options.on_missing, escapes_html=options.escapes_html)
+    values = None if own is None else Values(filling)
+    made = rendering.content(data_for(facts, options, addressee, values), options.on_missing.value)
+    if values is None:
+        return Texts(html=made.html or "", text=made.text or "", subject=made.subject or ""), frozenset(made.missing)
+    texts = Texts(
+        html=_filled(made.html or "", values, is_html=True),
+        text=_filled(made.text or "", values),
+        subject=_filled(made.subject or "", values),
+    )
+    return texts, values.missing | frozenset(made.missing)
+
+
+def _filled(text: str, values: Values, *, is_html: bool = False) -> str:
+    """Return what was rendered with the placeholders replaced that the template's author wrote into it."""
+    if "%" not in text:
+        return text
+    parts = segments_of(text.encode("utf-8", "replace"))
+    return "".join(part.decode() if isinstance(part, bytes) else values.text(part, is_html=is_html) for part in parts)
 
 
 def _failed(fault: str) -> Rejected:

@@ -274,7 +274,7 @@ class Templates:
             frozen_template=FrozenTemplate((), domain.settings.is_transactional),
         )
         addressee = Addressee(address="recipient@example.net", variables=data)
-        return data_for(facts, options, addressee, has_recipient_variables=False)
+        return data_for(facts, options, addressee, None)
 
 
 def check(name: str, source: TemplateSource) -> None:

@@ -12,6 +12,8 @@ from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.message import Message
 from postroad.model.options import PLAIN_DELIVERY, DeliveryOptions, Options, TemplateName
 from postroad.protocol.dkim.key import SigningKey
+from postroad.rendering.merge import Merged
+from postroad.rendering.placeholder import Addressee
 from postroad.storage.database import Database
 
 CONTENT = b"From: a@news.test\r\n\r\nHello.\r\n"
@@ -218,11 +220,13 @@ async def test_personal_and_shared_messages_go_in_one_batch(table: MessageTable)
 class Shouting:
     """Templates that put their recipient's address in place of the body."""
 
-    async def content_of(self, message: Message, delivery: Delivery, content: bytes) -> bytes:
+    async def content_of(self, message: Message, delivery: Delivery, content: bytes, addressee: Addressee) -> Merged:
+        assert addressee.address == delivery.recipient
         assert message.options.template is not None
         if message.options.template.name == "gone":
             raise LookupError("there is no template gone")
-        return content.partition(b"\r\n\r\n")[0] + f"\r\n\r\n%recipient.n% {delivery.recipient}".encode()
+        body = f"%recipient.n% {delivery.recipient}"
+        return Merged(content.partition(b"\r\n\r\n")[0] + f"\r\n\r\n{body}".encode(), frozenset({"lost"}))
 
 
 async def test_a_template_comes_after_the_placeholders_and_is_made_for_each_delivery(table: MessageTable) -> None:
@@ -236,5 +240,6 @@ async def test_a_template_comes_after_the_placeholders_and_is_made_for_each_deli
     for number, delivery in enumerate(deliveries):
         content = outgoing[delivery.id].rendered.content  # type: ignore[union-attr]
         assert b"Subject: Hi Bo\r\n" in content
+        assert outgoing[delivery.id].rendered.missing_variables == ("lost",)  # type: ignore[union-attr]
         assert content.endswith(f"\r\n%recipient.n% r{number}@dest.test".encode())
     assert outgoing[lost.id] == Unfit("there is no template gone")

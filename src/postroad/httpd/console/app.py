@@ -24,6 +24,7 @@ from postroad.httpd.console.pages import (
     profile,
     sign_in,
     signing_key,
+    templates,
     users,
     vetting,
 )
@@ -47,6 +48,7 @@ def pages() -> list[BaseRoute]:
         domains,
         api_keys,
         lockouts,
+        templates,
         signing_key,
         accounts,
         vetting,

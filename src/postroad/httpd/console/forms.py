@@ -39,6 +39,10 @@ class Form:
         """Return a field's text without blanks around it; empty where it is missing."""
         return self._values.get(name, [""])[-1].strip()
 
+    def prose(self, name: str) -> str:
+        """Return what was written into a large field as it was, with line ends of one character."""
+        return self._values.get(name, [""])[-1].replace("\r\n", "\n")
+
     def secret(self, name: str) -> Secret:
         """Return a password as it was typed."""
         return Secret(self._values.get(name, [""])[-1])
@@ -75,13 +79,13 @@ class Form:
         return self
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request, most_octets: int = MOST_OCTETS) -> Form:
     """Read the fields of a form; raises HTTPException where there are too many or too large ones."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_OCTETS:
-            raise HTTPException(413, f"A form has at most {MOST_OCTETS // 1024} KB.")
+        if len(body) > most_octets:
+            raise HTTPException(413, f"A form has at most {most_octets // 1024} KB.")
     try:
         pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as error:

@@ -21,6 +21,7 @@ _ACCOUNT = (
     Entry("Overview", "/", "overview"),
     Entry("Messages", "/messages", "message"),
     Entry("Domains", "/domains", "domain"),
+    Entry("Templates", "/templates", "template"),
     Entry("Credentials", "/credentials", "key"),
     Entry("Settings", "/settings", "settings"),
 )

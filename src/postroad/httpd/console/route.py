@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from postroad.httpd.console import cookies
 from postroad.httpd.console.console import Console
-from postroad.httpd.console.forms import Form, read_form
+from postroad.httpd.console.forms import MOST_OCTETS, Form, read_form
 from postroad.httpd.console.view import View
 from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 
@@ -44,22 +44,31 @@ Endpoint = Callable[[View], Awaitable[Response]]
 class Page(Route):
     """A route that knows who may have it; a test walks the table of these."""
 
-    def __init__(self, path: str, endpoint: Endpoint, access: Access, methods: Sequence[str]) -> None:
+    def __init__(
+        self, path: str, endpoint: Endpoint, access: Access, methods: Sequence[str], *, form_octets: int
+    ) -> None:
         self.access = access
 
         async def checked(request: Request) -> Response:
-            return await _serve(request, endpoint, access)
+            return await _serve(request, endpoint, access, form_octets)
 
         name = f"{getattr(endpoint, '__module__', '').rpartition('.')[2]}.{getattr(endpoint, '__name__', path)}"
         super().__init__(path, checked, methods=list(methods), name=name)
 
 
-def page(path: str, endpoint: Endpoint, *, access: Access, methods: Sequence[str] = ("GET",)) -> Page:
-    """Declare a page; ``methods`` holds POST where its endpoint takes a form."""
-    return Page(path, endpoint, access, methods)
+def page(
+    path: str,
+    endpoint: Endpoint,
+    *,
+    access: Access,
+    methods: Sequence[str] = ("GET",),
+    form_octets: int = MOST_OCTETS,
+) -> Page:
+    """Declare a page; ``methods`` holds POST where its endpoint takes a form, of at most ``form_octets``."""
+    return Page(path, endpoint, access, methods, form_octets=form_octets)
 
 
-async def _serve(request: Request, endpoint: Endpoint, access: Access) -> Response:
+async def _serve(request: Request, endpoint: Endpoint, access: Access, form_octets: int) -> Response:
     console: Console = request.app.state.console
     token = cookies.session_token(request)
     client = request.client.host if request.client else ""
@@ -67,7 +76,7 @@ async def _serve(request: Request, endpoint: Endpoint, access: Access) -> Respon
     view = View(request, console, signed_in, token if signed_in else "")
     try:
         if request.method not in _SAFE:
-            view.form = await read_form(request)
+            view.form = await read_form(request, form_octets)
             _require_own_form(view, view.form)
         return await _refusal(view, access) or await endpoint(view)
     except (RefusedError, HTTPException) as error:
