@@ -297,7 +297,7 @@ def _texts(
         text=_filled(made.text or "", values),
         subject=_filled(made.subject or "", values),
     )
-    return texts, values.missing | frozenset(made.missing)
+    return texts, frozenset(values.missing) | frozenset(made.missing)
 
 
 def _filled(text: str, values: Values, *, is_html: bool = False) -> str:
