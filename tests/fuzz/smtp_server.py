@@ -4,7 +4,8 @@
 """
 
 from postroad.protocol.smtp.offer import Closed, MessageOffered, TlsOffered, TooLarge
-from postroad.protocol.smtp.server import ServerLimits, ServerMachine, ServerOptions
+from postroad.protocol.smtp.server import ServerMachine
+from postroad.protocol.smtp.server_options import ServerLimits, ServerOptions
 
 _OPTIONS = ServerOptions(hostname="mx.test", has_tls=True, limits=ServerLimits(max_message_size=2000, max_recipients=5))
 _LOGIN = b"EHLO c\r\nAUTH PLAIN AGEAYg==\r\n"

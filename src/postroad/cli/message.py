@@ -12,6 +12,7 @@ from postroad.cli.queue import document as delivery_document
 from postroad.model.ids import from_text, text_of
 from postroad.model.message import Message
 from postroad.storage import messages
+from postroad.storage import rendered as rendered_rows
 from postroad.storage.database import Database
 from postroad.storage.messages import MessageSelector, Story
 
@@ -30,6 +31,30 @@ async def show(invocation: Invocation, database: Database, message_id: int) -> N
     if story is None:
         refuse(f"There is no message {text_of(message_id)}: message rows are kept for a while only.")
     answer(invocation, _story_document(story), _story_text(story))
+
+
+@message.command()
+@click.argument("message_id", type=ID, metavar="MESSAGE")
+@click.option("--recipient", help="The one of several that is meant.")
+@with_database
+async def rendered(invocation: Invocation, database: Database, message_id: int, recipient: str | None) -> None:
+    """Show, octet for octet, what a message in test mode would have left as."""
+    story = await database.read(messages.show, message_id)
+    if story is None:
+        refuse(f"There is no message {text_of(message_id)}: message rows are kept for a while only.")
+    meant = [one for one in story.deliveries if recipient is None or one.recipient.lower() == recipient.lower()]
+    if len(meant) != 1:
+        choices = ", ".join(one.recipient for one in story.deliveries[:20])
+        refuse(f"Name one of the message's recipients with --recipient: {choices}.")
+    content = await database.read(rendered_rows.get, meant[0].id)
+    if content is None:
+        refuse("Nothing is kept of it: the message is not in test mode, is not rendered yet, or it was long ago.")
+    document = {
+        "delivery": text_of(meant[0].id),
+        "recipient": meant[0].recipient,
+        "content": content.decode("utf-8", "replace"),
+    }
+    answer(invocation, document, document["content"])
 
 
 @message.command()

@@ -17,6 +17,7 @@ from postroad.cli.parameters import ID, Selection, selection_options, selector_o
 from postroad.cli.waiting import owner_of, reasons
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.ids import IdSource, text_of
+from postroad.model.options import TlsDemand
 from postroad.net.clock import now_ms
 from postroad.node.lease import node_name
 from postroad.storage import deliveries, site_limits, workers
@@ -24,6 +25,11 @@ from postroad.storage.database import Database
 from postroad.storage.deliveries import OPEN_STATES, Selector, Steering
 
 _SLICE = 500
+_DEMANDS = {
+    TlsDemand.NOTHING: "",
+    TlsDemand.ENCRYPT: "an encrypted connection",
+    TlsDemand.VERIFY: "an encrypted connection to a verified host",
+}
 Change = Callable[[Any, Selector, Steering, int], int]
 
 
@@ -100,6 +106,8 @@ async def show(invocation: Invocation, database: Database, delivery_id: int) -> 
         ("accepted", local_time(one.accepted_at)),
         ("pool", one.pool),
         ("priority", str(one.priority)),
+        ("mode", "test: nothing leaves" if one.options.is_test else ""),
+        ("demands", _DEMANDS[one.options.tls] if one.options.tls else ""),
         ("maybe repeated", "yes: an earlier attempt may have been delivered" if one.maybe_delivered else ""),
         ("why", "\n".join(waits_for)),
     ]
@@ -210,4 +218,7 @@ def document(delivery: Delivery) -> dict[str, Any]:
         "expires_at": utc_time(delivery.expires_at),
         "last_reply": delivery.last_reply,
         "maybe_delivered": delivery.maybe_delivered,
+        "tags": list(delivery.options.tags),
+        "tls_demand": delivery.options.tls.value if delivery.options.tls else None,
+        "is_test": delivery.options.is_test,
     }

@@ -292,6 +292,7 @@ def _admitted(
             organisational_domain_of=facts.organisational_domain_of,
             client=submission.client,
             shows_client_address=facts.domain.settings.show_client_address,
+            variables=options.variables,
         ),
     )
     subject = block.first(b"subject")

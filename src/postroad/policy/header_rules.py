@@ -5,7 +5,8 @@ order of the table and each field is the business of one rule only.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,7 @@ from postroad.model.submission import ClientFacts
 from postroad.policy.alignment import OrganisationalDomainOf, header_from_is_aligned
 from postroad.policy.identifier import sign_identifier
 from postroad.protocol.dkim.key import parse_tags
+from postroad.protocol.mime.compose import json_field
 from postroad.protocol.mime.date import format_date, is_date
 from postroad.protocol.mime.header import Edit, Field, HeaderBlock, apply, fold, insert_at_end, insert_at_top
 from postroad.protocol.mime.header import remove as remove_edit
@@ -49,6 +51,8 @@ class HeaderFacts(msgspec.Struct, frozen=True, kw_only=True):
     organisational_domain_of: OrganisationalDomainOf
     client: ClientFacts
     shows_client_address: bool = False
+    variables: Mapping[str, Any] = {}
+    """The message's own variables, which it leaves with whatever header they came by."""
 
 
 class HeaderEdits:
@@ -64,6 +68,11 @@ class HeaderEdits:
     def add(self, name: str, value: str) -> None:
         """Put a field below the last one."""
         self._edits.append(insert_at_end(self.block, f"{name}: {value}\r\n".encode()))
+        self.notes.append(f"added {name}")
+
+    def add_written(self, name: str, raw: bytes) -> None:
+        """Put a field, written out, below the last one."""
+        self._edits.append(insert_at_end(self.block, raw))
         self.notes.append(f"added {name}")
 
     def add_on_top(self, name: str, raw: bytes) -> None:
@@ -204,11 +213,13 @@ def _authentication_results(edits: HeaderEdits, facts: HeaderFacts) -> None:
             edits.remove(field, "it claims to be ours")
 
 
-def _options(edits: HeaderEdits, _: HeaderFacts) -> None:
+def _options(edits: HeaderEdits, facts: HeaderFacts) -> None:
     for field in edits.block.fields:
         is_option = field.name.startswith(OPTION_PREFIXES) or field.name in OPTION_DOCUMENTS
         if is_option and field.name != _VARIABLES:
             edits.remove(field)
+    if facts.variables and edits.block.first(_VARIABLES) is None:
+        edits.add_written(VARIABLES_HEADER, json_field(VARIABLES_HEADER, facts.variables))
 
 
 def _feedback_id(edits: HeaderEdits, facts: HeaderFacts) -> None:
@@ -297,7 +308,7 @@ HEADER_RULES = (
     HeaderRule("List-*", "kept, and signed", "readers unsubscribe by them (RFC 2369, RFC 8058 §4)"),
     HeaderRule(
         "X-OV-*, X-Mailgun-*, X-MSYS-API, X-SMTPAPI",
-        "removed, but for X-OV-Variables, which is kept",
+        "removed, but for X-OV-Variables, which is kept, and added where another platform's header holds the variables",
         "options are for this host, not for the reader",
         _options,
     ),

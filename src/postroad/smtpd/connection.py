@@ -20,7 +20,8 @@ from postroad.protocol.proxy import LONGEST_HEADER, ProxyError, parse_proxy
 from postroad.protocol.smtp.offer import Closed, MailOffered, MessageOffered, Offer, RcptOffered, TlsOffered, TooLarge
 from postroad.protocol.smtp.order import State
 from postroad.protocol.smtp.reply import Reply
-from postroad.protocol.smtp.server import ServerMachine, ServerOptions
+from postroad.protocol.smtp.server import ServerMachine
+from postroad.protocol.smtp.server_options import ServerOptions
 from postroad.smtpd import replies
 from postroad.smtpd.roster import ByteBudget, Roster, client_of
 from postroad.smtpd.settings import SmtpSettings
@@ -53,7 +54,7 @@ class Connection(asyncio.Protocol, abc.ABC):
     def __init__(self, door: Door) -> None:
         self._door = door
         self._loop = asyncio.get_running_loop()
-        self._machine = ServerMachine(door.options)
+        self._machine = ServerMachine(door.options, door.clock)
         self._transport: asyncio.Transport = asyncio.Transport()
         self._decision: asyncio.Task[None] | None = None
         self._handshake: asyncio.Task[None] | None = None

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 from postroad.net.address import Networks
 from postroad.net.clock import Clock
-from postroad.protocol.smtp.server import ServerLimits, ServerOptions
+from postroad.policy.options import FURTHEST_AHEAD_DAYS
+from postroad.protocol.smtp.server_options import ServerLimits, ServerOptions
 from postroad.smtpd.connection import Connection, Door
 from postroad.smtpd.roster import ByteBudget, Roster
 from postroad.smtpd.session import Services, SubmissionSession
 from postroad.smtpd.settings import SmtpSettings
+
+_MAX_HOLD_S = FURTHEST_AHEAD_DAYS * 86_400
 
 
 class SmtpListener:
@@ -29,7 +32,14 @@ class SmtpListener:
         self.roster = Roster(settings.max_sessions, settings.max_sessions_per_address)
         self.budget = ByteBudget(settings.max_bytes_in_flight)
 
-    def door(self, *, begins_with_tls: bool = False, requires_auth: bool = True, takes_null_path: bool = False) -> Door:
+    def door(
+        self,
+        *,
+        begins_with_tls: bool = False,
+        requires_auth: bool = True,
+        takes_null_path: bool = False,
+        max_hold_s: int = 0,
+    ) -> Door:
         """Return what the connections of one kind have in common."""
         options = ServerOptions(
             hostname=self._hostname,
@@ -37,6 +47,7 @@ class SmtpListener:
             requires_tls=self._settings.require_tls,
             has_tls=self._tls_context is not None,
             takes_null_path=takes_null_path,
+            max_hold_s=max_hold_s,
             limits=limits_of(self._settings),
         )
         return Door(
@@ -89,9 +100,9 @@ class SubmissionListener(SmtpListener):
             raise ValueError("a TLS listener needs a certificate")
         # The null path is refused by the sender check, which leaves an event.
         for sockets, door in (
-            (plain, self.door(takes_null_path=True)),
-            (tls, self.door(begins_with_tls=True, takes_null_path=True)),
-            (by_address, self.door(requires_auth=False, takes_null_path=True)),
+            (plain, self.door(takes_null_path=True, max_hold_s=_MAX_HOLD_S)),
+            (tls, self.door(begins_with_tls=True, takes_null_path=True, max_hold_s=_MAX_HOLD_S)),
+            (by_address, self.door(requires_auth=False, takes_null_path=True, max_hold_s=_MAX_HOLD_S)),
         ):
             await self.serve(sockets, self._session_maker(door))
 

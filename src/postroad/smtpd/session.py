@@ -14,7 +14,7 @@ from postroad.model.options import NO_OPTIONS, OptionFault
 from postroad.model.submission import ClientFacts, Rejected, Submission
 from postroad.policy.admission import check_reverse_path
 from postroad.policy.rbl import Listing
-from postroad.protocol.mime.header import HeaderBlock, split
+from postroad.protocol.mime.header import HeaderBlock, HeaderFault, split
 from postroad.protocol.smtp.command import Mail, Rcpt
 from postroad.protocol.smtp.offer import AuthOffered, MailOffered, MessageOffered, Offer, RcptOffered, TooLarge
 from postroad.protocol.smtp.reply import Reply
@@ -229,7 +229,7 @@ class SubmissionSession(Connection):
         assert self._principal is not None
         self._services.authenticator.note_use(self._principal, self.client_address, self._machine.is_tls)
         block = split(offer.content)
-        asked = read_options(block) if isinstance(block, HeaderBlock) else Read(NO_OPTIONS)
+        asked = _asked_for(offer.mail, block, received_at)
         submission = Submission(
             principal=self._principal,
             envelope=envelope_of(offer.mail, offer.recipients),
@@ -265,6 +265,14 @@ class SubmissionSession(Connection):
             tls_version=self.tls_version,
             tls_cipher=self.tls_cipher,
         )
+
+
+def _asked_for(mail: Mail, block: HeaderBlock | HeaderFault, now: int) -> Read | OptionFault:
+    """Return the options of a message; what MAIL says of the time to send at stands above the header's word."""
+    asked = read_options(block) if isinstance(block, HeaderBlock) else Read(NO_OPTIONS)
+    if mail.release is None or isinstance(asked, OptionFault):
+        return asked
+    return Read(msgspec.structs.replace(asked.options, deliver_at=mail.release.at(now)), asked.notes)
 
 
 def protocol_keyword(*, is_extended: bool, is_utf8: bool, is_tls: bool, is_authenticated: bool) -> str:

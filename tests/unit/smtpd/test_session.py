@@ -5,7 +5,7 @@ import pytest
 
 from postroad.model.envelope import Envelope, Notify, Recipient
 from postroad.protocol.smtp.command import Mail, Rcpt
-from postroad.protocol.smtp.server import ServerLimits
+from postroad.protocol.smtp.server_options import ServerLimits
 from postroad.smtpd.listener import limits_of
 from postroad.smtpd.session import envelope_of, protocol_keyword
 from postroad.smtpd.settings import SmtpSettings

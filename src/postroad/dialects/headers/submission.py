@@ -11,7 +11,7 @@ import msgspec
 
 from postroad.dialects.headers import values
 from postroad.dialects.headers.values import OptionValueError
-from postroad.model.options import NO_OPTIONS, OptionFault, Options, merged_tags
+from postroad.model.options import NO_OPTIONS, OnMissing, OptionFault, Options, merged_tags
 from postroad.policy.header_rules import OPTION_DOCUMENTS, OPTION_PREFIXES
 from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import Field, HeaderBlock
@@ -61,6 +61,8 @@ class _Option(msgspec.Struct, frozen=True):
     option: str
     read: Callable[[str], Any]
     is_repeatable: bool = False
+    on_missing: OnMissing | None = None
+    """What becomes of placeholders without a value where these variables were written for another platform."""
 
 
 _OURS: Mapping[bytes, _Option] = {
@@ -91,7 +93,9 @@ _MAILGUN: Mapping[bytes, _Option] = {
     ),
     b"x-mailgun-track-opens": _Option("tracks_opens", values.read_switch),
     b"x-mailgun-require-tls": _Option("tls", values.read_tls_demand),
-    b"x-mailgun-recipient-variables": _Option("recipient_variables", values.read_recipient_variables),
+    b"x-mailgun-recipient-variables": _Option(
+        "recipient_variables", values.read_recipient_variables, on_missing=OnMissing.KEEP
+    ),
     b"x-mailgun-variables": _Option("variables", values.read_json_object, is_repeatable=True),
     b"x-mailgun-template-name": _Option("template", values.read_template),
     b"x-mailgun-template-version": _Option("template_version", values.read_key),
@@ -126,6 +130,8 @@ def _put(given: dict[str, Any], option: _Option, value: Any, before: frozenset[s
         return
     if option.option not in given:
         given[option.option] = value
+        if option.on_missing is not None:
+            given.setdefault("on_missing", option.on_missing)
     elif not option.is_repeatable:
         raise OptionValueError("is there more than once; keep one")
     elif isinstance(value, dict):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from postroad.protocol.smtp.address import AddressError, parse_path
+from postroad.protocol.smtp.future_release import Release, read_instant, read_interval
 from postroad.protocol.smtp.reply import Reply
 
 
@@ -42,6 +43,8 @@ class Mail(msgspec.Struct, frozen=True):
     is_utf8: bool = False
     ret: str | None = None
     envid: str | None = None
+    release: Release | None = None
+    """When it is to be sent (RFC 4865); null for at once."""
 
 
 class Rcpt(msgspec.Struct, frozen=True):
@@ -185,6 +188,7 @@ def _mail(rest: str, _is_utf8: bool) -> Mail:
     is_eight_bit = is_utf8 = False
     ret: str | None = None
     envid: str | None = None
+    release: Release | None = None
     for name, value in words.items():
         match name:
             case "SIZE":
@@ -203,9 +207,21 @@ def _mail(rest: str, _is_utf8: bool) -> Mail:
             case "AUTH":
                 # RFC 4954 §5: who first submitted the mail. It is read and not used: the login of this session counts.
                 _xtext("AUTH", None if value is None else value.replace("<>", ""), 500, may_be_empty=True)
+            case "HOLDFOR" | "HOLDUNTIL":
+                release = _release(name, value, release)
             case _:
                 raise _unknown_parameter("MAIL", name)
-    return Mail(_parse("5.1.7", path, is_utf8), size, is_eight_bit, is_utf8, ret, envid)
+    return Mail(_parse("5.1.7", path, is_utf8), size, is_eight_bit, is_utf8, ret, envid, release)
+
+
+def _release(name: str, value: str | None, before: Release | None) -> Release:
+    if before is not None:
+        # RFC 4865 §5
+        raise _SyntaxError(501, "5.5.4", "HOLDFOR and HOLDUNTIL are given both; keep one")
+    try:
+        return Release(read_interval(value)) if name == "HOLDFOR" else Release(None, read_instant(value))
+    except ValueError as error:
+        raise _SyntaxError(501, "5.5.4", str(error)) from None
 
 
 def _rcpt(rest: str, is_utf8: bool) -> Rcpt:

@@ -1,6 +1,7 @@
 """Service extensions: the keywords a server lists in its EHLO reply, written and read (RFC 5321 §4.1.1.1)."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -28,6 +29,8 @@ class Extensions(msgspec.Struct, frozen=True, kw_only=True):
     """SASL mechanisms in upper case (RFC 4954)."""
     limits: dict[str, int] = {}
     """RFC 9422: ``RCPTMAX``, ``MAILMAX``, ``RCPTDOMAINMAX``."""
+    future_release: str | None = None
+    """RFC 4865: the longest interval in seconds and the furthest instant; a client of ours has no use for it."""
 
 
 _FLAGS = {
@@ -48,6 +51,8 @@ def ehlo_keywords(extensions: Extensions) -> list[str]:
         lines.append(f"SIZE {extensions.size}" if extensions.size else "SIZE")
     if extensions.auth:
         lines.append("AUTH " + " ".join(sorted(extensions.auth)))
+    if extensions.future_release:
+        lines.append(f"FUTURERELEASE {extensions.future_release}")
     if extensions.limits:
         lines.append("LIMITS " + " ".join(f"{name}={value}" for name, value in extensions.limits.items()))
     return lines
@@ -55,7 +60,7 @@ def ehlo_keywords(extensions: Extensions) -> list[str]:
 
 def parse_ehlo(lines: Iterable[str]) -> Extensions:
     """Read the text lines of an EHLO reply; the first one is the greeting and offers nothing."""
-    flags: dict[str, bool] = {}
+    flags: dict[str, Any] = {}
     size: int | None = None
     auth: set[str] = set()
     limits: dict[str, int] = {}

@@ -9,9 +9,10 @@ The states and the commands in order in each are the table of ``order``. A chunk
 in order or not (RFC 3030 §2), by way of CHUNK and back.
 """
 
-import msgspec
+from collections.abc import Callable
 
 from postroad.protocol.smtp import command as commands
+from postroad.protocol.smtp import future_release
 from postroad.protocol.smtp.command import Command, Mail, Rcpt, parse_command
 from postroad.protocol.smtp.data import Content, DataReader
 from postroad.protocol.smtp.extension import Extensions, ehlo_keywords
@@ -29,38 +30,7 @@ from postroad.protocol.smtp.offer import (
 from postroad.protocol.smtp.order import IN_ORDER, SILENT, TRANSACTION, State, out_of_order
 from postroad.protocol.smtp.reply import Reply
 from postroad.protocol.smtp.sasl import MECHANISMS, Challenge, Credentials, SaslError, SaslExchange
-
-
-class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a client may ask of one session."""
-
-    max_command_line: int = 2048
-    """RFC 5321 §4.5.3.1.4 has 512 octets, and each extension adds some."""
-    max_auth_line: int = 12_288
-    """RFC 4954 §4."""
-    max_recipients: int = 1000
-    max_message_size: int = 26_214_400
-    max_errors: int = 10
-    max_unknown_commands: int = 5
-    max_bad_recipients: int = 100
-    max_auth_failures: int = 3
-    max_idle_commands: int = 100
-    """Commands that bring no message nearer (NOOP, RSET, EHLO …) between two messages."""
-
-
-class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What kind of server the machine is."""
-
-    hostname: str
-    requires_auth: bool = True
-    """Mail needs a login first; where it does not, AUTH is not offered."""
-    requires_tls: bool = False
-    """A login needs TLS first."""
-    has_tls: bool = False
-    """STARTTLS can be offered."""
-    takes_null_path: bool = False
-    limits: ServerLimits = ServerLimits()
-
+from postroad.protocol.smtp.server_options import ServerOptions
 
 _NO_COMMANDS = SILENT | {State.TEXT, State.CHUNK}
 _PART_OF_MESSAGE = (commands.Rcpt, commands.Data, commands.Bdat)
@@ -86,8 +56,9 @@ _OK_BYTES = {
 class ServerMachine:
     """One SMTP session as its server sees it."""
 
-    def __init__(self, options: ServerOptions) -> None:
+    def __init__(self, options: ServerOptions, clock: Callable[[], int] = lambda: 0) -> None:
         self._options = options
+        self._clock = clock
         self._limits = options.limits
         self._state = State.CONNECTED
         self._in = bytearray()
@@ -402,6 +373,7 @@ class ServerMachine:
             starttls=options.has_tls and not self.is_tls,
             auth=MECHANISMS if may_log_in else frozenset(),
             limits={"RCPTMAX": self._limits.max_recipients},
+            future_release=future_release.offer(options.max_hold_s, self._clock()) if options.max_hold_s else None,
         )
 
     # Login and TLS.
@@ -488,7 +460,7 @@ class ServerMachine:
             return self._too_large()
         if not mail.reverse_path and not self._options.takes_null_path:
             return Reply(550, "5.7.1", "Mail from <> is not taken here; use an address of your domain in MAIL FROM")
-        return None
+        return future_release.refusal(mail.release, self._options.max_hold_s, self._clock())
 
     def _begin_recipient(self, rcpt: Rcpt) -> None:
         if rcpt.forward_path in self._recipients:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from postroad.protocol.smtp.offer import Closed, Event, MessageOffered, Offer, TlsOffered, TooLarge
 from postroad.protocol.smtp.reply import Reply
-from postroad.protocol.smtp.server import ServerLimits, ServerMachine, ServerOptions
+from postroad.protocol.smtp.server import ServerMachine
+from postroad.protocol.smtp.server_options import ServerLimits, ServerOptions
 
 Verdict = Callable[[Offer], Reply | None]
 

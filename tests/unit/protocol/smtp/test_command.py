@@ -101,7 +101,7 @@ def test_a_line_becomes_a_command(line: bytes, command: Command) -> None:
         (b"MAIL FROM:<a@b.example> ENVID=a+0D+0Ab", "501 5.5.4"),
         (b"MAIL FROM:<a@b.example> ENVID=a+zz", "501 5.5.4"),
         (b"MAIL FROM:<a@b.example> ENVID=" + b"x" * 101, "501 5.5.4"),
-        (b"MAIL FROM:<a@b.example> HOLDFOR=1", "555 5.5.4"),
+        (b"MAIL FROM:<a@b.example> MT-PRIORITY=3", "555 5.5.4"),
         (b"RCPT TO:<c@d..example>", "501 5.1.3"),
         (b"RCPT TO:<>", "501 5.1.3"),
         (b"RCPT FROM:<c@d.example>", "501 5.5.4"),

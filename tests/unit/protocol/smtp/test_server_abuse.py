@@ -6,7 +6,8 @@ import pytest
 
 from postroad.protocol.smtp.offer import Closed
 from postroad.protocol.smtp.reply import Reply
-from postroad.protocol.smtp.server import ServerLimits, ServerMachine
+from postroad.protocol.smtp.server import ServerMachine
+from postroad.protocol.smtp.server_options import ServerLimits
 from tests.unit.protocol.smtp.dialogue import Dialogue, logged_in, options
 
 BEGIN = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n"

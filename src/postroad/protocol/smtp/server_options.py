@@ -1,0 +1,36 @@
+"""What kind of server a machine is, and how much it takes of one client."""
+
+import msgspec
+
+
+class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a client may ask of one session."""
+
+    max_command_line: int = 2048
+    """RFC 5321 §4.5.3.1.4 has 512 octets, and each extension adds some."""
+    max_auth_line: int = 12_288
+    """RFC 4954 §4."""
+    max_recipients: int = 1000
+    max_message_size: int = 26_214_400
+    max_errors: int = 10
+    max_unknown_commands: int = 5
+    max_bad_recipients: int = 100
+    max_auth_failures: int = 3
+    max_idle_commands: int = 100
+    """Commands that bring no message nearer (NOOP, RSET, EHLO …) between two messages."""
+
+
+class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What kind of server the machine is."""
+
+    hostname: str
+    requires_auth: bool = True
+    """Mail needs a login first; where it does not, AUTH is not offered."""
+    requires_tls: bool = False
+    """A login needs TLS first."""
+    has_tls: bool = False
+    """STARTTLS can be offered."""
+    takes_null_path: bool = False
+    max_hold_s: int = 0
+    """How far ahead a client may put the sending off (FUTURERELEASE, RFC 4865); 0 where it is not offered."""
+    limits: ServerLimits = ServerLimits()
