@@ -12,6 +12,14 @@ MESSAGE_PIECES = (
     b"\r\n", b"\r", b"\n", b" ", b"\t", b":", b";", b"=", b"\0", b"\xff", b"\x0b", b"--", b"From: ", b"\r\n\r\n", b"=?utf-8?q?",
     b"(", b'"', b"<", b">", b",", b"\r\n ", b"x" * 1000, b"h=From:", b"l=0;", b"b=", b"c=simple/simple;", b"\xc3\xa4",
 )  # fmt: skip
+PLACED = tuple(
+    path.read_bytes() for path in sorted((Path(__file__).parents[1] / "conformance" / "merge_corpus").glob("*.eml"))
+)
+PLACEHOLDER_PIECES = (
+    b"%recipient.a%", b"%recipient.b%", b"%recipient.c.d.0%", b"%recipient.e%", b"%recipient%", b"%recipient_email%", b"%",
+    b"=25recipient=2Ea=25", b"=\r\n", b"=?utf-8?q?=25recipient=2Eb=25?=", b"To: ", b"Content-Transfer-Encoding: base64\r\n",
+    b"charset=iso-2022-jp", b"charset=us-ascii", b"\x1b$B", b"\x1b(B", b"; format=flowed", b'{"a": "%recipient.b%"}', b"X-OV-Variables: ",
+)  # fmt: skip
 COMMANDS = (
     b"EHLO c\r\n", b"HELO c\r\n", b"AUTH LOGIN\r\n", b"AUTH PLAIN AGEAYg==\r\n", b"AUTH PLAIN =\r\n", b"Yg==\r\n", b"*\r\n",
     b"MAIL FROM:<a@b.example>\r\n", b"MAIL FROM:<a@b> SIZE=9999\r\n", b"RCPT TO:<c@d.example>\r\n", b"RCPT TO:<e@f>\r\n",
@@ -70,6 +78,7 @@ TARGETS = {
     "proxy": Seeds(lambda: _PROXY_HEADERS, PROXY_PIECES),
     "smtp_replies": Seeds(lambda: (_DIALOGUE,), REPLIES),
     "smtp_server": Seeds(lambda: (_SESSION,), COMMANDS),
+    "merge": Seeds(lambda: PLACED, MESSAGE_PIECES + PLACEHOLDER_PIECES),
     "templates": Seeds(lambda: _TEMPLATES, TEMPLATE_PIECES),
 }
 """Every fuzz target: a module of this package with ``run_one``, which raises where a promise is broken."""

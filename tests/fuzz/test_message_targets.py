@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import dkim_verify, mime_header
-from tests.fuzz.seeds import MESSAGE_PIECES
+from tests.fuzz import dkim_verify, merge, mime_header
+from tests.fuzz.seeds import MESSAGE_PIECES, PLACED, PLACEHOLDER_PIECES
 
 CORPUS = sorted((Path(__file__).parents[1] / "conformance" / "corpus").glob("*.eml"))
 
 
-def changed(content: bytes, chance: random.Random) -> bytes:
+def changed(content: bytes, chance: random.Random, pieces: tuple[bytes, ...] = MESSAGE_PIECES) -> bytes:
     octets = bytearray(content)
     for _ in range(chance.randint(1, 4)):
         at = chance.randint(0, min(len(octets), 3000))
-        octets[at : at + chance.choice((0, 0, 1, 2, 8))] = chance.choice(MESSAGE_PIECES)
+        octets[at : at + chance.choice((0, 0, 1, 2, 8))] = chance.choice(pieces)
     return bytes(octets)
 
 
@@ -28,3 +28,11 @@ def test_changed_messages_break_no_promise(path: Path, run_one: Callable[[bytes]
     run_one(content)
     for _ in range(40):
         run_one(changed(content, chance))
+
+
+@pytest.mark.parametrize("number", range(len(PLACED)))
+def test_changed_messages_with_placeholders_break_no_promise(number: int) -> None:
+    chance = random.Random(number)
+    merge.run_one(PLACED[number])
+    for _ in range(150):
+        merge.run_one(changed(PLACED[number], chance, MESSAGE_PIECES + PLACEHOLDER_PIECES))

@@ -13,6 +13,8 @@ _SAFE_CODECS = re.compile(r"(?i)\A(?:utf-?8|us-ascii|ascii|iso-?8859-\d{1,2}|win
                           r"iso-2022-(?:jp|kr)(?:-\d)?|euc-(?:jp|kr)|shift_jis|big5|gb2312|gbk|gb18030|tis-620)\Z")  # fmt: skip
 # RFC 2047 §2: an encoded word has at most 75 characters; "=?utf-8?b?" and "?=" take 12 of them.
 _OCTETS_PER_WORD = 45
+_LONGEST_WORD = 900
+"""A longer one could not stand on a line of its own behind a field's name (RFC 5322 §2.1.1)."""
 
 
 def decode(value: bytes) -> str:
@@ -63,7 +65,9 @@ def _text(octets: bytes, charset: str) -> str:
 def encode(text: str) -> tuple[str, ...]:
     """Return the words that stand for ``text`` in an unstructured field or a phrase; ASCII stays as it is."""
     if text.isascii() and "=?" not in text and text.isprintable():
-        return tuple(text.split(" "))
+        words = tuple(text.split(" "))
+        if max(map(len, words)) <= _LONGEST_WORD:
+            return words
     return encoded_words(text)
 
 

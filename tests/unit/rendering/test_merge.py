@@ -1,0 +1,386 @@
+"""One recipient's copy: values where placeholders were, and every other byte as it was."""
+
+import base64
+import email
+import email.policy
+import quopri
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroad.model.options import OnMissing
+from postroad.rendering.merge import Merged, plan
+from postroad.rendering.merge_values import MOST_OCTETS, Filling, TooMuchError
+from postroad.rendering.placeholder import Addressee
+
+
+def fill(
+    content: bytes,
+    variables: dict[str, Any] | None = None,
+    *,
+    address: str = "ada@dest.test",
+    links: dict[str, str] | None = None,
+    on_missing: OnMissing = OnMissing.EMPTY,
+    escapes_html: bool = False,
+) -> Merged:
+    merge = plan(content)
+    addressee = Addressee(
+        address=address,
+        display_name=merge.display_names.get(address, ""),
+        variables=variables or {},
+        links=links or {},
+    )
+    return merge.filled(Filling(addressee=addressee, on_missing=on_missing, escapes_html=escapes_html))
+
+
+def header(*lines: str) -> bytes:
+    return "".join(f"{line}\r\n" for line in ("From: a@news.test", "MIME-Version: 1.0", *lines)).encode() + b"\r\n"
+
+
+def body(content: bytes) -> bytes:
+    return content.partition(b"\r\n\r\n")[2]
+
+
+def field(content: bytes, name: str) -> str:
+    found = email.message_from_bytes(content, policy=email.policy.default)[name]
+    return "" if found is None else str(found)
+
+
+# -- values ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("placeholder", "value"),
+    [
+        ("%recipient.name%", "Ada"),
+        ("%recipient.address.city%", "Oslo"),
+        ("%recipient.list.1%", "b"),
+        ("%recipient.a.b%", "a key with a dot"),
+        ("%recipient.v:id%", "7"),
+        ("%recipient.n%", "12.5"),
+        ("%recipient.yes%", "true"),
+        ("%recipient.nothing%", ""),
+        ("%recipient.address%", '{"city":"Oslo"}'),
+        ("%recipient%", "Ada L <ada@dest.test>"),
+        ("%recipient_email%", "ada@dest.test"),
+        ("%recipient_name%", "Ada L"),
+        ("%recipient_fname%", "Ada"),
+        ("%recipient_lname%", "L"),
+        ("100%recipient.name%", "100Ada"),
+        ("%recipient.name%recipient.name%", "Adarecipient.name%"),
+        ("% recipient.name%", "% recipient.name%"),
+        ("%recipient.na me%", "%recipient.na me%"),
+        ("%%recipient.name%%", "%Ada%"),
+    ],
+)
+def test_placeholders_stand_for_the_recipients_values(placeholder: str, value: str) -> None:
+    variables = {
+        "name": "Ada",
+        "address": {"city": "Oslo"},
+        "list": ["a", "b"],
+        "a.b": "a key with a dot",
+        "a": {"b": "hidden"},
+        "v:id": 7,
+        "n": 12.5,
+        "yes": True,
+        "nothing": None,
+    }
+    content = header("To: Ada L <ada@dest.test>") + f"[{placeholder}]\r\n".encode()
+    assert body(fill(content, variables).content).decode() == f"[{value}]\r\n"
+
+
+def test_a_missing_value_is_empty_or_stays_and_is_told() -> None:
+    content = header() + b"[%recipient.x%][%recipient.y.z%]\r\n"
+    empty, kept = fill(content), fill(content, on_missing=OnMissing.KEEP)
+    assert body(empty.content) == b"[][]\r\n"
+    assert kept.content == content
+    assert empty.missing == kept.missing == {"recipient.x", "recipient.y.z"}
+
+
+def test_links_that_the_message_does_not_have_stay_as_they_are_written() -> None:
+    content = header("List-Unsubscribe: <%unsubscribe_url%>") + b"%unsubscribe_url% %tag_unsubscribe_url%\r\n"
+    assert fill(content) == Merged(content, frozenset())
+    linked = fill(content, links={"unsubscribe_url": "https://u.test/1"})
+    assert body(linked.content) == b"https://u.test/1 %tag_unsubscribe_url%\r\n"
+    assert field(linked.content, "List-Unsubscribe") == "<https://u.test/1>"
+
+
+def test_a_value_is_never_looked_at_again() -> None:
+    content = (
+        header("Subject: %recipient.a%", "To: %recipient.a% <%recipient_email%>") + b"%recipient.a%%recipient.b%\r\n"
+    )
+    found = fill(content, {"a": "%recipient.b%", "b": "x"})
+    assert body(found.content) == b"%recipient.b%x\r\n"
+    assert field(found.content, "Subject") == "%recipient.b%"
+    assert field(found.content, "To") == '"%recipient.b%" <ada@dest.test>'
+
+
+def test_html_is_escaped_only_where_that_was_asked_for() -> None:
+    content = header("Content-Type: text/html") + b"<p>%recipient.x%</p>\r\n"
+    assert body(fill(content, {"x": "<b>&"}).content) == b"<p><b>&</p>\r\n"
+    assert body(fill(content, {"x": "<b>&"}, escapes_html=True).content) == b"<p>&lt;b&gt;&amp;</p>\r\n"
+    plain = header("Content-Type: text/plain") + b"%recipient.x%\r\n"
+    assert body(fill(plain, {"x": "<b>&"}, escapes_html=True).content) == b"<b>&\r\n"
+
+
+def test_values_out_of_all_proportion_are_refused() -> None:
+    content = header() + b"%recipient.x%\r\n" * 11
+    with pytest.raises(TooMuchError, match="add more than"):
+        fill(content, {"x": "y" * (MOST_OCTETS // 10)})
+
+
+# -- bodies ------------------------------------------------------------------------------------------------------
+
+
+def quoted(text: str) -> bytes:
+    return (
+        header("Content-Type: text/html; charset=utf-8", "Content-Transfer-Encoding: quoted-printable")
+        + text.replace("\n", "\r\n").encode()
+    )
+
+
+def test_quoted_printable_changes_only_the_encoded_lines_that_a_placeholder_touches() -> None:
+    content = quoted(
+        "<p>first =C3=\n=A4</p> and =3D\nkept   \nDear %recip=\nient.na=\nme%, this is kept=\n as it is=2E\nend\n"
+    )
+    found = fill(content, {"name": "Åse"})
+    assert found.content == quoted(
+        "<p>first =C3=\n=A4</p> and =3D\nkept   \nDear =C3=85se, this is kept=\n as it is=2E\nend\n"
+    )
+
+
+@pytest.mark.parametrize("length", range(60, 160))
+def test_no_quoted_printable_line_is_longer_than_76_columns(length: int) -> None:
+    content = quoted("%recipient.name% and so on=\n and the rest of it\nend =\n%recipient.name%\n")
+    found = fill(content, {"name": "ä=x " * (length // 4) + "y" * (length % 4)})
+    assert max(map(len, body(found.content).split(b"\r\n"))) <= 76
+    value = "ä=x " * (length // 4) + "y" * (length % 4)
+    assert quopri.decodestring(body(found.content).replace(b"\r\n", b"\n")).decode() == (
+        f"{value} and so on and the rest of it\nend {value}\n"
+    )
+
+
+def test_base64_is_decoded_and_encoded_anew() -> None:
+    text = "Grüße an %recipient.name%\r\n" + "x" * 200 + "\r\n"
+    coded = header("Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64")
+    found = fill(coded + base64.encodebytes(text.encode()).replace(b"\n", b"\r\n"), {"name": "Ada"})
+    assert base64.b64decode(body(found.content)).decode() == text.replace("%recipient.name%", "Ada")
+    assert max(map(len, body(found.content).split(b"\r\n"))) == 76
+
+
+@pytest.mark.parametrize(
+    ("charset", "value", "codec"),
+    [
+        ("iso-8859-1", "Åse", "latin-1"),
+        ("iso-2022-jp", "山田", "iso-2022-jp"),
+        ("shift_jis", "山田", "shift_jis"),
+        ("gb2312", "王", "gb2312"),
+        ("koi8-r", "Ада", "koi8-r"),
+        ("utf-8", "Ада 山田", "utf-8"),
+    ],
+)
+def test_a_character_set_is_kept_where_it_holds_the_value(charset: str, value: str, codec: str) -> None:
+    encoding = "7bit" if charset == "iso-2022-jp" else "8bit"
+    before, after = {"iso-2022-jp": ("ヲ様", "です"), "shift_jis": ("様", "です")}.get(charset, ("a", "b"))
+    content = header(f"Content-Type: text/plain; charset={charset}", f"Content-Transfer-Encoding: {encoding}")
+    text = f"{before} %recipient.name% {after}\r\nsecond\r\n"
+    found = fill(content + text.encode(codec), {"name": value})
+    assert found.content.startswith(content)
+    assert body(found.content).decode(codec) == text.replace("%recipient.name%", value)
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding", "text"),
+    [
+        ("us-ascii", "7bit", "plain %recipient.name%"),
+        ("iso-8859-1", "8bit", "Grüße %recipient.name%"),
+        ("iso-8859-1", "quoted-printable", "Gr=FC=DFe %recipient.name%"),
+        ("iso-2022-jp", "7bit", "\x1b$B;3ED\x1b(B %recipient.name%"),
+    ],
+)
+def test_a_part_that_cannot_hold_a_value_alone_becomes_utf8(charset: str, encoding: str, text: str) -> None:
+    boundary = 'Content-Type: multipart/alternative; boundary="b"'
+    other = "--b\r\nContent-Type: text/html; charset=us-ascii\r\n\r\n<p>%recipient.plain%</p>\r\n"
+    octets = text.encode("latin-1")
+    part = f"--b\r\nContent-Type: text/plain;\r\n charset={charset}; format=fixed\r\n".encode()
+    part += f"Content-Transfer-Encoding: {encoding}\r\n\r\n".encode() + octets + b"\r\n"
+    content = header(boundary) + part + other.encode() + b"--b--\r\n"
+    found = email.message_from_bytes(
+        fill(content, {"name": "Łukasz 山", "plain": "x"}).content, policy=email.policy.default
+    )
+    first, second = found.iter_parts()  # type: ignore[attr-defined]
+    expected = quopri.decodestring(octets) if encoding == "quoted-printable" else octets
+    assert first.get_content().strip() == expected.decode(charset).replace("%recipient.name%", "Łukasz 山")
+    assert first["Content-Type"].params == {"charset": "utf-8", "format": "fixed"}
+    assert second.as_bytes(policy=email.policy.SMTP) == b"Content-Type: text/html; charset=us-ascii\r\n\r\n<p>x</p>"
+
+
+def test_a_message_without_mime_becomes_mime_where_it_must() -> None:
+    content = b"From: a@news.test\r\n\r\nDear %recipient.name%\r\n"
+    assert fill(content, {"name": "Ada"}).content == b"From: a@news.test\r\n\r\nDear Ada\r\n"
+    found = fill(content, {"name": "Åse"}).content
+    assert field(found, "MIME-Version") == "1.0"
+    assert email.message_from_bytes(found, policy=email.policy.default).get_content().strip() == "Dear Åse"  # type: ignore[attr-defined]
+
+
+def test_octets_of_no_character_set_survive_a_change_of_it() -> None:
+    content = header("Content-Type: text/plain; charset=us-ascii") + b"caf\xe9 %recipient.name%\r\n"
+    assert body(fill(content, {"name": "x"}).content).startswith(b"caf=C3=A9 x")
+
+
+def test_a_line_that_would_be_too_long_is_encoded() -> None:
+    content = header("Content-Type: text/plain; charset=utf-8") + b"%recipient.x%\r\n"
+    found = fill(content, {"x": "y" * 1200})
+    assert max(map(len, found.content.split(b"\r\n"))) <= 78
+    assert quopri.decodestring(body(found.content)).strip() == b"y" * 1200
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("%recipient.x%\r\n", ">not a quote", " >not a quote\r\n"),
+        ("%recipient.x%\r\n", "From here", " From here\r\n"),
+        ("Dear %recipient.x%\r\n", ">fine", "Dear >fine\r\n"),
+        ("Dear %recipient.x%\r\nnext\r\n", "Ada  ", "Dear Ada\r\nnext\r\n"),
+        ("Dear %recipient.x% \r\nnext\r\n", "Ada", "Dear Ada \r\nnext\r\n"),
+    ],
+)
+def test_format_flowed_keeps_its_lines(text: str, value: str, expected: str) -> None:
+    content = header("Content-Type: text/plain; charset=utf-8; format=flowed") + text.encode()
+    assert body(fill(content, {"x": value}).content).decode() == expected
+
+
+PLACED = b"%recipient.name%\r\n"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"Content-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\n" + PLACED,
+        b'Content-Type: text/plain\r\nContent-Disposition: inline;\r\n filename="a.txt"\r\n\r\n' + PLACED,
+        b"Content-Type: text/calendar; method=REQUEST\r\n\r\n" + PLACED,
+        b"Content-Type: text/csv\r\n\r\n" + PLACED,
+        b"Content-Type: application/pdf\r\n\r\n" + PLACED,
+        b"Content-Type: message/rfc822\r\n\r\nSubject: %recipient.name%\r\n\r\n" + PLACED,
+        b"Content-Type: multipart/signed; boundary=c\r\n\r\n--c\r\n\r\n" + PLACED + b"--c--",
+        b"Content-Type: multipart/encrypted; boundary=c\r\n\r\n--c\r\n\r\n" + PLACED + b"--c--",
+        b"Content-Type: text/plain; charset=utf-16\r\n\r\n" + PLACED,
+        b"Content-Type: text/plain\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n" + PLACED,
+        b"no header and no empty line\r\n",
+    ],
+    ids=lambda part: part[:40].decode(),
+)
+def test_what_is_no_text_to_read_is_never_touched(part: bytes) -> None:
+    content = header('Content-Type: multipart/mixed; boundary="b"') + b"--b\r\n\r\n[%recipient.name%]\r\n--b\r\n" + part
+    content += b"\r\n--b--\r\n"
+    assert fill(content, {"name": "Ada"}).content == content.replace(b"[%recipient.name%]", b"[Ada]")
+
+
+def test_texts_in_nested_multiparts_are_filled() -> None:
+    inner = b"--c\r\n\r\n%recipient.name%\r\n--c\r\nContent-Type: text/html\r\n\r\n<i>%recipient.name%</i>\r\n--c--"
+    content = header('Content-Type: multipart/mixed; boundary="b"') + b"preamble %recipient.name%\r\n--b\r\n"
+    content += b"Content-Type: multipart/alternative; boundary=c\r\n\r\n" + inner + b"\r\n--b--\r\nepilogue\r\n"
+    before, _, rest = content.partition(b"--c\r\n")
+    assert fill(content, {"name": "Ada"}).content == before + b"--c\r\n" + rest.replace(b"%recipient.name%", b"Ada")
+
+
+def test_a_message_without_placeholders_and_one_that_is_no_mime_stay_as_they_are() -> None:
+    for content in (header() + b"100% of it\r\n", b"no header at all\r\n\r\n%recipient.x%", b"Subject: x\r\n", b""):
+        assert fill(content, {"x": "y"}).content == content
+
+
+# -- header fields -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("Subject: Hi %recipient.name%", "Subject: Hi Ada"),
+        ("Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe_=25recipient=2Ename=25?=", "Subject: =?utf-8?b?R3LDvMOfZSBBZGE=?="),
+        ("Subject: a\r\n  folded %recipient.name%", "Subject: a\r\n  folded Ada"),
+        ("X-Campaign: %recipient.wide%", "X-Campaign: =?utf-8?b?w4VzZQ==?="),
+        ("X-Lines: %recipient.lines%", "X-Lines: a b c"),
+        ("List-Unsubscribe: <https://u.test/?e=%recipient.wide%>", "List-Unsubscribe: <https://u.test/?e=%C3%85se>"),
+        ("List-Unsubscribe: <https://u.test/?e=%recipient.odd%>", "List-Unsubscribe: <https://u.test/?e=%3Cx%3E%20y>"),
+        ("To: %recipient%", "To: ada@dest.test"),
+        ("To: %recipient.name% <%recipient_email%>", 'To: "Ada" <ada@dest.test>'),
+        ("To: <%recipient_email%>", "To: ada@dest.test"),
+        ("To: %recipient.evil% <%recipient_email%>, b@dest.test", 'To: "x\\" <y@z.test>," <ada@dest.test>, b@dest.test'),
+        ("To: c%recipient.id%@dest.test", "To: c7@dest.test"),
+        ("Cc: %recipient.evil%", "Cc: undisclosed-recipients:;"),
+        ("Cc: Group: a@b.test, %recipient.name%;", "Cc: Group: a@b.test, %recipient.name%;"),
+        ("Reply-To: %recipient.wide% <r@news.test>", "Reply-To: =?utf-8?b?w4VzZQ==?= <r@news.test>"),
+        ('Reply-To: "Dear %recipient.name%, you" <r@news.test>', 'Reply-To: "Dear Ada, you" <r@news.test>'),
+        ("Reply-To: zq0zq %recipient.name% <r@news.test>", "Reply-To: zq0zq %recipient.name% <r@news.test>"),
+        ("Sender: %recipient.name% <a@news.test>", 'Sender: "Ada" <a@news.test>'),
+        ("Sender: %recipient.mail%", "Sender: %recipient.mail%"),
+        ("Sender: %recipient.name%@news.test", "Sender: %recipient.name%@news.test"),
+        ("Message-ID: <%recipient.id%@news.test>", "Message-ID: <%recipient.id%@news.test>"),
+        ("Date: %recipient.id%", "Date: %recipient.id%"),
+        ("X-OV-Variables: {\"a\": \"%recipient.wide%\",\r\n \"n\": [1, true]}", 'X-OV-Variables: {"a": "\\u00c5se", "n": [1, true]}'),
+    ],
+)  # fmt: skip
+def test_header_fields_take_values_each_in_its_own_way(written: str, expected: str) -> None:
+    variables = {
+        "name": "Ada",
+        "wide": "Åse",
+        "lines": "a\vb\u2028c",
+        "odd": "<x> y",
+        "evil": 'x" <y@z.test>, ',
+        "id": 7,
+        "mail": "other@news.test",
+    }
+    content = b"From: a@news.test\r\n" + written.encode() + b"\r\n\r\nx\r\n"
+    assert fill(content, variables).content.decode() == f"From: a@news.test\r\n{expected}\r\n\r\nx\r\n"
+
+
+def test_header_lines_stay_within_bounds() -> None:
+    content = b"From: a@news.test\r\nSubject: %recipient.x% %recipient.y%\r\n\r\nx\r\n"
+    found = fill(content, {"x": "word " * 400, "y": "z" * 2000}).content
+    assert max(map(len, found.split(b"\r\n"))) <= 998
+    assert "word word" in field(found, "Subject")
+
+
+# -- any message, any value --------------------------------------------------------------------------------------
+
+VALUES = st.text(st.characters(blacklist_characters="\r\n", blacklist_categories=("Cs",)), max_size=120)
+LINES = st.text(st.characters(blacklist_characters="\r\n%\0", blacklist_categories=("Cs",)), max_size=60)
+
+
+@given(
+    value=VALUES,
+    lines=st.lists(LINES, min_size=1, max_size=5),
+    encoding=st.sampled_from(["8bit", "base64", "quoted-printable"]),
+)
+def test_any_value_arrives_as_it_is_in_every_encoding(value: str, lines: list[str], encoding: str) -> None:
+    lines = [" ".join(line.splitlines()) for line in lines]
+    text = "\r\n".join(f"{line}%recipient.x%{line}" for line in lines) + "\r\n"
+    octets = text.encode()
+    if encoding == "base64":
+        octets = base64.encodebytes(octets).replace(b"\n", b"\r\n")
+    elif encoding == "quoted-printable":
+        octets = quopri.encodestring(octets.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
+    content = header("Content-Type: text/plain; charset=utf-8", f"Content-Transfer-Encoding: {encoding}") + octets
+    found = email.message_from_bytes(fill(content, {"x": value}).content, policy=email.policy.compat32)
+    decoded = found.get_payload(decode=True)
+    assert isinstance(decoded, bytes)
+    assert decoded.decode() == text.replace("%recipient.x%", value)
+
+
+@given(value=VALUES, name=st.sampled_from(["Subject", "To", "Reply-To", "X-Any", "List-Help", "X-OV-Variables"]))
+def test_no_value_adds_a_field_an_address_or_a_body(value: str, name: str) -> None:
+    written = {
+        "To": "%recipient.x% <ada@dest.test>",
+        "Reply-To": "%recipient.x% <r@news.test>",
+        "X-OV-Variables": '{"a": "%recipient.x%"}',
+    }.get(name, "a %recipient.x% b")
+    content = f"From: a@news.test\r\n{name}: {written}\r\nX-Last: 1\r\n\r\nbody\r\n".encode()
+    found = email.message_from_bytes(fill(content, {"x": value}).content, policy=email.policy.default)
+    assert isinstance(found, EmailMessage)
+    assert found.keys() == ["From", name, "X-Last"]
+    assert found.get_content() in {"body\r\n", "body\n"}
+    if name in {"To", "Reply-To"}:
+        assert [one.addr_spec for one in found[name].addresses] == [written.partition("<")[2][:-1]]
