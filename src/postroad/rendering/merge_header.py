@@ -44,7 +44,7 @@ def field_edit(block: HeaderBlock, field: Field, values: Values) -> Edit | None:
     name = block.content[field.start : field.colon].decode("ascii")
     value = block.value(field)
     if field.name == _VARIABLES:
-        return replace(field, json_field(name, values.replaced_within(json.loads(decode(value)))))
+        return _variables_edit(field, name, value, values)
     if field.name in _ADDRESSES:
         written = _address_field(name, value, values, is_own=field.name in _OWN_ADDRESSES)
         return None if written is None else replace(field, written)
@@ -52,6 +52,14 @@ def field_edit(block: HeaderBlock, field: Field, values: Values) -> Edit | None:
     if raw is not None:
         return replace(field, name.encode() + b":" + raw + b"\r\n")
     return replace(field, unstructured(name, _one_line(values.replaced(decode(value)))))
+
+
+def _variables_edit(field: Field, name: str, value: bytes, values: Values) -> Edit | None:
+    try:
+        document = json.loads(decode(value))
+    except (ValueError, RecursionError):
+        return None
+    return replace(field, json_field(name, values.replaced_within(document)))
 
 
 def recoding(block: HeaderBlock, *, is_html: bool, is_root: bool) -> list[Edit]:

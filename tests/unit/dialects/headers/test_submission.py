@@ -1,0 +1,252 @@
+"""Option headers: every one of the table in its forms, what stands in for it, and what is refused and how."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroad.dialects.headers.submission import Read, read_options
+from postroad.model.options import (
+    NO_OPTIONS,
+    CallbackFormat,
+    OnMissing,
+    OptionFault,
+    Options,
+    TemplateName,
+    TlsDemand,
+)
+from postroad.protocol.mime.encoded_word import encode
+from postroad.protocol.mime.header import HeaderBlock, fold, split
+
+
+def block_of(*lines: str) -> HeaderBlock:
+    block = split("".join(f"{line}\r\n" for line in ("From: a@news.test", *lines)).encode() + b"\r\n")
+    assert isinstance(block, HeaderBlock), block
+    return block
+
+
+def options(*lines: str) -> Options:
+    found = read_options(block_of(*lines))
+    assert isinstance(found, Read), found
+    return found.options
+
+
+def fault(*lines: str) -> OptionFault:
+    found = read_options(block_of(*lines))
+    assert isinstance(found, OptionFault), found
+    return found
+
+
+AT = 1_795_769_400_000
+VARIABLES = {"bob@dest.test": {"name": "Bob", "n": 1, "deep": {"list": [True, None]}}}
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["X-OV-Tag: news"], {"tags": ("news",)}),
+        (["X-OV-Tag: news, offers ,x y"], {"tags": ("news", "offers", "x y")}),
+        (["X-OV-Tag: News", "X-OV-Tag: news, Offers", "x-ov-tag: OFFERS"], {"tags": ("News", "Offers")}),
+        (["X-OV-Tag: =?utf-8?q?Gr=C3=BC=C3=9Fe?="], {"tags": ("Grüße",)}),
+        (["X-OV-Tag: Grüße"], {"tags": ("Grüße",)}),
+        (["X-OV-Tag: a,\r\n b"], {"tags": ("a", "b")}),
+        (["X-OV-testmode: yes"], {"is_test": True}),
+        (["X-OV-TESTMODE: No"], {"is_test": False}),
+        (["X-OV-Track: yes"], {"tracks_clicks": True, "tracks_opens": True}),
+        (["X-OV-Track: no", "X-OV-tracking_click: yes"], {"tracks_clicks": True, "tracks_opens": False}),
+        (["X-OV-tracking_open: off", "X-OV-Track: on"], {"tracks_clicks": True, "tracks_opens": False}),
+        (["X-OV-Require-TLS: yes"], {"tls": TlsDemand.VERIFY}),
+        (["X-OV-Require-TLS: verify"], {"tls": TlsDemand.VERIFY}),
+        (["X-OV-Require-TLS: Encrypt"], {"tls": TlsDemand.ENCRYPT}),
+        (["X-OV-Require-TLS: no"], {"tls": TlsDemand.NOTHING}),
+        ([f"X-OV-Recipient-Variables: {json.dumps(VARIABLES)}"], {"recipient_variables": VARIABLES}),
+        (['X-OV-Recipient-Variables: {"BOB@dest.TEST":{}}'], {"recipient_variables": {"bob@dest.test": {}}}),
+        (['X-OV-Variables: {"id": 7, "x":\r\n [true, null, 1.5]}'], {"variables": {"id": 7, "x": [True, None, 1.5]}}),
+        (['X-OV-Variables: {"name": "Åse"}'], {"variables": {"name": "Åse"}}),
+        (["X-OV-Template: welcome"], {"template": TemplateName("welcome")}),
+        (["X-OV-Template: welcome.html:v2"], {"template": TemplateName("welcome.html", "v2")}),
+        (['X-OV-Template-Variables: {"a": {"b": 1}}'], {"template_variables": {"a": {"b": 1}}}),
+        (["X-OV-Callback-URL: https://a.test/x?y=1"], {"callback_url": "https://a.test/x?y=1"}),
+        (["X-OV-Callback-Format: SendGrid"], {"callback_format": CallbackFormat.SENDGRID}),
+        (["X-OV-Deliver-At: 1795769400"], {"deliver_at": AT}),
+        (["X-OV-Deliver-At: Fri, 27 Nov 2026 08:50:00 +0000"], {"deliver_at": AT}),
+        (["X-OV-Deliver-At: 27 Nov 2026 09:50 +0100"], {"deliver_at": AT}),
+        (["X-OV-Expires: 1795769400"], {"expires_at": AT}),
+        (["X-OV-Idempotency-Key: order 17"], {"idempotency_key": "order 17"}),
+        (["X-OV-On-Missing: keep"], {"on_missing": OnMissing.KEEP}),
+        (["X-OV-Escape-HTML: 1"], {"escapes_html": True}),
+    ],
+)
+def test_each_header_gives_its_option(lines: list[str], expected: dict[str, Any]) -> None:
+    assert options(*lines) == Options(**expected)
+
+
+@pytest.mark.parametrize("word", ["yes", "true", "on", "1", "YES", "True"])
+def test_a_switch_is_on_in_every_way_it_is_written(word: str) -> None:
+    assert options(f"X-OV-testmode: {word}").is_test is True
+
+
+@pytest.mark.parametrize("word", ["no", "false", "off", "0", "NO", "False"])
+def test_a_switch_is_off_in_every_way_it_is_written(word: str) -> None:
+    assert options(f"X-OV-testmode: {word}").is_test is False
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["X-Mailgun-Tag: a, b", "X-Mailgun-Tag: c"], {"tags": ("a, b", "c")}),
+        (["X-Mailgun-Drop-Message: yes"], {"is_test": True}),
+        (["X-Mailgun-Track: no"], {"tracks_clicks": False, "tracks_opens": False}),
+        (["X-Mailgun-Track-Clicks: htmlonly"], {"tracks_clicks": True}),
+        (["X-Mailgun-Track-Opens: yes"], {"tracks_opens": True}),
+        (["X-Mailgun-Require-TLS: true"], {"tls": TlsDemand.VERIFY}),
+        (['X-Mailgun-Variables: {"a": 1}', 'X-Mailgun-Variables: {"b": 2}'], {"variables": {"a": 1, "b": 2}}),
+        (
+            ['X-Mailgun-Recipient-Variables: {"b@d.test": {}}'],
+            {"recipient_variables": {"b@d.test": {}}, "on_missing": OnMissing.KEEP},
+        ),
+        (
+            ['X-Mailgun-Recipient-Variables: {"b@d.test": {}}', "X-OV-On-Missing: empty"],
+            {"recipient_variables": {"b@d.test": {}}},
+        ),
+        (
+            ["X-Mailgun-Template-Name: welcome", "X-Mailgun-Template-Version: 3"],
+            {"template": TemplateName("welcome", "3")},
+        ),
+        (["X-Mailgun-Template-Variables: {}"], {}),
+        (["X-Mailgun-Deliver-By: Fri, 27 Nov 2026 08:50:00 +0000"], {"deliver_at": AT}),
+        (
+            ['X-MSYS-API: {"campaign_id": "c", "metadata": {"a": 1}, "options": {"open_tracking": false}}'],
+            {"tags": ("c",), "variables": {"a": 1}, "tracks_opens": False},
+        ),
+        (['X-MSYS-API: {"tags": ["x", "y"]}'], {"tags": ("x", "y")}),
+        (
+            [
+                'X-SMTPAPI: {"category": "c", "unique_args": {"a": 1}, "send_at": 1795769400, "filters": {"clicktrack": {"settings": {"enable": 1}}}}'
+            ],
+            {"tags": ("c",), "variables": {"a": 1}, "deliver_at": AT, "tracks_clicks": True},
+        ),
+        (['X-SMTPAPI: {"category": ["c", "d"]}'], {"tags": ("c", "d")}),
+    ],
+)
+def test_headers_of_other_platforms_with_the_same_meaning_hold(lines: list[str], expected: dict[str, Any]) -> None:
+    assert options(*lines) == Options(**expected)
+
+
+def test_our_own_header_stands_above_those_of_others() -> None:
+    found = options(
+        'X-SMTPAPI: {"category": "their", "unique_args": {"a": 1}}',
+        "X-Mailgun-Tag: mailgun",
+        "X-Mailgun-Track: no",
+        "X-OV-Tag: ours",
+        "X-OV-Track: yes",
+    )
+    assert found == Options(tags=("ours",), variables={"a": 1}, tracks_clicks=True, tracks_opens=True)
+
+
+def test_a_message_without_option_headers_has_the_one_value() -> None:
+    assert options("Subject: x", "X-Other: y") is NO_OPTIONS
+
+
+def test_what_is_not_known_is_noted_and_not_refused() -> None:
+    found = read_options(
+        block_of("X-OV-Colour: red", "X-Mailgun-Sscore: 1", 'X-SMTPAPI: {"asm_group_id": 4}', "X-OV-Tag: a")
+    )
+    assert isinstance(found, Read)
+    assert found.options == Options(tags=("a",))
+    assert found.notes == (
+        "ignored X-OV-Colour: there is no such option",
+        "ignored X-Mailgun-Sscore: there is no such option",
+        "ignored asm_group_id of X-SMTPAPI: it has no meaning here",
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("X-OV-testmode: maybe", ["must be yes or no", '"maybe"']),
+        ("X-OV-testmode:", ["must be yes or no"]),
+        ("X-OV-Track: 2", ["must be yes or no"]),
+        ("X-OV-Require-TLS: maybe", ["yes, encrypt or no", '"maybe"']),
+        ("X-OV-Tag:", ["is empty"]),
+        ("X-OV-Tag: ,", ["is empty"]),
+        (f"X-OV-Tag: {'x' * 129}", ["129 characters", "128"]),
+        (f"X-OV-Tag: {','.join(map(str, range(11)))}", ["11 tags", "10"]),
+        ("X-OV-Recipient-Variables: [1]", ["must be a JSON object", "a list"]),
+        ('X-OV-Recipient-Variables: {"a@b.c": 1}', ["an object for", '"a@b.c"', "a number"]),
+        ('X-OV-Recipient-Variables: {"a@b.c": {"x": "1\\r\\nBcc: d"}}', ["line end", '"a@b.c"']),
+        ('X-OV-Recipient-Variables: {"a@b.c": {"x": [{"y\\n": 1}]}}', ["line end"]),
+        ('X-OV-Variables: {"a": 1,, "b": 2}', ["is not JSON", "at character 9"]),
+        ('X-OV-Variables: {"ä": tru}', ["is not JSON", "at character"]),
+        ('X-OV-Variables: {"a": ', ["is not JSON", "at its end"]),
+        ("X-OV-Variables:", ["is not JSON"]),
+        ('X-OV-Variables: "text"', ["must be a JSON object", "a text"]),
+        ("X-OV-Template: a b", ["template's name"]),
+        ("X-OV-Template: ../etc", ["template's name"]),
+        ("X-OV-Template-Variables: null", ["must be a JSON object", "null"]),
+        ("X-OV-Callback-URL: ftp://a.test", ["http or https"]),
+        ("X-OV-Callback-URL: https://", ["http or https"]),
+        ("X-OV-Callback-URL: https://a.test/ x", ["http or https"]),
+        (f"X-OV-Callback-URL: https://a.test/{'x' * 2048}", ["2048"]),
+        ("X-OV-Callback-Format: xml", ["one of mailgun", '"xml"']),
+        ("X-OV-Deliver-At: tomorrow", ["a date", "seconds since 1970"]),
+        ("X-OV-Deliver-At: Mon, 27 Nov 2026 08:50:00 +0000", ["a date"]),
+        ("X-OV-Expires: -1", ["a date"]),
+        (f"X-OV-Idempotency-Key: {'k' * 256}", ["1 to 255"]),
+        ("X-OV-On-Missing: drop", ["empty or keep"]),
+        ('X-MSYS-API: {"tags": [1]}', ["texts in tags"]),
+        ('X-MSYS-API: {"options": {"open_tracking": "x"}}', ["yes or no"]),
+        ("X-SMTPAPI: {", ["is not JSON"]),
+    ],
+)
+def test_a_malformed_value_is_told_with_its_header_and_what_was_expected(line: str, words: list[str]) -> None:
+    found = fault(line)
+    assert found.name == line.partition(":")[0]
+    for word in words:
+        assert word in found.text
+    assert not found.text.endswith(".")
+
+
+@pytest.mark.parametrize("name", ["X-OV-testmode", "X-OV-Variables", "X-OV-Template", "X-OV-Callback-URL"])
+def test_a_header_that_may_stand_once_is_refused_twice(name: str) -> None:
+    value = {"X-OV-testmode": "yes", "X-OV-Variables": "{}", "X-OV-Template": "a"}.get(name, "https://a.test")
+    assert "more than once" in fault(f"{name}: {value}", f"{name.upper()}: {value}").text
+
+
+def test_the_name_is_told_as_it_was_written() -> None:
+    assert fault("x-oV-TESTmode: x").name == "x-oV-TESTmode"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(blacklist_categories=("Cs",))),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(document=st.dictionaries(st.text(st.characters(blacklist_categories=("Cs",)), max_size=8), JSON, max_size=5))
+def test_json_comes_back_with_its_types_however_it_is_folded_and_encoded(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    for words in (text.split(" "), encode(json.dumps(document, ensure_ascii=False))):
+        line = fold("X-OV-Variables", words).decode().removesuffix("\r\n")
+        if "=?" not in text:
+            assert options(line).variables == document
+
+
+@given(
+    name=st.sampled_from(
+        ["X-OV-Tag", "X-OV-testmode", "X-OV-Require-TLS", "X-OV-Recipient-Variables", "X-OV-Variables", "X-OV-Template",
+         "X-OV-Callback-URL", "X-OV-Callback-Format", "X-OV-Deliver-At", "X-OV-Expires", "X-MSYS-API", "X-SMTPAPI",
+         "X-Mailgun-Tag", "X-Mailgun-Variables", "X-OV-Idempotency-Key"]
+    ),
+    value=st.text(st.characters(blacklist_characters="\r\n\0", blacklist_categories=("Cs",)), max_size=60)
+    | JSON.map(json.dumps),
+)  # fmt: skip
+def test_any_value_is_understood_or_refused_with_a_sentence(name: str, value: str) -> None:
+    found = read_options(block_of(f"{name}: {value}"))
+    if isinstance(found, OptionFault):
+        assert found.name == name
+        assert found.text
+        assert "\n" not in found.text

@@ -1,0 +1,65 @@
+"""What holds for a message: its sender's word over the domain's defaults."""
+
+from typing import Any
+
+import pytest
+
+from postroad.model.domain import DomainSettings
+from postroad.model.options import NO_OPTIONS, CallbackFormat, OptionFault, Options, TlsDemand
+from postroad.policy.options import resolved
+
+NOW = 1_795_000_000_000
+DAY = 86_400_000
+
+
+DEFAULTS = DomainSettings()
+
+
+def held(settings: DomainSettings = DEFAULTS, **asked: Any) -> Options:
+    found = resolved(Options(**asked), settings, NOW)
+    assert isinstance(found, Options), found
+    return found
+
+
+def test_nothing_asked_for_and_nothing_set_is_the_one_value() -> None:
+    assert held() is NO_OPTIONS
+    assert held(is_test=False, tracks_opens=False, tls=TlsDemand.NOTHING) is NO_OPTIONS
+
+
+def test_the_domains_defaults_hold_where_the_message_says_nothing() -> None:
+    settings = DomainSettings(test_mode=True, tracks_clicks=True, tracks_opens=True, require_tls=TlsDemand.ENCRYPT)
+    assert held(settings) == Options(is_test=True, tracks_clicks=True, tracks_opens=True, tls=TlsDemand.ENCRYPT)
+
+
+def test_the_messages_word_lifts_what_the_domain_sets() -> None:
+    settings = DomainSettings(test_mode=True, tracks_clicks=True, tracks_opens=True, require_tls=TlsDemand.VERIFY)
+    asked = {"is_test": False, "tracks_clicks": False, "tracks_opens": False, "tls": TlsDemand.NOTHING}
+    assert held(settings, **asked) is NO_OPTIONS
+
+
+def test_a_callback_has_a_format_and_a_format_alone_means_nothing() -> None:
+    assert held(callback_url="https://a.test").callback_format is CallbackFormat.MAILGUN
+    assert held(callback_url="https://a.test", callback_format=CallbackFormat.STANDARD).callback_format is (
+        CallbackFormat.STANDARD
+    )
+    assert held(callback_format=CallbackFormat.STANDARD) is NO_OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "words"),
+    [
+        ({"deliver_at": NOW + 30 * DAY + 1}, "X-OV-Deliver-At", "30 days"),
+        ({"expires_at": NOW}, "X-OV-Expires", "over before"),
+        ({"expires_at": NOW + DAY, "deliver_at": NOW + DAY}, "X-OV-Expires", "over before"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused(asked: dict[str, int], name: str, words: str) -> None:
+    found = resolved(Options(**asked), DomainSettings(), NOW)
+    assert isinstance(found, OptionFault)
+    assert found.name == name
+    assert words in found.text
+
+
+def test_times_within_bounds_are_kept() -> None:
+    assert held(deliver_at=NOW + 30 * DAY, expires_at=NOW + 31 * DAY).deliver_at == NOW + 30 * DAY
+    assert held(deliver_at=NOW - DAY).deliver_at == NOW - DAY
