@@ -57,7 +57,9 @@ def messages_with_ways(message: Message, within: tuple[Message, ...] = ()) -> li
         return [(message, is_closed(message, within))]
     parts = message.get_payload()
     assert isinstance(parts, list)
-    return [found for part in parts for found in messages_with_ways(part, (*within, message))]
+    return [
+        found for part in parts if isinstance(part, Message) for found in messages_with_ways(part, (*within, message))
+    ]
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)

@@ -219,6 +219,8 @@ class Receiver:
             await dialogue.writer.drain()
             raise _Disconnect
         assert self.tls_context is not None
+        # Where the handshake fails, the writer lets go of the connection beneath without closing it.
+        self._transports.append(dialogue.writer.transport)
         await dialogue.writer.start_tls(self.tls_context)
         dialogue.is_tls = True
         dialogue.forget_transaction()

@@ -53,7 +53,7 @@ def test_a_callback_has_a_format_and_a_format_alone_means_nothing() -> None:
         ({"expires_at": NOW + DAY, "deliver_at": NOW + DAY}, "X-OV-Expires", "over before"),
     ],
 )
-def test_times_that_make_no_sense_are_refused(asked: dict[str, int], name: str, words: str) -> None:
+def test_times_that_make_no_sense_are_refused(asked: dict[str, Any], name: str, words: str) -> None:
     found = resolved(Options(**asked), DomainSettings(), NOW)
     assert isinstance(found, OptionFault)
     assert found.name == name

@@ -1,0 +1,112 @@
+"""What a message's options change on its way through the engine: own copies, demands of TLS, test mode."""
+
+import msgspec
+
+from postroad.delivery.test_mode import NOTHING_LEFT
+from postroad.model.delivery import DeliveryState
+from postroad.model.message import Accepted
+from postroad.model.options import DeliveryOptions, Options, TlsDemand
+from postroad.model.outcome import Phase
+from postroad.model.route import TlsRule
+from postroad.storage import bodies, rendered
+from postroad.storage import messages as message_rows
+from tests.integration.test_engine import (
+    Rig,
+    database,
+    place,
+    postgres_place,
+    postgres_server,
+    postgres_template,
+    rig,
+    sqlite_place,
+    sqlite_template,
+)
+
+__all__ = [
+    "database", "place", "postgres_place", "postgres_server", "postgres_template", "rig", "sqlite_place",
+    "sqlite_template",
+]  # fmt: skip
+
+CONTENT = b"From: app@news.test\r\nSubject: For %recipient.n%\r\n\r\nDear %recipient.n%%recipient.gone%.\r\n"
+
+
+async def accept(rig: Rig, *deliveries: tuple[str, DeliveryOptions], content: bytes = CONTENT) -> Accepted:
+    """Accept a message with options for each of its recipients."""
+    offered = rig.offer(*(recipient for recipient, _ in deliveries))
+    rows = tuple(
+        msgspec.structs.replace(row, options=options)
+        for row, (_, options) in zip(offered.deliveries, deliveries, strict=True)
+    )
+    message = msgspec.structs.replace(offered.message, options=Options(), size=len(content))
+    accepted = Accepted(message=message, content=content, deliveries=rows, events=())
+    await rig.database.accept(accepted)
+    return accepted
+
+
+async def test_each_recipient_gets_a_copy_of_its_own_with_a_signature_of_its_own(rig: Rig) -> None:
+    accepted = await accept(
+        rig, *((f"r{number}@dest.test", DeliveryOptions(variables={"n": f"no. {number}"})) for number in range(30))
+    )
+    await rig.becomes(accepted, *[DeliveryState.DELIVERED] * 30)
+    contents = {one.recipient: one.content for one in rig.agent.sent}
+    for number in range(30):
+        content = contents[f"r{number}@dest.test"]
+        assert content.startswith(b"DKIM-Signature:")
+        assert f"Subject: For no. {number}\r\n\r\nDear no. {number}.\r\n".encode() in content
+    story = await rig.database.read(message_rows.show, accepted.message.id)
+    assert story is not None
+    assert {tuple(event.data["missing_variables"]) for event in story.events} == {("recipient.gone",)}
+
+
+async def test_a_demand_of_tls_goes_apart_and_its_failure_is_its_own(rig: Rig) -> None:
+    rig.agent.answer = lambda transmission: (
+        (Phase.STARTTLS, 454, "no TLS today")
+        if transmission.recipient.startswith("tls")
+        else (Phase.FINAL_DOT, 250, "ok")
+    )
+    encrypt, verify = DeliveryOptions(tls=TlsDemand.ENCRYPT), DeliveryOptions(tls=TlsDemand.VERIFY)
+    rig.agent.hold.clear()
+    first = await accept(
+        rig, ("tls1@dest.test", encrypt), ("tls2@dest.test", verify), ("a@dest.test", DeliveryOptions(tags=("x",)))
+    )
+    rig.agent.hold.set()
+    await rig.becomes(first, DeliveryState.SCHEDULED, DeliveryState.SCHEDULED, DeliveryState.DELIVERED)
+    assert {route.tls_rule for route, _ in rig.agent.batches} == {
+        TlsRule.ENCRYPT, TlsRule.VERIFY, TlsRule.OPPORTUNISTIC
+    }  # fmt: skip
+    story = await rig.database.read(message_rows.show, first.message.id)
+    assert story is not None
+    deferred = [event.data for event in story.events if event.type.value == "deferred"]
+    assert {(data["scope"], data["enhanced_status"]) for data in deferred} == {("recipient", "4.7.10")}
+    assert all("the sender demands an encrypted connection" in data["reply"] for data in deferred)
+    # The site is neither paused nor slowed down: others go on at once.
+    second = await rig.accept("b@dest.test")
+    await rig.becomes(second, DeliveryState.DELIVERED)
+
+
+async def test_nothing_leaves_in_test_mode_and_what_would_have_left_is_kept(rig: Rig) -> None:
+    options = DeliveryOptions(is_test=True, tags=("t",), variables={"n": "Ada"})
+    accepted = await accept(rig, ("a@nowhere.test", options))
+    await rig.becomes(accepted, DeliveryState.DELIVERED)
+    assert rig.agent.sent == []
+    assert rig.finder.known == {}
+    assert rig.meter.counts == []
+    (delivery,) = await rig.rows(accepted)
+    content = await rig.database.read(rendered.get, delivery.id)
+    assert content is not None
+    assert content.startswith(b"DKIM-Signature:")
+    assert content.endswith(b"Subject: For Ada\r\n\r\nDear Ada.\r\n")
+    story = await rig.database.read(message_rows.show, accepted.message.id)
+    assert story is not None
+    (event,) = story.events
+    assert (event.data["is_test"], event.data["tags"], event.data["reply"]) == (True, ["t"], NOTHING_LEFT)
+    assert event.data["selectors"] == ["pr1._domainkey.news.test"]
+    await rig.database.write(bodies.delete_of, [accepted.message.id])
+    assert await rig.database.read(rendered.get, delivery.id) is None
+
+
+async def test_test_mode_goes_on_while_the_site_is_paused(rig: Rig) -> None:
+    rig.agent.answer = lambda transmission: (Phase.CONNECT, 0, "connection refused")
+    await rig.becomes(await rig.accept("a@dest.test"), DeliveryState.SCHEDULED)
+    accepted = await accept(rig, ("b@dest.test", DeliveryOptions(is_test=True)))
+    await rig.becomes(accepted, DeliveryState.DELIVERED)
