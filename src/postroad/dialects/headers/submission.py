@@ -104,6 +104,11 @@ _MAILGUN: Mapping[bytes, _Option] = {
 }
 
 
+def known_headers() -> frozenset[str]:
+    """Return the names, in lower case, of every header that gives an option."""
+    return frozenset(name.decode() for name in (*_OURS, *_MAILGUN, *OPTION_DOCUMENTS))
+
+
 def _apply(
     block: HeaderBlock, fields: list[Field], known: Mapping[bytes, _Option], given: dict[str, Any], notes: list[str]
 ) -> None:
