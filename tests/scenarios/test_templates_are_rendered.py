@@ -139,6 +139,7 @@ def test_a_new_active_version_changes_no_message_that_waits(shop: Shop) -> None:
         if "New" in shop.arrived(recipient)["html"]:
             break
         assert time.monotonic() < until, "the new version is not used"
+    assert "made of template news, version 1" in json.dumps(shop.run("message", "show", waiting))
     shop.run("queue", "retry", "--message", waiting, "--yes")
 
     assert shop.arrived("ann@three.example.net")["html"].strip() == "<p>Old words</p><i>Old foot</i>"

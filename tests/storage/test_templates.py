@@ -387,6 +387,20 @@ async def test_data_that_cannot_be_rendered_refuses_the_message_with_the_place(
     assert refused.text.endswith("is not a number. The recipient is bob@example.net.")
 
 
+async def test_data_that_is_nested_too_deeply_refuses_the_message(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    await add(service, "welcome", "<p>{{a}}</p>")
+    deep: Any = "x"
+    for _ in range(900):
+        deep = [deep]
+    batch: dict[str, Any] = {"recipient_variables": {"bob@example.net": {}}}
+    refused = await frozen(library, domain, "welcome", template_variables={"a": deep}, **batch)
+
+    assert isinstance(refused, Rejected)
+    assert "nested too deeply" in refused.text
+
+
 async def test_a_partial_that_is_not_there_refuses_the_message(
     domain: SendingDomain, service: Templates, library: TemplateLibrary
 ) -> None:

@@ -154,13 +154,22 @@ def under_way(connection: Connection, template: StoredTemplate) -> int:
     """Return how many messages of its domain that are not delivered yet are made of a template, or hold it as a partial."""
     query = select(template_versions.c.id).where(template_versions.c.template_id == template.id)
     own = frozenset(connection.execute(query).scalars())
-    under_way = select(messages.c.options).where(
-        messages.c.domain_id == template.domain_id,
-        messages.c.open_deliveries > 0,
-        messages.c.options.contains('"frozen_template":', autoescape=True),
+    waiting = (
+        select(messages.c.id, messages.c.options)
+        .where(
+            messages.c.domain_id == template.domain_id,
+            messages.c.open_deliveries > 0,
+            messages.c.options.contains('"frozen_template":', autoescape=True),
+        )
+        .order_by(messages.c.id)
+        .limit(_AT_ONCE)
     )
-    frozen = (_decode_options(options).frozen_template for options in connection.execute(under_way).scalars())
-    return sum(1 for one in frozen if one is not None and not own.isdisjoint(one.versions))
+    found = last = 0
+    while rows := connection.execute(waiting.where(messages.c.id > last)).all():
+        last = rows[-1].id
+        frozen = (_decode_options(row.options).frozen_template for row in rows)
+        found += sum(1 for one in frozen if one is not None and not own.isdisjoint(one.versions))
+    return found
 
 
 def remove(connection: Connection, template_id: int, at: int) -> None:

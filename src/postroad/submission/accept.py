@@ -151,7 +151,11 @@ class Submissions:
         assert self._templates is not None, "a message names a template where there are none"
         recipients = [one.forward_path for one in submission.envelope.recipients]
         frozen = await self._templates.freeze(domain, admitted, recipients, now)
-        return frozen if isinstance(frozen, Rejected) else msgspec.structs.replace(admitted, options=frozen)
+        if isinstance(frozen, Rejected):
+            return frozen
+        assert frozen.template is not None
+        made = f"made of template {frozen.template.name}, version {frozen.template.version}"
+        return msgspec.structs.replace(admitted, options=frozen, edits=(*admitted.edits, made))
 
     async def _store_within(self, demands: Sequence[Demand], accepted: Accepted) -> Rejected | None:
         """Store a message that its sender's limits have room for; returns the refusal where they have not."""

@@ -6,11 +6,12 @@ import css_inline
 from turbohtml import PlainText, parse
 
 _AS_TEXT = PlainText(links="inline")
-_TWICE = re.compile(r"(\S+) \((?:mailto:|tel:)?\1/?\)")
+# From the beginning of a word only: what is tried at each letter of a long word takes for ever.
+_TWICE = re.compile(r"(?<!\S)(\S+) \((?:mailto:|tel:)?\1/?\)")
 """A link whose text is its address."""
 _EMPTY = re.compile(r"\n{3,}")
 _DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
-_STYLE = re.compile(r"<style\b[^>]*>(.*?)</style", re.IGNORECASE | re.DOTALL)
+_STYLE = re.compile(r"<(/?)style\b", re.IGNORECASE)
 # What a medium or a state asks for cannot be written into elements and stays in the style element. Nothing is fetched.
 _INLINER = css_inline.CSSInliner(
     keep_style_tags=True,
@@ -36,15 +37,26 @@ def text_of(html: str) -> str:
 
 def with_inlined_css(html: str) -> str:
     """Return HTML with its style elements' rules in style attributes; raises TooMuchStyleError, ValueError."""
-    styles = "".join(_STYLE.findall(html))
-    if not styles:
+    if _STYLE.search(html) is None:
         return html
-    if sum(styles.count(mark) for mark in "{,;") * html.count("<") > _MOST_INLINING:
+    if _rule_parts(html) * html.count("<") > _MOST_INLINING:
         raise TooMuchStyleError("It has too many styles and elements for its CSS to be inlined.")
     try:
         inlined = _INLINER.inline(html)
     except css_inline.InlineError as error:
         raise ValueError(f"Its CSS cannot be inlined: {error}.") from error
     # The library writes every document type as HTML 5's; Outlook looks at the older ones.
-    doctype = _DOCTYPE.match(html)
-    return inlined if doctype is None else doctype[0].lstrip() + _DOCTYPE.sub("", inlined, count=1)
+    doctype, written = _DOCTYPE.match(html), _DOCTYPE.match(inlined)
+    return inlined if doctype is None or written is None else doctype[0].lstrip() + inlined[written.end() :]
+
+
+def _rule_parts(html: str) -> int:
+    """Return how many selectors, declarations and the like its style elements hold, rather too many than too few."""
+    count, begun = 0, None
+    for edge in _STYLE.finditer(html):
+        if not edge[1]:
+            begun = edge.end() if begun is None else begun
+        elif begun is not None:
+            count += sum(html.count(mark, begun, edge.start()) for mark in "{,;")
+            begun = None
+    return count if begun is None else count + sum(html.count(mark, begun) for mark in "{,;")

@@ -93,6 +93,9 @@ class TemplateLibrary:
             )
         except PartError as error:
             return _failed(str(error))
+        except LookupError:
+            # It was removed for good since its name was read.
+            return _unknown(options.template, domain.name)
         facts = MessageFacts(
             header_from=admitted.header_from, subject=admitted.subject, accepted_at=now, domain_name=domain.name
         )
@@ -278,7 +281,7 @@ def _texts(
     addressee: Addressee,
     own: Mapping[str, Any] | None,
 ) -> tuple[Texts, frozenset[str]]:
-    """Return what a template makes for one recipient, and what was missing; raises PartError, TooMuchError.
+    """Return what a template makes for one recipient, and what was missing; raises PartError, ValueError.
 
     Args:
         rendering: The template.
@@ -289,7 +292,10 @@ def _texts(
     """
     filling = Filling(addressee=addressee, on_missing=options.on_missing, escapes_html=options.escapes_html)
     values = None if own is None else Values(filling)
-    made = rendering.content(data_for(facts, options, addressee, values), options.on_missing.value)
+    try:
+        made = rendering.content(data_for(facts, options, addressee, values), options.on_missing.value)
+    except RecursionError as error:
+        raise ValueError("the data is nested too deeply") from error
     if values is None:
         return Texts(html=made.html or "", text=made.text or "", subject=made.subject or ""), frozenset(made.missing)
     texts = Texts(

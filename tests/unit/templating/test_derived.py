@@ -1,5 +1,8 @@
 """What is made of rendered HTML: its text, and the HTML with its styles in its elements."""
 
+import contextlib
+import time
+
 import pytest
 
 from postroad.templating.derived import TooMuchStyleError, text_of, with_inlined_css
@@ -40,6 +43,21 @@ def test_styles_go_into_elements_and_what_cannot_stays() -> None:
 
 def test_what_has_no_styles_stays_as_it_is() -> None:
     assert with_inlined_css("<P>x") == "<P>x"
+
+
+@pytest.mark.parametrize(
+    "html",
+    ["x" * 1_000_000, "<style" * 150_000, "<style>" * 150_000, "<!doctype" * 100_000, " " * 1_000_000 + "<style></style>",
+     "<a href=x>" * 100_000, "<table>" * 20_000, "<b>" * 200_000, "(" * 500_000 + "a (" * 100_000],
+    ids=lambda html: html[:9],
+)  # fmt: skip
+def test_no_text_takes_for_ever(html: str) -> None:
+    begun = time.process_time()
+    text_of(html)
+    with contextlib.suppress(TooMuchStyleError):
+        with_inlined_css(html)
+
+    assert time.process_time() - begun < 5
 
 
 def test_nothing_is_fetched() -> None:
