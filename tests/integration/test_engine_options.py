@@ -1,5 +1,7 @@
 """What a message's options change on its way through the engine: own copies, demands of TLS, test mode."""
 
+import asyncio
+
 import msgspec
 
 from postroad.delivery.test_mode import NOTHING_LEFT
@@ -10,9 +12,11 @@ from postroad.model.outcome import Phase
 from postroad.model.route import TlsRule
 from postroad.storage import bodies, rendered
 from postroad.storage import messages as message_rows
+from postroad.storage.database import Database
 from tests.integration.test_engine import (
     Rig,
     database,
+    make_settings,
     place,
     postgres_place,
     postgres_server,
@@ -20,6 +24,7 @@ from tests.integration.test_engine import (
     rig,
     sqlite_place,
     sqlite_template,
+    until,
 )
 
 __all__ = [
@@ -110,3 +115,37 @@ async def test_test_mode_goes_on_while_the_site_is_paused(rig: Rig) -> None:
     await rig.becomes(await rig.accept("a@dest.test"), DeliveryState.SCHEDULED)
     accepted = await accept(rig, ("b@dest.test", DeliveryOptions(is_test=True)))
     await rig.becomes(accepted, DeliveryState.DELIVERED)
+
+
+async def test_copies_for_a_thousand_are_made_no_faster_than_they_leave(database: Database) -> None:
+    """All sessions together hold no more than the content budget: a copy is made when there is room for it."""
+    room = 1_000_000
+    rig = Rig(database, make_settings(content_bytes=room, sessions=100, first_sessions=20, sessions_per_site=20))
+    await rig.start()
+    try:
+        content = CONTENT + b"<p>fifty kilobytes of newsletter</p>\r\n" * 1_400
+        assert len(content) > 50_000
+        rig.agent.hold.clear()
+        accepted = await accept(
+            rig,
+            *((f"r{number}@dest.test", DeliveryOptions(variables={"n": str(number)})) for number in range(1_000)),
+            content=content,
+        )
+        most = room // len(content)
+
+        async def is_full() -> bool:
+            return sum(count for _, count in rig.agent.batches) >= most - 5
+
+        await until(is_full)
+        await asyncio.sleep(0.2)
+        assert sum(count for _, count in rig.agent.batches) <= most
+        rig.agent.hold.set()
+
+        async def is_over() -> bool:
+            return len(rig.agent.sent) == 1_000
+
+        await until(is_over, within_s=60)
+        assert len({one.content for one in rig.agent.sent}) == 1_000
+        await rig.becomes(accepted, *[DeliveryState.DELIVERED] * 1_000)
+    finally:
+        await rig.stop()

@@ -8,6 +8,7 @@ from postroad.delivery.agent import SiteEventKind
 from postroad.model.attempt import FailureKind
 from postroad.model.envelope import Notify
 from postroad.model.outcome import Phase
+from postroad.model.route import TlsRule
 from tests.integration.delivery.sender import CONTENT, DELIVERED, Sender, ends, route_to, transmission
 from tests.scenarios.receiver import Receiver
 
@@ -134,6 +135,18 @@ async def test_a_host_that_may_do_better_later_outweighs_one_that_refuses_for_go
         assert ends(attempts) == {1: (Phase.GREETING, 421)}
         attempts = await senders().send(route_to(second), transmission(1))
         assert ends(attempts) == {1: (Phase.GREETING, 554)}
+
+
+async def test_a_host_without_tls_that_is_demanded_outweighs_one_that_was_not_reached(
+    senders: Callable[..., Sender],
+) -> None:
+    async with Receiver() as gone:
+        pass
+    async with Receiver() as clear:
+        for hops in ((clear, gone), (gone, clear)):
+            attempts = await senders().send(route_to(*hops, tls_rule=TlsRule.ENCRYPT), transmission(1))
+            assert ends(attempts) == {1: (Phase.STARTTLS, FailureKind.TLS)}
+            assert clear.messages == []
 
 
 async def test_hops_within_one_attempt_are_bounded(senders: Callable[..., Sender]) -> None:

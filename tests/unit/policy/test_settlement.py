@@ -8,6 +8,7 @@ import pytest
 from postroad.model.delivery import Delivery, DeliveryState, Lease
 from postroad.model.envelope import Notify
 from postroad.model.event import EventType
+from postroad.model.options import DeliveryOptions
 from postroad.model.outcome import (
     AttemptFacts,
     BounceClass,
@@ -210,6 +211,18 @@ def test_no_report_on_success_where_the_next_hop_takes_care() -> None:
 @pytest.mark.parametrize("outcome", [DELIVERED, BOUNCED])
 def test_no_report_on_a_report_or_to_nobody(sender: SenderFacts, outcome: Outcome) -> None:
     assert settle(delivery(notify=ALL), outcome, sender, HOW).report is None
+
+
+@pytest.mark.parametrize("outcome", [DELIVERED, BOUNCED])
+def test_no_report_in_test_mode(outcome: Outcome) -> None:
+    one = delivery(notify=ALL, options=DeliveryOptions(is_test=True))
+    assert settle(one, outcome, SENDER, HOW).report is None
+
+
+def test_the_placeholders_without_a_value_are_in_the_event() -> None:
+    facts = msgspec.structs.replace(DEFERRED.facts, missing_variables=("recipient.name",))
+    (event,) = settle(delivery(), msgspec.structs.replace(DEFERRED, facts=facts), SENDER, HOW).events
+    assert event.data["missing_variables"] == ("recipient.name",)
 
 
 def test_a_delay_is_reported_once_after_about_four_hours_to_those_who_asked() -> None:
