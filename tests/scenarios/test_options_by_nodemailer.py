@@ -1,0 +1,92 @@
+"""The headers of message options as nodemailer writes, folds and encodes them."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+
+from postroad.model.delivery import DeliveryState
+from postroad.model.event import EventType
+from postroad.model.ids import from_text
+from postroad.model.options import CallbackFormat, TlsDemand
+from tests.peers.node import run_node
+from tests.scenarios.product import PASSWORD, USERNAME
+from tests.scenarios.world import World, destination, last_event, only_delivery
+
+pytestmark = pytest.mark.peer("nsd", "node", "npm:nodemailer")
+
+WIDE = "Zoë 山田"
+DATA = {"order": {"id": 17, "paid": True, "lines": [1.5, None, WIDE]}, "filler": "word " * 60}
+
+
+def message(number: int, headers: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "from": f"Shop <{USERNAME}>",
+        "to": f"a@{destination(number)}",
+        "subject": "By nodemailer",
+        "text": "Hello.",
+        "headers": headers,
+    } | more
+
+
+async def sent(world: World, *messages: dict[str, Any]) -> list[int | str]:
+    """Return the id of each message, or the reply that refused it."""
+    facts = {"port": world.product.submission_port, "user": USERNAME, "pass": PASSWORD, "messages": messages}
+    outcomes = await asyncio.to_thread(run_node, "nodemailer.mjs", facts, 60)
+    return [one["error"] if "error" in one else from_text(one["response"].rpartition(" ")[2]) for one in outcomes]
+
+
+async def test_every_header_is_read_as_it_was_meant(world: World) -> None:
+    variables = {f"a@{destination(79)}": {"name": WIDE, "nested": {"city": "Oslo"}}}
+    options = message(
+        79,
+        {
+            "X-OV-Tag": ["first", "second, Zoë"],
+            "X-OV-Track": "yes",
+            "X-OV-tracking_open": "no",
+            "X-OV-Recipient-Variables": json.dumps(variables, ensure_ascii=False),
+            "X-OV-Variables": json.dumps(DATA),
+            "X-OV-Callback-URL": "https://hooks.example/a?b=c",
+            "X-OV-Callback-Format": "sparkpost",
+            "X-OV-Expires": str(int(time.time()) + 600),
+        },
+        subject="For %recipient.name%",
+        html="<p>Dear %recipient.name% of %recipient.nested.city%</p>",
+    )
+    demanding = message(79, {"X-OV-Require-TLS": "encrypt", "X-OV-Expires": str(int(time.time()) + 3)})
+    testing = message(79, {"X-OV-testmode": "on"})
+    later = message(
+        79, {"X-OV-Deliver-At": time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime(time.time() + 3600))}
+    )
+    wrong = message(79, {"X-OV-Variables": '{"a": 1'})
+    async with world.receiver(79) as host:
+        first, second, third, fourth, refusal = await sent(world, options, demanding, testing, later, wrong)
+        assert isinstance(first, int)
+        assert isinstance(second, int)
+        assert isinstance(third, int)
+        assert isinstance(fourth, int)
+        story = await world.finished(first)
+        tested = await world.finished(third)
+        scheduled = await world.story(fourth)
+        ended = await world.finished(second)
+    [received] = host.messages
+    header, _, body = received.content.partition(b"\r\n\r\n")
+    assert "山田".encode() in body or b"=E5=B1=B1" in body
+    assert b"of Oslo" in body
+    lines = header.decode().replace("\r\n ", " ").split("\r\n")
+    # It writes all names in its own way: X-Ov-Variables.
+    names = [line.partition(":")[0].lower() for line in lines]
+    assert [name for name in names if name.startswith("x-ov-")] == ["x-ov-variables"]
+    kept = story.message.options
+    assert kept.tags == ("first", "second", "Zoë")
+    assert (kept.tracks_clicks, kept.tracks_opens) == (True, None)
+    assert kept.variables == DATA
+    assert (kept.callback_url, kept.callback_format) == ("https://hooks.example/a?b=c", CallbackFormat.SPARKPOST)
+    assert only_delivery(ended).options.tls is TlsDemand.ENCRYPT
+    assert last_event(ended, EventType.BOUNCED).data["enhanced_status"] == "5.7.10"
+    assert last_event(tested, EventType.DELIVERED).data["is_test"] is True
+    assert only_delivery(scheduled).state is DeliveryState.SCHEDULED
+    assert isinstance(refusal, str)
+    assert refusal.lower().startswith("550 5.6.0 x-ov-variables is not json")
