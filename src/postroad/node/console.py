@@ -20,10 +20,10 @@ from postroad.accounts.signing_keys import WebhookSigning
 from postroad.config import Settings
 from postroad.dns.resolver import Lookup
 from postroad.domains.registration import Registration
-from postroad.domains.settings import installation_names
 from postroad.domains.verification import Verification
 from postroad.httpd.console.console import Console
 from postroad.net.clock import now_ms
+from postroad.node.client_access import client_access, names_of
 from postroad.node.first_start import console_url
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage.database import Database
@@ -70,12 +70,13 @@ def console_of(
             vault,
             lookup,
             settings=settings.domains,
-            names=installation_names(settings.domains),
+            names=names_of(settings),
             organisational_domain_of=organisational_domains,
             clock=now_ms,
         ),
         api_keys=ApiKeys(database, now_ms),
         lockouts=Lockouts(database, now_ms),
         signing=WebhookSigning(database, vault, now_ms),
+        clients=client_access(settings),
         has_inbox=has_inbox,
     )

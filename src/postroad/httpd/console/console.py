@@ -15,6 +15,7 @@ from postroad.accounts.sign_in import SignIn
 from postroad.accounts.signing_keys import WebhookSigning
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
+from postroad.model.client_access import ClientAccess
 
 
 class Console(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,5 +36,7 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     audit_log: AuditLog
     session_seconds: int = 14 * 86_400
     """How long a browser keeps a session's cookie."""
+    clients: ClientAccess = ClientAccess()
+    """How people's mail clients reach the doors."""
     has_inbox: bool = False
     """Mail is captured, not delivered: ``postroad dev``."""
