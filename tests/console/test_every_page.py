@@ -51,6 +51,7 @@ async def foreign(world: World, console: Console) -> dict[str, object]:
     invited = await console.invitations.invite(SYSTEM, world.theirs.id, "new@globex.example", Role.USER)
     return {
         "user_id": world.stranger.id,
+        "person_id": world.stranger.id,
         "session_id": (await console.sessions.of(world.stranger))[0].id,
         "invitation_id": invited.invitation.id,
         "name": world.theirs.name,

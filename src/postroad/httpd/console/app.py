@@ -21,6 +21,7 @@ from postroad.httpd.console.pages import (
     invitation,
     lockouts,
     overview,
+    people,
     profile,
     sign_in,
     signing_key,
@@ -51,6 +52,7 @@ def pages() -> list[BaseRoute]:
         accounts,
         vetting,
         users,
+        people,
         audit_log,
     )
     return [route for subject in subjects for route in subject.routes()]

@@ -26,6 +26,7 @@ _ACCOUNT = (
 )
 _OPERATOR = (
     Entry("Accounts", "/accounts", "account"),
+    Entry("People", "/people", "person"),
     Entry("Vetting", "/vetting", "check"),
     Entry("Lock-outs", "/lockouts", "lock"),
     Entry("Audit log", "/audit-log", "search"),
