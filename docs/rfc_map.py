@@ -77,6 +77,7 @@ TITLES = {
     8058: "Signaling One-Click Functionality for List Email Headers",
     8265: "Preparation, Enforcement, and Comparison of Internationalized Strings Representing Usernames and Passwords",
     8301: "Cryptographic Algorithm and Key Usage Update to DKIM",
+    8446: "The Transport Layer Security (TLS) Protocol Version 1.3",
     8314: "Cleartext Considered Obsolete: Use of TLS for Email Submission and Access",
     8463: "A New Cryptographic Signature Method for DKIM: Ed25519-SHA256",
     8555: "Automatic Certificate Management Environment (ACME)",
