@@ -10,6 +10,7 @@ from postroad.httpd.console.app import pages
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.route import Access, Page
 from postroad.model.actor import SYSTEM
+from postroad.model.credential import Secret
 from postroad.model.user import Role
 
 from .conftest import Client, World
@@ -56,6 +57,9 @@ async def foreign(world: World, console: Console) -> dict[str, object]:
         "invitation_id": invited.invitation.id,
         "name": world.theirs.name,
         "domain": world.their_domain.name,
+        "smtp_user_id": (
+            await console.smtp_users.add(SYSTEM, f"app@{world.their_domain.name}", password=Secret("Quiet-harbour-41"))
+        ).user.id,
         "api_key_id": (await console.api_keys.add_for_account(SYSTEM, world.theirs.id)).key.id,
     }
 

@@ -17,17 +17,24 @@ from postroad.accounts.second_factor import SecondFactor
 from postroad.accounts.sessions import Sessions
 from postroad.accounts.sign_in import SignIn
 from postroad.accounts.signing_keys import WebhookSigning
+from postroad.accounts.smtp_users import SmtpUsers
 from postroad.config import Settings
 from postroad.dns.resolver import Lookup
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
 from postroad.httpd.console.console import Console
+from postroad.httpd.console.submission_examples import SubmissionPlace
+from postroad.net.address import parse_address
 from postroad.net.clock import now_ms
+from postroad.net.listen import parse_endpoint
 from postroad.node.client_access import client_access, names_of
 from postroad.node.first_start import console_url
+from postroad.node.installation import hostname_of
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage.database import Database
 from postroad.storage.secrets import Vault
+
+_USUAL_PORT = 587
 
 
 def console_of(
@@ -74,9 +81,22 @@ def console_of(
             organisational_domain_of=organisational_domains,
             clock=now_ms,
         ),
-        api_keys=ApiKeys(database, now_ms),
+        smtp_users=SmtpUsers(database, now_ms),
         lockouts=Lockouts(database, now_ms),
+        api_keys=ApiKeys(database, now_ms),
         signing=WebhookSigning(database, vault, now_ms),
         clients=client_access(settings),
+        submission=_submission_place(settings),
         has_inbox=has_inbox,
     )
+
+
+def _submission_place(settings: Settings) -> SubmissionPlace | None:
+    """Return the door that people are told of: the usual port where there is one."""
+    endpoints = [parse_endpoint(text) for text in settings.smtp.listen]
+    if not endpoints:
+        return None
+    endpoint = next((one for one in endpoints if one.port == _USUAL_PORT), endpoints[0])
+    address = parse_address(endpoint.host)
+    is_local = address is not None and address.is_loopback
+    return SubmissionPlace(endpoint.host if is_local else hostname_of(settings), endpoint.port, is_local)

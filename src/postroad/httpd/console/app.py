@@ -25,6 +25,7 @@ from postroad.httpd.console.pages import (
     profile,
     sign_in,
     signing_key,
+    smtp_users,
     users,
     vetting,
 )
@@ -46,6 +47,7 @@ def pages() -> list[BaseRoute]:
         frame,
         overview,
         domains,
+        smtp_users,
         api_keys,
         lockouts,
         signing_key,

@@ -13,8 +13,10 @@ from postroad.accounts.second_factor import SecondFactor
 from postroad.accounts.sessions import Sessions
 from postroad.accounts.sign_in import SignIn
 from postroad.accounts.signing_keys import WebhookSigning
+from postroad.accounts.smtp_users import SmtpUsers
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
+from postroad.httpd.console.submission_examples import SubmissionPlace
 from postroad.model.client_access import ClientAccess
 
 
@@ -25,8 +27,9 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Accounts
     registration: Registration
     verification: Verification
-    api_keys: ApiKeys
+    smtp_users: SmtpUsers
     lockouts: Lockouts
+    api_keys: ApiKeys
     signing: WebhookSigning
     people: People
     invitations: Invitations
@@ -38,5 +41,7 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     """How long a browser keeps a session's cookie."""
     clients: ClientAccess = ClientAccess()
     """How people's mail clients reach the doors."""
+    submission: SubmissionPlace | None = None
+    """Where mail is handed in by SMTP; null where this node has no door for it."""
     has_inbox: bool = False
     """Mail is captured, not delivered: ``postroad dev``."""
