@@ -12,8 +12,9 @@ from postroad.httpd.console.route import Access, Page
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import Secret
 from postroad.model.user import Role
+from postroad.storage.database import Database
 
-from .conftest import Client, World
+from .conftest import Client, World, message_of
 
 PAGES = [route for route in pages() if isinstance(route, Page)]
 FORMS = [one for one in PAGES if "POST" in (one.methods or ())]
@@ -46,7 +47,7 @@ def method_of(one: Page) -> str:
 
 
 @pytest.fixture
-async def foreign(world: World, console: Console) -> dict[str, object]:
+async def foreign(world: World, console: Console, database: Database) -> dict[str, object]:
     """One thing of the other account for every name that paths have; a new name needs a line here."""
     await console.sessions.open(world.stranger, None, method="password", client_address="", user_agent="")
     invited = await console.invitations.invite(SYSTEM, world.theirs.id, "new@globex.example", Role.USER)
@@ -60,6 +61,7 @@ async def foreign(world: World, console: Console) -> dict[str, object]:
         "smtp_user_id": (
             await console.smtp_users.add(SYSTEM, f"app@{world.their_domain.name}", password=Secret("Quiet-harbour-41"))
         ).user.id,
+        "message_id": await message_of(database, world.theirs, world.their_domain),
         "api_key_id": (await console.api_keys.add_for_account(SYSTEM, world.theirs.id)).key.id,
     }
 

@@ -281,6 +281,12 @@ def test_deliveries_are_held_released_hurried_and_cancelled(
     story = document("message", "show", message_id)
     kinds = [event["type"] for event in story["events"]]
     assert (kinds.count("held"), kinds.count("released"), kinds.count("cancelled")) == (3, 1, 3)
+    done = [(one["action"], one["target"], one["after"]) for one in document("audit", "search", "--action", "delivery")]
+    assert done == [
+        ("delivery.cancelled", "the whole queue", {"deliveries": 3}),
+        ("delivery.released", f"delivery {ids[0]}", {"deliveries": 1}),
+        ("delivery.held", f"message {message_id}", {"deliveries": 3}),
+    ]
 
 
 def test_with_an_sqlite_for_one_writer_commands_only_read_beside_a_node(
@@ -315,6 +321,20 @@ def test_messages_are_found_and_traced(document: Document, run: Run, stored: tup
 
     assert [one["id"] for one in document("message", "search", "--recipient", "one@rcpt.example")] == [message_id]
     assert document("message", "search", "--since", "2059-01-01") == []
+    subject = document("message", "show", message_id)["subject"]
+    for wish in (
+        ("--recipient", "one@rc*"),
+        ("--destination", "rcpt.example"),
+        ("--id-prefix", message_id[:6].lower()),
+        ("--words", subject[:-1]),
+        ("--state", "scheduled"),
+        ("--subject", subject[1:]),
+    ):
+        assert [one["id"] for one in document("message", "search", *wish)] == [message_id], wish
+    for wish in (("--recipient", "one@rc"), ("--words", "nowhere"), ("--state", "held"), ("--id-prefix", "0Z")):
+        assert document("message", "search", *wish) == [], wish
+    run("message", "search", "--words", "a", "--subject", "b", expect=2)
+    assert "There is no word" in run("message", "search", "--words", "?!", expect=1).stderr
     header = document("message", "show", message_id)["message_id_header"]
     for query in (message_id, "two@RCPT.example", header):
         assert [one["id"] for one in document("message", "trace", query)] == [message_id]
@@ -335,6 +355,19 @@ def test_events_are_searched_and_counted(document: Document, run: Run, stored: t
     assert sum(one["by_type"].get("cancelled", 0) for one in counters["periods"]) == 1
     assert {one["state"]: one["deliveries"] for one in counters["queue"]} == {"scheduled": 2, "leased": 0, "held": 0}
     assert "CANCELLED" in run("stats", "show").stdout
+
+
+def test_the_overview_tells_the_day_the_queue_and_what_needs_attention(
+    document: Document, run: Run, stored: tuple[str, list[str]]
+) -> None:
+    shown = document("stats", "overview", "--domain", "news.example.com")
+
+    assert len(shown["hours"]) == 24
+    assert shown["totals"]["accepted"] == 3
+    assert (shown["queue"]["scheduled"], shown["queue"]["deferred"]) == (3, 0)
+    assert shown["first_steps"] == []
+    assert "3, 0 of them deferred" in run("stats", "overview").stdout
+    assert "There is no account" in run("stats", "overview", "--account", "nobody", expect=1).stderr
 
 
 def test_routes_are_added_listed_and_removed_and_passwords_stay_hidden(document: Document, run: Run) -> None:

@@ -22,8 +22,10 @@ from postroad.config import Settings
 from postroad.dns.resolver import Lookup
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
+from postroad.events.overview import Overviews
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.submission_examples import SubmissionPlace
+from postroad.messages.messages import Messages
 from postroad.net.address import parse_address
 from postroad.net.clock import now_ms
 from postroad.net.listen import parse_endpoint
@@ -32,6 +34,7 @@ from postroad.node.first_start import console_url
 from postroad.node.installation import hostname_of
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage.database import Database
+from postroad.storage.deliveries import NewId
 from postroad.storage.secrets import Vault
 
 _USUAL_PORT = 587
@@ -46,6 +49,7 @@ def console_of(
     *,
     notices: Notices,
     passwords: PersonPasswords,
+    new_id: NewId,
     has_inbox: bool,
 ) -> Console:
     """Return the console's services over one installation; ``password_changes.run`` must be running beside them.
@@ -87,6 +91,9 @@ def console_of(
         signing=WebhookSigning(database, vault, now_ms),
         clients=client_access(settings),
         submission=_submission_place(settings),
+        messages=Messages(database, now_ms, new_id),
+        overviews=Overviews(database, now_ms),
+        clock=now_ms,
         has_inbox=has_inbox,
     )
 

@@ -214,6 +214,7 @@ async def _console(ground: _Ground, notices: Notices, *, is_dev: bool) -> AsyncI
         ground.lookup,
         notices=notices,
         passwords=passwords,
+        new_id=lambda partition: ground.ids.next(now_ms(), partition),
         has_inbox=is_dev,
     )
     try:

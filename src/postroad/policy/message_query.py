@@ -78,5 +78,6 @@ def _id_range(part: str, now: int) -> tuple[int, int] | None:
         ids = range_of(part)
     except ValueError:
         return None
-    # No id of the future is looked for: so a word or a number is rarely taken for one.
-    return ids if ids[0] < lowest_at(now + 1) else None
+    # No beginning of an id of the future is looked for: so a word or a number is rarely taken for one.
+    is_whole = ids[0] == ids[1]
+    return ids if is_whole or ids[0] < lowest_at(now + 1) else None

@@ -40,7 +40,7 @@ _WALKED = 10_000
 _CANDIDATES = 5_000
 """What the index may hand over at a time."""
 _ROUNDS = 4
-"""How often it is asked, or walked along, before a search says how far it came."""
+"""How often it is asked, or walked along further, before a search says how far it came."""
 _SIFTED = 1_000
 """Candidates that are compared with all that is wanted at a time."""
 _UNINDEXED_SLICE = 2_000
@@ -105,8 +105,14 @@ class _Reach(msgspec.Struct):
 
 def search(connection: Connection, wanted: Wanted, limit: int, before: int | None = None) -> Page:
     """Return the newest messages that match, of those older than the id ``before`` where it is given."""
+    within = _within_account(connection, wanted)
+    if within is None:
+        return Page(found=(), before=None)
+    return _search(connection, within, limit, before)
+
+
+def _search(connection: Connection, wanted: Wanted, limit: int, before: int | None) -> Page:
     _settle_planner(connection)
-    wanted = _within_account(connection, wanted)
     lowest, start = _bounds(wanted, before)
     reach = _Reach([], start)
     indexed_to = search_index.mark(connection, Pass.FIRST)
@@ -123,12 +129,15 @@ def search(connection: Connection, wanted: Wanted, limit: int, before: int | Non
     )
 
 
-def _within_account(connection: Connection, wanted: Wanted) -> Wanted:
-    """Name the account of the domain that is looked in: the index is parted by accounts."""
-    if wanted.domain_id is None or wanted.account_id is not None:
+def _within_account(connection: Connection, wanted: Wanted) -> Wanted | None:
+    """Name the account of the domain that is looked in, or return None where it is not the one that is wanted."""
+    if wanted.domain_id is None:
         return wanted
     query = select(domains.c.account_id).where(domains.c.id == wanted.domain_id)
-    return msgspec.structs.replace(wanted, account_id=connection.execute(query).scalar_one_or_none())
+    account_id = connection.execute(query).scalar_one_or_none()
+    if account_id is None or wanted.account_id not in {None, account_id}:
+        return None
+    return msgspec.structs.replace(wanted, account_id=account_id)
 
 
 def _bounds(wanted: Wanted, before: int | None) -> tuple[int, int]:
@@ -142,12 +151,19 @@ def _bounds(wanted: Wanted, before: int | None) -> tuple[int, int]:
     return lowest, min(below)
 
 
+_PLANNING = {
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+    "plan_cache_mode": "force_custom_plan",
+}
+
+
 def _settle_planner(connection: Connection) -> None:
     """Keep PostgreSQL to the indexes: its statistics lag behind a table that grows by thousands of rows a second."""
     if connection.dialect.name == "postgresql":
-        settings = {"enable_seqscan": "off", "jit": "off", "plan_cache_mode": "force_custom_plan"}
-        calls = [func.set_config(name, value, True) for name, value in settings.items()]
-        connection.execute(select(*calls))
+        connection.execute(select(*(func.set_config(name, value, True) for name, value in _PLANNING.items())))
 
 
 def _look_at_unindexed(connection: Connection, wanted: Wanted, lowest: int, limit: int, reach: _Reach) -> None:
@@ -193,12 +209,14 @@ def _look_at_entries(connection: Connection, wanted: Wanted, lowest: int, limit:
     _walk(connection, wanted, lowest, limit, reach)
     if reach.is_done:
         return
-    candidates = _rarest(connection, wanted, lowest, reach.before)
-    for _ in range(_ROUNDS - 1):
-        if candidates is None:
-            _walk(connection, wanted, lowest, limit, reach)
+    rounds = _choice(connection, wanted, lowest, reach.before)
+    for number in range(_ROUNDS):
+        if rounds:
+            # Where one thing is wanted, a few candidates are the page.
+            most = _CANDIDATES if number > len(rounds) else min(_SIFTED, _CANDIDATES)
+            _sift(connection, wanted, rounds[min(number, len(rounds) - 1)], limit, reach, most=most)
         else:
-            _sift(connection, wanted, candidates, limit, reach)
+            _walk(connection, wanted, lowest, limit, reach)
         if reach.is_done:
             return
     reach.is_cut = True
@@ -206,18 +224,17 @@ def _look_at_entries(connection: Connection, wanted: Wanted, lowest: int, limit:
 
 def _walk(connection: Connection, wanted: Wanted, lowest: int, limit: int, reach: _Reach) -> None:
     """Look at the next entries one by one; done when the page is full or nothing is left."""
-    mine = [e.message_id >= lowest, e.message_id < reach.before]
+    mine = [e.message_id < reach.before]
     if wanted.domain_id is not None:
-        # The index of domains alone: the account's, which is longer, must not look as good.
-        mine += [e.domain_id == wanted.domain_id, e.account_id + 0 == wanted.account_id]
+        mine.append(e.domain_id == wanted.domain_id)
     elif wanted.account_id is not None:
         mine.append(e.account_id == wanted.account_id)
     newest_first = e.message_id.desc()
-    end_query = select(e.message_id).where(*mine).order_by(newest_first).offset(_WALKED - 1).limit(1)
-    end = connection.execute(end_query).scalar_one_or_none()
-    query = select(e.message_id).where(*mine, *_conditions(connection, wanted)).order_by(newest_first)
-    if end is not None:
-        query = query.where(e.message_id >= end)
+    within = select(e.message_id).where(*mine, e.message_id >= lowest).order_by(newest_first)
+    end = connection.execute(within.offset(_WALKED - 1).limit(1)).scalar_one_or_none()
+    # One lower bound: of two, SQLite starts its walk from either.
+    query = select(e.message_id).where(*mine, e.message_id >= (lowest if end is None else end))
+    query = query.where(*_conditions(connection, wanted)).order_by(newest_first)
     reach.ids += _ids(connection, query.limit(limit - len(reach.ids)))
     if end is None or len(reach.ids) >= limit:
         reach.is_done = True
@@ -229,14 +246,16 @@ class _Candidates(msgspec.Struct):
     """Messages that match one of the things asked for."""
 
     query: Select[int]
-    """Selects ``message_id``, without order."""
+    """Selects ``message_id``, without order and upper bound."""
     id_column: ColumnElement[int]
+    is_full_text: bool = False
 
 
-def _sift(connection: Connection, wanted: Wanted, candidates: _Candidates, limit: int, reach: _Reach) -> None:
+def _sift(
+    connection: Connection, wanted: Wanted, candidates: _Candidates, limit: int, reach: _Reach, *, most: int
+) -> None:
     """Keep those of the newest candidates that match in all; done when the page is full or none is left."""
-    newest = candidates.query.where(candidates.id_column < reach.before).distinct()
-    taken = _ids(connection, newest.order_by(candidates.id_column.desc()).limit(_CANDIDATES))
+    taken = _newest(connection, candidates, reach.before, most)
     for start in range(0, len(taken), _SIFTED):
         part = taken[start : start + _SIFTED]
         # By their ids: what is wanted besides is only looked at, and leads to no other index.
@@ -250,28 +269,42 @@ def _sift(connection: Connection, wanted: Wanted, candidates: _Candidates, limit
         if len(reach.ids) >= limit:
             reach.is_done = True
             return
-    if len(taken) < _CANDIDATES:
+    if len(taken) < most:
         reach.is_done = True
     else:
         reach.before = taken[-1]
 
 
-def _rarest(connection: Connection, wanted: Wanted, lowest: int, before: int) -> _Candidates | None:
-    """Return the index that gives the fewest candidates, or None where walking on is better than any."""
-    between = (lowest, before)
-    by_terms = _by_terms(connection, wanted, between) if wanted.needles else None
+def _newest(connection: Connection, candidates: _Candidates, before: int, most: int) -> list[int]:
+    query = candidates.query.where(candidates.id_column < before).order_by(candidates.id_column.desc()).limit(most)
+    if not candidates.is_full_text:
+        # A message has several deliveries, and one entry.
+        return _ids(connection, query.distinct())
+    is_postgres = connection.dialect.name == "postgresql"
+    if is_postgres:
+        # A GIN index has no other way.
+        connection.execute(select(func.set_config("enable_bitmapscan", "on", True)))
+    taken = _ids(connection, query)
+    if is_postgres:
+        connection.execute(select(func.set_config("enable_bitmapscan", "off", True)))
+    return taken
+
+
+def _choice(connection: Connection, wanted: Wanted, lowest: int, before: int) -> list[_Candidates]:
+    """Return which index to ask in each round, the last one from there on; none where walking on is better than any."""
+    by_terms = [_by_terms(connection, wanted, lowest)] if wanted.needles else []
     if wanted.standing in _TROUBLED:
-        in_trouble = _in_trouble(connection, wanted, between)
-        is_better = by_terms is None or _are_few(connection, in_trouble)
-        return in_trouble if is_better else by_terms
+        in_trouble = _in_trouble(connection, wanted, lowest)
+        # It comes in order, so a first look costs little, and finds what is common among what is in trouble.
+        return [in_trouble] if _are_few(connection, in_trouble, before) else [in_trouble, *by_terms]
     if wanted.standing in _OPEN:
-        unfinished = _unfinished(wanted.standing, between)
-        return unfinished if _are_few(connection, unfinished) else by_terms
+        unfinished = _unfinished(wanted.standing, lowest)
+        return [unfinished] if _are_few(connection, unfinished, before) else by_terms
     return by_terms
 
 
-def _are_few(connection: Connection, candidates: _Candidates) -> bool:
-    some = candidates.query.limit(_CANDIDATES).subquery()
+def _are_few(connection: Connection, candidates: _Candidates, before: int) -> bool:
+    some = candidates.query.where(candidates.id_column < before).limit(_CANDIDATES).subquery()
     return connection.execute(select(func.count()).select_from(some)).scalar_one() < _CANDIDATES
 
 
@@ -281,22 +314,20 @@ _TROUBLED = {Standing.HELD, Standing.BOUNCED, Standing.SUPPRESSED, Standing.CANC
 _OPEN = {Standing.SCHEDULED: DeliveryState.SCHEDULED, Standing.LEASED: DeliveryState.LEASED}
 
 
-def _in_trouble(connection: Connection, wanted: Wanted, between: tuple[int, int]) -> _Candidates:
+def _in_trouble(connection: Connection, wanted: Wanted, lowest: int) -> _Candidates:
     assert wanted.standing is not None
     state = "scheduled" if wanted.standing is Standing.DEFERRED else wanted.standing.value
     known = [wanted.account_id] if wanted.account_id is not None else _ids(connection, select(accounts.c.id))
-    query = select(d.message_id).where(
-        _TROUBLE, d.state == state, d.account_id.in_(known), *_within(d.message_id, between)
-    )
+    query = select(d.message_id).where(_TROUBLE, d.state == state, d.account_id.in_(known), d.message_id >= lowest)
     return _Candidates(query, d.message_id)
 
 
-def _unfinished(standing: Standing, between: tuple[int, int]) -> _Candidates:
-    query = select(d.message_id).where(stands_in(_OPEN[standing]), *_within(d.message_id, between))
+def _unfinished(standing: Standing, lowest: int) -> _Candidates:
+    query = select(d.message_id).where(stands_in(_OPEN[standing]), d.message_id >= lowest)
     return _Candidates(query, d.message_id)
 
 
-def _by_terms(connection: Connection, wanted: Wanted, between: tuple[int, int]) -> _Candidates:
+def _by_terms(connection: Connection, wanted: Wanted, lowest: int) -> _Candidates:
     terms = list(wanted.terms)
     if wanted.domain_id is not None:
         terms.append(domain_term(wanted.domain_id))
@@ -306,17 +337,17 @@ def _by_terms(connection: Connection, wanted: Wanted, between: tuple[int, int]) 
         w = search_index.search_words.c
         sought = [f'"{term}"' for term in terms] + [f'"{beginning}"*' for beginning in wanted.beginnings]
         match = text("search_words MATCH :terms").bindparams(terms=" ".join(sought))
-        return _Candidates(select(w.rowid.label("message_id")).where(match, *_within(w.rowid, between)), w.rowid)
+        return _Candidates(
+            select(w.rowid.label("message_id")).where(match, w.rowid >= lowest), w.rowid, is_full_text=True
+        )
     sought = [f"'{term}'" for term in terms] + [f"'{beginning}':*" for beginning in wanted.beginnings]
     match = text("array_to_tsvector(string_to_array(btrim(terms), ' ')) @@ CAST(:terms AS tsquery)")
     # By itself, without a condition on ids: else the planner may walk along those and take each row's terms apart.
     matching = select(e.message_id).where(match.bindparams(terms=" & ".join(sought)))
     hits = matching.cte("hits").prefix_with("MATERIALIZED")
-    return _Candidates(select(hits.c.message_id).where(*_within(hits.c.message_id, between)), hits.c.message_id)
-
-
-def _within(id_column: ColumnElement[int], between: tuple[int, int]) -> tuple[ColumnElement[bool], ...]:
-    return id_column >= between[0], id_column < between[1]
+    return _Candidates(
+        select(hits.c.message_id).where(hits.c.message_id >= lowest), hits.c.message_id, is_full_text=True
+    )
 
 
 def _conditions(connection: Connection, wanted: Wanted) -> list[ColumnElement[bool]]:

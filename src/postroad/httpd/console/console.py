@@ -16,8 +16,11 @@ from postroad.accounts.signing_keys import WebhookSigning
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
+from postroad.events.overview import Overviews
 from postroad.httpd.console.submission_examples import SubmissionPlace
+from postroad.messages.messages import Messages
 from postroad.model.client_access import ClientAccess
+from postroad.net.clock import Clock
 
 
 class Console(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +40,9 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     second_factor: SecondFactor
     password_changes: PasswordChanges
     audit_log: AuditLog
+    messages: Messages
+    overviews: Overviews
+    clock: Clock
     session_seconds: int = 14 * 86_400
     """How long a browser keeps a session's cookie."""
     clients: ClientAccess = ClientAccess()

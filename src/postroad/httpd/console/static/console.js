@@ -1,7 +1,7 @@
 // The few things that pages cannot do alone. Everything works by links and forms without it, only less nicely.
 
 const dialog = document.getElementById("dialog");
-const zone = { full: { dateStyle: "medium", timeStyle: "short" }, short: { dateStyle: "short", timeStyle: "short" } };
+const zone = { full: { dateStyle: "medium", timeStyle: "short" }, short: { dateStyle: "short", timeStyle: "short" }, seconds: { dateStyle: "short", timeStyle: "medium" } };
 
 function showLocalTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
