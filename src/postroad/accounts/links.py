@@ -19,6 +19,14 @@ FIRST_MS = 24 * 3_600_000
 INVITATION_MS = 7 * 24 * 3_600_000
 
 
+def without_token(path: str) -> str:
+    """Return a path as logs may hold it: the token of a link is worth what the link is for."""
+    for prefix in (PASSWORD_PATH, SIGN_IN_PATH, INVITATION_PATH):
+        if path.startswith(f"{prefix}/"):
+            return f"{prefix}/…"
+    return path
+
+
 class Link(msgspec.Struct, frozen=True):
     """A link that works once; whoever has it may do what it is for."""
 

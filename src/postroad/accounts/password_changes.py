@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import structlog
 
 from postroad.accounts.console_attempts import ConsoleAttempts
@@ -132,8 +133,9 @@ class PasswordChanges:
         if user is None or user.disabled_at is not None:
             log.info("password_link_not_made", email=email, client_address=client_address)
             return False
-        latest = await self._database.read(one_time_tokens.latest, user.id, PASSWORD)
-        if latest is not None and self._clock() - latest < _MAIL_AGAIN_MS:
+        recently = self._clock() - _MAIL_AGAIN_MS
+        links = await self._database.read(one_time_tokens.of_user, user.id, PASSWORD)
+        if any(one.data.get("is_mailed") and one.created_at > recently for one in links):
             return False
         return await self._mail(_person(user, client_address), user, "user.password_link_asked_for")
 
@@ -150,7 +152,8 @@ class PasswordChanges:
         made = one_time_token(PASSWORD, user.id, now=now, valid_ms=RESET_MS)
         entry = entry_of(actor, action, user.email, at=now, account_id=user.account_id)
         # Beside links made earlier: a stranger who asks for one must not void what an operator handed over.
-        await self._database.write(recorded, entry, one_time_tokens.add, hash_of(made.token), made.row)
+        row = msgspec.structs.replace(made.row, data={"is_mailed": True})
+        await self._database.write(recorded, entry, one_time_tokens.add, hash_of(made.token), row)
         link = self._links.to_set_password(made.token, made.row.expires_at)
         text = _MAIL.format(email=user.email, base=self._links.base, link=str(link.url))
         return await self._notices.send(to=user.email, subject="Choose a new password", text=text)

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from postroad.accounts.links import without_token
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.pages import (
     accounts,
@@ -85,7 +86,7 @@ async def _say(request: Request, error: Exception) -> Response:
 
 
 async def _say_storage_is_away(request: Request, error: Exception) -> Response:
-    log.warning("page_without_storage", path=request.url.path, why=str(error))
+    log.warning("page_without_storage", path=without_token(request.url.path), why=str(error))
     return _told(request, 503, "The database cannot be reached at the moment; try again soon.")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
+from postroad.httpd.console.browsers import browser_name
 from postroad.model.delivery import standing_of
 from postroad.model.ids import text_of
 
@@ -59,6 +60,7 @@ def _breakable(text: str) -> Markup:
 _environment.globals["standing_of"] = standing_of
 _environment.filters |= {
     "length_of_time": _length_of_time,
+    "browser": browser_name,
     "time": _time,
     "id": text_of,
     "count": _count,
