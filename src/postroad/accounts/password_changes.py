@@ -68,6 +68,10 @@ class PasswordChanges:
     async def change(self, signed_in: SignedIn, current: Secret, new: Secret, client_address: str) -> None:
         """Change one's own password; all other sessions of the person end."""
         user = signed_in.user
+        if not user.password_hash:
+            raise RefusedError(
+                "You have no password yet: sign out and ask for a link on the sign-in page.", field="current_password"
+            )
         if await self._attempts.locked_until(user.email, client_address) is not None:
             raise RefusedError("Too many wrong attempts: try again later.", field="current_password")
         if not await self._passwords.matches(user.password_hash, current):

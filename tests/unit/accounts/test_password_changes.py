@@ -42,6 +42,15 @@ async def test_ones_own_password_needs_the_current_one_and_ends_other_sessions(w
     assert [one.action for one in await world.entries("user.password_changed")] == ["user.password_changed"]
 
 
+async def test_who_has_no_password_is_told_how_to_get_one(world: ConsoleWorld) -> None:
+    link = await world.first_operator.sign_in_link()
+    result = await world.sign_in.with_link(link.url.rpartition("/")[2], client_address=HERE, user_agent="")
+    signed_in = await world.signed_in(result)
+
+    with pytest.raises(RefusedError, match="You have no password yet"):
+        await world.changes.change(signed_in, Secret(""), OTHER_PASSWORD, HERE)
+
+
 async def test_a_stolen_session_does_not_guess_the_password_for_long(world: ConsoleWorld, ada: User) -> None:
     stolen = await world.signs_in(ada)
     for _ in range(40):

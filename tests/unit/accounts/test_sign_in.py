@@ -91,6 +91,17 @@ async def test_a_lock_spares_the_place_where_the_person_is_signed_in(world: Cons
     assert isinstance(await world.tries(ada.email, PASSWORD, HERE), Granted)
 
 
+async def test_a_table_that_strangers_have_filled_is_no_way_to_guess_for_ever(
+    world: ConsoleWorld, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postroad.storage.lockouts.MOST_ROWS", 0)
+
+    reasons = [one.reason for _ in range(9) if isinstance(one := await world.tries(ada.email, "wrong"), Refused)]
+    assert reasons == ["wrong"] * 8 + ["locked"]
+    world.clock.advance(MINUTE)
+    assert isinstance(await world.tries(ada.email), Granted)
+
+
 async def test_a_network_that_tries_many_addresses_is_locked_whoever_it_tries(world: ConsoleWorld, ada: User) -> None:
     for number in range(40):
         await world.tries(f"user{number}@acme.example", "wrong", f"203.0.113.{number}")
