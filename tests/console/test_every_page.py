@@ -11,7 +11,9 @@ from postroad.httpd.console.console import Console
 from postroad.httpd.console.route import Access, Page
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import Secret
-from postroad.model.user import Role
+from postroad.model.identity import Passkey
+from postroad.model.user import Role, User
+from postroad.storage import passkeys
 from postroad.storage.database import Database
 
 from .conftest import Client, World, message_of
@@ -27,6 +29,10 @@ PUBLIC = frozenset(
         "/forgot-password",
         "/set-password/{token}",
         "/invitation/{token}",
+        "/sign-in/passkey",
+        "/sign-in/passkey/options",
+        "/sign-in/oidc",
+        "/sign-in/oidc/callback",
     }
 )
 """The pages that need no session; one more is a decision."""
@@ -62,8 +68,15 @@ async def foreign(world: World, console: Console, database: Database) -> dict[st
             await console.smtp_users.add(SYSTEM, f"app@{world.their_domain.name}", password=Secret("Quiet-harbour-41"))
         ).user.id,
         "message_id": await message_of(database, world.theirs, world.their_domain),
+        "passkey_id": (await database.write(passkeys.add, a_passkey(world.stranger))).id,
         "api_key_id": (await console.api_keys.add_for_account(SYSTEM, world.theirs.id)).key.id,
     }
+
+
+def a_passkey(user: User) -> Passkey:
+    return Passkey(
+        id=0, user_id=user.id, credential_id=b"of a device", public_key=b"", sign_count=0, name="Phone", created_at=1
+    )
 
 
 def made_up(one: Page) -> str:

@@ -94,6 +94,10 @@ class OpenIdProvider:
             self._description, self._described_until = found, self._clock() + _DESCRIBED_FOR_MS
         return self._description
 
+    async def look(self) -> int:
+        """Ask for the provider's description and its keys, and return how many keys of use it has."""
+        return sum(parameters.get("kty") != "oct" for parameters in await self._fetched_keys())
+
     async def authorization_url(self, *, redirect_uri: str, state: str, nonce: str, challenge: str) -> str:
         """Return where a browser is sent to sign in (Core §3.1.2.1); ``challenge`` is PKCE's, made by S256."""
         endpoint = (await self.describe()).authorization_endpoint

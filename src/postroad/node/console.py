@@ -10,6 +10,8 @@ from postroad.accounts.invitations import Invitations
 from postroad.accounts.links import Links
 from postroad.accounts.lockouts import Lockouts
 from postroad.accounts.notices import Notices
+from postroad.accounts.oidc import OidcSignIn
+from postroad.accounts.passkeys import Passkeys
 from postroad.accounts.password_changes import PasswordChanges
 from postroad.accounts.people import People
 from postroad.accounts.person_passwords import PersonPasswords
@@ -50,6 +52,7 @@ def console_of(
     notices: Notices,
     passwords: PersonPasswords,
     new_id: NewId,
+    oidc: OidcSignIn | None = None,
     has_inbox: bool,
 ) -> Console:
     """Return the console's services over one installation; ``password_changes.run`` must be running beside them.
@@ -68,6 +71,8 @@ def console_of(
             database, now_ms, passwords=passwords, attempts=attempts, second_factor=second_factor, sessions=sessions
         ),
         second_factor=second_factor,
+        passkeys=Passkeys(database, now_ms, settings.http.public_url),
+        oidc=oidc,
         password_changes=PasswordChanges(
             database, now_ms, passwords=passwords, attempts=attempts, notices=notices, links=links
         ),

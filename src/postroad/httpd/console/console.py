@@ -7,6 +7,8 @@ from postroad.accounts.api_keys import ApiKeys
 from postroad.accounts.audit_log import AuditLog
 from postroad.accounts.invitations import Invitations
 from postroad.accounts.lockouts import Lockouts
+from postroad.accounts.oidc import OidcSignIn
+from postroad.accounts.passkeys import Passkeys
 from postroad.accounts.password_changes import PasswordChanges
 from postroad.accounts.people import People
 from postroad.accounts.second_factor import SecondFactor
@@ -38,6 +40,9 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     invitations: Invitations
     sign_in: SignIn
     second_factor: SecondFactor
+    passkeys: Passkeys
+    oidc: OidcSignIn | None = None
+    """Null where no OpenID provider is configured."""
     password_changes: PasswordChanges
     audit_log: AuditLog
     messages: Messages

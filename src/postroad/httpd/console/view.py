@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from postroad.accounts.relying_party import RelyingParty
 from postroad.accounts.sessions import SignedIn
 from postroad.httpd.console import cookies
 from postroad.httpd.console.console import Console
@@ -73,6 +74,12 @@ class View:
         """The account that is looked at; only for pages that need one."""
         assert self.actor.account_id is not None, "the route needs an account"
         return self.actor.account_id
+
+    @property
+    def relying_party(self) -> RelyingParty | None:
+        """What passkeys belong to under the name that the browser uses; null where there can be none."""
+        url = self.request.url
+        return self.console.passkeys.party(url.scheme, self.request.headers.get("host", ""))
 
     @property
     def is_fragment(self) -> bool:
