@@ -37,6 +37,7 @@ TITLES = {
     4291: "IP Version 6 Addressing Architecture",
     4343: "Domain Name System (DNS) Case Insensitivity Clarification",
     4616: "The PLAIN SASL Mechanism",
+    4648: "The Base16, Base32, and Base64 Data Encodings",
     4871: "DomainKeys Identified Mail (historic)",
     4954: "SMTP Service Extension for Authentication",
     5280: "Internet X.509 Public Key Infrastructure Certificate and CRL Profile",
