@@ -203,6 +203,38 @@ def test_smtp_user_passwords_come_from_standard_input_and_keep_the_rule(document
     assert [one["username"] for one in document("smtp-user", "list")] == ["app@news.example.com"]
 
 
+def test_an_smtp_user_is_restricted_and_freed_again(document: Document, run: Run) -> None:
+    run("domain", "add", "news.example.com")
+    name = "app@news.example.com"
+    options = ("--network", "192.0.2.0/24", "--require-tls", "--hourly-limit", "10", "--allow-from", "@example.com")
+    added = document("smtp-user", "add", name, "--generate", *options)
+    assert (added["networks"], added["requires_tls"], added["hourly_limit"], added["allowed_from"]) == (
+        ["192.0.2.0/24"],
+        True,
+        10,
+        ["@example.com"],
+    )
+    shown = run("smtp-user", "show", name).stdout
+    assert "encryption  required" in shown
+    assert "this hour   0 of 10 recipients" in shown
+
+    options = ("--any-network", "--no-require-tls", "--hourly-limit", "none", "--any-from", "--note", "free")
+    edited = document("smtp-user", "edit", name, *options)
+    assert (edited["networks"], edited["requires_tls"], edited["hourly_limit"], edited["allowed_from"]) == (
+        [],
+        False,
+        None,
+        [],
+    )
+    assert document("smtp-user", "show", name)["note"] == "free"
+    run("smtp-user", "edit", name, expect=2)
+    run("smtp-user", "edit", name, "--daily-limit", "0", expect=2)
+    refused = run("smtp-user", "edit", name, "--allow-from", "ceo@bank.example", expect=1)
+    assert "can never be in From" in refused.stderr
+    assert document("smtp-user", "list", "--account", "default")[0]["username"] == name
+    run("smtp-user", "list", "--account", "nobody", expect=1)
+
+
 def test_smtp_users_are_disabled_enabled_and_removed(document: Document, run: Run) -> None:
     run("domain", "add", "news.example.com")
     added = document("smtp-user", "add", "printer@news.example.com", "--address", "192.0.2.0/24")
@@ -232,6 +264,7 @@ def test_lock_outs_are_listed_and_released(document: Document, run: Run, data: P
         ("client", "198.51.100.1", True),
         ("credential", "app@news.example.com", True),
     }
+    assert document("smtp-user", "show", "app@news.example.com")["state"] == "locked"
     listed = run("lockout", "list", "--counting").stdout
     assert "198.51.100.0/24" in listed
     run("smtp-user", "unlock", "app@news.example.com")
