@@ -13,7 +13,7 @@ from postroad.accounts.sessions import SignedIn
 from postroad.httpd.console import cookies
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.forms import Form
-from postroad.httpd.console.navigation import entries_for
+from postroad.httpd.console.navigation import groups_for
 from postroad.httpd.console.templating import render
 from postroad.model.actor import Actor
 from postroad.model.domain import SendingDomain
@@ -104,7 +104,7 @@ class View:
             "view": self,
             "layout": "fragment.html" if self.is_fragment else "page.html",
             "flash": flash,
-            "navigation": entries_for(self),
+            "navigation": groups_for(self),
         }
         response = HTMLResponse(render(template, **shown | values), status_code=status)
         response.headers["Vary"] = "HX-Request"
