@@ -50,6 +50,7 @@ def _near(invocation: Invocation) -> list[Finding]:
         findings.admin_listener(settings),
         findings.address_listener(settings),
         *sign_in_findings.single_sign_on(settings),
+        findings.notices(settings),
     ]
 
 
