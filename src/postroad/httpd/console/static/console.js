@@ -104,6 +104,14 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
 });
 
+// What is searched for stands in the address, for a reload, a bookmark and the way back.
+document.addEventListener("input", (event) => {
+  const form = event.target.closest?.("form[data-in-url]");
+  if (!form) return;
+  const given = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+  history.replaceState(null, "", given.size ? `?${given}` : location.pathname);
+});
+
 // What was fetched into the dialog opens it; the answer to its form replaces its inside.
 document.addEventListener("htmx:after:swap", (event) => {
   showLocalTimes(document);
