@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from postroad.accounts.oidc import CALLBACK_PATH
+from postroad.accounts.people.oidc import CALLBACK_PATH
 from postroad.model.user import User
 from postroad.net.clock import now_ms
 from postroad.storage import users

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from postroad.accounts.api_key_check import ApiKeyCheck
-from postroad.accounts.person_passwords import PersonPasswords
+from postroad.accounts.people.person_passwords import PersonPasswords
 from postroad.config import Settings
 from postroad.dns.answer import Answer, AnswerStatus, RecordType
 from postroad.httpd.apps import web_app

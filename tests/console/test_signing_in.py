@@ -8,9 +8,9 @@ import pyotp
 import pytest
 import structlog.testing
 
-from postroad.accounts.first_operator import FirstOperator
-from postroad.accounts.links import Links
 from postroad.accounts.password_hashing import hash_password
+from postroad.accounts.people.first_operator import FirstOperator
+from postroad.accounts.people.links import Links
 from postroad.httpd.console.console import Console
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import Secret

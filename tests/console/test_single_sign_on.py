@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from postroad.accounts.api_key_check import ApiKeyCheck
-from postroad.accounts.oidc import CALLBACK_PATH, OidcSignIn
-from postroad.accounts.openid_provider import OpenIdProvider
+from postroad.accounts.people.oidc import CALLBACK_PATH, OidcSignIn
+from postroad.accounts.people.openid_provider import OpenIdProvider
 from postroad.accounts.settings import OidcSettings
 from postroad.httpd.apps import web_app
 from postroad.httpd.console.console import Console

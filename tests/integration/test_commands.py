@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from postroad.accounts.login_guard import LoginGuard, claimant_of
+from postroad.accounts.logins.login_guard import LoginGuard, claimant_of
 from postroad.accounts.settings import LockoutSettings
 from postroad.cli import main
 from postroad.model.ids import text_of

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from postroad.accounts.oidc import CALLBACK_PATH
-from postroad.accounts.openid_provider import OpenIdProvider, ProviderError
+from postroad.accounts.people.oidc import CALLBACK_PATH
+from postroad.accounts.people.openid_provider import OpenIdProvider, ProviderError
 from postroad.cli.findings import Finding
 from postroad.config import Settings
 from postroad.net.clock import now_ms

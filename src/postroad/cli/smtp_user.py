@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from postroad.accounts.accounts import Accounts
-from postroad.accounts.lockouts import Lockouts
+from postroad.accounts.logins.lockouts import Lockouts
 from postroad.accounts.smtp_user_changes import SmtpUserChange
 from postroad.accounts.smtp_users import SmtpUsers, generated_password
 from postroad.cli.invocation import Invocation, acting, refuse, with_database

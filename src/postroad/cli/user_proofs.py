@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from postroad.accounts.bindings import Bindings
-from postroad.accounts.passkeys import Passkeys
+from postroad.accounts.people.bindings import Bindings
+from postroad.accounts.people.passkeys import Passkeys
 from postroad.cli.invocation import Invocation, acting, with_database
 from postroad.cli.output import answer, confirm, counted, local_time, table, utc_time
 from postroad.model.identity import Passkey

@@ -12,11 +12,11 @@ import msgspec
 import structlog
 
 from postroad.accounts.api_key_check import ApiKeyCheck
-from postroad.accounts.authentication import Authenticator
-from postroad.accounts.lockout_notices import LockoutNotices
-from postroad.accounts.lockout_upkeep import forgetting
+from postroad.accounts.logins.authentication import Authenticator
+from postroad.accounts.logins.lockout_notices import LockoutNotices
+from postroad.accounts.logins.lockout_upkeep import forgetting
 from postroad.accounts.notices import Notices
-from postroad.accounts.person_passwords import PersonPasswords
+from postroad.accounts.people.person_passwords import PersonPasswords
 from postroad.certificates.ordering import Ordering
 from postroad.certificates.showing import ShownCertificate
 from postroad.config import Settings

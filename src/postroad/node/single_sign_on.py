@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from postroad.accounts.oidc import OidcSignIn
-from postroad.accounts.openid_provider import OpenIdProvider
+from postroad.accounts.people.oidc import OidcSignIn
+from postroad.accounts.people.openid_provider import OpenIdProvider
 from postroad.config import Settings
 from postroad.net.clock import now_ms
 from postroad.net.http_client import HttpClient

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from postroad.accounts.links import without_token
+from postroad.accounts.people.links import without_token
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.pages import (
     accounts,

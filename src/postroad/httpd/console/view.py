@@ -8,8 +8,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from postroad.accounts.relying_party import RelyingParty
-from postroad.accounts.sessions import SignedIn
+from postroad.accounts.people.relying_party import RelyingParty
+from postroad.accounts.people.sessions import SignedIn
 from postroad.httpd.console import cookies
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.forms import Form

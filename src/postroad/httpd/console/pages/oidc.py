@@ -5,7 +5,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
-from postroad.accounts.oidc import CALLBACK_PATH, JOURNEY_MS, OidcSignIn
+from postroad.accounts.people.oidc import CALLBACK_PATH, JOURNEY_MS, OidcSignIn
 from postroad.httpd.console import cookies
 from postroad.httpd.console.pages.sign_in import enter, refused
 from postroad.httpd.console.route import SIGN_IN_PATH, Access, own_path, page

@@ -3,7 +3,7 @@
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from postroad.accounts.relying_party import RelyingParty
+from postroad.accounts.people.relying_party import RelyingParty
 from postroad.httpd.console.forms import Form
 from postroad.httpd.console.pages.sign_in import enter, refused
 from postroad.httpd.console.route import Access, own_path, page

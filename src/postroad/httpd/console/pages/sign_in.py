@@ -5,9 +5,9 @@ from urllib.parse import quote
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from postroad.accounts.links import PASSWORD_PATH
-from postroad.accounts.links import SIGN_IN_PATH as LINK_PATH
-from postroad.accounts.sign_in import Granted, Refused, SecondFactorNeeded, SignInResult
+from postroad.accounts.people.links import PASSWORD_PATH
+from postroad.accounts.people.links import SIGN_IN_PATH as LINK_PATH
+from postroad.accounts.people.sign_in import Granted, Refused, SecondFactorNeeded, SignInResult
 from postroad.httpd.console import cookies
 from postroad.httpd.console.forms import Form
 from postroad.httpd.console.route import SIGN_IN_PATH, Access, own_path, page
