@@ -114,7 +114,7 @@ def _trying(server: Server, kind: str, per_s: int) -> Iterator["subprocess.Popen
     try:
         yield process
         process.terminate()
-        process.wait(60)
+        process.wait(120)
     finally:
         process.kill()
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext
 
-from postroad.accounts.sessions import Sessions
+from postroad.accounts.people.sessions import Sessions
 from postroad.accounts.settings import AccountsSettings
 from postroad.model.user import Membership, Role, User
 from postroad.net.clock import now_ms

@@ -11,13 +11,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from postroad.accounts.api_key_check import ApiKeyCheck
-from postroad.accounts.person_passwords import PersonPasswords
+from postroad.accounts.people.person_passwords import PersonPasswords
 from postroad.config import Settings
 from postroad.dns.answer import Answer, AnswerStatus, RecordType
 from postroad.httpd.apps import web_app
 from postroad.httpd.console.console import Console
 from postroad.model.account import Account
 from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.ids import IdSource, text_of
 from postroad.model.user import Membership, Role, User
 from postroad.node.console import console_of
 from postroad.policy.alignment import OrganisationalDomains
@@ -27,6 +28,7 @@ from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
 from postroad.storage.secrets import Vault
 from postroad.telemetry.metrics import Meter
+from tests.storage import samples
 
 NOW = 1_780_000_000_000
 
@@ -125,6 +127,7 @@ def passwords() -> Iterator[PersonPasswords]:
 
 @pytest.fixture
 async def console(database: Database, settings: Settings, post: Postman, passwords: PersonPasswords) -> Console:
+    ids = IdSource(1)
     return console_of(
         settings,
         database,
@@ -133,6 +136,7 @@ async def console(database: Database, settings: Settings, post: Postman, passwor
         NoRecords(),
         notices=post,
         passwords=passwords,
+        new_id=lambda partition: ids.next(NOW, partition),
         has_inbox=False,
     )
 
@@ -227,3 +231,12 @@ async def _person(database: Database, email: str, account: Account | None, role:
             memberships.add, Membership(user_id=added.id, account_id=account.id, role=role, created_at=NOW)
         )
     return added
+
+
+async def message_of(
+    database: Database, account: Account, domain: SendingDomain, *recipients: str, **facts: Any
+) -> str:
+    """Store a message of an account that waits to be delivered, and return its id as people see it."""
+    one = samples.accepted(*recipients, account_id=account.id, domain_id=domain.id, **facts)
+    await database.accept(one)
+    return text_of(one.message.id)

@@ -10,10 +10,14 @@ from postroad.httpd.console.app import pages
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.route import Access, Page
 from postroad.model.actor import SYSTEM
+from postroad.model.credential import Secret
+from postroad.model.identity import Passkey
 from postroad.model.template import TemplateSource
-from postroad.model.user import Role
+from postroad.model.user import Role, User
+from postroad.storage import passkeys
+from postroad.storage.database import Database
 
-from .conftest import Client, World
+from .conftest import Client, World, message_of
 
 PAGES = [route for route in pages() if isinstance(route, Page)]
 FORMS = [one for one in PAGES if "POST" in (one.methods or ())]
@@ -26,6 +30,10 @@ PUBLIC = frozenset(
         "/forgot-password",
         "/set-password/{token}",
         "/invitation/{token}",
+        "/sign-in/passkey",
+        "/sign-in/passkey/options",
+        "/sign-in/oidc",
+        "/sign-in/oidc/callback",
     }
 )
 """The pages that need no session; one more is a decision."""
@@ -46,12 +54,14 @@ def method_of(one: Page) -> str:
 
 
 @pytest.fixture
-async def foreign(world: World, console: Console) -> dict[str, object]:
+async def foreign(world: World, console: Console, database: Database) -> dict[str, object]:
     """One thing of the other account for every name that paths have; a new name needs a line here."""
     await console.sessions.open(world.stranger, None, method="password", client_address="", user_agent="")
     invited = await console.invitations.invite(SYSTEM, world.theirs.id, "new@globex.example", Role.USER)
+    message_id = await message_of(database, world.theirs, world.their_domain)
     return {
         "user_id": world.stranger.id,
+        "person_id": world.stranger.id,
         "session_id": (await console.sessions.of(world.stranger))[0].id,
         "invitation_id": invited.invitation.id,
         "name": world.theirs.name,
@@ -60,8 +70,20 @@ async def foreign(world: World, console: Console) -> dict[str, object]:
             await console.templates.add(SYSTEM, world.their_domain.name, "theirs", TemplateSource(html="<p>Hi</p>"))
         ).id,
         "version_number": 1,
+        "smtp_user_id": (
+            await console.smtp_users.add(SYSTEM, f"app@{world.their_domain.name}", password=Secret("Quiet-harbour-41"))
+        ).user.id,
+        "message_id": message_id,
+        "delivery_id": message_id,
+        "passkey_id": (await database.write(passkeys.add, a_passkey(world.stranger))).id,
         "api_key_id": (await console.api_keys.add_for_account(SYSTEM, world.theirs.id)).key.id,
     }
+
+
+def a_passkey(user: User) -> Passkey:
+    return Passkey(
+        id=0, user_id=user.id, credential_id=b"of a device", public_key=b"", sign_count=0, name="Phone", created_at=1
+    )
 
 
 def made_up(one: Page) -> str:

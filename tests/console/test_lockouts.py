@@ -2,7 +2,7 @@
 
 import pytest
 
-from postroad.accounts.login_guard import LoginGuard, claimant_of
+from postroad.accounts.logins.login_guard import LoginGuard, claimant_of
 from postroad.accounts.settings import LockoutSettings
 from postroad.httpd.console.console import Console
 from postroad.model.actor import SYSTEM

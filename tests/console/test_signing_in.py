@@ -6,10 +6,11 @@ import re
 import httpx2
 import pyotp
 import pytest
+import structlog.testing
 
-from postroad.accounts.first_operator import FirstOperator
-from postroad.accounts.links import Links
 from postroad.accounts.password_hashing import hash_password
+from postroad.accounts.people.first_operator import FirstOperator
+from postroad.accounts.people.links import Links
 from postroad.httpd.console.console import Console
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import Secret
@@ -17,6 +18,7 @@ from postroad.model.user import User
 from postroad.net.clock import now_ms
 from postroad.storage import accounts, users
 from postroad.storage.database import Database
+from postroad.storage.errors import StorageUnavailable
 
 from .conftest import Client, Postman, SignIn, World, csrf_of
 
@@ -311,3 +313,18 @@ async def test_a_page_without_encryption_says_so(sign_in: SignIn) -> None:
 
     assert "not encrypted" in (await client.get("http://console/sign-in")).text
     assert "not encrypted" not in (await client.get("/sign-in")).text
+
+
+async def test_a_link_is_in_no_log_even_when_storage_is_away(
+    nobody: Client, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(token: str) -> None:
+        raise StorageUnavailable("gone for a moment")
+
+    monkeypatch.setattr(console.password_changes, "person_of_link", away)
+    with structlog.testing.capture_logs() as logs:
+        reply = await nobody.get("/set-password/s3cret-token")
+
+    assert reply.status_code == 503
+    assert [one["event"] for one in logs] == ["page_without_storage"]
+    assert "s3cret" not in repr(logs)

@@ -45,6 +45,15 @@ _TEMPLATES = (
     b'{{#if (and n a)}}{{formatNumber n 2}}{{else if a}}{{{a.b}}}{{/if}}{{> (concat \'p\') x=(upper a.b)}}\0{"n":0,"a":{"b":"c"}}',
     b'{{~#a~}} {{b}} {{^}} {{~/a}}\\{{x}}{{{{raw}}}} {{y}} {{{{/raw}}}}{{#*inline "i"}}{{@root.n}}{{/inline}}{{> i}}{{#> p}}z{{/p}}',
 )
+QUESTION_PIECES = (
+    b"<Autodiscover>", b"</Autodiscover>", b"<Request>", b"</Request>", b"<EMailAddress>", b"</EMailAddress>", b"a@b.example",
+    b"<AcceptableResponseSchema>x</AcceptableResponseSchema>", b'<?xml version="1.0" encoding="utf-16"?>', b"&amp;", b"&x;",
+    b'<!DOCTYPE a [<!ENTITY x "y">]>', b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<?p?>", b" xmlns='urn:x'", b"\0", b"\xff\xfe", b"<",
+)  # fmt: skip
+_QUESTION = (
+    b'<?xml version="1.0"?><Autodiscover xmlns="urn:x"><Request><EMailAddress>a@b.example</EMailAddress>'
+    b"<AcceptableResponseSchema>x</AcceptableResponseSchema></Request></Autodiscover>"
+)
 _PROXY_HEADERS = (
     b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 587\r\n",
     b"PROXY UNKNOWN\r\n",
@@ -75,6 +84,7 @@ class Seeds(msgspec.Struct, frozen=True):
 TARGETS = {
     "dkim_verify": Seeds(_signed, MESSAGE_PIECES),
     "mime_header": Seeds(_as_they_are, MESSAGE_PIECES),
+    "outlook_question": Seeds(lambda: (_QUESTION,), QUESTION_PIECES),
     "proxy": Seeds(lambda: _PROXY_HEADERS, PROXY_PIECES),
     "smtp_replies": Seeds(lambda: (_DIALOGUE,), REPLIES),
     "smtp_server": Seeds(lambda: (_SESSION,), COMMANDS),

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx2
 import msgspec
 
-from postroad.accounts.oidc import CALLBACK_PATH, Arrived, OidcSignIn
-from postroad.accounts.openid_provider import OpenIdProvider
+from postroad.accounts.people.oidc import CALLBACK_PATH, Arrived, OidcSignIn
+from postroad.accounts.people.openid_provider import OpenIdProvider
 from postroad.accounts.settings import OidcSettings
 from postroad.model.account import Account
 from postroad.model.user import Invitation, Membership, Role, User

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from postroad.accounts.login_guard import LoginGuard, claimant_of
+from postroad.accounts.logins.login_guard import LoginGuard, claimant_of
 from postroad.accounts.settings import LockoutSettings
 from postroad.cli import main
 from postroad.model.ids import text_of
@@ -203,6 +203,38 @@ def test_smtp_user_passwords_come_from_standard_input_and_keep_the_rule(document
     assert [one["username"] for one in document("smtp-user", "list")] == ["app@news.example.com"]
 
 
+def test_an_smtp_user_is_restricted_and_freed_again(document: Document, run: Run) -> None:
+    run("domain", "add", "news.example.com")
+    name = "app@news.example.com"
+    options = ("--network", "192.0.2.0/24", "--require-tls", "--hourly-limit", "10", "--allow-from", "@example.com")
+    added = document("smtp-user", "add", name, "--generate", *options)
+    assert (added["networks"], added["requires_tls"], added["hourly_limit"], added["allowed_from"]) == (
+        ["192.0.2.0/24"],
+        True,
+        10,
+        ["@example.com"],
+    )
+    shown = run("smtp-user", "show", name).stdout
+    assert "encryption  required" in shown
+    assert "this hour   0 of 10 recipients" in shown
+
+    options = ("--any-network", "--no-require-tls", "--hourly-limit", "none", "--any-from", "--note", "free")
+    edited = document("smtp-user", "edit", name, *options)
+    assert (edited["networks"], edited["requires_tls"], edited["hourly_limit"], edited["allowed_from"]) == (
+        [],
+        False,
+        None,
+        [],
+    )
+    assert document("smtp-user", "show", name)["note"] == "free"
+    run("smtp-user", "edit", name, expect=2)
+    run("smtp-user", "edit", name, "--daily-limit", "0", expect=2)
+    refused = run("smtp-user", "edit", name, "--allow-from", "ceo@bank.example", expect=1)
+    assert "can never be in From" in refused.stderr
+    assert document("smtp-user", "list", "--account", "default")[0]["username"] == name
+    run("smtp-user", "list", "--account", "nobody", expect=1)
+
+
 def test_smtp_users_are_disabled_enabled_and_removed(document: Document, run: Run) -> None:
     run("domain", "add", "news.example.com")
     added = document("smtp-user", "add", "printer@news.example.com", "--address", "192.0.2.0/24")
@@ -232,6 +264,7 @@ def test_lock_outs_are_listed_and_released(document: Document, run: Run, data: P
         ("client", "198.51.100.1", True),
         ("credential", "app@news.example.com", True),
     }
+    assert document("smtp-user", "show", "app@news.example.com")["state"] == "locked"
     listed = run("lockout", "list", "--counting").stdout
     assert "198.51.100.0/24" in listed
     run("smtp-user", "unlock", "app@news.example.com")
@@ -281,6 +314,12 @@ def test_deliveries_are_held_released_hurried_and_cancelled(
     story = document("message", "show", message_id)
     kinds = [event["type"] for event in story["events"]]
     assert (kinds.count("held"), kinds.count("released"), kinds.count("cancelled")) == (3, 1, 3)
+    done = [(one["action"], one["target"], one["after"]) for one in document("audit", "search", "--action", "delivery")]
+    assert done == [
+        ("delivery.cancelled", "the whole queue", {"deliveries": 3}),
+        ("delivery.released", f"delivery {ids[0]}", {"deliveries": 1}),
+        ("delivery.held", f"message {message_id}", {"deliveries": 3}),
+    ]
 
 
 def test_with_an_sqlite_for_one_writer_commands_only_read_beside_a_node(
@@ -315,6 +354,20 @@ def test_messages_are_found_and_traced(document: Document, run: Run, stored: tup
 
     assert [one["id"] for one in document("message", "search", "--recipient", "one@rcpt.example")] == [message_id]
     assert document("message", "search", "--since", "2059-01-01") == []
+    subject = document("message", "show", message_id)["subject"]
+    for wish in (
+        ("--recipient", "one@rc*"),
+        ("--destination", "rcpt.example"),
+        ("--id-prefix", message_id[:6].lower()),
+        ("--words", subject[:-1]),
+        ("--state", "scheduled"),
+        ("--subject", subject[1:]),
+    ):
+        assert [one["id"] for one in document("message", "search", *wish)] == [message_id], wish
+    for wish in (("--recipient", "one@rc"), ("--words", "nowhere"), ("--state", "held"), ("--id-prefix", "0Z")):
+        assert document("message", "search", *wish) == [], wish
+    run("message", "search", "--words", "a", "--subject", "b", expect=2)
+    assert "There is no word" in run("message", "search", "--words", "?!", expect=1).stderr
     header = document("message", "show", message_id)["message_id_header"]
     for query in (message_id, "two@RCPT.example", header):
         assert [one["id"] for one in document("message", "trace", query)] == [message_id]
@@ -335,6 +388,19 @@ def test_events_are_searched_and_counted(document: Document, run: Run, stored: t
     assert sum(one["by_type"].get("cancelled", 0) for one in counters["periods"]) == 1
     assert {one["state"]: one["deliveries"] for one in counters["queue"]} == {"scheduled": 2, "leased": 0, "held": 0}
     assert "CANCELLED" in run("stats", "show").stdout
+
+
+def test_the_overview_tells_the_day_the_queue_and_what_needs_attention(
+    document: Document, run: Run, stored: tuple[str, list[str]]
+) -> None:
+    shown = document("stats", "overview", "--domain", "news.example.com")
+
+    assert len(shown["hours"]) == 24
+    assert shown["totals"]["accepted"] == 3
+    assert (shown["queue"]["scheduled"], shown["queue"]["deferred"]) == (3, 0)
+    assert shown["first_steps"] == []
+    assert "3, 0 of them deferred" in run("stats", "overview").stdout
+    assert "There is no account" in run("stats", "overview", "--account", "nobody", expect=1).stderr
 
 
 def test_routes_are_added_listed_and_removed_and_passwords_stay_hidden(document: Document, run: Run) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from postroad.accounts.oidc import OidcSignIn
-from postroad.accounts.openid_provider import OpenIdProvider
+from postroad.accounts.people.oidc import OidcSignIn
+from postroad.accounts.people.openid_provider import OpenIdProvider
 from postroad.model.refused import RefusedError
 from postroad.model.user import Role
 from postroad.net.clock import now_ms

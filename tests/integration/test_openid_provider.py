@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from joserfc import jwk, jwt
 
-from postroad.accounts.openid_provider import OpenIdProvider, ProviderError
+from postroad.accounts.people.openid_provider import OpenIdProvider, ProviderError
 from postroad.accounts.settings import OidcSettings
 from postroad.net.clock import now_ms
 from postroad.net.http_client import HttpClient

@@ -32,7 +32,7 @@ def test_a_peer_that_is_not_installed_is_named_with_its_package(monkeypatch: pyt
     monkeypatch.setattr("tests.peers.programs._SEARCH_PATH", "/nonexistent")
 
     assert list(PACKAGES) == missing(PACKAGES)
-    assert why_missing("opendkim-testmsg") == "opendkim-testmsg is not installed (Debian package opendkim-tools)"
+    assert why_missing("opendkim-testmsg") == "opendkim-testmsg is not installed (Debian packages: opendkim-tools)"
 
 
 def test_a_port_is_given_to_one_process_only() -> None:
@@ -61,7 +61,7 @@ def test_a_missing_peer_skips_a_test_and_fails_it_in_ci(tmp_path: Path, ci: str,
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     assert outcome in done.stdout
-    assert "swaks is not installed (Debian package swaks)" in done.stdout
+    assert "swaks is not installed (Debian packages: swaks" in done.stdout
     assert (done.returncode != 0) == (ci == "true")
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +42,18 @@ class Dev:
 
 
 @contextlib.contextmanager
-def running_dev(data_dir: Path) -> Iterator[Dev]:
-    """Run ``postroad dev --json`` until the block ends."""
-    environment = os.environ | {
-        "POSTROAD_SMTP__LISTEN": f"127.0.0.1:{free_port()}",
-        "POSTROAD_SMTP__LISTEN_TLS": f"127.0.0.1:{free_port()}",
-        "POSTROAD_HTTP__LISTEN": f"127.0.0.1:{free_port()}",
-        "POSTROAD_ADMIN__LISTEN": f"127.0.0.1:{free_port()}",
-    }
+def running_dev(data_dir: Path, variables: Mapping[str, str] | None = None) -> Iterator[Dev]:
+    """Run ``postroad dev --json`` until the block ends; ``variables`` are settings that win over its free ports."""
+    environment = (
+        os.environ
+        | {
+            "POSTROAD_SMTP__LISTEN": f"127.0.0.1:{free_port()}",
+            "POSTROAD_SMTP__LISTEN_TLS": f"127.0.0.1:{free_port()}",
+            "POSTROAD_HTTP__LISTEN": f"127.0.0.1:{free_port()}",
+            "POSTROAD_ADMIN__LISTEN": f"127.0.0.1:{free_port()}",
+        }
+        | dict(variables or {})
+    )
     command = [sys.executable, "-m", "postroad", "dev", "--json", "--data", str(data_dir)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:

@@ -72,6 +72,8 @@ class Product:
         self.submission_port, self.submission_tls_port, self.by_address_port, self.admin_port, self.http_port = ports
         self.configuration = directory / "postroad.toml"
         self.log = directory / "postroad.log"
+        self.roles = ""
+        """What the node does, with commas between; empty for everything."""
         self._process: subprocess.Popen[bytes] | None = None
         self.configuration.write_text(
             _CONFIGURATION.format(
@@ -128,6 +130,7 @@ class Product:
     def start(self) -> None:
         """Start serving and wait until the node says that it is ready."""
         command = [sys.executable, "-m", "postroad", "serve", "--config", str(self.configuration)]
+        command += ["--roles", self.roles] if self.roles else []
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + _READY_S

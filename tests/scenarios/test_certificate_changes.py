@@ -15,7 +15,8 @@ import trustme
 
 from tests.peers.pebble import Pebble
 from tests.peers.ports import LOOPBACK, free_port
-from tests.scenarios.product import PASSWORD, USERNAME
+from tests.scenarios.crash import database
+from tests.scenarios.product import PASSWORD, USERNAME, Product
 from tests.scenarios.world import FIELD, World, letter, prepared_world, submit_over
 
 HOST, CONSOLE = "mail.node.test", "console.node.test"
@@ -33,8 +34,8 @@ def until(holds: Callable[[], Any], timeout_s: float = 30) -> Any:
 class Doors:
     """The doors of a node, seen by clients that trust one authority."""
 
-    def __init__(self, world: World, context: ssl.SSLContext) -> None:
-        self._product = world.product
+    def __init__(self, product: Product, context: ssl.SSLContext) -> None:
+        self._product = product
         self._context = context
 
     @contextlib.contextmanager
@@ -108,7 +109,7 @@ def test_a_certificate_is_obtained_shown_by_every_worker_and_renewed_under_an_op
         product = world.product
         product.configure({"http": http})
         with product:
-            doors = Doors(world, pebble.trusting())
+            doors = Doors(product, pebble.trusting())
             first = doors.another_than(None)
             state = product.run_json("certificate", "show")
             assert (state["names"], state["last_error"], state["attempts"]) == ([HOST, CONSOLE], "", 0)
@@ -145,6 +146,28 @@ def test_a_failed_order_is_told_with_its_reason_and_mail_is_taken_meanwhile(tmp_
             submit_over(client, [f"you@{FIELD}"], letter())
 
 
+@pytest.mark.peer("nsd", "pebble")
+def test_a_node_answers_the_authority_for_another_and_both_show_what_was_issued(tmp_path: Path) -> None:
+    port_80 = free_port()
+    with (
+        database("postgres") as url,
+        prepared_world(tmp_path / "one", zones=ZONES, database_url=url) as world,
+        Pebble(http_port=port_80, resolver=world.authority.resolver) as pebble,
+    ):
+        # One asks the authority, which finds its proof at the other.
+        one, other = world.product, Product(tmp_path / "other", smarthost_port=None, database_url=url, workers=1)
+        other.join(one)
+        other.roles = "smtp,http,delivery"
+        acme = {"directory": pebble.url, "authorities": str(pebble.authorities), "agree_terms": True}
+        for node, listen in ((one, []), (other, [f"{LOOPBACK}:{port_80}"])):
+            node.configure({"smtp": {"hostname": HOST}, "tls": {"acme": acme | {"http_listen": listen}}})
+        with other, one:
+            issued = Doors(one, pebble.trusting()).another_than(None)
+            assert Doors(other, pebble.trusting()).another_than(None) == issued
+            assert "certificate_issued" in one.log.read_text()
+            assert "certificate_issued" not in other.log.read_text()
+
+
 @pytest.mark.peer("nsd")
 def test_changed_files_are_taken_up_without_a_signal_and_under_an_open_session(tmp_path: Path) -> None:
     authority, path = trustme.CA(), tmp_path / "certificate.pem"
@@ -153,7 +176,7 @@ def test_changed_files_are_taken_up_without_a_signal_and_under_an_open_session(t
     authority.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(str(path))
     settings = {"tls": {"certificate": str(path)}}
     with prepared_world(tmp_path, settings=settings, workers=2) as world, world.product as product:
-        doors = Doors(world, context)
+        doors = Doors(product, context)
         first = doors.another_than(None)
         with doors.session() as opened_before:
             path.write_text("half a file")

@@ -11,20 +11,29 @@ import pytest
 
 from tests.peers.ports import LOOPBACK
 from tests.peers.programs import path_of
+from tests.peers.sink import Sink
 from tests.scenarios.product import DOMAIN, PASSWORD, USERNAME, Product
 
-pytestmark = pytest.mark.peer("swaks")
+pytestmark = [pytest.mark.peer("swaks"), pytest.mark.peer("smtp-sink")]
 
 PROMISED_S = 5.0
 FAILURES = 4
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def sink() -> Iterator[Sink]:
+    with Sink(keep_messages=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, sink: Sink) -> Iterator[Product]:
     lockout = {"failures": FAILURES, "network_failures": 1000, "minutes": [10]}
-    settings = {"accounts": {"lockout": lockout}}
-    made = Product(tmp_path_factory.mktemp("guessed"), smarthost_port=None, settings=settings)
+    settings = {"accounts": {"lockout": lockout, "notices_from": f"postroad@{DOMAIN}"}}
+    made = Product(tmp_path_factory.mktemp("guessed"), smarthost_port=sink.port, settings=settings)
     made.prepare()
+    for email, role in (("ada@admin.example", "admin"), ("uma@admin.example", "user")):
+        made.run("user", "add", email, "--role", role, "--password-stdin", given=PASSWORD)
     with made:
         yield made
 
@@ -78,6 +87,24 @@ def test_guessing_is_locked_seen_and_released_while_the_owner_goes_on(node: Prod
     node.run("lockout", "release", stranger)
     within_promise(lambda: answer_to(node, stranger, PASSWORD).startswith("235"))
     assert node.run("lockout", "list") == "Nothing is locked.\n"
+
+
+def test_admins_are_told_by_mail_once_for_a_lock(node: Product, sink: Sink) -> None:
+    name = f"told@{DOMAIN}"
+    node.run("smtp-user", "add", name, "--password-stdin", given=PASSWORD)
+
+    guess_until_locked(node, "127.4.1.1", name)
+
+    def notices() -> list[bytes]:
+        return [one.content for one in sink.messages() if name.encode() in one.content]
+
+    within_promise(lambda: bool(notices()))
+    for number in range(10):
+        answer_to(node, f"127.4.2.{number}", "Guess-more", name)
+    (notice,) = notices()
+    assert b"To: <ada@admin.example>" in notice
+    assert b"Subject: Too many failed log-ins" in notice
+    assert b"last tried from 127.4.1.1" in notice
 
 
 def test_name_that_does_not_exist_is_answered_alike(node: Product) -> None:

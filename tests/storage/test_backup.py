@@ -2,15 +2,20 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
 
-from postroad.storage import accounts, bodies, workers
+from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.search_words import recipient_term
+from postroad.storage import accounts, bodies, domains, message_search, search_index, workers
 from postroad.storage.backup import backup, restore
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageError
+from postroad.storage.message_search import Wanted
+from postroad.storage.search_index import Pass
 from postroad.storage.secrets import MASTER_KEY_FILE, ensure_secret
 from postroad.storage.vault import open_vault
 from tests.storage.samples import DATA_TABLES, NOW, Place, accepted, claim, column, count_rows
@@ -156,3 +161,28 @@ def test_a_cut_backup_is_said_so(sqlite_place: Place, tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match="not a whole backup"):
         restore(tmp_path / "saved.tar", "", tmp_path / "elsewhere")
+
+
+@same_engine
+async def test_messages_are_found_after_a_restore_as_before(place: Place, elsewhere: Place, tmp_path: Path) -> None:
+    database = await _open(place)
+    account = await database.write(accounts.add, "acme", NOW)
+    domain = SendingDomain(
+        id=0, account_id=account.id, name="news.example.com", state=DomainState.ACTIVE, created_at=NOW
+    )
+    domain_id = (await database.write(domains.add, domain)).id
+    mine: dict[str, Any] = {"account_id": account.id, "domain_id": domain_id}
+    await database.accept(accepted("zoe@example.net", subject="Indexed before", **mine))
+    await database.write(search_index.fill, Pass.FIRST, 1 << 62, 10)
+    await database.accept(accepted("zoe@example.net", subject="Not indexed before", **mine))
+    await asyncio.to_thread(backup, *place, tmp_path / "saved.tar", now=NOW)
+    await database.close()
+    await asyncio.to_thread(restore, tmp_path / "saved.tar", *elsewhere)
+
+    restored = await _open(elsewhere)
+    wanted = Wanted(account_id=account.id, terms=("before", recipient_term("zoe@example.net")))
+    at_first = [one.message.subject for one in (await restored.read(message_search.search, wanted, 10)).found]
+    await restored.write(search_index.fill, Pass.FIRST, 1 << 62, 10)
+    later = [one.message.subject for one in (await restored.read(message_search.search, wanted, 10)).found]
+    assert at_first == later == ["Not indexed before", "Indexed before"]
+    await restored.close()

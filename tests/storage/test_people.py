@@ -258,8 +258,8 @@ async def test_a_replaced_token_is_void_and_other_peoples_stay(database: Databas
     assert await database.read(one_time_tokens.look, b"1", "set_password", NOW) is None
     for token_hash, purpose in ((b"2", "sign_in"), (b"3", "set_password"), (b"4", "set_password")):
         assert await database.read(one_time_tokens.look, token_hash, purpose, NOW) is not None
-    assert await database.read(one_time_tokens.latest, ada.id, "set_password") == NOW
-    assert await database.read(one_time_tokens.latest, bob.id, "sign_in") is None
+    assert await database.read(one_time_tokens.of_user, ada.id, "set_password") == [_token(ada)]
+    assert await database.read(one_time_tokens.of_user, bob.id, "sign_in") == []
 
 
 async def test_a_link_sets_a_password_once_and_ends_sessions(database: Database) -> None:

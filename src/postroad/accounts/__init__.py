@@ -1,1 +1,1 @@
-"""Ring 7: accounts, SMTP users and the proof of who acts."""
+"""Ring 7: accounts, what they hand mail in with (``logins`` proves it), and ``people`` who manage them."""

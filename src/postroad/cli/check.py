@@ -7,7 +7,7 @@ import sys
 import click
 
 from postroad.certificates.renewals import Renewals
-from postroad.cli import door_findings, findings
+from postroad.cli import door_findings, findings, sign_in_findings
 from postroad.cli.findings import Finding
 from postroad.cli.invocation import Invocation, acting, opened, refuse, run_with_database, with_settings
 from postroad.cli.output import answer
@@ -49,6 +49,8 @@ def _near(invocation: Invocation) -> list[Finding]:
         door_findings.mail_clients(client_access(settings)),
         findings.admin_listener(settings),
         findings.address_listener(settings),
+        *sign_in_findings.single_sign_on(settings),
+        findings.notices(settings),
     ]
 
 
@@ -69,6 +71,7 @@ async def _far(invocation: Invocation) -> list[Finding]:
             await door_findings.mail_client_records(
                 lookup, client_access(settings), await _sending_domains(invocation)
             ),
+            *await sign_in_findings.provider(settings),
         ]
     finally:
         await lookup.aclose()

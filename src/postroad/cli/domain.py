@@ -11,6 +11,7 @@ import msgspec
 
 from postroad.accounts.accounts import Accounts
 from postroad.cli.invocation import Invocation, acting, open_vault, refuse, with_database
+from postroad.cli.mail_clients import mail_clients
 from postroad.cli.output import answer, confirm, facts, local_time, table, utc_time
 from postroad.dns import resolver
 from postroad.domains.registration import Registration
@@ -29,6 +30,9 @@ from postroad.storage.database import Database
 @click.group()
 def domain() -> None:
     """Sending domains: the names that mail may be sent from."""
+
+
+domain.add_command(mail_clients)
 
 
 class _Services(msgspec.Struct, frozen=True):

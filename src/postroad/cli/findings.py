@@ -98,6 +98,18 @@ def address_listener(settings: Settings) -> Finding:
     )
 
 
+def notices(settings: Settings) -> Finding:
+    """Look whether the installation has an address to mail from."""
+    if settings.accounts.notices_from:
+        return Finding("notices", "ok", f"Links and notes to people are mailed from {settings.accounts.notices_from}.")
+    return Finding(
+        "notices",
+        "warning",
+        "Nothing is mailed to people: lost passwords, invitations and locks are not told.",
+        "Set accounts.notices_from to an address at a sending domain of this installation.",
+    )
+
+
 async def resolver(lookup: Lookup) -> Finding:
     """Look whether names can be resolved."""
     answer = await lookup.resolve(_PROBE_DOMAINS[0], RecordType.MX)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from postroad.accounts.lockouts import Lockouts
+from postroad.accounts.logins.lockouts import Lockouts
 from postroad.cli.invocation import Invocation, acting, with_database
 from postroad.cli.output import answer, counted, local_time, table, utc_time
 from postroad.net.clock import now_ms

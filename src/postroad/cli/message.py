@@ -1,19 +1,25 @@
 """``postroad message``: what was accepted, and what became of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from postroad.cli.events import event_document, event_sentence
-from postroad.cli.invocation import Invocation, refuse, with_database
+from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, counted, facts, local_time, table, utc_time
 from postroad.cli.parameters import ID, INSTANT, account_id_of, domain_id_of
 from postroad.cli.queue import document as delivery_document
-from postroad.model.ids import from_text, text_of
+from postroad.messages.messages import Messages
+from postroad.model.delivery import Standing
+from postroad.model.ids import from_text, range_of, text_of
 from postroad.model.message import Message
+from postroad.model.search_words import destination_term, message_id_term, recipient_term, words_of
+from postroad.net.clock import now_ms
 from postroad.storage import messages
 from postroad.storage import rendered as rendered_rows
 from postroad.storage.database import Database
+from postroad.storage.message_search import Wanted
 from postroad.storage.messages import MessageSelector, Story
 
 
@@ -60,12 +66,15 @@ async def rendered(invocation: Invocation, database: Database, message_id: int, 
 @message.command()
 @click.option("--account", "account_name", help="Those of one account.")
 @click.option("--domain", "domain_name", help="Those of one sending domain.")
-@click.option("--recipient", help="Those with a delivery to one address.")
-@click.option("--destination", help="Those with a delivery to one recipient domain.")
-@click.option("--reverse-path", help="Those of one MAIL FROM.")
-@click.option("--from", "header_from", help="Those with one address in From.")
+@click.option("--id-prefix", help="Those whose id begins so.")
+@click.option("--recipient", help="Those to one address; with * at the end, to any that begins so.")
+@click.option("--destination", help="Those to one recipient domain; with * at the end, to any that begins so.")
 @click.option("--message-id", "message_id_header", help="Those with one Message-ID.")
-@click.option("--subject", "subject_contains", help="Those with this in the subject.")
+@click.option("--words", help="Those with these words in the subject, the last one perhaps unfinished.")
+@click.option("--state", type=click.Choice([one.value for one in Standing]), help="Those with a delivery in one state.")
+@click.option("--reverse-path", help="Those of one MAIL FROM; looks at every message.")
+@click.option("--from", "header_from", help="Those with one address in From; looks at every message.")
+@click.option("--subject", "subject_contains", help="Those with this in the subject; looks at every message.")
 @click.option("--since", type=INSTANT, help="Those accepted since: 2h, 3d, 2026-11-21.")
 @click.option("--until", type=INSTANT, help="Those accepted until then.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
@@ -82,18 +91,77 @@ async def search(
     **chosen: Any,
 ) -> None:
     """Find messages, newest first."""
-    selector = MessageSelector(
-        account_id=await account_id_of(database, account_name),
-        domain_id=await domain_id_of(database, domain_name),
-        **chosen,
-    )
-    found = await database.read(messages.search, selector, limit, before)
+    whose: dict[str, Any] = {
+        "account_id": await account_id_of(database, account_name),
+        "domain_id": await domain_id_of(database, domain_name),
+    }
+    if any(chosen[name] for name in _ROW_BY_ROW):
+        if any(chosen[name] for name in ("id_prefix", "words", "state")):
+            raise click.UsageError(
+                "--reverse-path, --from and --subject go with neither --id-prefix, --words nor --state."
+            )
+        selector = MessageSelector(**whose, **{name: chosen[name] for name in chosen if name not in _BY_INDEX})
+        found = await database.read(messages.search, selector, limit, before)
+        answer(invocation, [_document(one) for one in found], _listed(found))
+        return
+    page = await _service(database).find(acting(), Wanted(**whose, **_wishes(**chosen)), limit, before)
+    found = [one.message for one in page.found]
+    text = _listed(found)
+    if page.is_cut and page.before is not None:
+        text += f"\nThe search stopped before its end: go on with --before {text_of(page.before)}."
+    documents = [
+        _document(one.message) | {"states": {standing.value: number for standing, number in one.standings.items()}}
+        for one in page.found
+    ]
+    answer(invocation, documents, text)
+
+
+_ROW_BY_ROW = ("reverse_path", "header_from", "subject_contains")
+_BY_INDEX = ("id_prefix", "words", "state")
+
+
+def _wishes(**chosen: Any) -> dict[str, Any]:
+    terms: list[str] = []
+    beginnings: list[str] = []
+    for name, term_of in (("recipient", recipient_term), ("destination", destination_term)):
+        if chosen[name]:
+            is_beginning = chosen[name].endswith("*")
+            (beginnings if is_beginning else terms).append(term_of(chosen[name].removesuffix("*")))
+    if chosen["message_id_header"]:
+        terms.append(message_id_term(chosen["message_id_header"]))
+    if chosen["words"]:
+        words = words_of(chosen["words"])
+        if not words:
+            refuse(f"There is no word in {chosen['words']!r}.")
+        terms += words[:-1]
+        beginnings.append(words[-1])
+    wishes = {
+        "terms": tuple(terms),
+        "beginnings": tuple(beginnings),
+        "since": chosen["since"],
+        "until": chosen["until"],
+    }
+    if chosen["id_prefix"]:
+        try:
+            wishes["lowest_id"], wishes["highest_id"] = range_of(chosen["id_prefix"])
+        except ValueError as error:
+            refuse(str(error))
+    if chosen["state"]:
+        wishes["standing"] = Standing(chosen["state"])
+    return wishes
+
+
+def _service(database: Database) -> Messages:
+    # Looking makes no ids.
+    return Messages(database, now_ms, lambda _partition: 0)
+
+
+def _listed(found: Sequence[Message]) -> str:
     rows = [
         (text_of(one.id), local_time(one.accepted_at), one.reverse_path, str(one.recipient_count), one.subject)
         for one in found
     ]
-    text = table(("MESSAGE", "ACCEPTED", "REVERSE PATH", "RCPTS", "SUBJECT"), rows)
-    answer(invocation, [_document(one) for one in found], text)
+    return table(("MESSAGE", "ACCEPTED", "REVERSE PATH", "RCPTS", "SUBJECT"), rows)
 
 
 @message.command()
@@ -115,13 +183,11 @@ async def _traced(database: Database, query: str, limit: int) -> list[Story]:
         except ValueError:
             return []
     else:
-        bracketed = query if query.startswith("<") else f"<{query}>"
-        by_header = MessageSelector(message_id_header=bracketed)
-        local, _, domain = query.strip("<>").rpartition("@")
-        by_recipient = MessageSelector(recipient=f"{local}@{domain.lower()}")
-        found = await database.read(messages.search, by_header, limit)
-        found = found or await database.read(messages.search, by_recipient, limit)
-        identifiers = [one.id for one in found]
+        by_header = Wanted(terms=(message_id_term(query),))
+        by_recipient = Wanted(terms=(recipient_term(query.strip("<>")),))
+        page = await _service(database).find(acting(), by_header, limit)
+        page = page if page.found else await _service(database).find(acting(), by_recipient, limit)
+        identifiers = [one.message.id for one in page.found]
     stories = [await database.read(messages.show, identifier) for identifier in identifiers]
     return [story for story in stories if story is not None]
 

@@ -3,7 +3,7 @@
 import click
 
 from postroad.accounts.accounts import Accounts
-from postroad.accounts.links import Link
+from postroad.accounts.people.links import Link
 from postroad.cli.invocation import Invocation, acting, open_vault, refuse, run_with_database, with_settings
 from postroad.cli.output import answer, counted, utc_time
 from postroad.cli.serve import how_to_begin

@@ -1,7 +1,6 @@
 """``postroad queue``: what waits, why, and steering it by hand."""
 
 import asyncio
-import getpass
 import os
 import socket
 from collections.abc import Callable
@@ -11,18 +10,19 @@ import click
 import msgspec
 
 from postroad.cli.asking import where_it_waits
-from postroad.cli.invocation import Invocation, refuse, with_database
+from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, confirm, counted, facts, local_time, table, utc_time
 from postroad.cli.parameters import ID, Selection, selection_options, selector_of
 from postroad.cli.waiting import owner_of, reasons
+from postroad.messages.steering import Steered, Verb, steer
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.ids import IdSource, text_of
 from postroad.model.options import TlsDemand
 from postroad.net.clock import now_ms
 from postroad.node.lease import node_name
-from postroad.storage import deliveries, site_limits, workers
+from postroad.storage import deliveries, domains, site_limits, workers
 from postroad.storage.database import Database
-from postroad.storage.deliveries import OPEN_STATES, Selector, Steering
+from postroad.storage.deliveries import OPEN_STATES, Selector
 
 _SLICE = 500
 _DEMANDS = {
@@ -30,22 +30,21 @@ _DEMANDS = {
     TlsDemand.ENCRYPT: "an encrypted connection",
     TlsDemand.VERIFY: "an encrypted connection to a verified host",
 }
-Change = Callable[[Any, Selector, Steering, int], int]
 
 
 class _Verb(msgspec.Struct, frozen=True):
-    """One way to steer: what it is called, the states it concerns, and the statement that does it."""
+    """One way to steer: what it is called, the states it concerns, and the change it makes."""
 
     name: str
     past: str
     states: tuple[DeliveryState, ...]
-    change: Change
+    verb: Verb
 
 
-_HOLD = _Verb("hold", "Held", (DeliveryState.SCHEDULED,), deliveries.hold)
-_RELEASE = _Verb("release", "Released", (DeliveryState.HELD,), deliveries.release)
-_RETRY = _Verb("retry", "Made due", (DeliveryState.SCHEDULED,), deliveries.retry_now)
-_CANCEL = _Verb("cancel", "Cancelled", (DeliveryState.SCHEDULED, DeliveryState.HELD), deliveries.cancel)
+_HOLD = _Verb("hold", "Held", (DeliveryState.SCHEDULED,), Verb.HOLD)
+_RELEASE = _Verb("release", "Released", (DeliveryState.HELD,), Verb.RELEASE)
+_RETRY = _Verb("retry", "Made due", (DeliveryState.SCHEDULED,), Verb.RETRY)
+_CANCEL = _Verb("cancel", "Cancelled", (DeliveryState.SCHEDULED, DeliveryState.HELD), Verb.CANCEL)
 
 
 @click.group()
@@ -169,7 +168,7 @@ async def _steer(
     number = sum(count for state, count in counts.items() if state in verb.states)
     if number:
         confirm(f"{verb.name.capitalize()} {counted(number, 'delivery', 'deliveries')}?", is_confirmed=is_confirmed)
-    changed = await _in_slices(database, verb.change, selector) if number else 0
+    changed = await _in_slices(database, verb.verb, await _steered(database, selector, selection)) if number else 0
     leased = counts.get(DeliveryState.LEASED, 0)
     text = f"{verb.past} {counted(changed, 'delivery', 'deliveries')}."
     if leased and DeliveryState.SCHEDULED in verb.states:
@@ -177,23 +176,50 @@ async def _steer(
     answer(invocation, {"changed": changed, "leased": leased}, text)
 
 
-async def _in_slices(database: Database, change: Change, selector: Selector) -> int:
+async def _in_slices(database: Database, verb: Verb, steered: Steered) -> int:
     """Make a change in short transactions; its events need ids, and so this command a worker number for a while."""
     lease = await database.write(
         workers.lease, node=socket.gethostname(), pid=os.getpid(), pools=(), roles=("command",), now=now_ms()
     )
     ids, total = IdSource(lease.number), 0
+
+    def new_id(partition: int) -> int:
+        return ids.next(now_ms(), partition)
+
     try:
         while True:
             now = now_ms()
-            steering = Steering(by=getpass.getuser(), now=now, new_id=lambda partition: ids.next(now_ms(), partition))
-            changed = await database.write(change, selector, steering, _SLICE)
+            changed = await steer(database, acting(), verb, steered, now=now, new_id=new_id, limit=_SLICE)
             total += changed
             if changed < _SLICE:
                 return total
             await database.write(workers.heartbeat, lease.incarnation, now)
     finally:
         await database.write(workers.remove, lease.incarnation)
+
+
+async def _steered(database: Database, selector: Selector, selection: Selection) -> Steered:
+    """Say for the audit log what is selected, and whose it is where that is one account's."""
+    account_id = selector.account_id
+    if account_id is None and selector.domain_id is not None:
+        domain = await database.read(domains.get, selector.domain_id)
+        account_id = None if domain is None else domain.account_id
+    if account_id is None and (selector.message_id is not None or selector.delivery_id is not None):
+        [*found] = await database.read(deliveries.search, selector, 1)
+        account_id = found[0].account_id if found else None
+    given = ((name, getattr(selection, name)) for name in Selection.__struct_fields__)
+    target = ", ".join(_told(name, value) for name, value in given if value)
+    return Steered(selector=selector, target=target or "the whole queue", account_id=account_id)
+
+
+def _told(option: str, value: Any) -> str:
+    if option == "accepted_before":
+        return f"accepted before {utc_time(value)}"
+    if option == "states":
+        return f"state {' or '.join(value)}"
+    if option.endswith("_id"):
+        return f"{option.removesuffix('_id')} {text_of(value)}"
+    return f"{option.removesuffix('_name')} {value}"
 
 
 def _open_by_default(selector: Selector) -> Selector:

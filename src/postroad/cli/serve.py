@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from postroad.accounts.links import Link
+from postroad.accounts.people.links import Link
 from postroad.cli.invocation import Invocation, refuse, settings_for, with_settings
 from postroad.config import ConfigError, Settings
 from postroad.model.refused import RefusedError

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from postroad.accounts.accounts import Accounts
-from postroad.accounts.lockouts import Lockouts
+from postroad.accounts.logins.lockouts import Lockouts
 from postroad.accounts.smtp_user_changes import SmtpUserChange
 from postroad.accounts.smtp_users import SmtpUsers, generated_password
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
@@ -143,12 +143,13 @@ async def list_users(
         account = await Accounts(database, now_ms).find(actor, account_name)
         actor = msgspec.structs.replace(actor, account_id=account.id)
     users = await SmtpUsers(database, now_ms).all(actor, domain_name)
-    rows = [(one.username, _state(one), _proof(one), _last_use(one), one.note) for one in users]
+    locked = frozenset(await Lockouts(database, now_ms).of_users(actor))
+    rows = [(one.username, _state(one, locked), _proof(one), _last_use(one), one.note) for one in users]
     headings = ("USER", "STATE", "PROVEN BY", "LAST USED", "NOTE")
     by_address = [one.username for one in users if one.kind is CredentialKind.ADDRESS]
     if by_address and not invocation.is_json:
         click.echo(f"Warning: {', '.join(by_address)}: {_BY_ADDRESS_WARNING}.", err=True)
-    answer(invocation, [_document(one) for one in users], table(headings, rows))
+    answer(invocation, [_document(one, locked) for one in users], table(headings, rows))
 
 
 @smtp_user.command()
@@ -159,9 +160,10 @@ async def show(invocation: Invocation, database: Database, username: str) -> Non
     users = SmtpUsers(database, now_ms)
     user = await users.find(acting(), username)
     usage = {demand.period.value: used for demand, used in await users.usage(acting(), user.id)}
+    locked = frozenset(await Lockouts(database, now_ms).of_users(acting()))
     pairs = [
         ("user", user.username),
-        ("state", _state(user)),
+        ("state", _state(user, locked)),
         ("proven by", _proof(user)),
         ("networks", ", ".join(user.networks) if user.kind is CredentialKind.PASSWORD else ""),
         ("encryption", "required" if user.requires_tls else ""),
@@ -173,7 +175,7 @@ async def show(invocation: Invocation, database: Database, username: str) -> Non
         ("last used", _last_use(user)),
         ("warning", _warning(user) or ""),
     ]
-    answer(invocation, _document(user) | {"used": usage}, facts(pairs))
+    answer(invocation, _document(user, locked) | {"used": usage}, facts(pairs))
 
 
 @smtp_user.command()
@@ -278,8 +280,10 @@ def _password(*, generate: bool, from_stdin: bool) -> Secret:
     return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
 
-def _state(user: SmtpUser) -> str:
-    return "active" if user.disabled_at is None else "disabled"
+def _state(user: SmtpUser, locked: frozenset[str] = frozenset()) -> str:
+    if user.disabled_at is not None:
+        return "disabled"
+    return "locked" if user.username in locked else "active"
 
 
 def _proof(user: SmtpUser) -> str:
@@ -301,10 +305,10 @@ def _last_use(user: SmtpUser) -> str:
     return f"{local_time(user.last_used_at)} from {user.last_used_address}, {how}"
 
 
-def _document(user: SmtpUser) -> dict[str, Any]:
+def _document(user: SmtpUser, locked: frozenset[str] = frozenset()) -> dict[str, Any]:
     return {
         "username": user.username,
-        "state": _state(user),
+        "state": _state(user, locked),
         "kind": user.kind.value,
         "networks": user.networks,
         "requires_tls": user.requires_tls,

@@ -6,11 +6,12 @@ from typing import Any
 import click
 
 from postroad.accounts.accounts import Accounts
-from postroad.accounts.invitations import Invitations
-from postroad.accounts.links import Link, Links
 from postroad.accounts.notices import Unsent
-from postroad.accounts.people import People
-from postroad.accounts.person_passwords import PersonPasswords
+from postroad.accounts.people.invitations import Invitations
+from postroad.accounts.people.links import Link, Links
+from postroad.accounts.people.people import People
+from postroad.accounts.people.person_passwords import PersonPasswords
+from postroad.cli import user_proofs
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, confirm, counted, facts, local_time, table, utc_time
 from postroad.model.credential import Secret
@@ -26,6 +27,10 @@ _HOUR_MS = 3_600_000
 @click.group()
 def user() -> None:
     """People who sign in to the console: an account's users and admins, and operators."""
+
+
+for _command in user_proofs.COMMANDS:
+    user.add_command(_command)
 
 
 @user.command()

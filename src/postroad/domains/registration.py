@@ -111,6 +111,7 @@ class Registration:
     async def change_settings(self, actor: Actor, name: str, settings: DomainSettings) -> SendingDomain:
         """Give a domain other settings, and the keys that these ask for."""
         domain = await self._find_to_change(actor, name)
+        settings = msgspec.structs.replace(settings, imap_host=_host_name(settings.imap_host.strip()))
         keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         present = {key.algorithm for key in keys if key.state is not KeyState.RETIRED}
         lacking = [algorithm for algorithm in _algorithms(settings) if algorithm not in present]
@@ -242,6 +243,17 @@ class Registration:
 
     def _approved_state(self) -> DomainState:
         return DomainState.UNVERIFIED if self._settings.verification == "on" else DomainState.ACTIVE
+
+
+def _host_name(text: str) -> str:
+    """Return the name of a host as clients are told it, or nothing for nothing; raises RefusedError."""
+    try:
+        name = normal_domain(text) if text else ""
+    except AddressError as error:
+        raise RefusedError(f"{error}.", field="imap_host") from error
+    if name and ("." not in name or name.startswith("[")):
+        raise RefusedError(f"{text} is not the whole name of a host, such as imap.example.com.", field="imap_host")
+    return name
 
 
 def _algorithms(settings: DomainSettings) -> tuple[KeyAlgorithm, ...]:

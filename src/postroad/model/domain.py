@@ -56,7 +56,6 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         str,
         msgspec.Meta(
             max_length=253,
-            pattern=r"^([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)?$",
             description="Host of the people's mailboxes elsewhere (IMAP, port 993), for mail clients that set themselves up.",
         ),
     ] = ""

@@ -1,16 +1,16 @@
-"""The words and keys that messages are found by: one way to fold them, for the index and for what people type."""
+"""The terms that messages are found by: folded in one way, for the index and for what people type."""
 
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from postroad.model.ids import to_base32
 
 MOST_WORDS = 64
 """Words of one text that count: a subject is a line."""
 _LONGEST_WORD = 40
-_LONGEST_KEY = 320
+_LONGEST_ADDRESS = 320
 _ASCII_WORD = re.compile(r"[0-9a-z]+")
 # Scripts written without spaces: each of their characters is a word of its own.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
@@ -27,13 +27,21 @@ def words_of(text: str) -> list[str]:
     return [word[:_LONGEST_WORD] for word in found[:MOST_WORDS]]
 
 
-def terms_of(account_id: int, domain_id: int, subject: str) -> str:
-    """Return what the full-text index holds of a message: whose it is, and its words, each between spaces.
+def terms_of(
+    account_id: int, domain_id: int, subject: str, recipients: Iterable[str] = (), message_id_header: str = ""
+) -> str:
+    """Return what the full-text index holds of a message, each term between spaces.
 
-    An underscore is in no word, so what says whose the message is cannot be typed.
+    Besides the words of its subject: whose it is, each recipient, each destination, and its Message-ID. Those begin
+    with an underscore, which is in no word: what says whose the message is cannot be typed.
     """
-    words = dict.fromkeys(words_of(subject))
-    return f" {' '.join((account_term(account_id), domain_term(domain_id), *words))} "
+    terms = dict.fromkeys((account_term(account_id), domain_term(domain_id), *words_of(subject)))
+    for recipient in recipients:
+        terms[recipient_term(recipient)] = None
+        terms[destination_term(recipient.rpartition("@")[2])] = None
+    if message_id_header:
+        terms[message_id_term(message_id_header)] = None
+    return f" {' '.join(terms)} "
 
 
 def account_term(account_id: int) -> str:
@@ -46,41 +54,29 @@ def domain_term(domain_id: int) -> str:
     return f"_d{domain_id}"
 
 
-def keys_of(recipients: Iterable[str], message_id_header: str) -> list[str]:
-    """Return the keys that a message is found by: each recipient, each destination, its Message-ID."""
-    keys: dict[str, None] = {}
-    for recipient in recipients:
-        key = recipient_key(recipient)
-        keys[key] = None
-        keys[destination_key(key.rpartition("@")[2])] = None
-    if message_id_header:
-        keys[message_id_key(message_id_header)] = None
-    return list(keys)
+def recipient_term(address: str) -> str:
+    """Return the term of a recipient's address; the beginning of an address gives the beginning of its term."""
+    return f"_r{_plain(address)}"
 
 
-def recipient_key(address: str) -> str:
-    """Return the key of a recipient's address, or what keys of addresses that begin with ``address`` begin with."""
-    return _key(f"to:{address.lower()}")
+def destination_term(domain: str) -> str:
+    """Return the term of a recipient domain, or its beginning."""
+    return f"_t{_plain(domain)}"
 
 
-def destination_key(domain: str) -> str:
-    """Return the key of a recipient domain."""
-    return _key(f"at:{domain.lower()}")
-
-
-def message_id_key(header: str) -> str:
-    """Return the key of a Message-ID, with or without its brackets."""
+def message_id_term(header: str) -> str:
+    """Return the term of a Message-ID, with or without its brackets."""
     bare = header.strip().removeprefix("<").removesuffix(">")
     digest = hashlib.blake2b(bare.encode("utf-8", "replace"), digest_size=8).digest()
-    return f"id:{to_base32(int.from_bytes(digest), 13)}"
+    return f"_m{to_base32(int.from_bytes(digest), 13).lower()}"
 
 
-def together(keys: Sequence[str]) -> str:
-    """Return keys in one text, each between spaces."""
-    return f" {' '.join(keys)} "
+# Punctuation parts terms, and means something to query languages: each sign becomes a letter that no folded word has.
+_SIGNS = {sign: chr(0x100 + sign) for sign in range(0x80) if not chr(sign).isalnum()}
 
 
-def _key(text: str) -> str:
-    # A quoted local part may hold spaces, which part keys from each other. PostgreSQL cannot hold NUL.
-    held = text if text.isascii() else text.encode("utf-8", "replace").decode()
-    return held.replace(" ", "\N{NO-BREAK SPACE}").replace("\0", "\N{REPLACEMENT CHARACTER}")[:_LONGEST_KEY]
+def _plain(text: str) -> str:
+    small = text.lower()
+    if not small.isascii():
+        small = small.encode("utf-8", "replace").decode()
+    return small[:_LONGEST_ADDRESS].translate(_SIGNS)

@@ -72,6 +72,9 @@ def _server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     # RFC 8997 §3: mail submission must not be offered over TLS 1.0 and 1.1.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
+    # RFC 8446 §4.6.1: several tickets serve clients that resume several connections at once. Most mail clients resume
+    # none and log in anew for each message; the second ticket would be a tenth of their handshake.
+    context.num_tickets = 1
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ValueError) as error:

@@ -5,30 +5,42 @@ from urllib.parse import urlsplit
 from postroad.accounts.accounts import Accounts
 from postroad.accounts.api_keys import ApiKeys
 from postroad.accounts.audit_log import AuditLog
-from postroad.accounts.console_attempts import ConsoleAttempts
-from postroad.accounts.invitations import Invitations
-from postroad.accounts.links import Links
-from postroad.accounts.lockouts import Lockouts
+from postroad.accounts.logins.lockouts import Lockouts
 from postroad.accounts.notices import Notices
-from postroad.accounts.password_changes import PasswordChanges
-from postroad.accounts.people import People
-from postroad.accounts.person_passwords import PersonPasswords
-from postroad.accounts.second_factor import SecondFactor
-from postroad.accounts.sessions import Sessions
-from postroad.accounts.sign_in import SignIn
+from postroad.accounts.people.console_attempts import ConsoleAttempts
+from postroad.accounts.people.invitations import Invitations
+from postroad.accounts.people.links import Links
+from postroad.accounts.people.oidc import OidcSignIn
+from postroad.accounts.people.passkeys import Passkeys
+from postroad.accounts.people.password_changes import PasswordChanges
+from postroad.accounts.people.people import People
+from postroad.accounts.people.person_passwords import PersonPasswords
+from postroad.accounts.people.second_factor import SecondFactor
+from postroad.accounts.people.sessions import Sessions
+from postroad.accounts.people.sign_in import SignIn
 from postroad.accounts.signing_keys import WebhookSigning
+from postroad.accounts.smtp_users import SmtpUsers
 from postroad.config import Settings
 from postroad.dns.resolver import Lookup
 from postroad.domains.registration import Registration
-from postroad.domains.settings import installation_names
 from postroad.domains.verification import Verification
+from postroad.events.overview import Overviews
 from postroad.httpd.console.console import Console
+from postroad.httpd.console.submission_examples import SubmissionPlace
+from postroad.messages.messages import Messages
+from postroad.net.address import parse_address
 from postroad.net.clock import now_ms
+from postroad.net.listen import parse_endpoint
+from postroad.node.client_access import client_access, names_of
 from postroad.node.first_start import console_url
+from postroad.node.installation import hostname_of
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage.database import Database
+from postroad.storage.deliveries import NewId
 from postroad.storage.secrets import Vault
 from postroad.templating.templates import Templates
+
+_USUAL_PORT = 587
 
 
 def console_of(
@@ -40,6 +52,8 @@ def console_of(
     *,
     notices: Notices,
     passwords: PersonPasswords,
+    new_id: NewId,
+    oidc: OidcSignIn | None = None,
     has_inbox: bool,
 ) -> Console:
     """Return the console's services over one installation; ``password_changes.run`` must be running beside them.
@@ -58,6 +72,8 @@ def console_of(
             database, now_ms, passwords=passwords, attempts=attempts, second_factor=second_factor, sessions=sessions
         ),
         second_factor=second_factor,
+        passkeys=Passkeys(database, now_ms, settings.http.public_url),
+        oidc=oidc,
         password_changes=PasswordChanges(
             database, now_ms, passwords=passwords, attempts=attempts, notices=notices, links=links
         ),
@@ -71,13 +87,30 @@ def console_of(
             vault,
             lookup,
             settings=settings.domains,
-            names=installation_names(settings.domains),
+            names=names_of(settings),
             organisational_domain_of=organisational_domains,
             clock=now_ms,
         ),
-        api_keys=ApiKeys(database, now_ms),
+        smtp_users=SmtpUsers(database, now_ms),
         lockouts=Lockouts(database, now_ms),
+        api_keys=ApiKeys(database, now_ms),
         signing=WebhookSigning(database, vault, now_ms),
         templates=Templates(database, now_ms),
+        clients=client_access(settings),
+        submission=_submission_place(settings),
+        messages=Messages(database, now_ms, new_id),
+        overviews=Overviews(database, now_ms),
+        clock=now_ms,
         has_inbox=has_inbox,
     )
+
+
+def _submission_place(settings: Settings) -> SubmissionPlace | None:
+    """Return the door that people are told of: the usual port where there is one."""
+    endpoints = [parse_endpoint(text) for text in settings.smtp.listen]
+    if not endpoints:
+        return None
+    endpoint = next((one for one in endpoints if one.port == _USUAL_PORT), endpoints[0])
+    address = parse_address(endpoint.host)
+    is_local = address is not None and address.is_loopback
+    return SubmissionPlace(endpoint.host if is_local else hostname_of(settings), endpoint.port, is_local)

@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from postroad.accounts.first_operator import FirstOperator
-from postroad.accounts.links import Link, Links
+from postroad.accounts.people.first_operator import FirstOperator
+from postroad.accounts.people.links import Link, Links
 from postroad.config import Settings
 from postroad.net.clock import now_ms
 from postroad.net.listen import parse_endpoint

@@ -12,11 +12,11 @@ import msgspec
 import structlog
 
 from postroad.accounts.api_key_check import ApiKeyCheck
-from postroad.accounts.authentication import Authenticator
-from postroad.accounts.lockout_notices import LockoutNotices
-from postroad.accounts.lockout_upkeep import forgetting
+from postroad.accounts.logins.authentication import Authenticator
+from postroad.accounts.logins.lockout_notices import LockoutNotices
+from postroad.accounts.logins.lockout_upkeep import forgetting
 from postroad.accounts.notices import Notices
-from postroad.accounts.person_passwords import PersonPasswords
+from postroad.accounts.people.person_passwords import PersonPasswords
 from postroad.certificates.ordering import Ordering
 from postroad.certificates.showing import ShownCertificate
 from postroad.config import Settings
@@ -51,6 +51,7 @@ from postroad.node.domain_facts import DeliveryDomains
 from postroad.node.installation import hostname_of
 from postroad.node.keys import InstallationKeys, installation_keys
 from postroad.node.notices import MailedNotices
+from postroad.node.single_sign_on import single_sign_on
 from postroad.policy.admission import AdmissionFacts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.protocol.smtp.data import Fault
@@ -208,19 +209,22 @@ async def build(
 @asynccontextmanager
 async def _console(ground: _Ground, notices: Notices, *, is_dev: bool) -> AsyncIterator[Console]:
     passwords = PersonPasswords(ground.settings.accounts.hash_queue)
-    console = console_of(
-        ground.settings,
-        ground.database,
-        ground.keys.vault,
-        ground.organisational_domains,
-        ground.lookup,
-        notices=notices,
-        passwords=passwords,
-        has_inbox=is_dev,
-    )
     try:
-        async with _running([console.password_changes.run()]):
-            yield console
+        async with single_sign_on(ground.settings, ground.database) as oidc:
+            console = console_of(
+                ground.settings,
+                ground.database,
+                ground.keys.vault,
+                ground.organisational_domains,
+                ground.lookup,
+                notices=notices,
+                passwords=passwords,
+                new_id=lambda partition: ground.ids.next(now_ms(), partition),
+                oidc=oidc,
+                has_inbox=is_dev,
+            )
+            async with _running([console.password_changes.run()]):
+                yield console
     finally:
         passwords.close()
 

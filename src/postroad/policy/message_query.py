@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from postroad.model.ids import lowest_at, range_of
-from postroad.model.search_words import destination_key, message_id_key, recipient_key, words_of
+from postroad.model.search_words import destination_term, message_id_term, recipient_term, words_of
 
 _SHORTEST_ID = 5
 """Letters from which on something may be the beginning of an id."""
@@ -16,10 +16,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     id_range: tuple[int, int] | None = None
     """The lowest and the highest id that begin so."""
-    words: tuple[str, ...] = ()
-    word_prefix: str | None = None
-    keys: tuple[str, ...] = ()
-    key_prefix: str | None = None
+    terms: tuple[str, ...] = ()
+    """What the message has, whole (``model.search_words``)."""
+    beginnings: tuple[str, ...] = ()
+    """What terms of the message begin with."""
 
 
 def readings(typed: str, now: int) -> tuple[Reading, ...]:
@@ -38,28 +38,25 @@ def readings(typed: str, now: int) -> tuple[Reading, ...]:
 def _of_one(part: str, now: int) -> list[Reading]:
     found = []
     if part.startswith("<") and part.endswith(">"):
-        found.append(Reading(keys=(message_id_key(part),)))
+        found.append(Reading(terms=(message_id_term(part),)))
         part = part[1:-1]
     ids = _id_range(part, now)
     if ids is not None:
         found.append(Reading(id_range=ids))
     if "@" in part:
-        found.append(Reading(key_prefix=_address_prefix(part)))
+        found.append(Reading(beginnings=(_address_beginning(part),)))
         if not part.startswith("@"):
-            found.append(Reading(keys=(message_id_key(part),)))
+            found.append(Reading(terms=(message_id_term(part),)))
         return found
-    return found + _by_words([part]) + [Reading(key_prefix=recipient_key(part))]
+    return [*found, *_by_words([part]), Reading(beginnings=(recipient_term(part),))]
 
 
 def _together(parts: Sequence[str]) -> tuple[Reading, ...]:
     addresses = [part for part in parts if "@" in part]
     if not addresses:
         return tuple(_by_words(parts))
-    first, *others = addresses
-    # One beginning of an address can be looked for; others are then whole.
-    keys = tuple(destination_key(one[1:]) if one.startswith("@") else recipient_key(one) for one in others)
     words = words_of(" ".join(part for part in parts if "@" not in part))
-    return (Reading(key_prefix=_address_prefix(first), keys=keys, words=tuple(words)),)
+    return (Reading(terms=tuple(words), beginnings=tuple(_address_beginning(one) for one in addresses)),)
 
 
 def _by_words(parts: Sequence[str]) -> list[Reading]:
@@ -67,11 +64,11 @@ def _by_words(parts: Sequence[str]) -> list[Reading]:
     if not words:
         return []
     # The last word may not be typed to its end.
-    return [Reading(words=tuple(words[:-1]), word_prefix=words[-1])]
+    return [Reading(terms=tuple(words[:-1]), beginnings=(words[-1],))]
 
 
-def _address_prefix(part: str) -> str:
-    return destination_key(part[1:]) if part.startswith("@") else recipient_key(part)
+def _address_beginning(part: str) -> str:
+    return destination_term(part[1:]) if part.startswith("@") else recipient_term(part)
 
 
 def _id_range(part: str, now: int) -> tuple[int, int] | None:
@@ -81,5 +78,6 @@ def _id_range(part: str, now: int) -> tuple[int, int] | None:
         ids = range_of(part)
     except ValueError:
         return None
-    # No id of the future is looked for: so a word or a number is rarely taken for one.
-    return ids if ids[0] < lowest_at(now + 1) else None
+    # No beginning of an id of the future is looked for: so a word or a number is rarely taken for one.
+    is_whole = ids[0] == ids[1]
+    return ids if is_whole or ids[0] < lowest_at(now + 1) else None

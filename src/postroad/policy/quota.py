@@ -54,6 +54,9 @@ def demands_of_user(user: SmtpUser, now: int) -> tuple[Demand, ...]:
 
 
 def _demands(user_id: int, hourly: int | None, daily: int | None, now: int) -> tuple[Demand, ...]:
+    if hourly is None and daily is None:
+        # Asked for every message, and true of most senders.
+        return ()
     return tuple(
         Demand(f"smtp_user:{user_id}", period, now - now % period.length_ms, limit)
         for period, limit in ((Period.HOUR, hourly), (Period.DAY, daily))

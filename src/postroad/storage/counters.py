@@ -2,6 +2,7 @@
 
 import enum
 from collections import Counter
+from collections.abc import Collection
 
 import msgspec
 from sqlalchemy import Connection, Table, delete, func, literal, select, union_all
@@ -62,6 +63,13 @@ def _add(connection: Connection, table: Table, period: Period, counts: Counter[t
 
 def read(connection: Connection, period: Period, since: int, until: int, domain_id: int | None = None) -> list[Count]:
     """Return the counts of the periods from ``since`` up to, not at, ``until``, with what is not folded yet."""
+    return read_of(connection, period, since, until, None if domain_id is None else [domain_id])
+
+
+def read_of(
+    connection: Connection, period: Period, since: int, until: int, domain_ids: Collection[int] | None
+) -> list[Count]:
+    """Return the counts of some domains, or of all where it is None."""
     table = counters_hourly if period is Period.HOUR else counters_daily
     hours = 1 if period is Period.HOUR else HOURS_OF_DAY
     # SQLAlchemy's // is floor division on both engines.
@@ -74,9 +82,18 @@ def read(connection: Connection, period: Period, since: int, until: int, domain_
     ).subquery()
     key = [both.c.domain_id, both.c.period, both.c.dimension, both.c.key, both.c.type]
     query = select(*key, func.sum(both.c.count).label("total")).where(both.c.period >= since, both.c.period < until)
-    if domain_id is not None:
-        query = query.where(both.c.domain_id == domain_id)
+    if domain_ids is not None:
+        query = query.where(both.c.domain_id.in_(domain_ids))
     return [
         Count(domain_id=row[0], period=row[1], dimension=row[2], key=row[3], type=row[4], count=int(row[5]))
         for row in connection.execute(query.group_by(*key).order_by(*key))
     ]
+
+
+def has_any(connection: Connection, domain_ids: Collection[int], type_: str) -> bool:
+    """Whether an event of a type was ever counted for some domains."""
+    for table in (counters_daily, counter_deltas):
+        query = select(table.c.domain_id).where(table.c.domain_id.in_(domain_ids), table.c.type == type_).limit(1)
+        if connection.execute(query).first() is not None:
+            return True
+    return False

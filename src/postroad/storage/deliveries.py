@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, func, or_, select, update
+from sqlalchemy import Connection, Select, case, func, or_, select, update
 
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.event import Event, EventType
@@ -18,6 +18,8 @@ NewId = Callable[[int], int]
 
 OPEN_STATES = (DeliveryState.SCHEDULED, DeliveryState.LEASED, DeliveryState.HELD)
 _COLUMNS = [deliveries.c[name] for name in rows.DELIVERY_COLUMNS]
+QUEUE_LOOKED_AT = 20_000
+"""Deliveries that a summary of the queue looks at: they take some tens of milliseconds."""
 _WAITING = (DeliveryState.SCHEDULED, DeliveryState.HELD)
 
 
@@ -52,6 +54,19 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     last_event: Event | None
 
 
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits of an account or domain, as far as a bounded look shows."""
+
+    scheduled: int
+    deferred: int
+    """Those of the scheduled that were tried in vain."""
+    held: int
+    is_more: bool
+    """More than were looked at wait in the whole installation: these are the least that there can be."""
+    oldest_at: int | None
+    """When the message was accepted that has waited longest."""
+
+
 def get(connection: Connection, delivery_id: int) -> Delivery | None:
     """Return a delivery."""
     query = select(*_COLUMNS).where(deliveries.c.partition == partition_of(delivery_id), deliveries.c.id == delivery_id)
@@ -80,6 +95,28 @@ def queue_figures(connection: Connection, now: int) -> list[tuple[str, int, floa
         number, oldest = connection.execute(query).one()
         figures.append((state.value, number, 0.0 if oldest is None else max(0, now - made_at(oldest)) / 1000))
     return figures
+
+
+def queue_of(connection: Connection, account_id: int | None, domain_id: int | None) -> Queue:
+    """Return what waits of an account or domain, or in all, from at most ``QUEUE_LOOKED_AT`` deliveries of each state."""
+    figures = {}
+    for state in _WAITING:
+        some = select(deliveries.c.account_id, deliveries.c.domain_id, deliveries.c.attempts, deliveries.c.accepted_at)
+        seen = some.where(stands_in(state)).limit(QUEUE_LOOKED_AT).subquery()
+        tried = func.coalesce(func.sum(case((seen.c.attempts > 0, 1), else_=0)), 0)
+        mine = [seen.c.account_id == account_id] if account_id is not None else []
+        mine += [seen.c.domain_id == domain_id] if domain_id is not None else []
+        found = connection.execute(select(func.count(), tried, func.min(seen.c.accepted_at)).where(*mine)).one()
+        whole = connection.execute(select(func.count()).select_from(seen)).scalar_one() if mine else found[0]
+        figures[state] = (*found, whole >= QUEUE_LOOKED_AT)
+    scheduled, held = figures[DeliveryState.SCHEDULED], figures[DeliveryState.HELD]
+    return Queue(
+        scheduled=scheduled[0],
+        deferred=int(scheduled[1]),
+        held=held[0],
+        is_more=scheduled[3] or held[3],
+        oldest_at=scheduled[2],
+    )
 
 
 def why(connection: Connection, delivery_id: int) -> Why | None:

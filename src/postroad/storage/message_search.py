@@ -8,7 +8,21 @@ index says of the rarest thing that is asked for. Where even that is too much it
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    any_,
+    cast,
+    exists,
+    func,
+    select,
+    text,
+)
 
 from postroad.model.delivery import DeliveryState, Standing, standing_of
 from postroad.model.ids import lowest_at
@@ -17,8 +31,8 @@ from postroad.model.search_words import account_term, domain_term
 from postroad.storage import messages as message_rows
 from postroad.storage import search_index
 from postroad.storage.dialect import stands_in
-from postroad.storage.schema import accounts, deliveries, domains, search_entries, search_keys
-from postroad.storage.search_index import Entry, Pass
+from postroad.storage.schema import accounts, deliveries, domains, search_entries
+from postroad.storage.search_index import Pass
 
 HIGHEST_ID = (1 << 63) - 1
 _WALKED = 10_000
@@ -26,11 +40,14 @@ _WALKED = 10_000
 _CANDIDATES = 5_000
 """What the index may hand over at a time."""
 _ROUNDS = 4
-"""How often it is asked, or walked along, before a search says how far it came."""
+"""How often it is asked, or walked along further, before a search says how far it came."""
+_SIFTED = 1_000
+"""Candidates that are compared with all that is wanted at a time."""
 _UNINDEXED_SLICE = 2_000
 _MOST_UNINDEXED = 40_000
 
-e, d, k = search_entries.c, deliveries.c, search_keys.c
+e, d = search_entries.c, deliveries.c
+_decode = msgspec.json.Decoder(list[int]).decode
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,26 +61,17 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     since: int | None = None
     until: int | None = None
     """Up to, but not at, this instant."""
-    words: tuple[str, ...] = ()
-    """Whole words of the subject, folded (``model.search_words``)."""
-    word_prefix: str | None = None
-    """What a word of the subject begins with, folded."""
-    keys: tuple[str, ...] = ()
-    """Keys that the message has: of a recipient, a destination, a Message-ID."""
-    key_prefix: str | None = None
-    """What a key of the message begins with."""
+    terms: tuple[str, ...] = ()
+    """Terms that the message has (``model.search_words``): of its subject, a recipient, its Message-ID."""
+    beginnings: tuple[str, ...] = ()
+    """What terms of the message begin with."""
     standing: Standing | None = None
     """How at least one of the message's deliveries stands."""
 
     @property
-    def needles(self) -> tuple[tuple[str, str], ...]:
-        """What an entry's terms and keys hold: pairs of the column's name and a text in it."""
-        return (
-            *(("terms", f" {word} ") for word in self.words),
-            *((("terms", f" {self.word_prefix}"),) if self.word_prefix else ()),
-            *(("keys", f" {key} ") for key in self.keys),
-            *((("keys", f" {self.key_prefix}"),) if self.key_prefix else ()),
-        )
+    def needles(self) -> tuple[str, ...]:
+        """What is in the text of an entry's terms."""
+        return (*(f" {term} " for term in self.terms), *(f" {beginning}" for beginning in self.beginnings))
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,8 +105,14 @@ class _Reach(msgspec.Struct):
 
 def search(connection: Connection, wanted: Wanted, limit: int, before: int | None = None) -> Page:
     """Return the newest messages that match, of those older than the id ``before`` where it is given."""
+    within = _within_account(connection, wanted)
+    if within is None:
+        return Page(found=(), before=None)
+    return _search(connection, within, limit, before)
+
+
+def _search(connection: Connection, wanted: Wanted, limit: int, before: int | None) -> Page:
     _settle_planner(connection)
-    wanted = _within_account(connection, wanted)
     lowest, start = _bounds(wanted, before)
     reach = _Reach([], start)
     indexed_to = search_index.mark(connection, Pass.FIRST)
@@ -115,12 +129,15 @@ def search(connection: Connection, wanted: Wanted, limit: int, before: int | Non
     )
 
 
-def _within_account(connection: Connection, wanted: Wanted) -> Wanted:
-    """Name the account of the domain that is looked in: the index is parted by accounts."""
-    if wanted.domain_id is None or wanted.account_id is not None:
+def _within_account(connection: Connection, wanted: Wanted) -> Wanted | None:
+    """Name the account of the domain that is looked in, or return None where it is not the one that is wanted."""
+    if wanted.domain_id is None:
         return wanted
     query = select(domains.c.account_id).where(domains.c.id == wanted.domain_id)
-    return msgspec.structs.replace(wanted, account_id=connection.execute(query).scalar_one_or_none())
+    account_id = connection.execute(query).scalar_one_or_none()
+    if account_id is None or wanted.account_id not in {None, account_id}:
+        return None
+    return msgspec.structs.replace(wanted, account_id=account_id)
 
 
 def _bounds(wanted: Wanted, before: int | None) -> tuple[int, int]:
@@ -134,18 +151,24 @@ def _bounds(wanted: Wanted, before: int | None) -> tuple[int, int]:
     return lowest, min(below)
 
 
+_PLANNING = {
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+    "plan_cache_mode": "force_custom_plan",
+}
+
+
 def _settle_planner(connection: Connection) -> None:
     """Keep PostgreSQL to the indexes: its statistics lag behind a table that grows by thousands of rows a second."""
     if connection.dialect.name == "postgresql":
-        settings = {"enable_seqscan": "off", "jit": "off", "plan_cache_mode": "force_custom_plan"}
-        calls = [func.set_config(name, value, True) for name, value in settings.items()]
-        connection.execute(select(*calls))
+        connection.execute(select(*(func.set_config(name, value, True) for name, value in _PLANNING.items())))
 
 
 def _look_at_unindexed(connection: Connection, wanted: Wanted, lowest: int, limit: int, reach: _Reach) -> None:
     """Find what came in lately, or since the index began to be filled anew; stops when the page is full."""
     looked_at = 0
-    needles = wanted.needles
     while reach.before > lowest:
         found = search_index.unindexed(
             connection,
@@ -155,14 +178,11 @@ def _look_at_unindexed(connection: Connection, wanted: Wanted, lowest: int, limi
             account_id=wanted.account_id,
             domain_id=wanted.domain_id,
         )
-        likely = [row for row in found if not row.subject.isascii() or _may_hold(row.subject, needles)]
-        for start in range(0, len(likely), 500):
-            part = likely[start : start + 500]
-            ids = [row.id for row in part if not needles or _holds(row.entry, needles)]
-            reach.ids += _in_standing(connection, wanted, ids)
-            if len(reach.ids) >= limit:
-                reach.is_done = True
-                return
+        ids = [one.id for one in found if not wanted.needles or _holds(one.terms, wanted.needles)]
+        reach.ids += _in_standing(connection, wanted, ids)
+        if len(reach.ids) >= limit:
+            reach.is_done = True
+            return
         if len(found) < _UNINDEXED_SLICE:
             return
         reach.before = found[-1].id
@@ -172,21 +192,15 @@ def _look_at_unindexed(connection: Connection, wanted: Wanted, lowest: int, limi
             return
 
 
-def _may_hold(subject: str, needles: Sequence[tuple[str, str]]) -> bool:
-    """Whether an ASCII subject can have the words: far cheaper than taking it apart."""
-    small = subject.lower()
-    return all(needle.strip() in small for name, needle in needles if name == "terms")
-
-
-def _holds(entry: Entry, needles: Sequence[tuple[str, str]]) -> bool:
-    return all(needle in (entry.terms if name == "terms" else entry.keys) for name, needle in needles)
+def _holds(terms: str, needles: Sequence[str]) -> bool:
+    return all(needle in terms for needle in needles)
 
 
 def _in_standing(connection: Connection, wanted: Wanted, ids: list[int]) -> list[int]:
     if wanted.standing is None or not ids:
         return ids
     query = select(d.message_id).where(d.message_id.in_(ids), _stands(wanted.standing)).distinct()
-    standing = set(connection.execute(query).scalars())
+    standing = set(_ids(connection, query))
     return [one for one in ids if one in standing]
 
 
@@ -195,12 +209,14 @@ def _look_at_entries(connection: Connection, wanted: Wanted, lowest: int, limit:
     _walk(connection, wanted, lowest, limit, reach)
     if reach.is_done:
         return
-    candidates = _rarest(connection, wanted, lowest, reach.before)
-    for _ in range(_ROUNDS - 1):
-        if candidates is None:
-            _walk(connection, wanted, lowest, limit, reach)
+    rounds = _choice(connection, wanted, lowest, reach.before)
+    for number in range(_ROUNDS):
+        if rounds:
+            # Where one thing is wanted, a few candidates are the page.
+            most = _CANDIDATES if number > len(rounds) else min(_SIFTED, _CANDIDATES)
+            _sift(connection, wanted, rounds[min(number, len(rounds) - 1)], limit, reach, most=most)
         else:
-            _sift(connection, wanted, candidates, limit, reach)
+            _walk(connection, wanted, lowest, limit, reach)
         if reach.is_done:
             return
     reach.is_cut = True
@@ -208,14 +224,18 @@ def _look_at_entries(connection: Connection, wanted: Wanted, lowest: int, limit:
 
 def _walk(connection: Connection, wanted: Wanted, lowest: int, limit: int, reach: _Reach) -> None:
     """Look at the next entries one by one; done when the page is full or nothing is left."""
-    mine = [*_scope(wanted), e.message_id >= lowest, e.message_id < reach.before]
+    mine = [e.message_id < reach.before]
+    if wanted.domain_id is not None:
+        mine.append(e.domain_id == wanted.domain_id)
+    elif wanted.account_id is not None:
+        mine.append(e.account_id == wanted.account_id)
     newest_first = e.message_id.desc()
-    end_query = select(e.message_id).where(*mine).order_by(newest_first).offset(_WALKED - 1).limit(1)
-    end = connection.execute(end_query).scalar_one_or_none()
-    query = select(e.message_id).where(*mine, *_conditions(connection, wanted)).order_by(newest_first)
-    if end is not None:
-        query = query.where(e.message_id >= end)
-    reach.ids += connection.execute(query.limit(limit - len(reach.ids))).scalars()
+    within = select(e.message_id).where(*mine, e.message_id >= lowest).order_by(newest_first)
+    end = connection.execute(within.offset(_WALKED - 1).limit(1)).scalar_one_or_none()
+    # One lower bound: of two, SQLite starts its walk from either.
+    query = select(e.message_id).where(*mine, e.message_id >= (lowest if end is None else end))
+    query = query.where(*_conditions(connection, wanted)).order_by(newest_first)
+    reach.ids += _ids(connection, query.limit(limit - len(reach.ids)))
     if end is None or len(reach.ids) >= limit:
         reach.is_done = True
     else:
@@ -225,62 +245,67 @@ def _walk(connection: Connection, wanted: Wanted, lowest: int, limit: int, reach
 class _Candidates(msgspec.Struct):
     """Messages that match one of the things asked for."""
 
-    query: Select[tuple[int]]
-    """Selects ``message_id``, without bound or order."""
+    query: Select[int]
+    """Selects ``message_id``, without order and upper bound."""
     id_column: ColumnElement[int]
-    is_distinct: bool = False
-    """Each message comes once."""
+    is_full_text: bool = False
 
 
-def _sift(connection: Connection, wanted: Wanted, candidates: _Candidates, limit: int, reach: _Reach) -> None:
+def _sift(
+    connection: Connection, wanted: Wanted, candidates: _Candidates, limit: int, reach: _Reach, *, most: int
+) -> None:
     """Keep those of the newest candidates that match in all; done when the page is full or none is left."""
-    newest = candidates.query.where(candidates.id_column < reach.before)
-    if not candidates.is_distinct:
-        newest = newest.distinct()
-    newest = newest.order_by(candidates.id_column.desc()).limit(_CANDIDATES)
-    taken = newest.cte("taken").prefix_with("MATERIALIZED")
-    query = select(e.message_id).where(
-        e.message_id.in_(select(taken.c.message_id)), *_scope(wanted), *_conditions(connection, wanted)
-    )
-    reach.ids += connection.execute(query.order_by(e.message_id.desc()).limit(limit - len(reach.ids))).scalars()
-    if len(reach.ids) >= limit:
-        reach.is_done = True
-        return
-    count, last = connection.execute(select(func.count(), func.min(taken.c.message_id))).one()
-    if count < _CANDIDATES:
+    taken = _newest(connection, candidates, reach.before, most)
+    for start in range(0, len(taken), _SIFTED):
+        part = taken[start : start + _SIFTED]
+        # By their ids: what is wanted besides is only looked at, and leads to no other index.
+        query = select(e.message_id).where(
+            _is_one_of(connection, part),
+            *([e.domain_id + 0 == wanted.domain_id] if wanted.domain_id is not None else []),
+            *([e.account_id + 0 == wanted.account_id] if wanted.account_id is not None else []),
+            *_conditions(connection, wanted),
+        )
+        reach.ids += _ids(connection, query.order_by(e.message_id.desc()).limit(limit - len(reach.ids)))
+        if len(reach.ids) >= limit:
+            reach.is_done = True
+            return
+    if len(taken) < most:
         reach.is_done = True
     else:
-        reach.before = last
+        reach.before = taken[-1]
 
 
-def _rarest(connection: Connection, wanted: Wanted, lowest: int, before: int) -> _Candidates | None:
-    """Return the index that gives the fewest candidates, or None where walking on is better than any."""
-    between = (lowest, before)
-    choices = [
-        *(_having_key(_accounts(connection, wanted), k.key == key, between) for key in wanted.keys),
-        *([_in_trouble(connection, wanted, between)] if wanted.standing in _TROUBLED else []),
-    ]
-    bounded = [
-        *(
-            [_having_key(_accounts(connection, wanted), _begins(wanted.key_prefix), between)]
-            if wanted.key_prefix
-            else []
-        ),
-        *([_unfinished(wanted.standing, between)] if wanted.standing in _OPEN else []),
-    ]
-    by_words = _by_words(connection, wanted, between) if wanted.words or wanted.word_prefix else None
-    if len(choices) == 1 and not bounded and by_words is None:
-        return choices[0]
-    counts = [(_counted(connection, one), number) for number, one in enumerate([*choices, *bounded])]
-    few = [(count, number) for count, number in counts if count < _CANDIDATES]
-    if few:
-        return [*choices, *bounded][min(few)[1]]
-    return by_words or (choices[0] if choices else None)
+def _newest(connection: Connection, candidates: _Candidates, before: int, most: int) -> list[int]:
+    query = candidates.query.where(candidates.id_column < before).order_by(candidates.id_column.desc()).limit(most)
+    if not candidates.is_full_text:
+        # A message has several deliveries, and one entry.
+        return _ids(connection, query.distinct())
+    is_postgres = connection.dialect.name == "postgresql"
+    if is_postgres:
+        # A GIN index has no other way.
+        connection.execute(select(func.set_config("enable_bitmapscan", "on", True)))
+    taken = _ids(connection, query)
+    if is_postgres:
+        connection.execute(select(func.set_config("enable_bitmapscan", "off", True)))
+    return taken
 
 
-def _counted(connection: Connection, candidates: _Candidates) -> int:
-    some = candidates.query.limit(_CANDIDATES).subquery()
-    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+def _choice(connection: Connection, wanted: Wanted, lowest: int, before: int) -> list[_Candidates]:
+    """Return which index to ask in each round, the last one from there on; none where walking on is better than any."""
+    by_terms = [_by_terms(connection, wanted, lowest)] if wanted.needles else []
+    if wanted.standing in _TROUBLED:
+        in_trouble = _in_trouble(connection, wanted, lowest)
+        # It comes in order, so a first look costs little, and finds what is common among what is in trouble.
+        return [in_trouble] if _are_few(connection, in_trouble, before) else [in_trouble, *by_terms]
+    if wanted.standing in _OPEN:
+        unfinished = _unfinished(wanted.standing, lowest)
+        return [unfinished] if _are_few(connection, unfinished, before) else by_terms
+    return by_terms
+
+
+def _are_few(connection: Connection, candidates: _Candidates, before: int) -> bool:
+    some = candidates.query.where(candidates.id_column < before).limit(_CANDIDATES).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one() < _CANDIDATES
 
 
 _TROUBLE = text("(state IN ('held', 'bounced', 'suppressed', 'cancelled') OR (state = 'scheduled' AND attempts > 0))")
@@ -289,77 +314,65 @@ _TROUBLED = {Standing.HELD, Standing.BOUNCED, Standing.SUPPRESSED, Standing.CANC
 _OPEN = {Standing.SCHEDULED: DeliveryState.SCHEDULED, Standing.LEASED: DeliveryState.LEASED}
 
 
-def _accounts(connection: Connection, wanted: Wanted) -> list[int]:
-    if wanted.account_id is not None:
-        return [wanted.account_id]
-    return list(connection.execute(select(accounts.c.id)).scalars())
-
-
-def _in_trouble(connection: Connection, wanted: Wanted, between: tuple[int, int]) -> _Candidates:
+def _in_trouble(connection: Connection, wanted: Wanted, lowest: int) -> _Candidates:
     assert wanted.standing is not None
     state = "scheduled" if wanted.standing is Standing.DEFERRED else wanted.standing.value
-    mine = d.account_id.in_(_accounts(connection, wanted))
-    query = select(d.message_id).where(_TROUBLE, d.state == state, mine, *_within(d.message_id, between))
+    known = [wanted.account_id] if wanted.account_id is not None else _ids(connection, select(accounts.c.id))
+    query = select(d.message_id).where(_TROUBLE, d.state == state, d.account_id.in_(known), d.message_id >= lowest)
     return _Candidates(query, d.message_id)
 
 
-def _unfinished(standing: Standing | None, between: tuple[int, int]) -> _Candidates:
-    assert standing is not None
-    query = select(d.message_id).where(stands_in(_OPEN[standing]), *_within(d.message_id, between))
+def _unfinished(standing: Standing, lowest: int) -> _Candidates:
+    query = select(d.message_id).where(stands_in(_OPEN[standing]), d.message_id >= lowest)
     return _Candidates(query, d.message_id)
 
 
-def _having_key(whose: Sequence[int], condition: ColumnElement[bool], between: tuple[int, int]) -> _Candidates:
-    query = select(k.message_id).where(k.account_id.in_(whose), condition, *_within(k.message_id, between))
-    return _Candidates(query, k.message_id)
-
-
-def _begins(prefix: str | None) -> ColumnElement[bool]:
-    assert prefix is not None
-    return and_(k.key >= prefix, k.key < f"{prefix}\U0010ffff")
-
-
-def _by_words(connection: Connection, wanted: Wanted, between: tuple[int, int]) -> _Candidates:
-    whose = []
+def _by_terms(connection: Connection, wanted: Wanted, lowest: int) -> _Candidates:
+    terms = list(wanted.terms)
     if wanted.domain_id is not None:
-        whose.append(domain_term(wanted.domain_id))
+        terms.append(domain_term(wanted.domain_id))
     elif wanted.account_id is not None:
-        whose.append(account_term(wanted.account_id))
-    words = [*wanted.words, *whose]
+        terms.append(account_term(wanted.account_id))
     if connection.dialect.name == "sqlite":
         w = search_index.search_words.c
-        terms = [f'"{word}"' for word in words] + ([f'"{wanted.word_prefix}"*'] if wanted.word_prefix else [])
-        match = text("search_words MATCH :terms").bindparams(terms=" ".join(terms))
-        query = select(w.rowid.label("message_id")).where(match, *_within(w.rowid, between))
-        return _Candidates(query, w.rowid, is_distinct=True)
-    terms = [f"'{word}'" for word in words] + ([f"'{wanted.word_prefix}':*"] if wanted.word_prefix else [])
+        sought = [f'"{term}"' for term in terms] + [f'"{beginning}"*' for beginning in wanted.beginnings]
+        match = text("search_words MATCH :terms").bindparams(terms=" ".join(sought))
+        return _Candidates(
+            select(w.rowid.label("message_id")).where(match, w.rowid >= lowest), w.rowid, is_full_text=True
+        )
+    sought = [f"'{term}'" for term in terms] + [f"'{beginning}':*" for beginning in wanted.beginnings]
     match = text("array_to_tsvector(string_to_array(btrim(terms), ' ')) @@ CAST(:terms AS tsquery)")
     # By itself, without a condition on ids: else the planner may walk along those and take each row's terms apart.
-    hits = select(e.message_id).where(match.bindparams(terms=" & ".join(terms))).cte("hits").prefix_with("MATERIALIZED")
-    query = select(hits.c.message_id).where(*_within(hits.c.message_id, between))
-    return _Candidates(query, hits.c.message_id, is_distinct=True)
-
-
-def _within(id_column: ColumnElement[int], between: tuple[int, int]) -> tuple[ColumnElement[bool], ...]:
-    return id_column >= between[0], id_column < between[1]
-
-
-def _scope(wanted: Wanted) -> list[ColumnElement[bool]]:
-    scope = []
-    if wanted.domain_id is not None:
-        scope.append(e.domain_id == wanted.domain_id)
-    if wanted.account_id is not None:
-        scope.append(e.account_id == wanted.account_id)
-    return scope
+    matching = select(e.message_id).where(match.bindparams(terms=" & ".join(sought)))
+    hits = matching.cte("hits").prefix_with("MATERIALIZED")
+    return _Candidates(
+        select(hits.c.message_id).where(hits.c.message_id >= lowest), hits.c.message_id, is_full_text=True
+    )
 
 
 def _conditions(connection: Connection, wanted: Wanted) -> list[ColumnElement[bool]]:
     """Return what holds of each entry that matches, tested on its row."""
     holds = func.instr if connection.dialect.name == "sqlite" else func.strpos
-    conditions: list[ColumnElement[bool]] = [holds(e[name], needle) > 0 for name, needle in wanted.needles]
+    conditions: list[ColumnElement[bool]] = [holds(e.terms, needle) > 0 for needle in wanted.needles]
     if wanted.standing is not None:
         conditions.append(exists().where(d.message_id == e.message_id, _stands(wanted.standing)))
     return conditions
+
+
+def _ids(connection: Connection, query: Select[int]) -> list[int]:
+    """Return the ids that a query selects, as one value (see ``search_index``)."""
+    found = query.subquery()
+    gathered = func.json_group_array if connection.dialect.name == "sqlite" else func.json_agg
+    told = connection.execute(select(cast(gathered(next(iter(found.c))), Text))).scalar_one()
+    return sorted(_decode(told or "[]"), reverse=True)
+
+
+def _is_one_of(connection: Connection, ids: Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition that an entry's id is among ``ids``, which go over as one value."""
+    if connection.dialect.name == "sqlite":
+        told = msgspec.json.encode(ids).decode()
+        return e.message_id.in_(select(func.json_each(told).table_valued("value").c.value))
+    return e.message_id == any_(cast(list(ids), ARRAY(BigInteger)))
 
 
 def _stands(standing: Standing) -> ColumnElement[bool]:

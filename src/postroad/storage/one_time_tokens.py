@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, delete, func, select
+from sqlalchemy import Connection, RowMapping, delete, select
 
 from postroad.storage.schema import one_time_tokens
 
@@ -42,13 +42,10 @@ def look(connection: Connection, token_hash: bytes, purpose: str, now: int) -> O
     return None if row is None else _token(row)
 
 
-def latest(connection: Connection, user_id: int, purpose: str) -> int | None:
-    """Return when the newest of a person's tokens for a purpose was made."""
-    made = select(func.max(one_time_tokens.c.created_at)).where(
-        one_time_tokens.c.user_id == user_id, one_time_tokens.c.purpose == purpose
-    )
-    found: int | None = connection.execute(made).scalar_one_or_none()
-    return found
+def of_user(connection: Connection, user_id: int, purpose: str) -> list[OneTimeToken]:
+    """Return the tokens that a person has for a purpose, expired ones too."""
+    query = select(one_time_tokens).where(one_time_tokens.c.user_id == user_id, one_time_tokens.c.purpose == purpose)
+    return [_token(row) for row in connection.execute(query.order_by(one_time_tokens.c.created_at)).mappings()]
 
 
 def take(connection: Connection, token_hash: bytes, purpose: str, now: int) -> OneTimeToken | None:

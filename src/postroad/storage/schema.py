@@ -453,19 +453,8 @@ search_entries = Table(
     Column("account_id", BigInteger, nullable=False),
     Column("domain_id", BigInteger, nullable=False),
     Column("terms", Text, nullable=False),
-    Column("keys", Text, nullable=False),
 )
-"""What each message is found by, filled behind the flow (decision 0012); its words have a full-text index."""
-
-search_keys = Table(
-    "search_keys",
-    metadata,
-    Column("account_id", BigInteger, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("message_id", BigInteger, primary_key=True),
-    Column("partition", Integer, primary_key=True),
-)
-"""The messages that have a key: a recipient, a destination, a Message-ID."""
+"""What each message is found by, filled behind the flow (decision 0012); its terms have a full-text index."""
 
 search_progress = Table(
     "search_progress",

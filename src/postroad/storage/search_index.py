@@ -7,9 +7,9 @@ import msgspec
 from sqlalchemy import BigInteger, Connection, TextClause, bindparam, case, column, delete, select, table, text
 
 from postroad.model.ids import partition_of
-from postroad.model.search_words import keys_of, terms_of, together
+from postroad.model.search_words import terms_of
 from postroad.storage.dialect import insert_into
-from postroad.storage.schema import search_entries, search_keys, search_progress
+from postroad.storage.schema import search_entries, search_progress
 
 search_words = table("search_words", column("rowid", BigInteger), column("terms"))
 """The full-text index of SQLite, a virtual table; PostgreSQL has an index on ``search_entries.terms``."""
@@ -24,17 +24,6 @@ class Pass(enum.Enum):
     """Far behind, for what a slow transaction committed after the first pass had gone by."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What one message is found by."""
-
-    message_id: int
-    account_id: int
-    domain_id: int
-    terms: str
-    keys: str
-    """Both in single texts, each word and key between spaces."""
-
-
 class Unindexed(msgspec.Struct, array_like=True, frozen=True):
     """What an entry is made of, from a message's own rows."""
 
@@ -47,15 +36,9 @@ class Unindexed(msgspec.Struct, array_like=True, frozen=True):
     is_indexed: bool
 
     @property
-    def entry(self) -> Entry:
+    def terms(self) -> str:
         """Return what the message is found by."""
-        return Entry(
-            message_id=self.id,
-            account_id=self.account_id,
-            domain_id=self.domain_id,
-            terms=terms_of(self.account_id, self.domain_id, self.subject),
-            keys=together(keys_of(self.recipients, self.message_id_header)),
-        )
+        return terms_of(self.account_id, self.domain_id, self.subject, self.recipients, self.message_id_header)
 
 
 def mark(connection: Connection, of: Pass) -> int:
@@ -71,7 +54,7 @@ def fill(connection: Connection, of: Pass, before: int, limit: int) -> int:
     """
     found = _read(connection, _OLDEST_FIRST, after=mark(connection, of), before=before, limit=limit)
     if found:
-        _add(connection, [one.entry for one in found if not one.is_indexed])
+        _add(connection, [one for one in found if not one.is_indexed])
         _advance(connection, of, found[-1].id)
     return len(found)
 
@@ -87,13 +70,8 @@ def unindexed(
 def delete_of(connection: Connection, message_ids: Sequence[int]) -> None:
     """Forget messages."""
     mine = search_entries.c.message_id.in_(message_ids)
-    gone = connection.execute(select(search_entries).where(mine)).all()
-    if not gone:
-        return
     if connection.dialect.name == "sqlite":
-        connection.execute(_FORGET_WORDS, {"ids": _json([row.message_id for row in gone])})
-    keys = [(row.account_id, key, row.message_id) for row in gone for key in _keys_in(row.keys)]
-    connection.execute(_FORGET_KEYS[connection.dialect.name], {"rows": _json(keys)})
+        connection.execute(_FORGET_WORDS, {"ids": _json(list(message_ids))})
     connection.execute(delete(search_entries).where(mine))
 
 
@@ -134,35 +112,14 @@ def _reading(order: str) -> dict[str, TextClause]:
 _OLDEST_FIRST, _NEWEST_FIRST = _reading("ASC"), _reading("DESC")
 _ADD_ENTRIES = {
     "sqlite": text("""
-    INSERT INTO search_entries (message_id, partition, account_id, domain_id, terms, keys)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows)
+    INSERT INTO search_entries (message_id, partition, account_id, domain_id, terms)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows)
     WHERE true ON CONFLICT DO NOTHING
     """),
     "postgresql": text("""
-    INSERT INTO search_entries (message_id, partition, account_id, domain_id, terms, keys)
-    SELECT CAST(r ->> 0 AS bigint), CAST(r ->> 1 AS integer), CAST(r ->> 2 AS bigint), CAST(r ->> 3 AS bigint), r ->> 4, r ->> 5
+    INSERT INTO search_entries (message_id, partition, account_id, domain_id, terms)
+    SELECT CAST(r ->> 0 AS bigint), CAST(r ->> 1 AS integer), CAST(r ->> 2 AS bigint), CAST(r ->> 3 AS bigint), r ->> 4
     FROM json_array_elements(CAST(:rows AS json)) r ON CONFLICT DO NOTHING
-    """),
-}
-_ADD_KEYS = {
-    "sqlite": text("""
-    INSERT INTO search_keys (account_id, key, message_id, partition)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING
-    """),
-    "postgresql": text("""
-    INSERT INTO search_keys (account_id, key, message_id, partition)
-    SELECT CAST(r ->> 0 AS bigint), r ->> 1, CAST(r ->> 2 AS bigint), CAST(r ->> 3 AS integer)
-    FROM json_array_elements(CAST(:rows AS json)) r ON CONFLICT DO NOTHING
-    """),
-}
-_FORGET_KEYS = {
-    "sqlite": text("""
-    DELETE FROM search_keys WHERE (account_id, key, message_id) IN (
-      SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows))
-    """),
-    "postgresql": text("""
-    DELETE FROM search_keys WHERE (account_id, key, message_id) IN (
-      SELECT CAST(r ->> 0 AS bigint), r ->> 1, CAST(r ->> 2 AS bigint) FROM json_array_elements(CAST(:rows AS json)) r)
     """),
 }
 _ADD_WORDS = text("""
@@ -190,32 +147,18 @@ def _read(
     return _decode(connection.execute(statements[connection.dialect.name], given).scalar_one() or "[]")
 
 
-def _add(connection: Connection, entries: Sequence[Entry]) -> None:
-    if not entries:
+def _add(connection: Connection, found: Sequence[Unindexed]) -> None:
+    if not found:
         return
     engine = connection.dialect.name
-    partitions = [partition_of(one.message_id) for one in entries]
-    rows = [
-        (one.message_id, partition, one.account_id, one.domain_id, one.terms, one.keys)
-        for one, partition in zip(entries, partitions, strict=True)
-    ]
-    keys = [
-        (one.account_id, key, one.message_id, partition)
-        for one, partition in zip(entries, partitions, strict=True)
-        for key in _keys_in(one.keys)
-    ]
+    rows = [(one.id, partition_of(one.id), one.account_id, one.domain_id, one.terms) for one in found]
     connection.execute(_ADD_ENTRIES[engine], {"rows": _json(rows)})
-    connection.execute(_ADD_KEYS[engine], {"rows": _json(keys)})
     if engine == "sqlite":
-        connection.execute(_ADD_WORDS, {"ids": _json([one.message_id for one in entries])})
+        connection.execute(_ADD_WORDS, {"ids": _json([one.id for one in found])})
 
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _keys_in(text_of_keys: str) -> list[str]:
-    return text_of_keys.split(" ")[1:-1]
 
 
 def _advance(connection: Connection, of: Pass, message_id: int) -> None:
@@ -229,5 +172,5 @@ def clear(connection: Connection) -> None:
     """Empty the index, to be filled anew."""
     if connection.dialect.name == "sqlite":
         connection.execute(text("INSERT INTO search_words (search_words) VALUES ('delete-all')"))
-    for emptied in (search_keys, search_entries, search_progress):
+    for emptied in (search_entries, search_progress):
         connection.execute(delete(emptied))

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
 
 from postroad.model.credential import CredentialKind, SmtpUser, Use
 from postroad.storage import revision
@@ -61,6 +61,12 @@ def list_all(connection: Connection, *, account_id: int | None = None, domain_id
     if domain_id is not None:
         query = query.where(smtp_users.c.domain_id == domain_id)
     return [_user(row) for row in connection.execute(query).mappings()]
+
+
+def count_of(connection: Connection, domain_ids: Collection[int]) -> int:
+    """Return how many users are bound to some domains."""
+    query = select(func.count()).select_from(smtp_users).where(smtp_users.c.domain_id.in_(domain_ids))
+    return connection.execute(query).scalar_one()
 
 
 def list_of_kind(connection: Connection, kind: CredentialKind) -> list[SmtpUser]:

@@ -6,18 +6,18 @@ from pathlib import Path
 import pyotp
 
 from postroad.accounts.audit_log import AuditLog
-from postroad.accounts.console_attempts import ConsoleAttempts
-from postroad.accounts.first_operator import FirstOperator
-from postroad.accounts.invitations import Invitations
-from postroad.accounts.links import Links
-from postroad.accounts.password_changes import PasswordChanges
 from postroad.accounts.password_hashing import hash_password
-from postroad.accounts.people import People
-from postroad.accounts.person_passwords import PersonPasswords
-from postroad.accounts.second_factor import SecondFactor
-from postroad.accounts.sessions import Sessions, SignedIn
+from postroad.accounts.people.console_attempts import ConsoleAttempts
+from postroad.accounts.people.first_operator import FirstOperator
+from postroad.accounts.people.invitations import Invitations
+from postroad.accounts.people.links import Links
+from postroad.accounts.people.password_changes import PasswordChanges
+from postroad.accounts.people.people import People
+from postroad.accounts.people.person_passwords import PersonPasswords
+from postroad.accounts.people.second_factor import SecondFactor
+from postroad.accounts.people.sessions import Sessions, SignedIn
+from postroad.accounts.people.sign_in import Granted, SecondFactorNeeded, SignIn, SignInResult
 from postroad.accounts.settings import AccountsSettings
-from postroad.accounts.sign_in import Granted, SecondFactorNeeded, SignIn, SignInResult
 from postroad.model.actor import SYSTEM
 from postroad.model.audit import AuditEntry
 from postroad.model.credential import Secret

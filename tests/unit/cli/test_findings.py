@@ -98,3 +98,11 @@ def test_an_admin_listener_that_strangers_reach_is_a_warning(listen: str, status
 @pytest.mark.parametrize(("listen", "status"), [("[]", "ok"), ('["0.0.0.0:2526"]', "warning")])
 def test_a_listener_that_takes_mail_without_a_login_is_a_warning(listen: str, status: str) -> None:
     assert findings.address_listener(load(None, {"POSTROAD_SMTP__LISTEN_BY_ADDRESS": listen})).status == status
+
+
+def test_an_installation_that_mails_nobody_is_told_so() -> None:
+    silent = findings.notices(load(None, {}))
+    assert silent.status == "warning"
+    assert "accounts.notices_from" in silent.remedy
+
+    assert findings.notices(load(None, {"POSTROAD_ACCOUNTS__NOTICES_FROM": "noreply@news.example.com"})).status == "ok"

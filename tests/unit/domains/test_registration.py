@@ -149,6 +149,17 @@ async def test_a_change_records_old_and_new_values(
     assert (entry.before, entry.after) == ({"keep_content_days": 0}, {"keep_content_days": 3})
 
 
+@pytest.mark.parametrize("given", ["imap", "-.example", "https://imap.example.com", "imap.example.com:993", "a b.c"])
+async def test_a_host_of_mailboxes_has_a_whole_name(registration: Registration, owner: Actor, given: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        await registration.change_settings(owner, NAME, DomainSettings(imap_host=given))
+    assert refused.value.field == "imap_host"
+
+    changed = await registration.change_settings(owner, NAME, DomainSettings(imap_host=" IMAP.Example.com "))
+    assert changed.settings.imap_host == "imap.example.com"
+    assert (await registration.change_settings(owner, NAME, DomainSettings())).settings.imap_host == ""
+
+
 async def test_a_domain_goes_when_nothing_is_bound_to_it(
     registration: Registration, database: Database, owner: Actor
 ) -> None:

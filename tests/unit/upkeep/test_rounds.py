@@ -205,3 +205,22 @@ async def test_the_audit_log_is_kept_for_its_days_and_what_expired_is_forgotten(
     kept = await database.read(audit.search, AuditSelector(), 10)
     assert [one.target for one in kept] == ["399 days"]
     assert await database.read(one_time_tokens.look, b"1", "sign_in", 0) is None
+
+
+async def test_new_messages_are_indexed_once_they_are_settled(
+    database: Database, clock: ManualClock, meter: CountingMeter
+) -> None:
+    mine = await _worker(database, clock, "upkeep")
+    for _ in range(3):
+        await database.accept(samples.accepted("one@rcpt.example"))
+    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter)
+
+    await upkeep.round()
+    assert meter.rows["index_messages"] == 0
+    clock.now += 6_000
+    await upkeep.round()
+    assert (meter.rows["index_messages"], meter.rows["index_late_messages"]) == (3, 0)
+    clock.now += 600_000
+    await database.write(workers.heartbeat, mine, clock())
+    await upkeep.round()
+    assert (meter.rows["index_messages"], meter.rows["index_late_messages"]) == (3, 3)

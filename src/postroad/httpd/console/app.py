@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from postroad.accounts.people.links import without_token
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.pages import (
     accounts,
@@ -20,10 +21,15 @@ from postroad.httpd.console.pages import (
     frame,
     invitation,
     lockouts,
+    messages,
+    oidc,
     overview,
+    passkeys,
+    people,
     profile,
     sign_in,
     signing_key,
+    smtp_users,
     templates,
     users,
     vetting,
@@ -43,9 +49,13 @@ def pages() -> list[BaseRoute]:
         sign_in,
         invitation,
         profile,
+        passkeys,
+        oidc,
         frame,
         overview,
+        messages,
         domains,
+        smtp_users,
         api_keys,
         lockouts,
         templates,
@@ -53,6 +63,7 @@ def pages() -> list[BaseRoute]:
         accounts,
         vetting,
         users,
+        people,
         audit_log,
     )
     return [route for subject in subjects for route in subject.routes()]
@@ -81,7 +92,7 @@ async def _say(request: Request, error: Exception) -> Response:
 
 
 async def _say_storage_is_away(request: Request, error: Exception) -> Response:
-    log.warning("page_without_storage", path=request.url.path, why=str(error))
+    log.warning("page_without_storage", path=without_token(request.url.path), why=str(error))
     return _told(request, 503, "The database cannot be reached at the moment; try again soon.")
 
 

@@ -5,16 +5,24 @@ import msgspec
 from postroad.accounts.accounts import Accounts
 from postroad.accounts.api_keys import ApiKeys
 from postroad.accounts.audit_log import AuditLog
-from postroad.accounts.invitations import Invitations
-from postroad.accounts.lockouts import Lockouts
-from postroad.accounts.password_changes import PasswordChanges
-from postroad.accounts.people import People
-from postroad.accounts.second_factor import SecondFactor
-from postroad.accounts.sessions import Sessions
-from postroad.accounts.sign_in import SignIn
+from postroad.accounts.logins.lockouts import Lockouts
+from postroad.accounts.people.invitations import Invitations
+from postroad.accounts.people.oidc import OidcSignIn
+from postroad.accounts.people.passkeys import Passkeys
+from postroad.accounts.people.password_changes import PasswordChanges
+from postroad.accounts.people.people import People
+from postroad.accounts.people.second_factor import SecondFactor
+from postroad.accounts.people.sessions import Sessions
+from postroad.accounts.people.sign_in import SignIn
 from postroad.accounts.signing_keys import WebhookSigning
+from postroad.accounts.smtp_users import SmtpUsers
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
+from postroad.events.overview import Overviews
+from postroad.httpd.console.submission_examples import SubmissionPlace
+from postroad.messages.messages import Messages
+from postroad.model.client_access import ClientAccess
+from postroad.net.clock import Clock
 from postroad.templating.templates import Templates
 
 
@@ -25,17 +33,28 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Accounts
     registration: Registration
     verification: Verification
-    api_keys: ApiKeys
+    smtp_users: SmtpUsers
     lockouts: Lockouts
+    api_keys: ApiKeys
     signing: WebhookSigning
     templates: Templates
     people: People
     invitations: Invitations
     sign_in: SignIn
     second_factor: SecondFactor
+    passkeys: Passkeys
+    oidc: OidcSignIn | None = None
+    """Null where no OpenID provider is configured."""
     password_changes: PasswordChanges
     audit_log: AuditLog
+    messages: Messages
+    overviews: Overviews
+    clock: Clock
     session_seconds: int = 14 * 86_400
     """How long a browser keeps a session's cookie."""
+    clients: ClientAccess = ClientAccess()
+    """How people's mail clients reach the doors."""
+    submission: SubmissionPlace | None = None
+    """Where mail is handed in by SMTP; null where this node has no door for it."""
     has_inbox: bool = False
     """Mail is captured, not delivered: ``postroad dev``."""

@@ -19,6 +19,8 @@ _SECURE_SESSION = "__Host-postroad"
 _LOOPBACK_SESSION = "postroad"
 _FLASH = "postroad-flash"
 _DOMAIN = "postroad-domain"
+_JOURNEY = "postroad-journey"
+_SECURE_JOURNEY = "__Host-postroad-journey"
 _DOMAIN_S = 365 * 86_400
 
 
@@ -51,6 +53,32 @@ def drop_session(request: Request, response: Response) -> None:
     """Take the session token from the browser."""
     response.delete_cookie(
         _session_name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="lax"
+    )
+
+
+def journey(request: Request) -> str:
+    """Return the secret of a browser that went to an OpenID provider to sign in, or nothing."""
+    return request.cookies.get(_journey_name(request), "") if may_have_session(request) else ""
+
+
+def write_journey(request: Request, response: Response, secret: str, seconds: int) -> None:
+    """Give a browser that goes to an OpenID provider the secret by which it is known when it comes back."""
+    response.set_cookie(
+        _journey_name(request),
+        secret,
+        max_age=seconds,
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        # The way back is a navigation that begins at the provider's site: strict would leave the cookie out.
+        samesite="lax",
+    )
+
+
+def drop_journey(request: Request, response: Response) -> None:
+    """Take the secret from a browser that is back."""
+    response.delete_cookie(
+        _journey_name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="lax"
     )
 
 
@@ -98,6 +126,10 @@ def drop_flash(response: Response) -> None:
 
 def _session_name(request: Request) -> str:
     return _SECURE_SESSION if request.url.scheme == "https" else _LOOPBACK_SESSION
+
+
+def _journey_name(request: Request) -> str:
+    return _SECURE_JOURNEY if request.url.scheme == "https" else _JOURNEY
 
 
 def _is_within_machine(request: Request) -> bool:

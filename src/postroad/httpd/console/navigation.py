@@ -27,6 +27,7 @@ _ACCOUNT = (
 )
 _OPERATOR = (
     Entry("Accounts", "/accounts", "account"),
+    Entry("People", "/people", "person"),
     Entry("Vetting", "/vetting", "check"),
     Entry("Lock-outs", "/lockouts", "lock"),
     Entry("Audit log", "/audit-log", "search"),
@@ -34,16 +35,26 @@ _OPERATOR = (
 _DEV = (Entry("Capture inbox", "/inbox", "inbox"),)
 
 
-def entries_for(view: "View") -> tuple[Entry, ...]:
+class Group(msgspec.Struct, frozen=True):
+    """Lines of the menu that belong together."""
+
+    label: str
+    entries: tuple[Entry, ...]
+
+
+def groups_for(view: "View") -> tuple[Group, ...]:
     """Return the menu, with the line that the page belongs to marked."""
     if not view.is_signed_in:
         return ()
-    entries: tuple[Entry, ...] = _ACCOUNT if view.actor.account_id is not None else ()
+    groups = [Group("This account", _ACCOUNT)] if view.actor.account_id is not None else []
     if view.actor.is_operator:
-        entries += _OPERATOR
+        groups.append(Group("Installation", _OPERATOR))
     if view.console.has_inbox:
-        entries += _DEV
-    path = view.request.url.path
+        groups.append(Group("Development", _DEV))
+    return tuple(Group(group.label, _marked(group.entries, view.request.url.path)) for group in groups)
+
+
+def _marked(entries: tuple[Entry, ...], path: str) -> tuple[Entry, ...]:
     return tuple(msgspec.structs.replace(entry, is_current=_is_at(entry.path, path)) for entry in entries)
 
 

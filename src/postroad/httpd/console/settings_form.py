@@ -11,7 +11,7 @@ from postroad.model.refused import RefusedError
 T = TypeVar("T", bound=msgspec.Struct)
 
 Kind = Literal["flag", "number", "text", "choice"]
-_WORDS = {"ed25519": "Ed25519", "dkim": "DKIM", "tls": "TLS", "url": "URL", "html": "HTML"}
+_WORDS = {"ed25519": "Ed25519", "dkim": "DKIM", "imap": "IMAP", "tls": "TLS", "url": "URL", "html": "HTML"}
 
 
 class SettingField(msgspec.Struct, frozen=True, kw_only=True):

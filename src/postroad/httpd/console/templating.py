@@ -6,6 +6,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
+from postroad.httpd.console.browsers import browser_name
+from postroad.model.delivery import standing_of
 from postroad.model.ids import text_of
 
 _environment = Environment(
@@ -24,7 +26,10 @@ def render(template: str, **values: Any) -> str:
 
 
 def _time(instant: int | None, form: str = "full") -> Markup:
-    """Return an instant in UTC, which the browser shows in its own zone; ``form`` is ``full``, ``short`` or ``ago``."""
+    """Return an instant in UTC, which the browser shows in its own zone.
+
+    ``form`` is ``full``, ``short``, ``seconds`` or ``ago``.
+    """
     if instant is None:
         return Markup('<span class="muted">never</span>')
     at = datetime.fromtimestamp(instant / 1000, UTC)
@@ -37,6 +42,13 @@ def _count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def _length_of_time(ms: int) -> str:
+    """Return how long something took, as short as it can be told."""
+    if ms < 1000:
+        return f"{ms} ms"
+    return f"{ms / 1000:.1f} s" if ms < 60_000 else f"{ms // 60_000} min {ms % 60_000 // 1000} s"
+
+
 def _breakable(text: str) -> Markup:
     """Let long names break after dots, at signs and slashes."""
     broken = escape(text)
@@ -45,4 +57,12 @@ def _breakable(text: str) -> Markup:
     return broken
 
 
-_environment.filters |= {"time": _time, "id": text_of, "count": _count, "breakable": _breakable}
+_environment.globals["standing_of"] = standing_of
+_environment.filters |= {
+    "length_of_time": _length_of_time,
+    "browser": browser_name,
+    "time": _time,
+    "id": text_of,
+    "count": _count,
+    "breakable": _breakable,
+}

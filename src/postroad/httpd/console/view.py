@@ -8,11 +8,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from postroad.accounts.sessions import SignedIn
+from postroad.accounts.people.relying_party import RelyingParty
+from postroad.accounts.people.sessions import SignedIn
 from postroad.httpd.console import cookies
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.forms import Form
-from postroad.httpd.console.navigation import entries_for
+from postroad.httpd.console.navigation import groups_for
 from postroad.httpd.console.templating import render
 from postroad.model.actor import Actor
 from postroad.model.domain import SendingDomain
@@ -75,6 +76,12 @@ class View:
         return self.actor.account_id
 
     @property
+    def relying_party(self) -> RelyingParty | None:
+        """What passkeys belong to under the name that the browser uses; null where there can be none."""
+        url = self.request.url
+        return self.console.passkeys.party(url.scheme, self.request.headers.get("host", ""))
+
+    @property
     def is_fragment(self) -> bool:
         """Whether only the inside of the page is wanted: the browser puts it into a dialog or a part of the page."""
         headers = self.request.headers
@@ -97,7 +104,7 @@ class View:
             "view": self,
             "layout": "fragment.html" if self.is_fragment else "page.html",
             "flash": flash,
-            "navigation": entries_for(self),
+            "navigation": groups_for(self),
         }
         response = HTMLResponse(render(template, **shown | values), status_code=status)
         response.headers["Vary"] = "HX-Request"

@@ -19,6 +19,7 @@ _OF_ACCOUNT = "/settings/audit-log"
 _OF_INSTALLATION = "/audit-log"
 _FILTERS = ("actor", "action", "target", "since", "until")
 _LONGEST_VALUE = 300
+_NONE = "none"
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -90,7 +91,9 @@ def _milliseconds(at: datetime | None) -> int | None:
 def changes_of(entry: AuditEntry) -> list[Change]:
     """Return old and new values side by side, in words."""
     before, after = entry.before or {}, entry.after or {}
-    return [Change(name, _words(before, name), _words(after, name)) for name in dict.fromkeys([*before, *after])]
+    changes = [Change(name, _words(before, name), _words(after, name)) for name in dict.fromkeys([*before, *after])]
+    # Of something new, what it was not given says nothing.
+    return [one for one in changes if one.before is not None or one.after != _NONE]
 
 
 def _words(values: dict[str, object], name: str) -> str | None:
@@ -100,7 +103,7 @@ def _words(values: dict[str, object], name: str) -> str | None:
     if isinstance(value, bool):
         text = "yes" if value else "no"
     elif value is None or value in ("", []):
-        text = "none"
+        text = _NONE
     elif isinstance(value, list):
         text = ", ".join(str(one) for one in value)
     else:

@@ -5,9 +5,9 @@ from urllib.parse import quote
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from postroad.accounts.invitations import Offer
-from postroad.accounts.links import INVITATION_PATH
-from postroad.accounts.sign_in import Refused
+from postroad.accounts.people.invitations import Offer
+from postroad.accounts.people.links import INVITATION_PATH
+from postroad.accounts.people.sign_in import Refused
 from postroad.httpd.console import cookies
 from postroad.httpd.console.forms import Form
 from postroad.httpd.console.pages.sign_in import signed_in, user_agent

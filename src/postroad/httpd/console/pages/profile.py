@@ -3,7 +3,7 @@
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from postroad.accounts.second_factor import Enrolment
+from postroad.accounts.people.second_factor import Enrolment
 from postroad.httpd.console.forms import Form
 from postroad.httpd.console.route import Access, page
 from postroad.httpd.console.view import View

@@ -5,14 +5,15 @@ from urllib.parse import quote
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from postroad.accounts.links import PASSWORD_PATH
-from postroad.accounts.links import SIGN_IN_PATH as LINK_PATH
-from postroad.accounts.sign_in import Granted, Refused, SecondFactorNeeded, SignInResult
+from postroad.accounts.people.links import PASSWORD_PATH
+from postroad.accounts.people.links import SIGN_IN_PATH as LINK_PATH
+from postroad.accounts.people.sign_in import Granted, Refused, SecondFactorNeeded, SignInResult
 from postroad.httpd.console import cookies
 from postroad.httpd.console.forms import Form
 from postroad.httpd.console.route import SIGN_IN_PATH, Access, own_path, page
 from postroad.httpd.console.view import View
 from postroad.model.refused import MissingError, RefusedError
+from postroad.model.user import User
 
 _POST = ("POST",)
 _SAID = {
@@ -151,6 +152,21 @@ async def signed_in(view: View, result: SignInResult, wanted: str) -> Response:
     cookies.write_session(view.request, response, result.token, view.console.session_seconds)
     cookies.choose_domain(response, None)
     return response
+
+
+async def enter(view: View, user: User, method: str, wanted: str) -> Response:
+    """Sign in a person that was proven entirely in another way than by a password, if it may come in."""
+    result = await view.console.sign_in.enter(
+        user, method=method, client_address=view.client_address, user_agent=user_agent(view)
+    )
+    if isinstance(result, Refused):
+        return refused(view, result.sentence, wanted)
+    return await signed_in(view, result, wanted)
+
+
+def refused(view: View, sentence: str, wanted: str = "/") -> Response:
+    """Show the sign-in page with why nobody was signed in by another way."""
+    return _sign_in_page(view, Form.of(next=wanted).refuse(RefusedError(sentence)), status=422)
 
 
 def user_agent(view: View) -> str:

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from postroad.accounts.people import Member
+from postroad.accounts.people.people import Member
 from postroad.httpd.console.forms import Form
 from postroad.httpd.console.route import Access, page
 from postroad.httpd.console.view import View

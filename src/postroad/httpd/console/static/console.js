@@ -1,7 +1,7 @@
 // The few things that pages cannot do alone. Everything works by links and forms without it, only less nicely.
 
 const dialog = document.getElementById("dialog");
-const zone = { full: { dateStyle: "medium", timeStyle: "short" }, short: { dateStyle: "short", timeStyle: "short" } };
+const zone = { full: { dateStyle: "medium", timeStyle: "short" }, short: { dateStyle: "short", timeStyle: "short" }, seconds: { dateStyle: "short", timeStyle: "medium" } };
 
 function showLocalTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
@@ -102,6 +102,14 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
+});
+
+// What is searched for stands in the address, for a reload, a bookmark and the way back.
+document.addEventListener("input", (event) => {
+  const form = event.target.closest?.("form[data-in-url]");
+  if (!form) return;
+  const given = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+  history.replaceState(null, "", given.size ? `?${given}` : location.pathname);
 });
 
 // What was fetched into the dialog opens it; the answer to its form replaces its inside.

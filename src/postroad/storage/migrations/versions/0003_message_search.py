@@ -1,4 +1,4 @@
-"""Create what messages are found by: their words, the keys they have, and their deliveries that are in trouble."""
+"""Create what messages are found by: their terms, and their deliveries that are in trouble."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,8 +7,6 @@ revision = "0003"
 down_revision = "0002"
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-# Byte order on both engines, which ranges of keys need.
-BYTEWISE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 # A delivery enters only by ending badly or being put off, so that one that goes well never touches the index.
 TROUBLED = "state IN ('held', 'bounced', 'suppressed', 'cancelled') OR (state = 'scheduled' AND attempts > 0)"
 
@@ -23,20 +21,10 @@ def upgrade() -> None:
         sa.Column("account_id", sa.BigInteger, nullable=False),
         sa.Column("domain_id", sa.BigInteger, nullable=False),
         sa.Column("terms", sa.Text, nullable=False),
-        sa.Column("keys", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint(*message_key),
     )
     op.create_index("search_entries_by_account", "search_entries", ["account_id", "message_id"])
     op.create_index("search_entries_by_domain", "search_entries", ["domain_id", "message_id"])
-    op.create_table(
-        "search_keys",
-        sa.Column("account_id", sa.BigInteger, nullable=False),
-        sa.Column("key", BYTEWISE, nullable=False),
-        sa.Column("message_id", sa.BigInteger, nullable=False),
-        sa.Column("partition", sa.Integer, nullable=False),
-        sa.PrimaryKeyConstraint("account_id", "key", "message_id", "partition"),
-        sqlite_with_rowid=False,
-    )
     op.create_table(
         "search_progress",
         sa.Column("name", sa.Text, primary_key=True),

@@ -1,0 +1,1 @@
+"""Who submits mail, proven: passwords, network addresses, and what keeps guessers out."""

@@ -1,0 +1,290 @@
+"""Proves who acts: passwords at one cost for every name, network addresses, and what changed since.
+
+A log-in goes through these steps, and each has its bound: who is locked out is told so, at no cost; a proof made a
+short while ago is accepted again; equal log-ins under way share one hashing; and only then a password is hashed, in a
+queue that refuses what it cannot hold, where strangers wait behind those who logged in from there before.
+"""
+
+import asyncio
+from typing import Literal, Protocol
+
+import msgspec
+import structlog
+
+from postroad.accounts.logins.credentials import Credentials, KnownCredential
+from postroad.accounts.logins.lockout_view import Listener
+from postroad.accounts.logins.login_guard import Claimant, LoginGuard, claimant_of
+from postroad.accounts.logins.login_log import FailedLogin, LoginLog
+from postroad.accounts.logins.verified_passwords import VerifiedPasswords
+from postroad.accounts.password_hashing import BusyError, PasswordHasher, hash_password
+from postroad.accounts.settings import AccountsSettings
+from postroad.model.credential import CredentialKind, Principal, Secret
+from postroad.net.clock import Clock
+from postroad.policy.lockout import Locked, MayTry
+from postroad.policy.password import MAXIMUM_LENGTH, prepared
+from postroad.storage.database import Database
+from postroad.storage.errors import StorageError
+
+log = structlog.get_logger()
+
+_GATHER_S = 1.0
+"""How long failed log-ins gather before they are written together."""
+
+Reason = Literal["wrong", "busy", "shed", "locked", "network", "tls", "ended"]
+
+
+class AuthRefused(msgspec.Struct, frozen=True):
+    """A log-in that was refused, or that has ended."""
+
+    reason: Reason
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same log-in may work later: 454 4.7.0 instead of 535 5.7.8 (RFC 4954 §6)."""
+        return self.reason in ("busy", "shed", "locked")
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether too many log-ins have failed before this one, whose password was not looked at."""
+        return self.reason == "locked"
+
+    @property
+    def needs_tls(self) -> bool:
+        """Whether the same log-in would do over an encrypted connection: 538 5.7.11 (RFC 4954 §6)."""
+        return self.reason == "tls"
+
+
+class _LockedOutError(Exception):
+    """A lock fell while a password waited for its turn, or held before."""
+
+    def __init__(self, locked: Locked) -> None:
+        super().__init__(locked.scope)
+        self.scope = locked.scope
+
+
+class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One log-in as it came in."""
+
+    username: str
+    password: Secret
+    mechanism: str
+    client_address: str
+    over_tls: bool
+    claimant: Claimant
+
+    @property
+    def name(self) -> str:
+        return self.username.strip().lower()
+
+
+class Meter(Protocol):
+    """What is counted of log-ins."""
+
+    def login(self, result: str) -> None:
+        """Count one log-in by its result."""
+
+
+class Authenticator:
+    """Proves credentials for one worker; ``run`` keeps its view fresh and must be running beside it."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        settings: AccountsSettings,
+        meter: Meter,
+        process_key: bytes,
+        listener: Listener | None = None,
+    ) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._meter = meter
+        self._credentials = Credentials(database, clock)
+        self._guard = LoginGuard(database, clock, settings.lockout, listener)
+        self._log = LoginLog(clock)
+        self._hasher = PasswordHasher(settings.hash_threads, settings.hash_queue)
+        self._verified = VerifiedPasswords(process_key, settings.verified_for_s * 1000)
+        self._under_way: dict[tuple[bytes, str], asyncio.Future[KnownCredential | None]] = {}
+        # Nobody knows the password of this one: it gives unknown names the same cost as known ones.
+        self._nobody = hash_password(Secret(process_key.hex()))
+
+    async def verify(
+        self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str = ""
+    ) -> Principal | AuthRefused:
+        """Return who a name and password prove, or why they prove nobody."""
+        secret = prepared(password)
+        attempt = _Attempt(
+            username=username,
+            password=secret if len(secret) <= MAXIMUM_LENGTH else Secret(""),
+            mechanism=mechanism,
+            client_address=client_address,
+            over_tls=over_tls,
+            claimant=claimant_of(username, client_address),
+        )
+        try:
+            proven = await self._own_credential(attempt)
+            # Before the memory of proofs is asked: who is locked out must not find a password by it either.
+            may_try = self._may_try(attempt.claimant, proven)
+            is_cached = proven is not None and self._verified.holds(self._proof(proven, attempt), self._clock())
+            if not is_cached:
+                proven = await self._compared(attempt, is_preferred=may_try.is_preferred)
+            # Hashing took a while: what was read before it may have changed.
+            known = await self._credentials.find(attempt.name)
+        except _LockedOutError as error:
+            return self._refused("locked", attempt, f"{error.scope}_locked")
+        except BusyError:
+            return self._refused("shed", attempt)
+        except StorageError:
+            return self._refused("busy", attempt)
+        if proven is None or known is None or not _is_same(proven, known):
+            return self._refused("wrong", attempt)
+        refusal = known.refusal_of(client_address, over_tls=over_tls)
+        if refusal is not None:
+            return self._refused(refusal, attempt)
+        self._meter.login("cached" if is_cached else "ok")
+        self._guard.succeeded(attempt.claimant, known.user.id)
+        self._credentials.acts(known, client_address, over_tls=over_tls)
+        return known.principal
+
+    def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
+        """Return the principal that a client's network address alone proves."""
+        known = self._credentials.in_network(address)
+        if known is None or known.refusal_of(address, over_tls=over_tls) is not None:
+            return None
+        self._credentials.acts(known, address, over_tls=over_tls)
+        return known.principal
+
+    def goes_on(self, principal: Principal, client_address: str, over_tls: bool) -> Principal | AuthRefused:
+        """Return a principal proven earlier as it is now, or why it may not go on.
+
+        It follows changes within the polling interval, and costs one dictionary look-up while nothing changes.
+        """
+        known = self._credentials.standing(principal)
+        if known is None:
+            return AuthRefused("ended")
+        if known.principal is principal:
+            return principal
+        refusal = known.refusal_of(client_address, over_tls=over_tls)
+        return known.principal if refusal is None else AuthRefused(refusal)
+
+    def note_use(self, principal: Principal, client_address: str, over_tls: bool) -> None:
+        """Note that a principal sends; stored at most once a minute."""
+        self._credentials.note_use(principal.credential_id, client_address, over_tls=over_tls)
+
+    async def refresh(self) -> None:
+        """Take in what changed, forget proofs that may be void, and store the last uses."""
+        if await self._credentials.refresh():
+            self._verified.forget_all()
+        await self._guard.refresh()
+        await self._credentials.write_uses()
+
+    async def write(self) -> None:
+        """Write what has gathered of failed and of good log-ins."""
+        self._log.flush()
+        await self._guard.write()
+
+    async def run(self) -> None:
+        """Write each second and refresh at the polling interval, until cancelled."""
+        refresh_in_s = 0.0
+        while True:
+            try:
+                await self.write()
+                if refresh_in_s <= 0:
+                    refresh_in_s = self._settings.poll_s
+                    await self.refresh()
+            except StorageError as error:
+                log.warning("credentials_not_refreshed", why=str(error))
+            pause_s = min(_GATHER_S, refresh_in_s)
+            await asyncio.sleep(pause_s)
+            refresh_in_s -= pause_s
+
+    def close(self) -> None:
+        """End the hashing threads."""
+        self._hasher.close()
+
+    def _refused(self, reason: Reason, attempt: _Attempt, in_full: str | None = None) -> AuthRefused:
+        why = in_full or reason
+        self._meter.login(why)
+        self._log.failed(
+            FailedLogin(
+                username=attempt.username,
+                mechanism=attempt.mechanism,
+                client_address=attempt.client_address,
+                network=attempt.claimant.network or attempt.claimant.client,
+                over_tls=attempt.over_tls,
+                reason=why,
+            )
+        )
+        return AuthRefused(reason)
+
+    async def _own_credential(self, attempt: _Attempt) -> KnownCredential | None:
+        """Return the credential of a name where it is in view, or may have been proven from the client before.
+
+        A stranger who is locked out costs no look at the database, and whether there is such a name shows in nothing.
+        """
+        known = self._credentials.in_view(attempt.name)
+        if known is None and self._guard.is_known(attempt.claimant):
+            return await self._credentials.find(attempt.name)
+        return known
+
+    async def _compared(self, attempt: _Attempt, *, is_preferred: bool) -> KnownCredential | None:
+        """Have a password compared, or wait for an equal one of the same client that is under way."""
+        claimant = attempt.claimant
+        flight_key = (self._verified.proof_of(0, attempt.name, attempt.password), claimant.client)
+        flight = self._under_way.get(flight_key)
+        if flight is None:
+            # In a flood most end here, before anything is made for them.
+            if not self._hasher.has_room(claimant.client, is_preferred=is_preferred):
+                raise BusyError
+            flight = asyncio.ensure_future(self._compare(attempt, is_preferred=is_preferred))
+            self._under_way[flight_key] = flight
+            flight.add_done_callback(lambda done: self._landed(flight_key, done))
+        # One client that hangs up must not cancel the others' hashing.
+        return await asyncio.shield(flight)
+
+    async def _compare(self, attempt: _Attempt, *, is_preferred: bool) -> KnownCredential | None:
+        """Return the credential that the password proves; hashes once whoever is named, and counts a wrong one."""
+        claimant = attempt.claimant
+        async with self._hasher.turn(claimant.client, is_preferred=is_preferred) as turn:
+            known = await self._credentials.find(attempt.name)
+            # Others of the same client may have failed meanwhile.
+            self._may_try(claimant, known)
+            has_password = known is not None and known.user.kind is CredentialKind.PASSWORD
+            stored = known.user.password_hash if known is not None and has_password else self._nobody
+            matches = await turn.matches(stored, attempt.password)
+        if known is not None and has_password and matches:
+            self._verified.remember(self._proof(known, attempt), self._clock())
+            return known
+        user = None if known is None else known.user
+        self._guard.failed(
+            claimant,
+            attempt.client_address,
+            credential_id=None if user is None else user.id,
+            account_id=None if user is None else user.account_id,
+        )
+        return None
+
+    def _proof(self, known: KnownCredential, attempt: _Attempt) -> bytes:
+        return self._verified.proof_of(known.user.id, known.user.password_hash, attempt.password)
+
+    def _may_try(self, claimant: Claimant, known: KnownCredential | None) -> MayTry:
+        verdict = self._guard.verdict(claimant, None if known is None else known.user.id)
+        if isinstance(verdict, Locked):
+            raise _LockedOutError(verdict)
+        return verdict
+
+    def _landed(self, flight_key: tuple[bytes, str], flight: asyncio.Future[KnownCredential | None]) -> None:
+        del self._under_way[flight_key]
+        if not flight.cancelled():
+            # Seen here too, for the case that every client hung up meanwhile.
+            flight.exception()
+
+
+def _is_same(before: KnownCredential, now: KnownCredential) -> bool:
+    """Whether a credential still has the password that was proven, and may act."""
+    return (
+        now.is_usable
+        and now.user.id == before.user.id
+        and now.principal.password_mark == before.principal.password_mark
+    )

@@ -1,0 +1,221 @@
+"""Messages: searching them, and one message's whole story."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute
+
+from postroad.httpd.console.captured import captured
+from postroad.httpd.console.forms import Form
+from postroad.httpd.console.route import Access, page
+from postroad.httpd.console.security import FOREIGN_HTML_POLICY
+from postroad.httpd.console.view import Flash, View
+from postroad.messages.messages import Result, Search
+from postroad.messages.steering import Verb
+from postroad.model.delivery import DeliveryState, Standing
+from postroad.model.ids import from_text, text_of
+from postroad.model.refused import MissingError
+from postroad.storage.messages import Story
+
+PAGE_SIZE = 50
+_POST = ("POST",)
+_MINUTE_MS = 60_000
+_DAY_MS = 86_400_000
+SPANS = {"": "Any time", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
+_SPAN_MS = {"1h": 60 * _MINUTE_MS, "24h": _DAY_MS, "7d": 7 * _DAY_MS, "30d": 30 * _DAY_MS}
+STANDINGS = {
+    Standing.SCHEDULED: "waiting",
+    Standing.DEFERRED: "deferred",
+    Standing.LEASED: "being delivered",
+    Standing.HELD: "held",
+    Standing.DELIVERED: "delivered",
+    Standing.BOUNCED: "bounced",
+    Standing.SUPPRESSED: "suppressed",
+    Standing.CANCELLED: "cancelled",
+}
+"""How a delivery stands, in the words of the pages."""
+KINDS = {
+    Standing.SCHEDULED: "info",
+    Standing.DEFERRED: "warn",
+    Standing.LEASED: "info",
+    Standing.HELD: "warn",
+    Standing.DELIVERED: "good",
+    Standing.BOUNCED: "bad",
+}
+"""The colour of a badge; none is grey."""
+_SAID = {Verb.HOLD: "held", Verb.RELEASE: "released", Verb.RETRY: "made due now", Verb.CANCEL: "cancelled"}
+_VIEWS = ("html", "text", "headers", "source")
+
+
+def routes() -> list[BaseRoute]:
+    """Return the routes of the messages."""
+    return [
+        page("/messages", list_messages, access=Access.ACCOUNT),
+        page("/messages/{message_id}", show_message, access=Access.ACCOUNT),
+        page("/messages/{message_id}/content", show_content, access=Access.ACCOUNT),
+        page("/messages/{message_id}/content/html", content_html, access=Access.ACCOUNT),
+        page("/messages/{message_id}/content/source", content_source, access=Access.ACCOUNT),
+        page("/messages/{message_id}/cancel", ask_cancel, access=Access.ADMIN),
+        page("/messages/{message_id}/cancel", cancel, access=Access.ADMIN, methods=_POST),
+        page("/messages/{message_id}/retry", retry, access=Access.ADMIN, methods=_POST),
+        page("/messages/{message_id}/hold", hold, access=Access.ADMIN, methods=_POST),
+        page("/messages/{message_id}/release", release, access=Access.ADMIN, methods=_POST),
+    ]
+
+
+async def list_messages(view: View) -> Response:
+    """Show the messages that a search finds, newest first."""
+    form = Form(view.request.query_params.multi_items())
+    search = _search_of(view, form)
+    before, reading = form.text("before"), form.text("reading")
+    result = await view.console.messages.search(
+        view.actor,
+        search,
+        PAGE_SIZE,
+        before=_id_of(before) if before else None,
+        reading=int(reading) if reading.isdigit() and len(reading) < 3 else None,
+    )
+    return view.page(
+        "messages.html",
+        form=form,
+        found=result.page.found,
+        is_cut=result.page.is_cut,
+        is_narrowed=search.is_narrowed or bool(before),
+        older=_older(form, result),
+        spans=SPANS,
+        standings=STANDINGS,
+        kinds=KINDS,
+    )
+
+
+async def show_message(view: View) -> Response:
+    """Show one message with its deliveries and all that happened to them."""
+    message_id = _message_id(view)
+    story = await view.console.messages.story(view.actor, message_id)
+    content = await view.console.messages.content(view.actor, message_id)
+    return view.page(
+        "message.html",
+        story=story,
+        message=story.message,
+        is_kept=content is not None,
+        may=_may(story),
+        standings=STANDINGS,
+        kinds=KINDS,
+    )
+
+
+async def show_content(view: View) -> Response:
+    """Show a message's parts and headers while its content is kept."""
+    message_id = _message_id(view)
+    seen = captured(await _content(view, message_id), lambda _selector, _domain: None)
+    shown = view.request.query_params.get("view") or ("html" if seen.html is not None else "text")
+    if shown not in _VIEWS:
+        raise HTTPException(404, f"There is no view {shown!r}; choose one of {', '.join(_VIEWS)}.")
+    return view.page("message_content.html", message_id=message_id, message=seen, shown=shown)
+
+
+async def content_html(view: View) -> Response:
+    """Return a message's HTML part for the sandboxed frame."""
+    seen = captured(await _content(view, _message_id(view)), lambda _selector, _domain: None)
+    if seen.html is None:
+        raise HTTPException(404, "This message has no HTML part.")
+    return HTMLResponse(seen.html, headers={"Content-Security-Policy": FOREIGN_HTML_POLICY})
+
+
+async def content_source(view: View) -> Response:
+    """Return a message's bytes as they were accepted."""
+    return PlainTextResponse(await _content(view, _message_id(view)))
+
+
+async def ask_cancel(view: View) -> Response:
+    """Ask before what waits of a message is given up."""
+    story = await view.console.messages.story(view.actor, _message_id(view))
+    waiting = sum(1 for one in story.deliveries if one.state in {DeliveryState.SCHEDULED, DeliveryState.HELD})
+    return view.page("message_cancel.html", message=story.message, waiting=waiting)
+
+
+async def cancel(view: View) -> Response:
+    """Give up what waits of a message."""
+    return await _steer(view, Verb.CANCEL)
+
+
+async def retry(view: View) -> Response:
+    """Try now what waits for a later time."""
+    return await _steer(view, Verb.RETRY)
+
+
+async def hold(view: View) -> Response:
+    """Stop what is scheduled until it is released."""
+    return await _steer(view, Verb.HOLD)
+
+
+async def release(view: View) -> Response:
+    """Let go what is held."""
+    return await _steer(view, Verb.RELEASE)
+
+
+async def _steer(view: View, verb: Verb) -> Response:
+    message_id = _message_id(view)
+    changed = await view.console.messages.steer(view.actor, message_id, verb)
+    deliveries = "1 delivery was" if changed == 1 else f"{changed:,} deliveries were"
+    said = (
+        Flash(f"{deliveries} {_SAID[verb]}.") if changed else Flash("Nothing of this message waited for that.", "warn")
+    )
+    return view.go(f"/messages/{text_of(message_id)}", said)
+
+
+def _may(story: Story) -> dict[str, bool]:
+    """Return what can be done to a message as its deliveries stand."""
+    states = {one.state for one in story.deliveries}
+    is_scheduled, is_held = DeliveryState.SCHEDULED in states, DeliveryState.HELD in states
+    return {"retry": is_scheduled, "hold": is_scheduled, "release": is_held, "cancel": is_scheduled or is_held}
+
+
+def _search_of(view: View, form: Form) -> Search:
+    now = view.console.clock()
+    span = _SPAN_MS.get(form.text("span"))
+    since, until = _day(form.text("from")), _day(form.text("to"))
+    standing = form.text("state")
+    return Search(
+        typed=form.text("q")[:200],
+        # Whole minutes, so that the pages of one search have one beginning.
+        since=since if span is None else (now - span) // _MINUTE_MS * _MINUTE_MS,
+        until=None if until is None else until + _DAY_MS,
+        standing=Standing(standing) if standing in {one.value for one in Standing} else None,
+        domain_id=view.domain.id if view.domain else None,
+    )
+
+
+def _day(text: str) -> int | None:
+    """Return the beginning of a day in UTC, or None for what is no date."""
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() * 1000)
+    except ValueError:
+        return None
+
+
+def _older(form: Form, result: Result) -> str | None:
+    if result.page.before is None:
+        return None
+    kept = {name: form.text(name) for name in ("q", "span", "from", "to", "state") if form.text(name)}
+    return "/messages?" + urlencode(kept | {"before": text_of(result.page.before), "reading": result.reading})
+
+
+async def _content(view: View, message_id: int) -> bytes:
+    content = await view.console.messages.content(view.actor, message_id)
+    if content is None:
+        raise MissingError("There is no content of this message any more: it goes once all is delivered.")
+    return content
+
+
+def _message_id(view: View) -> int:
+    return _id_of(view.request.path_params["message_id"])
+
+
+def _id_of(text: str) -> int:
+    try:
+        return from_text(text)
+    except ValueError as error:
+        raise MissingError("There is no such message.") from error

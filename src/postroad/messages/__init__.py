@@ -1,0 +1,1 @@
+"""Ring 7: accepted messages as people see and steer them."""

@@ -1,0 +1,144 @@
+"""SMTP users by clicking: a user with a generated password sends, is restricted, disabled and removed."""
+
+import itertools
+import os
+import smtplib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.people import sign_in
+from tests.peers.programs import path_of
+from tests.scenarios.dev import Dev, running_dev
+
+pytestmark = pytest.mark.peer("chromium", "curl")
+
+_numbers = itertools.count(1)
+LIST = "/credentials/smtp-users"
+PROMISED_S = 5.0
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    with running_dev(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=path_of("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(dev: Dev, browser: Browser) -> Iterator[Page]:
+    """A page of an admin, which may break no rule of its policy."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
+    )
+    context.set_default_timeout(20_000)
+    sign_in(dev, context, f"ada{next(_numbers)}@demo.example")
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on(
+        "console", lambda said: errors.append(said.text) if said.type == "error" and "422" not in said.text else None
+    )
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    assert errors == []
+    context.close()
+
+
+def at(dev: Dev, path: str) -> str:
+    return urljoin(str(dev.facts["inbox"]), path)
+
+
+def copied(page: Page, button: str) -> str:
+    page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
+    text: str = page.evaluate("navigator.clipboard.readText()")
+    return text
+
+
+def test_a_user_is_added_sends_and_is_ended_by_clicking(dev: Dev, page: Page, tmp_path: Path) -> None:
+    page.goto(at(dev, LIST))
+    page.get_by_role("link", name="Add user").first.click()
+    page.get_by_label("User name").fill("shop@demo.example")
+    page.get_by_label("Password", exact=True).fill("weak")
+    page.get_by_label("Note").fill("Shop, production")
+    page.get_by_role("dialog").get_by_role("button", name="Add user").click()
+    expect(page.get_by_role("alert").first).to_contain_text("a capital letter and a special character")
+    expect(page.get_by_label("User name")).to_have_value("shop@demo.example")
+    expect(page.get_by_label("Password", exact=True)).to_have_value("")
+
+    page.get_by_role("button", name="Generate").click()
+    generated = page.get_by_label("Password", exact=True).input_value()
+    page.get_by_role("dialog").get_by_role("button", name="Add user").click()
+    expect(page.get_by_role("heading", name="SMTP user added")).to_be_visible()
+    assert copied(page, "Copy the password") == generated
+
+    # What is shown is run as it is.
+    page.get_by_text("curl", exact=True).click()
+    curl = copied(page, "Copy the curl example")
+    page.get_by_text("Python", exact=True).click()
+    program = tmp_path / "send.py"
+    program.write_text(copied(page, "Copy the Python example"))
+    sent = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=60, check=False)
+    assert sent.returncode == 0, sent.stderr
+    subprocess.run([sys.executable, str(program)], timeout=60, check=True, env=os.environ | {"PYTHONPATH": ""})
+    assert [mail["subject"] for mail in dev.wait_for_mail(2)] == ["Hello", "Hello"]
+
+    page.get_by_role("button", name="Close").click()
+    row = page.get_by_role("row").filter(has_text="Shop, production")
+    assert generated not in page.content()
+    row.get_by_role("link", name="Edit").click()
+    page.get_by_label("Recipients an hour").fill("500")
+    page.get_by_label("Log-ins only over TLS").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("row").filter(has_text="Shop, production")).to_contain_text("TLS only · 500 an hour")
+
+    row.get_by_role("button", name="Disable").click()
+    expect(row).to_contain_text("Disabled")
+    assert refused_within_promise(dev, "shop@demo.example", generated) == 535
+    row.get_by_role("button", name="Enable").click()
+    expect(row).to_contain_text("Active")
+    row.get_by_role("link", name="Remove").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("row").filter(has_text="Shop, production")).to_have_count(0)
+
+
+def refused_within_promise(dev: Dev, username: str, password: str) -> int:
+    host, port = dev.facts["smtp"]["host"], dev.facts["smtp"]["port"]
+    deadline = time.monotonic() + PROMISED_S
+    while True:
+        with smtplib.SMTP(host, int(port), timeout=10) as client:
+            client.starttls()
+            try:
+                client.login(username, password)
+            except smtplib.SMTPAuthenticationError as refused:
+                return refused.smtp_code
+        assert time.monotonic() < deadline, "it does not hold after five seconds"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_the_pages_are_never_wider_than_the_screen(dev: Dev, browser: Browser, scheme: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    sign_in(dev, context, f"olga{next(_numbers)}@demo.example")
+    page = context.new_page()
+    for path in (LIST, f"{LIST}/new", f"{LIST}/1/edit", f"{LIST}/1/password", f"{LIST}/1/remove"):
+        page.goto(at(dev, path))
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+        if folder := os.environ.get("POSTROAD_SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/{path.strip('/').replace('/', '-')}-{scheme}-{width}.png", full_page=True)
+    context.close()

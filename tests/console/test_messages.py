@@ -1,0 +1,181 @@
+"""Messages in the console: found as people type, told whole, steered by admins alone."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from postroad.model.delivery import DeliveryState
+from postroad.model.ids import from_text
+from postroad.model.outcome import Phase
+from postroad.storage import audit, messages, search_index
+from postroad.storage.audit import AuditSelector
+from postroad.storage.database import Database
+from postroad.storage.search_index import Pass
+from tests.storage.samples import NOW, claim, event_of, settled
+
+from .conftest import Client, World, message_of
+
+_HOSTILE = "<script>alert('subject')</script>"
+
+
+def _subjects(text: str) -> list[str]:
+    return re.findall(r'<a class="cover"[^>]*>([^<]*)</a>', text)
+
+
+async def test_an_account_without_mail_is_told_what_to_do(admin: Client) -> None:
+    reply = await admin.get("/messages")
+
+    assert reply.status_code == 200
+    assert "No messages yet" in reply.text
+    assert "/credentials/smtp-users" in reply.text
+
+
+async def test_messages_are_found_by_what_is_typed(admin: Client, database: Database, world: World) -> None:
+    first = await message_of(database, world.ours, world.domain, "zoe@example.net", subject="Hôtel du Lac")
+    await message_of(database, world.ours, world.domain, "max@example.org", subject="Weekly newsletter")
+    await message_of(database, world.theirs, world.their_domain, "zoe@example.net", subject="Hotel of theirs")
+    while await database.write(search_index.fill, Pass.FIRST, 1 << 62, 100):
+        pass
+
+    for typed, found in {
+        "": ["Weekly newsletter", "Hôtel du Lac"],
+        "hotel": ["Hôtel du Lac"],
+        "HOT": ["Hôtel du Lac"],
+        "zoe@": ["Hôtel du Lac"],
+        "zo": ["Hôtel du Lac"],
+        "@example.org": ["Weekly newsletter"],
+        "zoe@example.net lac": ["Hôtel du Lac"],
+        first: ["Hôtel du Lac"],
+        "theirs": [],
+    }.items():
+        reply = await admin.get("/messages", params={"q": typed})
+        assert _subjects(reply.text) == found, typed
+    assert "Nothing found" in (await admin.get("/messages", params={"q": "zeppelin"})).text
+
+
+async def test_states_domains_and_days_narrow_what_is_found(admin: Client, database: Database, world: World) -> None:
+    await message_of(database, world.ours, world.domain, subject="waits")
+    gone = await message_of(database, world.ours, world.domain, subject="bounced")
+    [*deliveries] = await database.claim(claim())
+    for one in deliveries:
+        if one.message_id == from_text(gone):
+            await database.settle([settled(one, DeliveryState.BOUNCED)], {})
+
+    assert _subjects((await admin.get("/messages?state=bounced")).text) == ["bounced"]
+    assert _subjects((await admin.get("/messages?state=held")).text) == []
+    assert _subjects((await admin.get("/messages?state=nonsense")).text) == ["bounced", "waits"]
+    assert _subjects((await admin.get("/messages?from=2027-01-15&to=2027-01-15")).text) == ["bounced", "waits"]
+    assert _subjects((await admin.get("/messages?from=2027-01-16")).text) == []
+    assert _subjects((await admin.get("/messages?from=nonsense")).text) == ["bounced", "waits"]
+
+
+async def test_older_messages_come_page_by_page(admin: Client, database: Database, world: World) -> None:
+    for number in range(51):
+        await message_of(database, world.ours, world.domain, "zoe@example.net", subject=f"number {number}")
+
+    first = await admin.get("/messages", params={"q": "zoe@"})
+    [older] = re.findall(r'href="(/messages\?[^"]*before=[^"]*)"', first.text)
+    second = await admin.get(older.replace("&amp;", "&"))
+
+    assert len(_subjects(first.text)) == 50
+    assert _subjects(second.text) == ["number 0"]
+    assert "before=" not in second.text
+    assert (await admin.get("/messages?before=nonsense")).status_code == 404
+
+
+async def test_a_story_tells_each_attempt_with_its_reply_and_tls(
+    admin: Client, database: Database, world: World
+) -> None:
+    told = await message_of(database, world.ours, world.domain, "zoe@example.net", subject=_HOSTILE)
+    [delivery] = await database.claim(claim())
+    facts: dict[str, Any] = {
+        "attempt": 1,
+        "phase": Phase.RCPT.value,
+        "reply": "451 4.7.1 <b>Greylisted</b>",
+        "host": "mx1.example.net",
+        "host_address": "203.0.113.9",
+        "duration_ms": 412,
+        "bounce_class": "policy-related",
+        "tls": {
+            "version": "TLSv1.3",
+            "cipher": "TLS_AES_256_GCM_SHA384",
+            "certificate_subject": "CN=mx1.example.net",
+            "is_verified": False,
+        },
+    }
+    settlement = settled(
+        delivery, DeliveryState.SCHEDULED, due_at=NOW + 600_000, last_reply="mx1.example.net: 451 4.7.1 Greylisted"
+    )
+    kind = settlement.events[0].type
+    await database.settle([msgspec.structs.replace(settlement, events=(event_of(delivery, kind, **facts),))], {})
+
+    text = (await admin.get(f"/messages/{told}")).text
+
+    for expected in (
+        told, "zoe@<wbr>example.<wbr>net", "deferred", "451 4.7.1 &lt;b&gt;Greylisted&lt;/b&gt;", "[203.0.113.9]",
+        "TLSv1.3, TLS_AES_256_GCM_SHA384", "certificate not verified: CN=mx1.example.net", "412 ms", "policy related",
+    ):  # fmt: skip
+        assert expected in text, expected
+    assert _HOSTILE not in text
+    assert "<b>Greylisted" not in text
+
+
+async def test_content_is_shown_while_it_is_kept_and_html_has_no_power(
+    admin: Client, database: Database, world: World
+) -> None:
+    content = b"Subject: hi\r\nContent-Type: text/html\r\n\r\n<h1>Seen</h1><script>steal()</script>\r\n"
+    told = await message_of(database, world.ours, world.domain, content=content, subject="hi")
+
+    page = await admin.get(f"/messages/{told}/content")
+    html = await admin.get(f"/messages/{told}/content/html")
+    source = await admin.get(f"/messages/{told}/content/source")
+
+    assert "sandbox" in page.text
+    assert "steal()" not in page.text
+    assert "sandbox" in html.headers["content-security-policy"]
+    assert html.headers["content-security-policy"].count("script-src") == 0
+    assert source.headers["content-type"].startswith("text/plain")
+    assert source.content == content
+    assert (await admin.get(f"/messages/{told}/content?view=nonsense")).status_code == 404
+
+
+async def test_admins_steer_a_message_and_the_audit_log_knows(admin: Client, database: Database, world: World) -> None:
+    told = await message_of(database, world.ours, world.domain, "zoe@example.net", "max@example.net")
+
+    async def states() -> set[DeliveryState]:
+        story = await database.read(messages.show, from_text(told))
+        assert story is not None
+        return {one.state for one in story.deliveries}
+
+    seen = [await states()]
+    for verb in ("hold", "release", "cancel"):
+        reply = await admin.send_form(f"/messages/{told}/{verb}")
+        assert (reply.status_code, reply.headers["location"]) == (303, f"/messages/{told}")
+        seen.append(await states())
+    entries = await database.read(audit.search, AuditSelector(account_id=world.ours.id, action="delivery"), 10)
+
+    assert seen == [
+        {DeliveryState.SCHEDULED}, {DeliveryState.HELD}, {DeliveryState.SCHEDULED}, {DeliveryState.CANCELLED},
+    ]  # fmt: skip
+    told_of = [(one.action, one.target, one.actor_name, one.after) for one in reversed(entries)]
+    assert told_of == [
+        (action, f"message {told}", world.admin.email, {"deliveries": 2})
+        for action in ("delivery.held", "delivery.released", "delivery.cancelled")
+    ]
+
+
+async def test_what_waits_for_nothing_is_said_so(admin: Client, database: Database, world: World) -> None:
+    told = await message_of(database, world.ours, world.domain)
+    await admin.send_form(f"/messages/{told}/release")
+
+    assert "waited for that" in (await admin.get(f"/messages/{told}")).text
+
+
+async def test_people_who_may_only_look_see_no_buttons(user: Client, database: Database, world: World) -> None:
+    told = await message_of(database, world.ours, world.domain)
+
+    text = (await user.get(f"/messages/{told}")).text
+
+    assert "Retry now" not in text
+    assert "/cancel" not in text

@@ -1,0 +1,80 @@
+"""What mail clients are told, asked by command, and an obtained certificate that nobody asks for."""
+
+import json
+import plistlib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from postroad.cli import main
+
+NAME = "news.example.com"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Run":
+    monkeypatch.setenv("POSTROAD_SMTP__HOSTNAME", "mail.example.net")
+    monkeypatch.setenv("POSTROAD_SMTP__LISTEN_TLS", ":465")
+    monkeypatch.setenv("POSTROAD_HTTP__PUBLIC_URL", "https://console.example.net")
+    found = Run(tmp_path / "data")
+    found("migrate")
+    found("domain", "add", NAME)
+    return found
+
+
+class Run:
+    """Runs commands on one installation and returns what they said."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+
+    def __call__(self, *arguments: str, expect: int = 0) -> str:
+        result = CliRunner().invoke(main, [*arguments, "--data", str(self._data)])
+        assert result.exit_code == expect, f"{result.output}\n{result.exception!r}"
+        return result.output
+
+
+def test_a_command_tells_what_mail_clients_are_told(run: Run) -> None:
+    assert json.loads(run("domain", "mail-clients", NAME, "--json")) == {
+        "outgoing": [
+            {"host": "mail.example.net", "port": 465, "encryption": "TLS"},
+            {"host": "mail.example.net", "port": 587, "encryption": "STARTTLS"},
+        ],
+        "imap_host": "",
+        "asked_at": "console.example.net",
+    }
+    assert "mail.example.net, port 465 with TLS" in run("domain", "mail-clients", NAME)
+
+
+def test_a_command_makes_a_profile_for_apple_where_the_mailboxes_are_known(run: Run) -> None:
+    profile = ("domain", "mail-clients", NAME, "--apple-profile")
+    assert "set imap_host" in run(*profile, f"ada@{NAME}", expect=1)
+    run("domain", "set", NAME, "imap_host=imap.provider.example")
+
+    account = plistlib.loads(run(*profile, f"ada@{NAME}").encode())["PayloadContent"][0]
+
+    assert (account["EmailAddress"], account["IncomingMailServerHostName"]) == (f"ada@{NAME}", "imap.provider.example")
+    assert "no address of" in run(*profile, "ada@elsewhere.example", expect=1)
+    assert run(*profile, "ada", expect=1)
+
+
+def test_without_a_name_that_others_know_there_is_nothing_to_tell(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTROAD_SMTP__HOSTNAME", "localhost")
+
+    assert "smtp.hostname" in run("domain", "mail-clients", NAME, expect=1)
+
+
+def test_the_obtained_certificate_is_told_of_once_there_is_an_authority(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "tls.acme.directory is empty" in run("certificate", "show", expect=1)
+    monkeypatch.setenv("POSTROAD_TLS__ACME__DIRECTORY", "https://authority.example/directory")
+
+    assert "No certificate was asked for yet" in run("certificate", "show")
+    assert json.loads(run("certificate", "show", "--json"))["wanted_names"] == [
+        "mail.example.net",
+        "console.example.net",
+    ]
+    assert "No certificate was asked for yet" in run("certificate", "renew", expect=1)
+    assert "warning  ACME: No certificate was obtained yet" in run("check")

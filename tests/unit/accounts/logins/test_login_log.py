@@ -1,0 +1,81 @@
+"""The log of failed log-ins, within its bounds."""
+
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from postroad.accounts.logins.login_log import WINDOW_MS, FailedLogin, LoginLog
+from tests.unit.accounts.conftest import ManualClock
+
+
+def _failed(network: str = "192.0.2.0/24", address: str = "192.0.2.1", **facts: Any) -> FailedLogin:
+    given: dict[str, Any] = {
+        "username": "app@news.example.com",
+        "mechanism": "PLAIN",
+        "over_tls": True,
+        "reason": "wrong",
+    } | facts
+    return FailedLogin(client_address=address, network=network, **given)
+
+
+def test_first_failure_of_a_network_is_logged_with_address_name_mechanism_and_reason(clock: ManualClock) -> None:
+    with capture_logs() as lines:
+        LoginLog(clock).failed(_failed())
+
+    assert lines == [
+        {
+            "event": "login_refused",
+            "log_level": "info",
+            "username": "app@news.example.com",
+            "client_address": "192.0.2.1",
+            "mechanism": "PLAIN",
+            "over_tls": True,
+            "reason": "wrong",
+        }
+    ]
+
+
+def test_further_failures_of_a_network_become_one_line_when_the_seconds_are_over(clock: ManualClock) -> None:
+    log = LoginLog(clock)
+    with capture_logs() as lines:
+        for number in range(100):
+            log.failed(_failed(address=f"192.0.2.{number}", username=f"{number}@example.com"))
+        log.failed(_failed(reason="locked"))
+        clock.advance(WINDOW_MS)
+        log.flush()
+        log.flush()
+
+    assert len(lines) == 2
+    assert lines[1] == {
+        "event": "logins_refused",
+        "log_level": "info",
+        "network": "192.0.2.0/24",
+        "count": 100,
+        "reasons": {"wrong": 99, "locked": 1},
+        "usernames": [f"{number}@example.com" for number in range(1, 6)],
+        "client_address": "192.0.2.1",
+    }
+
+
+def test_flood_from_everywhere_takes_a_bounded_number_of_lines_and_loses_no_count(clock: ManualClock) -> None:
+    log = LoginLog(clock)
+    with capture_logs() as lines:
+        for number in range(5_000):
+            log.failed(_failed(network=str(number % 2_500)))
+        clock.advance(WINDOW_MS)
+        log.flush()
+
+    assert len(lines) <= 41
+    single = sum(line["event"] == "login_refused" for line in lines)
+    assert single + sum(line.get("count", 0) for line in lines) == 5_000
+
+
+def test_next_window_begins_with_a_line_of_its_own(clock: ManualClock) -> None:
+    log = LoginLog(clock)
+    with capture_logs() as lines:
+        log.failed(_failed())
+        clock.advance(WINDOW_MS)
+        log.failed(_failed(username="x" * 10_000))
+
+    assert [line["event"] for line in lines] == ["login_refused", "login_refused"]
+    assert len(lines[1]["username"]) == 254
