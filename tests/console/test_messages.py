@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from postroad.model.delivery import DeliveryState
-from postroad.model.ids import from_text
+from postroad.model.ids import from_text, text_of
 from postroad.model.outcome import Phase
-from postroad.storage import audit, messages, search_index
+from postroad.storage import audit, messages, rendered, search_index
 from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from postroad.storage.search_index import Pass
@@ -179,3 +179,23 @@ async def test_people_who_may_only_look_see_no_buttons(user: Client, database: D
 
     assert "Retry now" not in text
     assert "/cancel" not in text
+
+
+async def test_the_rendered_result_of_test_mode_is_shown_in_a_sandbox(
+    admin: Client, database: Database, world: World
+) -> None:
+    message_id = await message_of(database, world.ours, world.domain, subject="a trial")
+    story = await database.read(messages.show, from_text(message_id))
+    assert story is not None
+    [delivery] = story.deliveries
+    path = f"/messages/{message_id}/rendered/{text_of(delivery.id)}"
+    assert "There is no rendered result" in (await admin.get(path)).text
+    content = b"Subject: a trial\r\nContent-Type: text/html\r\n\r\n<b>Dear Ada</b>\r\n"
+    await database.write(rendered.store, [rendered.Rendered(delivery.id, from_text(message_id), content)])
+
+    shown, html, source = await admin.get(path), await admin.get(f"{path}/html"), await admin.get(f"{path}/source")
+    assert f'sandbox src="{path}/html"' in shown.text
+    assert "<b>Dear Ada</b>" in html.text
+    assert "sandbox" in html.headers["content-security-policy"]
+    assert source.content == content
+    assert (await admin.get(f"/messages/{message_id}/rendered/{message_id}")).status_code == 404

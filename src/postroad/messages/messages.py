@@ -10,7 +10,7 @@ from postroad.model.refused import MissingError
 from postroad.net.clock import Clock
 from postroad.policy.message_query import Reading, readings
 from postroad.policy.permission import require_change, require_sight
-from postroad.storage import bodies, domains, message_search, messages
+from postroad.storage import bodies, domains, message_search, messages, rendered
 from postroad.storage.database import Database
 from postroad.storage.deliveries import NewId, Selector
 from postroad.storage.message_search import HIGHEST_ID, Page, Wanted
@@ -87,6 +87,13 @@ class Messages:
         """Return a message's bytes, or None where they are no longer kept."""
         await self.story(actor, message_id)
         return (await self._database.read(bodies.read_many, [message_id])).get(message_id)
+
+    async def rendered(self, actor: Actor, message_id: int, delivery_id: int) -> bytes | None:
+        """Return what a delivery in test mode would have left as, or None where nothing is kept of it."""
+        story = await self.story(actor, message_id)
+        if delivery_id not in {one.id for one in story.deliveries}:
+            raise MissingError(f"There is no such delivery of {_name(message_id)}.")
+        return await self._database.read(rendered.get, delivery_id)
 
     async def steer(self, actor: Actor, message_id: int, verb: Verb) -> int:
         """Hold, release, retry or cancel what waits of a message; returns how many deliveries were changed."""

@@ -57,6 +57,9 @@ def routes() -> list[BaseRoute]:
         page("/messages/{message_id}/content", show_content, access=Access.ACCOUNT),
         page("/messages/{message_id}/content/html", content_html, access=Access.ACCOUNT),
         page("/messages/{message_id}/content/source", content_source, access=Access.ACCOUNT),
+        page("/messages/{message_id}/rendered/{delivery_id}", show_rendered, access=Access.ACCOUNT),
+        page("/messages/{message_id}/rendered/{delivery_id}/html", rendered_html, access=Access.ACCOUNT),
+        page("/messages/{message_id}/rendered/{delivery_id}/source", rendered_source, access=Access.ACCOUNT),
         page("/messages/{message_id}/cancel", ask_cancel, access=Access.ADMIN),
         page("/messages/{message_id}/cancel", cancel, access=Access.ADMIN, methods=_POST),
         page("/messages/{message_id}/retry", retry, access=Access.ADMIN, methods=_POST),
@@ -109,24 +112,33 @@ async def show_message(view: View) -> Response:
 async def show_content(view: View) -> Response:
     """Show a message's parts and headers while its content is kept."""
     message_id = _message_id(view)
-    seen = captured(await _content(view, message_id), lambda _selector, _domain: None)
-    shown = view.request.query_params.get("view") or ("html" if seen.html is not None else "text")
-    if shown not in _VIEWS:
-        raise HTTPException(404, f"There is no view {shown!r}; choose one of {', '.join(_VIEWS)}.")
-    return view.page("message_content.html", message_id=message_id, message=seen, shown=shown)
+    return _views(view, await _content(view, message_id), f"/messages/{text_of(message_id)}/content")
 
 
 async def content_html(view: View) -> Response:
     """Return a message's HTML part for the sandboxed frame."""
-    seen = captured(await _content(view, _message_id(view)), lambda _selector, _domain: None)
-    if seen.html is None:
-        raise HTTPException(404, "This message has no HTML part.")
-    return HTMLResponse(seen.html, headers={"Content-Security-Policy": FOREIGN_HTML_POLICY})
+    return _html_part(await _content(view, _message_id(view)))
 
 
 async def content_source(view: View) -> Response:
     """Return a message's bytes as they were accepted."""
     return PlainTextResponse(await _content(view, _message_id(view)))
+
+
+async def show_rendered(view: View) -> Response:
+    """Show what a delivery in test mode would have left as."""
+    base = f"/messages/{text_of(_message_id(view))}/rendered/{view.request.path_params['delivery_id']}"
+    return _views(view, await _rendered(view), base)
+
+
+async def rendered_html(view: View) -> Response:
+    """Return its HTML part for the sandboxed frame."""
+    return _html_part(await _rendered(view))
+
+
+async def rendered_source(view: View) -> Response:
+    """Return its bytes, octet for octet."""
+    return PlainTextResponse(await _rendered(view))
 
 
 async def ask_cancel(view: View) -> Response:
@@ -208,6 +220,29 @@ async def _content(view: View, message_id: int) -> bytes:
     if content is None:
         raise MissingError("There is no content of this message any more: it goes once all is delivered.")
     return content
+
+
+async def _rendered(view: View) -> bytes:
+    delivery_id = _id_of(view.request.path_params["delivery_id"])
+    content = await view.console.messages.rendered(view.actor, _message_id(view), delivery_id)
+    if content is None:
+        raise MissingError("There is no rendered result of this delivery: it is not in test mode, or it was long ago.")
+    return content
+
+
+def _views(view: View, content: bytes, base: str) -> Response:
+    seen = captured(content, lambda _selector, _domain: None)
+    shown = view.request.query_params.get("view") or ("html" if seen.html is not None else "text")
+    if shown not in _VIEWS:
+        raise HTTPException(404, f"There is no view {shown!r}; choose one of {', '.join(_VIEWS)}.")
+    return view.page("message_content.html", message_id=_message_id(view), message=seen, shown=shown, base=base)
+
+
+def _html_part(content: bytes) -> Response:
+    seen = captured(content, lambda _selector, _domain: None)
+    if seen.html is None:
+        raise HTTPException(404, "This message has no HTML part.")
+    return HTMLResponse(seen.html, headers={"Content-Security-Policy": FOREIGN_HTML_POLICY})
 
 
 def _message_id(view: View) -> int:
