@@ -1,13 +1,12 @@
 """Argon2id in a few threads behind bounded queues, so that a flood of log-ins cannot take the machine.
 
 There are two lanes, each with threads and a queue of its own: one for clients that log-ins succeeded from before, one
-for strangers. Guessing strangers so wait for one another only. Their threads are also the less important ones to the
-operating system: what hashes for them runs in the time that the rest of the server leaves.
+for strangers. Guessing strangers so wait for one another only, and in a flood no more of them are hashed in a second than
+leaves the machine to the others. (Making their threads less important to the operating system would not do: such a thread
+is put aside while it holds the interpreter, and everybody waits for it.)
 """
 
 import asyncio
-import os
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from postroad.model.credential import Secret
 
-_STRANGERS_NICENESS = 15
-"""Beside a busy thread of the usual importance such a one gets about a thirtieth of a core."""
 _STRANGERS_WAIT_S = 10.0
 """After so long a stranger is told to come again: whoever waits holds a session."""
 _PART_OF_ONE_CLIENT = 5
@@ -53,18 +50,48 @@ class Turn:
             return False
 
 
+class _Allowance:
+    """How many may go on in a second, in the long run; a quiet time saves up for a rush."""
+
+    def __init__(self, per_s: float, most: int) -> None:
+        self._per_s = per_s
+        self._most = float(most)
+        self._saved = float(most)
+        self._counted_at = 0.0
+
+    async def take(self) -> None:
+        """Wait for the next one; one caller at a time gets the next."""
+        loop = asyncio.get_running_loop()
+        while True:
+            now = loop.time()
+            self._saved = min(self._most, self._saved + (now - self._counted_at) * self._per_s)
+            self._counted_at = now
+            if self._saved >= 1:
+                self._saved -= 1
+                return
+            await asyncio.sleep((1 - self._saved) / self._per_s)
+
+
 class _Lane:
     """Threads with a bounded queue in front of them."""
 
     def __init__(
-        self, name: str, threads: int, queue: int, *, niceness: int, per_client: int, wait_s: float | None = None
+        self,
+        name: str,
+        threads: int,
+        queue: int,
+        *,
+        per_client: int,
+        wait_s: float | None = None,
+        allowance: _Allowance | None = None,
     ) -> None:
-        self._threads = ThreadPoolExecutor(threads, name, initializer=_become_nice, initargs=(niceness,))
+        self._threads = ThreadPoolExecutor(threads, name)
         self._turn = Turn(self._threads, _argon2())
         self._free = asyncio.Semaphore(threads)
         self._room = threads + queue
         self._per_client = per_client
         self._wait_s = wait_s
+        self._allowance = allowance
         self._places: Counter[str] = Counter()
 
     def has_room(self, client: str) -> bool:
@@ -77,11 +104,7 @@ class _Lane:
         self._room -= 1
         self._places[client] += 1
         try:
-            try:
-                async with asyncio.timeout(self._wait_s):
-                    await self._free.acquire()
-            except TimeoutError:
-                raise BusyError from None
+            await self._wait()
             try:
                 yield self._turn
             finally:
@@ -92,6 +115,20 @@ class _Lane:
             if not self._places[client]:
                 del self._places[client]
 
+    async def _wait(self) -> None:
+        """Wait for a free thread, and for the allowance where there is one; the thread is the caller's then."""
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._free.acquire()
+                try:
+                    if self._allowance is not None:
+                        await self._allowance.take()
+                except BaseException:
+                    self._free.release()
+                    raise
+        except TimeoutError:
+            raise BusyError from None
+
     def close(self) -> None:
         self._threads.shutdown(cancel_futures=True)
 
@@ -99,16 +136,16 @@ class _Lane:
 class PasswordHasher:
     """Compares passwords with their stored forms off the event loop, when it is their turn."""
 
-    def __init__(self, threads: int, queue: int) -> None:
+    def __init__(self, threads: int, queue: int, strangers_per_s: float = 1000.0) -> None:
         room = threads + queue
-        self._known = _Lane("password-hasher", threads, queue, niceness=0, per_client=room)
+        self._known = _Lane("password-hasher", threads, queue, per_client=room)
         self._strangers = _Lane(
             "strangers-password-hasher",
             threads,
             queue,
-            niceness=_STRANGERS_NICENESS,
             per_client=max(1, room // _PART_OF_ONE_CLIENT),
             wait_s=_STRANGERS_WAIT_S,
+            allowance=_Allowance(strangers_per_s, most=room),
         )
 
     @asynccontextmanager
@@ -141,12 +178,6 @@ class PasswordHasher:
 
     def _lane(self, is_preferred: bool) -> _Lane:
         return self._known if is_preferred else self._strangers
-
-
-def _become_nice(niceness: int) -> None:
-    # On Linux a thread has an importance of its own (setpriority(2)); elsewhere this would be the whole process's.
-    if niceness and sys.platform == "linux":
-        os.nice(niceness)
 
 
 def _argon2() -> argon2.PasswordHasher:

@@ -103,7 +103,7 @@ class Authenticator:
         self._credentials = Credentials(database, clock)
         self._guard = LoginGuard(database, clock, settings.lockout, listener)
         self._log = LoginLog(clock)
-        self._hasher = PasswordHasher(settings.hash_threads, settings.hash_queue)
+        self._hasher = PasswordHasher(settings.hash_threads, settings.hash_queue, settings.strangers_per_s)
         self._verified = VerifiedPasswords(process_key, settings.verified_for_s * 1000)
         self._under_way: dict[tuple[bytes, str], asyncio.Future[KnownCredential | None]] = {}
         # Nobody knows the password of this one: it gives unknown names the same cost as known ones.
