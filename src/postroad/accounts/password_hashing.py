@@ -7,7 +7,7 @@ is put aside while it holds the interpreter, and everybody waits for it.)
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -59,21 +59,22 @@ class _Allowance:
         self._saved = float(most)
         self._counted_at = 0.0
 
-    async def take(self) -> None:
-        """Wait for the next one; one caller at a time gets the next."""
-        loop = asyncio.get_running_loop()
-        while True:
-            now = loop.time()
-            self._saved = min(self._most, self._saved + (now - self._counted_at) * self._per_s)
-            self._counted_at = now
-            if self._saved >= 1:
-                self._saved -= 1
-                return
-            await asyncio.sleep((1 - self._saved) / self._per_s)
+    def take(self, now: float) -> float:
+        """Take one and return 0, or return the seconds until there is one."""
+        self._saved = min(self._most, self._saved + (now - self._counted_at) * self._per_s)
+        self._counted_at = now
+        if self._saved < 1:
+            return (1 - self._saved) / self._per_s
+        self._saved -= 1
+        return 0.0
 
 
 class _Lane:
-    """Threads with a bounded queue in front of them."""
+    """Threads with a bounded queue in front of them: first come, first served.
+
+    Whoever waits holds a future that is told to go on, or that it has taken too long. Nobody is cancelled for that: a
+    cancellation that crosses with the turn would end what has just begun.
+    """
 
     def __init__(
         self,
@@ -87,12 +88,14 @@ class _Lane:
     ) -> None:
         self._threads = ThreadPoolExecutor(threads, name)
         self._turn = Turn(self._threads, _argon2())
-        self._free = asyncio.Semaphore(threads)
+        self._idle = threads
         self._room = threads + queue
         self._per_client = per_client
         self._wait_s = wait_s
         self._allowance = allowance
         self._places: Counter[str] = Counter()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._until_allowed: asyncio.TimerHandle | None = None
 
     def has_room(self, client: str) -> bool:
         return self._room > 0 and self._places[client] < self._per_client
@@ -108,7 +111,8 @@ class _Lane:
             try:
                 yield self._turn
             finally:
-                self._free.release()
+                self._idle += 1
+                self._go_on()
         finally:
             self._room += 1
             self._places[client] -= 1
@@ -117,19 +121,44 @@ class _Lane:
 
     async def _wait(self) -> None:
         """Wait for a free thread, and for the allowance where there is one; the thread is the caller's then."""
+        loop = asyncio.get_running_loop()
+        place: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(place)
+        too_late = None if self._wait_s is None else loop.call_later(self._wait_s, _turn_away, place)
+        self._go_on()
         try:
-            async with asyncio.timeout(self._wait_s):
-                await self._free.acquire()
-                try:
-                    if self._allowance is not None:
-                        await self._allowance.take()
-                except BaseException:
-                    self._free.release()
-                    raise
-        except TimeoutError:
-            raise BusyError from None
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self._idle += 1
+                self._go_on()
+            raise
+        finally:
+            if too_late is not None:
+                too_late.cancel()
+
+    def _go_on(self) -> None:
+        """Give free threads to those who wait, as far as the allowance goes."""
+        while self._waiting and self._idle:
+            if self._waiting[0].done():
+                self._waiting.popleft()
+                continue
+            loop = asyncio.get_running_loop()
+            seconds = 0.0 if self._allowance is None else self._allowance.take(loop.time())
+            if seconds:
+                if self._until_allowed is None:
+                    self._until_allowed = loop.call_later(seconds, self._is_allowed)
+                return
+            self._idle -= 1
+            self._waiting.popleft().set_result(None)
+
+    def _is_allowed(self) -> None:
+        self._until_allowed = None
+        self._go_on()
 
     def close(self) -> None:
+        if self._until_allowed is not None:
+            self._until_allowed.cancel()
         self._threads.shutdown(cancel_futures=True)
 
 
@@ -178,6 +207,11 @@ class PasswordHasher:
 
     def _lane(self, is_preferred: bool) -> _Lane:
         return self._known if is_preferred else self._strangers
+
+
+def _turn_away(place: asyncio.Future[None]) -> None:
+    if not place.done():
+        place.set_exception(BusyError())
 
 
 def _argon2() -> argon2.PasswordHasher:
