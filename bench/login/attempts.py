@@ -43,7 +43,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     attempts: int
     answers: dict[str, int]
-    """By reply code; ``lost`` for connections that ended without an answer."""
+    """By reply code; ``lost`` and why for connections that ended without an answer."""
     p50_ms: float
     """From the connect to the answer."""
     p99_ms: float
@@ -77,7 +77,7 @@ class Attempt(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.answer.done():
-            self.answer.set_result("lost")
+            self.answer.set_result("lost (closed)")
 
 
 class Round:
@@ -99,9 +99,8 @@ class Round:
             while not ends.is_set():
                 group.create_task(self._try(count))
                 count += 1
-                due_at = began_at + count / order.per_s
-                if due_at > loop.time():
-                    await asyncio.sleep(due_at - loop.time())
+                # Who is late gives way all the same, or nothing that was begun would go on.
+                await asyncio.sleep(max(0.0, began_at + count / order.per_s - loop.time()))
         waits = sorted(self._waits_s) or [0.0]
         return Report(
             attempts=count,
@@ -119,8 +118,8 @@ class Round:
                     lambda: Attempt(username, password), order.host, order.port, local_addr=(self._address(), 0)
                 )
                 answer = await attempt.answer
-        except (OSError, TimeoutError):
-            answer = "lost"
+        except (OSError, TimeoutError) as error:
+            answer = f"lost ({type(error).__name__})"
         self._answers[answer] += 1
         self._waits_s.append(time.perf_counter() - began_at)
 

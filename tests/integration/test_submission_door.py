@@ -69,6 +69,9 @@ class Accounts:
             return Refused()
         return Refused(needs_tls=True) if self.needs_tls and not over_tls else PRINCIPAL
 
+    def refused_at_once(self, username: str, client_address: str, over_tls: bool, mechanism: str) -> Refused | None:
+        return Refused(is_temporary=True, is_locked=True) if username == "flooding" else None
+
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         return PRINCIPAL if address == self.own_address else None
 
@@ -372,12 +375,14 @@ async def test_too_large_a_message_is_noted_whether_it_was_announced_or_sent(run
 async def test_a_wrong_password_gets_535_and_a_busy_checker_or_a_lock_454(running: Start) -> None:
     async with running() as rig:
         transcript = await rig.talk(
-            b"EHLO c\r\nAUTH PLAIN AGEAYg==\r\nAUTH PLAIN AGJ1c3kAYg==\r\nAUTH LOGIN bG9ja2Vk\r\nYg==\r\nQUIT\r\n"
+            b"EHLO c\r\nAUTH PLAIN AGEAYg==\r\nAUTH PLAIN AGJ1c3kAYg==\r\nAUTH LOGIN bG9ja2Vk\r\nYg==\r\n"
+            b"AUTH PLAIN AGZsb29kaW5nAGI=\r\nQUIT\r\n"
         )
 
     assert [line for line in transcript.splitlines() if line.startswith((b"535", b"454"))] == [
         b"535 5.7.8 Name or password is wrong",
         b"454 4.7.0 Logins cannot be checked at the moment; try again later",
+        b"454 4.7.0 Too many logins have failed for this name or from this network; try again later",
         b"454 4.7.0 Too many logins have failed for this name or from this network; try again later",
     ]
     assert rig.accounts.mechanisms == ["PLAIN", "PLAIN", "LOGIN"]

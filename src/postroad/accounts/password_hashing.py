@@ -1,14 +1,13 @@
 """Argon2id in a few threads behind bounded queues, so that a flood of log-ins cannot take the machine.
 
 There are two lanes, each with threads and a queue of its own: one for clients that log-ins succeeded from before, one
-for strangers. Guessing strangers so wait for one another only. Their threads are also the less important ones to the
-operating system: what hashes for them runs in the time that the rest of the server leaves.
+for strangers. Guessing strangers so wait for one another only, and in a flood no more of them are hashed in a second than
+leaves the machine to the others. (Making their threads less important to the operating system would not do: such a thread
+is put aside while it holds the interpreter, and everybody waits for it.)
 """
 
 import asyncio
-import os
-import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -18,8 +17,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from postroad.model.credential import Secret
 
-_STRANGERS_NICENESS = 15
-"""Beside a busy thread of the usual importance such a one gets about a thirtieth of a core."""
 _STRANGERS_WAIT_S = 10.0
 """After so long a stranger is told to come again: whoever waits holds a session."""
 _PART_OF_ONE_CLIENT = 5
@@ -53,19 +50,52 @@ class Turn:
             return False
 
 
+class _Allowance:
+    """How many may go on in a second, in the long run; a quiet time saves up for a rush."""
+
+    def __init__(self, per_s: float, most: int) -> None:
+        self._per_s = per_s
+        self._most = float(most)
+        self._saved = float(most)
+        self._counted_at = 0.0
+
+    def take(self, now: float) -> float:
+        """Take one and return 0, or return the seconds until there is one."""
+        self._saved = min(self._most, self._saved + (now - self._counted_at) * self._per_s)
+        self._counted_at = now
+        if self._saved < 1:
+            return (1 - self._saved) / self._per_s
+        self._saved -= 1
+        return 0.0
+
+
 class _Lane:
-    """Threads with a bounded queue in front of them."""
+    """Threads with a bounded queue in front of them: first come, first served.
+
+    Whoever waits holds a future that is told to go on, or that it has taken too long. Nobody is cancelled for that: a
+    cancellation that crosses with the turn would end what has just begun.
+    """
 
     def __init__(
-        self, name: str, threads: int, queue: int, *, niceness: int, per_client: int, wait_s: float | None = None
+        self,
+        name: str,
+        threads: int,
+        queue: int,
+        *,
+        per_client: int,
+        wait_s: float | None = None,
+        allowance: _Allowance | None = None,
     ) -> None:
-        self._threads = ThreadPoolExecutor(threads, name, initializer=_become_nice, initargs=(niceness,))
+        self._threads = ThreadPoolExecutor(threads, name)
         self._turn = Turn(self._threads, _argon2())
-        self._free = asyncio.Semaphore(threads)
+        self._idle = threads
         self._room = threads + queue
         self._per_client = per_client
         self._wait_s = wait_s
+        self._allowance = allowance
         self._places: Counter[str] = Counter()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._until_allowed: asyncio.TimerHandle | None = None
 
     def has_room(self, client: str) -> bool:
         return self._room > 0 and self._places[client] < self._per_client
@@ -77,38 +107,74 @@ class _Lane:
         self._room -= 1
         self._places[client] += 1
         try:
-            try:
-                async with asyncio.timeout(self._wait_s):
-                    await self._free.acquire()
-            except TimeoutError:
-                raise BusyError from None
+            await self._wait()
             try:
                 yield self._turn
             finally:
-                self._free.release()
+                self._idle += 1
+                self._go_on()
         finally:
             self._room += 1
             self._places[client] -= 1
             if not self._places[client]:
                 del self._places[client]
 
+    async def _wait(self) -> None:
+        """Wait for a free thread, and for the allowance where there is one; the thread is the caller's then."""
+        loop = asyncio.get_running_loop()
+        place: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(place)
+        too_late = None if self._wait_s is None else loop.call_later(self._wait_s, _turn_away, place)
+        self._go_on()
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self._idle += 1
+                self._go_on()
+            raise
+        finally:
+            if too_late is not None:
+                too_late.cancel()
+
+    def _go_on(self) -> None:
+        """Give free threads to those who wait, as far as the allowance goes."""
+        while self._waiting and self._idle:
+            if self._waiting[0].done():
+                self._waiting.popleft()
+                continue
+            loop = asyncio.get_running_loop()
+            seconds = 0.0 if self._allowance is None else self._allowance.take(loop.time())
+            if seconds:
+                if self._until_allowed is None:
+                    self._until_allowed = loop.call_later(seconds, self._is_allowed)
+                return
+            self._idle -= 1
+            self._waiting.popleft().set_result(None)
+
+    def _is_allowed(self) -> None:
+        self._until_allowed = None
+        self._go_on()
+
     def close(self) -> None:
+        if self._until_allowed is not None:
+            self._until_allowed.cancel()
         self._threads.shutdown(cancel_futures=True)
 
 
 class PasswordHasher:
     """Compares passwords with their stored forms off the event loop, when it is their turn."""
 
-    def __init__(self, threads: int, queue: int) -> None:
+    def __init__(self, threads: int, queue: int, strangers_per_s: float = 1000.0) -> None:
         room = threads + queue
-        self._known = _Lane("password-hasher", threads, queue, niceness=0, per_client=room)
+        self._known = _Lane("password-hasher", threads, queue, per_client=room)
         self._strangers = _Lane(
             "strangers-password-hasher",
             threads,
             queue,
-            niceness=_STRANGERS_NICENESS,
             per_client=max(1, room // _PART_OF_ONE_CLIENT),
             wait_s=_STRANGERS_WAIT_S,
+            allowance=_Allowance(strangers_per_s, most=room),
         )
 
     @asynccontextmanager
@@ -143,10 +209,9 @@ class PasswordHasher:
         return self._known if is_preferred else self._strangers
 
 
-def _become_nice(niceness: int) -> None:
-    # On Linux a thread has an importance of its own (setpriority(2)); elsewhere this would be the whole process's.
-    if niceness and sys.platform == "linux":
-        os.nice(niceness)
+def _turn_away(place: asyncio.Future[None]) -> None:
+    if not place.done():
+        place.set_exception(BusyError())
 
 
 def _argon2() -> argon2.PasswordHasher:

@@ -56,6 +56,11 @@ class Authenticator(Protocol):
     ) -> Principal | LoginRefused:
         """Return who a name and password prove, or why they prove nobody."""
 
+    def refused_at_once(
+        self, username: str, client_address: str, over_tls: bool, mechanism: str
+    ) -> LoginRefused | None:
+        """Return why a login is refused where its password need not be looked at."""
+
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         """Return who a network address alone proves."""
 
@@ -132,7 +137,7 @@ class SubmissionSession(Connection):
             case MessageOffered():
                 return self._submit(offer, self._door.clock())
             case AuthOffered():
-                return self._verify(offer)
+                return self._refused_at_once(offer) or self._verify(offer)
 
     def ended_by(self) -> Reply | None:
         """Return what ends the session of a client whose user may not send any more, or not in this way."""
@@ -185,6 +190,15 @@ class SubmissionSession(Connection):
             # The refusal stands all the same; only its record is missing.
             log.exception("rejection_not_recorded", client_address=self.client_address, rule=rejected.rule)
 
+    def _refused_at_once(self, offer: AuthOffered) -> Reply | None:
+        """Return the reply to a login that needs no look at its password; who may be listed is told that instead."""
+        if self._listing is not None:
+            return None
+        refused = self._services.authenticator.refused_at_once(
+            offer.username, self.client_address, self._machine.is_tls, offer.mechanism
+        )
+        return None if refused is None else _reply_to(refused)
+
     async def _verify(self, offer: AuthOffered) -> Reply:
         listing = await self._listed()
         if listing is not None:
@@ -209,11 +223,7 @@ class SubmissionSession(Connection):
         if isinstance(result, Principal):
             self._principal = result
             return replies.LOGGED_IN
-        if result.needs_tls:
-            return replies.LOGIN_NEEDS_TLS
-        if result.is_locked:
-            return replies.LOGIN_LOCKED
-        return replies.LOGIN_BUSY if result.is_temporary else replies.LOGIN_WRONG
+        return _reply_to(result)
 
     async def _listed(self) -> Listing | None:
         """Return the list that this client is on; whatever keeps that from being found out lets it in."""
@@ -273,6 +283,14 @@ def _asked_for(mail: Mail, block: HeaderBlock | HeaderFault, now: int) -> Read |
     if mail.release is None or isinstance(asked, OptionFault):
         return asked
     return Read(msgspec.structs.replace(asked.options, deliver_at=mail.release.at(now)), asked.notes)
+
+
+def _reply_to(refused: LoginRefused) -> Reply:
+    if refused.needs_tls:
+        return replies.LOGIN_NEEDS_TLS
+    if refused.is_locked:
+        return replies.LOGIN_LOCKED
+    return replies.LOGIN_BUSY if refused.is_temporary else replies.LOGIN_WRONG
 
 
 def protocol_keyword(*, is_extended: bool, is_utf8: bool, is_tls: bool, is_authenticated: bool) -> str:

@@ -1,5 +1,4 @@
 import asyncio
-import os
 import threading
 from typing import Any
 
@@ -110,24 +109,22 @@ async def test_strangers_wait_for_their_turn_for_a_while_only(stored: str, monke
     hasher.close()
 
 
-@pytest.mark.parametrize(("is_preferred", "niceness"), [(True, 0), (False, 15)])
-async def test_what_is_hashed_for_strangers_runs_when_the_server_leaves_time(
-    stored: str, is_preferred: bool, niceness: int, monkeypatch: pytest.MonkeyPatch
+async def test_strangers_rush_after_a_quiet_time_and_then_go_at_their_pace(
+    stored: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hasher = PasswordHasher(threads=1, queue=1)
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    found: list[int] = []
+    monkeypatch.setattr(Turn, "_matches", lambda *_: True)
+    hasher = PasswordHasher(threads=1, queue=4, strangers_per_s=50)
+    loop = asyncio.get_running_loop()
 
-    def noting(*_: object) -> bool:
-        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-        return True
+    began_at = loop.time()
+    for number in range(15):
+        assert await _matches(hasher, stored, client=str(number), is_preferred=False)
+    strangers_took = loop.time() - began_at
+    for number in range(100):
+        assert await _matches(hasher, stored, client=str(number), is_preferred=True)
 
-    monkeypatch.setattr(Turn, "_matches", noting)
-
-    assert await _matches(hasher, stored, is_preferred=is_preferred)
-
-    assert found == [min(before + niceness, 19)]
-    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+    # Five were saved up; the others come at 50 a second.
+    assert strangers_took >= 10 / 50 * 0.9
     hasher.close()
 
 

@@ -103,7 +103,7 @@ class Authenticator:
         self._credentials = Credentials(database, clock)
         self._guard = LoginGuard(database, clock, settings.lockout, listener)
         self._log = LoginLog(clock)
-        self._hasher = PasswordHasher(settings.hash_threads, settings.hash_queue)
+        self._hasher = PasswordHasher(settings.hash_threads, settings.hash_queue, settings.strangers_per_s)
         self._verified = VerifiedPasswords(process_key, settings.verified_for_s * 1000)
         self._under_way: dict[tuple[bytes, str], asyncio.Future[KnownCredential | None]] = {}
         # Nobody knows the password of this one: it gives unknown names the same cost as known ones.
@@ -146,6 +146,32 @@ class Authenticator:
         self._guard.succeeded(attempt.claimant, known.user.id)
         self._credentials.acts(known, client_address, over_tls=over_tls)
         return known.principal
+
+    def refused_at_once(
+        self, username: str, client_address: str, over_tls: bool, mechanism: str = ""
+    ) -> AuthRefused | None:
+        """Return why a log-in is refused where that is known without looking at its password, or None.
+
+        It decides as ``verify`` would, from memory alone: this is where a flood ends.
+        """
+        attempt = _Attempt(
+            username=username,
+            password=Secret(""),
+            mechanism=mechanism,
+            client_address=client_address,
+            over_tls=over_tls,
+            claimant=claimant_of(username, client_address),
+        )
+        known = self._credentials.in_view(attempt.name)
+        if known is None and self._guard.is_known(attempt.claimant):
+            return None
+        try:
+            may_try = self._may_try(attempt.claimant, known)
+        except _LockedOutError as error:
+            return self._refused("locked", attempt, f"{error.scope}_locked")
+        if known is None and not self._hasher.has_room(attempt.claimant.client, is_preferred=may_try.is_preferred):
+            return self._refused("shed", attempt)
+        return None
 
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         """Return the principal that a client's network address alone proves."""

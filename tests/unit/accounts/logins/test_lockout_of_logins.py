@@ -167,6 +167,32 @@ async def test_known_clients_are_served_while_strangers_fill_their_queue(
     assert meter.results == {"ok": 2, "wrong": 5, "shed": 45}
 
 
+async def test_what_needs_no_password_is_refused_at_once_as_it_would_be_later(
+    authenticator: Authenticator, meter: CountingMeter
+) -> None:
+    def at_once(address: str, name: str = UNKNOWN) -> AuthRefused | None:
+        return authenticator.refused_at_once(name, address, over_tls=True, mechanism="PLAIN")
+
+    assert isinstance(await _try(authenticator), Principal)
+    assert at_once("198.51.100.1") is None
+    await _guess(authenticator, "198.51.100.1", 3, "other@example.net")
+    assert at_once("198.51.100.1") == AuthRefused("locked")
+    flood = [
+        asyncio.ensure_future(_try(authenticator, "Guess", f"198.51.{number}.1", f"{number}@example.net"))
+        for number in range(5)
+    ]
+    while at_once("203.0.113.9") is None:
+        await asyncio.sleep(0)
+
+    assert at_once("203.0.113.9") == AuthRefused("shed")
+    # Its password may be one that is remembered, or its client one that goes before.
+    assert at_once("203.0.113.9", NAME) is None
+    assert at_once(HOME) is None
+    await asyncio.gather(*flood)
+    assert at_once("203.0.113.9") is None
+    assert (meter.results["client_locked"], meter.results["shed"]) == (1, 2)
+
+
 async def test_guesses_that_wait_when_the_lock_falls_are_not_hashed(
     authenticator: Authenticator, hashed: list[str]
 ) -> None:
