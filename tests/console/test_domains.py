@@ -7,6 +7,7 @@ from postroad.dns.answer import Answer, AnswerStatus, RecordType
 from postroad.httpd.console.console import Console
 from postroad.model.actor import SYSTEM
 from postroad.model.domain import DomainSettings, DomainState, KeyState, SendingDomain
+from postroad.model.options import TlsDemand
 from postroad.policy.records import ExpectedRecord
 from postroad.storage import audit, domains
 from postroad.storage.audit import AuditSelector
@@ -141,18 +142,25 @@ async def test_the_form_of_settings_has_every_setting_and_keeps_what_was_typed(
     for field in msgspec.structs.fields(DomainSettings):
         assert f'name="{field.name}"' in text
 
-    saved = await admin.send_form(f"/domains/{NAME}/settings", keep_content_days="30", ed25519="on")
+    saved = await admin.send_form(
+        f"/domains/{NAME}/settings", keep_content_days="30", ed25519="on", require_tls="encrypt"
+    )
     assert saved.status_code == 303
     found = await console.registration.find(SYSTEM, NAME)
-    assert found.settings == DomainSettings(bounce_mail=False, ed25519=True, keep_content_days=30)
+    assert found.settings == DomainSettings(
+        bounce_mail=False, ed25519=True, keep_content_days=30, require_tls=TlsDemand.ENCRYPT
+    )
+    assert '<option value="encrypt" selected>' in (await admin.get(f"/domains/{NAME}")).text
 
-    refused = await admin.send_form(f"/domains/{NAME}/settings", keep_content_days="4000", repair_long_lines="on")
+    refused = await admin.send_form(
+        f"/domains/{NAME}/settings", require_tls="no", keep_content_days="4000", repair_long_lines="on"
+    )
     assert refused.status_code == 422
     assert "4000 is outside the bounds: 0 to 3650." in refused.text
     assert 'value="4000"' in refused.text
     assert 'name="repair_long_lines" checked' in refused.text
     for wrong, sentence in (("", "A number is needed here."), ("many", "is not a whole number")):
-        reply = await admin.send_form(f"/domains/{NAME}/settings", keep_content_days=wrong)
+        reply = await admin.send_form(f"/domains/{NAME}/settings", require_tls="no", keep_content_days=wrong)
         assert (reply.status_code, sentence in reply.text) == (422, True)
 
 

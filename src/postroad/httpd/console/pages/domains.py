@@ -170,7 +170,7 @@ async def _domain_page(
     verdicts: Sequence[RecordVerdict] = (),
     problem: str = "",
 ) -> Response:
-    settings = msgspec.structs.asdict(domain.settings)
+    settings = msgspec.to_builtins(domain.settings)
     values = await _facts(view, domain, verdicts, problem) | {
         "form": form or Form.of(**settings),
         "fields": fields_of(DomainSettings),
