@@ -118,7 +118,7 @@ class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             "each; further ones get `454 4.7.0`.",
         ),
     ] = 50
-    # Two workers then spend a sixteenth of two cores on guesses, however many come in.
+    # Two workers then spend a fiftieth of two cores on guesses, however many come in.
     strangers_per_s: Annotated[
         float,
         msgspec.Meta(
@@ -127,7 +127,7 @@ class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             description="Passwords of strangers (addresses without a good log-in yet) that each worker hashes in a second, "
             "in the long run; after a quiet time as many more as `hash_queue` at once.",
         ),
-    ] = 3.0
+    ] = 1.0
     verified_for_s: Annotated[
         int,
         msgspec.Meta(ge=0, le=3600, description="Seconds a proven password is accepted again without hashing."),

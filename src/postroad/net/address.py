@@ -51,6 +51,8 @@ class Networks:
 
     def __contains__(self, address: object) -> bool:
         """Tell whether an address, given as text or value, lies in one of the networks."""
+        if not self._networks:
+            return False
         if isinstance(address, str):
             address = parse_address(address)
         return any(address in network for network in self._networks) if address is not None else False
