@@ -94,7 +94,9 @@ def _run_smtp_source(server: Server, load: Load) -> None:
     subprocess.run([*command, f"{LOOPBACK}:{server.open_port}"], check=True, timeout=load.limit_s)
 
 
-def run_generator(server: Server, load: Load, *, login: str, tls: str = "none") -> generator.Report:
+def run_generator(
+    server: Server, load: Load, *, login: str, tls: str = "none", pace_per_s: float | None = None
+) -> generator.Report:
     """Have the generator send a load in a process of its own."""
     port = server.login_tls_port if tls == "implicit" else server.login_port
     command = [sys.executable, "-m", "bench.load.generator", "--port", str(port), "--login", login, "--tls", tls]
@@ -102,6 +104,8 @@ def run_generator(server: Server, load: Load, *, login: str, tls: str = "none") 
     command += ["--sender", SENDER, "--recipient-domain", RECIPIENT_DOMAIN, "--limit-s", str(load.limit_s)]
     if server.username is not None:
         command += ["--username", server.username]
+    if pace_per_s is not None:
+        command += ["--pace-per-s", str(pace_per_s)]
     environment = {**os.environ, "LOAD_PASSWORD": server.password}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, timeout=load.limit_s + 30)
     return msgspec.json.decode(done.stdout, type=generator.Report)

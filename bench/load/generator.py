@@ -42,6 +42,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     password: str
     logs_in_each_time: bool
     tls: Literal["none", "starttls", "implicit"] = "none"
+    pace_per_s: float | None = None
+    """Messages begun in a second; without it as many as the server takes."""
     limit_s: float
 
 
@@ -101,6 +103,7 @@ class Run:
         self.letters = Letters(order, run)
         self.serials: Iterator[int] = iter(range(order.messages))
         self.waits_s = array("d")
+        self.began_at = 0.0
         self.login = b""
         if order.username is not None:
             initial = base64.b64encode(f"\0{order.username}\0{order.password}".encode())
@@ -225,6 +228,8 @@ async def _send_in_turn(run: Run) -> None:
     """Send messages over one connection at a time until none is left."""
     loop = asyncio.get_running_loop()
     while (serial := next(run.serials, None)) is not None:
+        if run.order.pace_per_s is not None:
+            await asyncio.sleep(max(0.0, run.began_at + serial / run.order.pace_per_s - time.monotonic()))
         factory = functools.partial(Session, run, serial)
         context = run.tls_context if run.order.tls == "implicit" else None
         opened = loop.create_connection(factory, run.order.host, run.order.port, ssl=context)
@@ -234,7 +239,7 @@ async def _send_in_turn(run: Run) -> None:
 
 async def _carry_out(order: Order, run_name: str) -> Report:
     run = Run(order, run_name)
-    began_at = time.monotonic()
+    began_at = run.began_at = time.monotonic()
     async with asyncio.timeout(order.limit_s), asyncio.TaskGroup() as senders:
         for _ in range(min(order.sessions, order.messages)):
             senders.create_task(_send_in_turn(run))
@@ -261,6 +266,7 @@ def _read_order(arguments: list[str]) -> Order:
     parser.add_argument("--username")
     parser.add_argument("--login", choices=("once", "each"), default="once")
     parser.add_argument("--tls", choices=("none", "starttls", "implicit"), default="none")
+    parser.add_argument("--pace-per-s", type=float)
     parser.add_argument("--limit-s", type=float, default=600)
     parsed = parser.parse_args(arguments)
     return Order(
@@ -275,6 +281,7 @@ def _read_order(arguments: list[str]) -> Order:
         password=os.environ.get("LOAD_PASSWORD", ""),
         logs_in_each_time=parsed.login == "each",
         tls=parsed.tls,
+        pace_per_s=parsed.pace_per_s,
         limit_s=parsed.limit_s,
     )
 

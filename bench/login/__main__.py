@@ -20,7 +20,7 @@ from bench.load import report
 from bench.load.drivers import Load, run_generator
 from bench.load.servers import Server
 from bench.login import attempts
-from bench.login.rows import Row, render
+from bench.login.rows import PACE, Row, render
 from postroad.accounts.password_hashing import hash_password
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
 from postroad.net.clock import now_ms
@@ -79,24 +79,28 @@ def run(options: Options) -> list[Row]:
         run_generator(server, msgspec.structs.replace(options.load, messages=_WARM_UP_MESSAGES), login="each")
         sink.wait_for(_WARM_UP_MESSAGES)
         for _ in range(options.rounds):
+            undisturbed = None
             for kind in ("none", *options.kinds):
-                row = _measure(server, sink, kind, options)
-                print(f"{kind}: {row.accepted_per_s:.0f}/s, cold {row.cold}, flood {row.flood}", file=sys.stderr)
-                rows.append(row)
+                row = _measure(server, sink, kind, options, None)
+                undisturbed = undisturbed or row.accepted_per_s
+                rows += [row, _measure(server, sink, kind, options, undisturbed * PACE)]
+                for one in rows[-2:]:
+                    print(one, file=sys.stderr)
     return rows
 
 
-def _measure(server: Server, sink: Sink, kind: str, options: Options) -> Row:
+def _measure(server: Server, sink: Sink, kind: str, options: Options, pace_per_s: float | None) -> Row:
     before = sink.count()
     # Longer than any round takes: they are ended when the traffic has come to its end.
     with contextlib.ExitStack() as running:
         cold = running.enter_context(_trying(server, "cold", _COLD_PER_S))
         flood = running.enter_context(_trying(server, kind, options.per_s)) if kind != "none" else None
         time.sleep(_LEAD_S)
-        sent = run_generator(server, options.load, login="each")
+        sent = run_generator(server, options.load, login="each", pace_per_s=pace_per_s)
     sink.wait_for(before + options.load.messages, options.load.limit_s)
     return Row(
         kind=kind,
+        pace_per_s=pace_per_s,
         accepted_per_s=sent.accepted / (sent.ended_at - sent.began_at),
         p50_ms=sent.p50_ms,
         p99_ms=sent.p99_ms,
