@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -74,27 +75,35 @@ def run(options: Options) -> list[Row]:
     """Measure without and with each kind of flood in turn, on one node."""
     rows = []
     with contextlib.ExitStack() as running:
-        sink = running.enter_context(Sink())
+        sink, elsewhere = running.enter_context(Sink()), running.enter_context(Sink())
         server = running.enter_context(_node(sink.port, options.folder))
         run_generator(server, msgspec.structs.replace(options.load, messages=_WARM_UP_MESSAGES), login="each")
         sink.wait_for(_WARM_UP_MESSAGES)
         for _ in range(options.rounds):
             undisturbed = None
             for kind in ("none", *options.kinds):
-                row = _measure(server, sink, kind, options, None)
+                measure = functools.partial(_measure, server, sink, elsewhere, kind, options)
+                row = measure(None)
                 undisturbed = undisturbed or row.accepted_per_s
-                rows += [row, _measure(server, sink, kind, options, undisturbed * PACE)]
+                rows += [row, measure(undisturbed * PACE)]
                 for one in rows[-2:]:
                     print(one, file=sys.stderr)
     return rows
 
 
-def _measure(server: Server, sink: Sink, kind: str, options: Options, pace_per_s: float | None) -> Row:
+def _measure(  # noqa: PLR0917 - what is measured, and the way it is
+    server: Server, sink: Sink, elsewhere: Sink, kind: str, options: Options, pace_per_s: float | None
+) -> Row:
     before = sink.count()
+    flood = None
     # Longer than any round takes: they are ended when the traffic has come to its end.
     with contextlib.ExitStack() as running:
-        cold = running.enter_context(_trying(server, "cold", _COLD_PER_S))
-        flood = running.enter_context(_trying(server, kind, options.per_s)) if kind != "none" else None
+        cold = running.enter_context(_trying(server.login_port, "cold", _COLD_PER_S))
+        if kind == "none":
+            # The attackers' own processor time is no loss of the server's: they are at work in either case.
+            running.enter_context(_trying(elsewhere.port, "everywhere", options.per_s))
+        else:
+            flood = running.enter_context(_trying(server.login_port, kind, options.per_s))
         time.sleep(_LEAD_S)
         sent = run_generator(server, options.load, login="each", pace_per_s=pace_per_s)
     sink.wait_for(before + options.load.messages, options.load.limit_s)
@@ -110,8 +119,8 @@ def _measure(server: Server, sink: Sink, kind: str, options: Options, pace_per_s
 
 
 @contextlib.contextmanager
-def _trying(server: Server, kind: str, per_s: int) -> Iterator["subprocess.Popen[bytes]"]:
-    command = [sys.executable, "-m", "bench.login.attempts", "--port", str(server.login_port), "--kind", kind]
+def _trying(port: int, kind: str, per_s: int) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [sys.executable, "-m", "bench.login.attempts", "--port", str(port), "--kind", kind]
     command += ["--per-s", str(per_s), "--domain", DOMAIN, "--users", str(_USERS)]
     environment = {**os.environ, "LOAD_PASSWORD": PASSWORD}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)

@@ -9,7 +9,7 @@ from bench.load.drivers import Load
 from bench.login.attempts import Report
 
 KINDS = {
-    "none": "no flood",
+    "none": "no flood: the attackers are at work elsewhere",
     "everywhere": "each wrong password from another /24, so that no lock-out helps",
     "few": "wrong passwords from twenty addresses, each in a /24 of its own",
 }
@@ -50,8 +50,8 @@ def render(rows: Sequence[Row], load: Load, per_s: int, machine: Mapping[str, st
         "",
         f"{load.messages} messages of {load.size} octets a round, {load.sessions} sessions, a connection and a login for",
         f"each; beside them five cold log-ins a second from a client that is known, and {per_s} wrong passwords a second.",
-        "The clients, attackers too, run on the same cores. Each figure is the median of the rounds; share is the rate with the",
-        "flood by the rate without it.",
+        "The clients run on the same cores, and so do the attackers, who are at work on an `smtp-sink` where the server has no",
+        "flood. Each figure is the median of the rounds; share is the rate with the flood by the rate without it.",
         "",
         *(f"- {kind}: {text}" for kind, text in KINDS.items()),
         "",

@@ -104,6 +104,8 @@ class Roster:
 
 def client_of(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 that one IPv6 host has to itself (RFC 4291 §2.5.1)."""
+    if ":" not in address:
+        return address
     parsed = parse_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
