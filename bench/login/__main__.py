@@ -35,7 +35,7 @@ _COLD_PER_S = 5
 _COLD_AFTER_S = 10
 """How long the node under test remembers a proof; a user that comes again later is cold."""
 _USERS = 200
-_LEAD_S = 3.0
+_LEAD_S = 10.0
 """Seconds of flood before anything is measured, so that what it does at first is over."""
 
 
@@ -101,7 +101,7 @@ def _measure(  # noqa: PLR0917 - what is measured, and the way it is
         cold = running.enter_context(_trying(server.login_port, "cold", _COLD_PER_S))
         if kind == "none":
             # The attackers' own processor time is no loss of the server's: they are at work in either case.
-            running.enter_context(_trying(elsewhere.port, "everywhere", options.per_s))
+            running.enter_context(_trying(elsewhere.port, "elsewhere", options.per_s))
         else:
             flood = running.enter_context(_trying(server.login_port, kind, options.per_s))
         time.sleep(_LEAD_S)

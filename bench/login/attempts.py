@@ -32,7 +32,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     port: int
-    kind: Literal["everywhere", "few", "cold"]
+    kind: Literal["everywhere", "few", "cold", "elsewhere"]
     per_s: float
     domain: str
     users: int
@@ -54,12 +54,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 class Attempt:
     """One connection with one log-in."""
 
-    __slots__ = ("_commands", "_has_spoken", "_unread", "began_at", "connection")
+    __slots__ = ("_commands", "_greets", "_has_spoken", "_unread", "began_at", "connection")
 
-    def __init__(self, connection: socket.socket, username: str, password: str) -> None:
-        """Take a socket that connects, and what to log in with."""
+    def __init__(self, connection: socket.socket, username: str, password: str, greeting: bytes) -> None:
+        """Take a socket that connects, what to log in with, and what to say before."""
         initial = base64.b64encode(f"\0{username}\0{password}".encode())
-        self._commands = b"EHLO client.example\r\nAUTH PLAIN " + initial + b"\r\n"
+        self._greets = bool(greeting)
+        self._commands = greeting + b"AUTH PLAIN " + initial + b"\r\n"
         self._unread = b""
         self._has_spoken = False
         self.connection = connection
@@ -80,7 +81,7 @@ class Attempt:
             if not self._has_spoken:
                 self._has_spoken = True
                 self.connection.send(self._commands)
-            elif not line.startswith(b"250"):
+            elif not self._greets or not line.startswith(b"250"):
                 return line[:3].decode()
         return None
 
@@ -91,6 +92,8 @@ class Round:
     def __init__(self, order: Order) -> None:
         """Take the order."""
         self._order = order
+        # smtp-sink, which stands for elsewhere, leaves what follows EHLO in the same segment without an answer.
+        self._greeting = b"" if order.kind == "elsewhere" else b"EHLO client.example\r\n"
         self._answers: Counter[str] = Counter()
         self._waits_s = array("d")
         self._epoll = select.epoll()
@@ -129,7 +132,7 @@ class Round:
         connection.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
         connection.bind((self._address(), 0))
         connection.connect_ex((self._order.host, self._order.port))
-        self._open[connection.fileno()] = Attempt(connection, *self._credentials(serial))
+        self._open[connection.fileno()] = Attempt(connection, *self._credentials(serial), self._greeting)
         self._epoll.register(connection, select.EPOLLIN)
 
     def _close(self, number: int, answer: str) -> None:
@@ -152,7 +155,7 @@ class Round:
                 return "127.0.0.1"
             case "few":
                 return f"127.77.{random.randrange(_FEW)}.1"
-            case "everywhere":
+            case "everywhere" | "elsewhere":
                 return f"127.{random.randrange(1, 255)}.{random.randrange(256)}.{random.randrange(1, 255)}"
 
     def _credentials(self, serial: int) -> tuple[str, str]:
@@ -168,7 +171,7 @@ def _read_order(arguments: list[str]) -> Order:
     parser = argparse.ArgumentParser(prog="python -m bench.login.attempts", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--kind", choices=("everywhere", "few", "cold"), required=True)
+    parser.add_argument("--kind", choices=("everywhere", "few", "cold", "elsewhere"), required=True)
     parser.add_argument("--per-s", type=float, required=True)
     parser.add_argument("--domain", required=True)
     parser.add_argument("--users", type=int, required=True)
