@@ -142,25 +142,32 @@ async def test_the_form_of_settings_has_every_setting_and_keeps_what_was_typed(
     for field in msgspec.structs.fields(DomainSettings):
         assert f'name="{field.name}"' in text
 
-    saved = await admin.send_form(
-        f"/domains/{NAME}/settings", keep_content_days="30", ed25519="on", require_tls="encrypt"
-    )
+    numbers = {field.name: "0" for field in msgspec.structs.fields(DomainSettings) if type(field.default) is int}
+    numbers["require_tls"] = TlsDemand.NOTHING.value
+    chosen = numbers | {"keep_content_days": "30", "submission_networks": "192.0.2.0/24 2001:DB8::/32"}
+    chosen["require_tls"] = "encrypt"
+    saved = await admin.send_form(f"/domains/{NAME}/settings", **chosen, ed25519="on")
     assert saved.status_code == 303
     found = await console.registration.find(SYSTEM, NAME)
     assert found.settings == DomainSettings(
-        bounce_mail=False, ed25519=True, keep_content_days=30, require_tls=TlsDemand.ENCRYPT
+        bounce_mail=False,
+        ed25519=True,
+        keep_content_days=30,
+        submission_networks="192.0.2.0/24, 2001:db8::/32",
+        require_tls=TlsDemand.ENCRYPT,
     )
     assert '<option value="encrypt" selected>' in (await admin.get(f"/domains/{NAME}")).text
 
-    refused = await admin.send_form(
-        f"/domains/{NAME}/settings", require_tls="no", keep_content_days="4000", repair_long_lines="on"
-    )
+    networks = await admin.send_form(f"/domains/{NAME}/settings", **numbers | {"submission_networks": "192.0.2.7/24"})
+    assert (networks.status_code, "did you mean 192.0.2.0/24" in networks.text) == (422, True)
+    chosen = numbers | {"keep_content_days": "4000"}
+    refused = await admin.send_form(f"/domains/{NAME}/settings", **chosen, repair_long_lines="on")
     assert refused.status_code == 422
     assert "4000 is outside the bounds: 0 to 3650." in refused.text
     assert 'value="4000"' in refused.text
     assert 'name="repair_long_lines" checked' in refused.text
     for wrong, sentence in (("", "A number is needed here."), ("many", "is not a whole number")):
-        reply = await admin.send_form(f"/domains/{NAME}/settings", require_tls="no", keep_content_days=wrong)
+        reply = await admin.send_form(f"/domains/{NAME}/settings", **numbers | {"keep_content_days": wrong})
         assert (reply.status_code, sentence in reply.text) == (422, True)
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from postroad.model.credential import CredentialKind, Principal
-from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.domain import DomainSettings, DomainState, SendingDomain
 from postroad.model.envelope import Envelope, Recipient
 from postroad.model.ids import IdSource
 from postroad.model.submission import ClientFacts, Rejected, Submission
@@ -29,8 +29,11 @@ HOUR_MS = 3_600_000
 
 
 class Domains:
+    def __init__(self) -> None:
+        self.domain = DOMAIN
+
     async def get(self, domain_id: int) -> SendingDomain | None:
-        return DOMAIN
+        return self.domain
 
 
 class Meter:
@@ -50,9 +53,10 @@ class Door:
     def __init__(self, database: Database) -> None:
         self.now = NOW
         self.meter = Meter()
+        self.domains = Domains()
         self.submissions = Submissions(
             database=database,
-            domains=Domains(),
+            domains=self.domains,
             ready=None,
             ids=IdSource(1),
             clock=lambda: self.now,
@@ -90,7 +94,7 @@ def door(database: Database) -> Door:
 
 
 async def used(database: Database, door: Door) -> list[int]:
-    return await database.read(quotas.used, demands_of(LIMITED, door.now))
+    return await database.read(quotas.used, demands_of(LIMITED, door.domains.domain, door.now))
 
 
 async def rule_of(result: Receipt | Rejected) -> str:
@@ -143,3 +147,31 @@ async def test_what_could_not_be_stored_is_given_back(
 
     assert await used(database, door) == [0, 0]
     assert isinstance(await door.submit(5), Receipt)
+
+
+async def test_a_domains_quota_is_one_for_all_its_users(database: Database, door: Door) -> None:
+    door.domains.domain = msgspec.structs.replace(DOMAIN, settings=DomainSettings(hourly_quota=4, daily_quota=20))
+    another = msgspec.structs.replace(LIMITED, credential_id=4, hourly_limit=None, daily_limit=None)
+    rules = [await rule_of(await door.submit(*asked)) for asked in ((3,), (2, another), (1, another), (1,))]
+
+    assert rules == ["", "hourly_quota", "", "hourly_quota"]
+    # What the domain had no room for does not count against the user either.
+    assert await used(database, door) == [3, 3, 4, 4]
+    door.now += HOUR_MS
+    assert isinstance(await door.submit(4, another), Receipt)
+
+
+async def test_a_domains_quota_is_given_back_where_storing_fails(
+    database: Database, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(accepted: Any) -> None:
+        raise StorageUnavailable("disk full")
+
+    door.domains.domain = msgspec.structs.replace(DOMAIN, settings=DomainSettings(daily_quota=4))
+    with monkeypatch.context() as broken:
+        broken.setattr(database, "accept", failing)
+        with pytest.raises(StorageUnavailable):
+            await door.submit(4)
+
+    assert await used(database, door) == [0, 0, 0]
+    assert isinstance(await door.submit(4), Receipt)

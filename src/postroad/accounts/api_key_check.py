@@ -14,6 +14,7 @@ from postroad.model.domain import DomainState
 from postroad.net.address import Networks, normalise
 from postroad.net.clock import Clock
 from postroad.policy.key_text import KeyTextKind, digest_of, kind_of, shown_part
+from postroad.policy.network_list import networks_in
 from postroad.storage import accounts, api_keys, domains, revision
 from postroad.storage.api_keys import StoredKey, Use
 from postroad.storage.database import Database
@@ -59,6 +60,7 @@ class _Known(msgspec.Struct, frozen=True):
     secret_hash: bytes
     principal: KeyPrincipal
     networks: Networks
+    domain_networks: Networks
     refusal: Refusal | None
     """Why it may not be used from anywhere."""
 
@@ -84,7 +86,7 @@ class ApiKeyCheck:
             return self._refused(Refusal.UNKNOWN, shown_part(text) if kind_of(text) else "", client_address)
         if known.refusal is not None:
             return self._refused(known.refusal, known.principal.key.prefix, client_address)
-        if known.networks and client_address not in known.networks:
+        if any(networks and client_address not in networks for networks in (known.networks, known.domain_networks)):
             self._note(self._refusals, known, client_address)
             return self._refused(Refusal.ADDRESS, known.principal.key.prefix, client_address)
         self._note(self._uses, known, client_address)
@@ -145,7 +147,9 @@ class ApiKeyCheck:
         elif key.domain_id is not None and (domain is None or domain.state is DomainState.REJECTED):
             refusal = Refusal.DOMAIN_GONE
         principal = KeyPrincipal(key, account.name, None if domain is None else domain.name)
-        return _Known(stored.secret_hash, principal, Networks(key.networks), refusal)
+        of_domain = "" if domain is None else domain.settings.submission_networks
+        networks, domain_networks = Networks(key.networks), Networks(networks_in(of_domain))
+        return _Known(stored.secret_hash, principal, networks, domain_networks, refusal)
 
     def _refused(self, reason: Refusal, prefix: str, client_address: str) -> KeyRefused:
         log.info("api_key_refused", reason=reason.value, prefix=prefix, client_address=client_address)

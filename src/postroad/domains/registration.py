@@ -19,6 +19,7 @@ from postroad.model.domain import DkimKey, DomainSettings, DomainState, KeyAlgor
 from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 from postroad.net.clock import Clock
 from postroad.policy.alignment import OrganisationalDomainOf
+from postroad.policy.network_list import read_networks
 from postroad.policy.permission import require_change, require_operator, require_sight
 from postroad.protocol.smtp.address import AddressError, normal_domain
 from postroad.storage import dkim_keys, domains
@@ -111,7 +112,11 @@ class Registration:
     async def change_settings(self, actor: Actor, name: str, settings: DomainSettings) -> SendingDomain:
         """Give a domain other settings, and the keys that these ask for."""
         domain = await self._find_to_change(actor, name)
-        settings = msgspec.structs.replace(settings, imap_host=_host_name(settings.imap_host.strip()))
+        settings = msgspec.structs.replace(
+            settings,
+            imap_host=_host_name(settings.imap_host.strip()),
+            submission_networks=_networks(settings.submission_networks),
+        )
         keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         present = {key.algorithm for key in keys if key.state is not KeyState.RETIRED}
         lacking = [algorithm for algorithm in _algorithms(settings) if algorithm not in present]
@@ -254,6 +259,14 @@ def _host_name(text: str) -> str:
     if name and ("." not in name or name.startswith("[")):
         raise RefusedError(f"{text} is not the whole name of a host, such as imap.example.com.", field="imap_host")
     return name
+
+
+def _networks(text: str) -> str:
+    """Return networks in their one spelling; raises RefusedError that names each entry that is none."""
+    read = read_networks(text)
+    if read.problems:
+        raise RefusedError(" ".join(read.problems), field="submission_networks")
+    return ", ".join(read.networks)
 
 
 def _algorithms(settings: DomainSettings) -> tuple[KeyAlgorithm, ...]:

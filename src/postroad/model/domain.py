@@ -52,6 +52,29 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     keep_content_days: Annotated[
         int, msgspec.Meta(ge=0, le=3650, description="Days a message's content is kept after its last delivery ended.")
     ] = 0
+    submission_networks: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=4000,
+            description="Networks that the domain's SMTP users and API keys may be used from, such as "
+            "`192.0.2.0/24, 2001:db8::/32`, beside what each of them allows; none for everywhere.",
+        ),
+    ] = ""
+    submission_requires_tls: Annotated[bool, _setting("Refuse log-ins of the domain's SMTP users in clear text.")] = (
+        False
+    )
+    hourly_quota: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            le=2**31 - 1,
+            description="Recipients that the domain may have in a clock hour (UTC); 0 for any number.",
+        ),
+    ] = 0
+    daily_quota: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=2**31 - 1, description="Recipients that it may have in a day (UTC); 0 for any number."),
+    ] = 0
     imap_host: Annotated[
         str,
         msgspec.Meta(

@@ -37,6 +37,11 @@ def read_networks(text: str) -> NetworkList:
     return NetworkList(tuple(networks), tuple(problems))
 
 
+def networks_in(stored: str) -> tuple[str, ...]:
+    """Return the networks of a list as ``read_networks`` found it right."""
+    return tuple(filter(None, _BETWEEN.split(stored)))
+
+
 def in_words(network: str) -> str:
     """Return a stored network as people write it: a single address without its length."""
     parsed = ipaddress.ip_network(network)

@@ -1,6 +1,6 @@
 """Sending domains."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
@@ -17,6 +17,7 @@ from postroad.storage.secrets import Vault
 
 _NOTED = frozenset({"checked_at", "failing_since"})
 """Columns that nothing a cache holds depends on."""
+_AT_A_TIME = 1_000
 
 
 def add(connection: Connection, domain: SendingDomain) -> SendingDomain:
@@ -62,6 +63,16 @@ def get(connection: Connection, domain_id: int) -> SendingDomain | None:
     """Return a domain."""
     row = connection.execute(select(domains).where(domains.c.id == domain_id)).mappings().one_or_none()
     return None if row is None else _domain(row)
+
+
+def get_many(connection: Connection, domain_ids: Collection[int]) -> list[SendingDomain]:
+    """Return some domains, those that there are."""
+    wanted = sorted(domain_ids)
+    found: list[SendingDomain] = []
+    for at in range(0, len(wanted), _AT_A_TIME):
+        query = select(domains).where(domains.c.id.in_(wanted[at : at + _AT_A_TIME]))
+        found.extend(_domain(row) for row in connection.execute(query).mappings())
+    return found
 
 
 def by_name(connection: Connection, name: str) -> SendingDomain | None:

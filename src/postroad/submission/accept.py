@@ -126,7 +126,7 @@ class Submissions:
                 return await self._refuse(submission, verdict, message_id, now)
             case Admitted():
                 accepted = self._rows(submission, verdict, domain, message_id, now)
-                demands = demands_of(submission.principal, now)
+                demands = demands_of(submission.principal, domain, now)
                 if not demands:
                     await self._store(accepted)
                 elif over := await self._store_within(demands, accepted):

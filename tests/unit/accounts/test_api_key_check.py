@@ -12,7 +12,7 @@ from postroad.accounts.settings import AccountsSettings
 from postroad.model.account import Account
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import KeyPrincipal
-from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.domain import DomainSettings, DomainState, SendingDomain
 from postroad.policy.key_text import RANDOM_BYTES, KeyTextKind, key_text
 from postroad.storage import accounts, domains
 from postroad.storage.database import Database
@@ -148,6 +148,17 @@ async def test_changed_networks_and_a_suspended_account_hold_after_it_too(
     await check.refresh()
     assert await check.verify(added.text, CLIENT) == KeyRefused(Refusal.SUSPENDED)
     assert meter.results == {"ok": 1, "address": 1, "suspended": 1}
+
+
+async def test_a_domains_networks_hold_for_its_keys_too(
+    check: ApiKeyCheck, added: AddedKey, database: Database, domain: SendingDomain
+) -> None:
+    after = msgspec.structs.replace(domain, settings=DomainSettings(submission_networks="203.0.113.0/24"))
+    await database.write(domains.change, Vault(bytes(32)), domain, after)
+    await check.refresh()
+
+    assert await check.verify(added.text, CLIENT) == KeyRefused(Refusal.ADDRESS)
+    assert isinstance(await check.verify(added.text, "203.0.113.9"), KeyPrincipal)
 
 
 @pytest.mark.parametrize(("state", "is_let_in"), [(DomainState.DISABLED, True), (DomainState.REJECTED, False)])

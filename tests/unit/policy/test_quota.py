@@ -1,6 +1,7 @@
 """Which limits count now, and what a message that goes over one is told."""
 
 from postroad.model.credential import CredentialKind, Principal
+from postroad.model.domain import DomainSettings, DomainState, SendingDomain
 from postroad.policy.quota import Demand, Period, demands_of, over_quota
 
 # 2027-01-15 08:00:00 UTC
@@ -14,16 +15,23 @@ def principal(hourly: int | None, daily: int | None) -> Principal:
     )
 
 
+def domain(hourly: int = 0, daily: int = 0) -> SendingDomain:
+    settings = DomainSettings(hourly_quota=hourly, daily_quota=daily)
+    return SendingDomain(
+        id=2, account_id=1, name="news.example.com", state=DomainState.ACTIVE, settings=settings, created_at=1
+    )
+
+
 def test_who_has_no_limit_is_counted_against_none() -> None:
-    assert demands_of(principal(None, None), EIGHT) == ()
+    assert demands_of(principal(None, None), domain(), EIGHT) == ()
 
 
 def test_limits_are_of_the_clock_hour_and_the_day_in_utc() -> None:
-    assert demands_of(principal(10, 100), EIGHT + 59 * 60_000) == (
+    assert demands_of(principal(10, 100), domain(), EIGHT + 59 * 60_000) == (
         Demand("smtp_user:3", Period.HOUR, EIGHT, 10),
         Demand("smtp_user:3", Period.DAY, EIGHT - 8 * HOUR_MS, 100),
     )
-    assert demands_of(principal(10, None), EIGHT + HOUR_MS) == (
+    assert demands_of(principal(10, None), domain(), EIGHT + HOUR_MS) == (
         Demand("smtp_user:3", Period.HOUR, EIGHT + HOUR_MS, 10),
     )
 
@@ -44,3 +52,24 @@ def test_a_message_that_no_hour_has_room_for_is_refused_for_good() -> None:
 
     assert (refusal.rule, refusal.enhanced_status) == ("recipients_over_limit", "5.7.1")
     assert "has 11 recipients" in refusal.text
+
+
+def test_a_domains_quotas_count_after_its_users_limits() -> None:
+    assert demands_of(principal(10, None), domain(20, 200), EIGHT) == (
+        Demand("smtp_user:3", Period.HOUR, EIGHT, 10),
+        Demand("domain:2", Period.HOUR, EIGHT, 20),
+        Demand("domain:2", Period.DAY, EIGHT - 8 * HOUR_MS, 200),
+    )
+    assert demands_of(principal(None, None), domain(daily=200), EIGHT) == (
+        Demand("domain:2", Period.DAY, EIGHT - 8 * HOUR_MS, 200),
+    )
+
+
+def test_a_full_quota_is_the_domains_and_says_when_it_frees() -> None:
+    full = over_quota(Demand("domain:2", Period.HOUR, EIGHT, 10), 2)
+    never = over_quota(Demand("domain:2", Period.DAY, EIGHT, 10), 11)
+
+    assert (full.rule, full.enhanced_status) == ("hourly_quota", "4.7.1")
+    assert "This sending domain may have 10 recipients an hour" in full.text
+    assert "after 2027-01-15 09:00 UTC" in full.text
+    assert (never.rule, never.enhanced_status) == ("recipients_over_quota", "5.7.1")

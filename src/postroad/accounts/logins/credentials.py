@@ -7,8 +7,10 @@ import msgspec
 
 from postroad.accounts.smtp_user_changes import networks_of
 from postroad.model.credential import CredentialKind, Principal, SmtpUser, Use
+from postroad.model.domain import SendingDomain
 from postroad.net.address import Network, Networks, parse_address
 from postroad.net.clock import Clock
+from postroad.policy.network_list import networks_in
 from postroad.storage import accounts, domains, revision, smtp_users
 from postroad.storage.database import Database
 
@@ -26,12 +28,18 @@ class KnownCredential(msgspec.Struct, frozen=True):
     is_usable: bool
     """Neither it is disabled nor its account suspended."""
     networks: Networks
+    domain_networks: Networks
+    """What the domain allows all its users; empty for everywhere."""
+    requires_tls: bool
+    """The user or its domain does."""
 
     def refusal_of(self, client_address: str, *, over_tls: bool) -> Literal["network", "tls"] | None:
         """Return what of a connection keeps this credential from acting over it, if anything."""
         if (self.networks or self.user.kind is CredentialKind.ADDRESS) and client_address not in self.networks:
             return "network"
-        return "tls" if self.user.requires_tls and not over_tls else None
+        if self.domain_networks and client_address not in self.domain_networks:
+            return "network"
+        return "tls" if self.requires_tls and not over_tls else None
 
 
 class Credentials:
@@ -136,10 +144,12 @@ class Credentials:
         """Return each credential that acted as it is now, or None where it may not act any more."""
         suspended = {one.id for one in await self._database.read(accounts.list_all) if one.suspended_at is not None}
         standing: dict[int, KnownCredential | None] = dict.fromkeys(acted)
-        for user in await self._database.read(smtp_users.get_many, acted):
-            if user.disabled_at is None and user.account_id not in suspended:
-                # A user stays with its domain for good, so that the name need not be looked up again.
-                standing[user.id] = _known_as(user, acted[user.id].principal.sending_domain, is_usable=True)
+        users = await self._database.read(smtp_users.get_many, acted)
+        named = {one.id: one for one in await self._database.read(domains.get_many, {user.domain_id for user in users})}
+        for user in users:
+            domain = named.get(user.domain_id)
+            if domain is not None and user.disabled_at is None and user.account_id not in suspended:
+                standing[user.id] = _known_as(user, domain, is_usable=True)
         return standing
 
     async def _known(self, user: SmtpUser) -> KnownCredential | None:
@@ -148,14 +158,14 @@ class Credentials:
         if domain is None or account is None:
             return None
         is_usable = user.disabled_at is None and account.suspended_at is None
-        return _known_as(user, domain.name, is_usable=is_usable)
+        return _known_as(user, domain, is_usable=is_usable)
 
 
-def _known_as(user: SmtpUser, sending_domain: str, *, is_usable: bool) -> KnownCredential:
+def _known_as(user: SmtpUser, domain: SendingDomain, *, is_usable: bool) -> KnownCredential:
     principal = Principal(
         account_id=user.account_id,
         domain_id=user.domain_id,
-        sending_domain=sending_domain,
+        sending_domain=domain.name,
         credential_id=user.id,
         username=user.username,
         kind=user.kind,
@@ -164,7 +174,14 @@ def _known_as(user: SmtpUser, sending_domain: str, *, is_usable: bool) -> KnownC
         hourly_limit=user.hourly_limit,
         daily_limit=user.daily_limit,
     )
-    return KnownCredential(user, principal, is_usable, Networks(user.networks))
+    return KnownCredential(
+        user=user,
+        principal=principal,
+        is_usable=is_usable,
+        networks=Networks(user.networks),
+        domain_networks=Networks(networks_in(domain.settings.submission_networks)),
+        requires_tls=user.requires_tls or domain.settings.submission_requires_tls,
+    )
 
 
 def _mark_of(user: SmtpUser) -> str:

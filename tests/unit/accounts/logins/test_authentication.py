@@ -3,6 +3,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from postroad.accounts.accounts import Accounts
@@ -14,9 +15,11 @@ from postroad.accounts.smtp_users import SmtpUsers
 from postroad.model.account import Account
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import CredentialKind, Principal, Secret, SmtpUser
-from postroad.model.domain import SendingDomain
+from postroad.model.domain import DomainSettings, SendingDomain
+from postroad.storage import domains
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageUnavailable
+from postroad.storage.secrets import Vault
 from tests.unit.accounts.conftest import ManualClock
 
 NAME = "app@news.example.com"
@@ -304,6 +307,30 @@ async def test_a_new_restriction_ends_the_sessions_that_break_it(
 
     assert authenticator.goes_on(principal, "192.0.2.1", over_tls=False) == AuthRefused(reason)  # type: ignore[arg-type]
     assert isinstance(authenticator.goes_on(principal, "198.51.100.1", over_tls=True), Principal)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (DomainSettings(submission_networks="198.51.100.0/24, 2001:db8::/32"), "network"),
+        (DomainSettings(submission_requires_tls=True), "tls"),
+    ],
+)
+async def test_what_a_domain_asks_of_log_ins_holds_for_each_of_its_users(
+    authenticator: Authenticator, database: Database, settings: DomainSettings, reason: str
+) -> None:
+    principal = await authenticator.verify(NAME, PASSWORD, "192.0.2.1", over_tls=False)
+    assert isinstance(principal, Principal)
+    domain = await database.read(domains.get, principal.domain_id)
+    assert domain is not None
+    after = msgspec.structs.replace(domain, settings=settings)
+    await database.write(domains.change, Vault(bytes(32)), domain, after)
+    await authenticator.refresh()
+
+    # An open session ends as a new log-in is refused.
+    assert authenticator.goes_on(principal, "192.0.2.1", over_tls=False) == AuthRefused(reason)  # type: ignore[arg-type]
+    assert await authenticator.verify(NAME, PASSWORD, "192.0.2.1", over_tls=False) == AuthRefused(reason)  # type: ignore[arg-type]
+    assert isinstance(await authenticator.verify(NAME, PASSWORD, "198.51.100.1", over_tls=True), Principal)
 
 
 async def test_a_principal_of_an_open_session_follows_what_it_may(

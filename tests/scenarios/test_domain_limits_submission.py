@@ -1,0 +1,67 @@
+"""What a domain's settings ask of those who submit for it, seen by a client."""
+
+import smtplib
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.scenarios.product import DOMAIN, USERNAME
+from tests.scenarios.world import World, destination, letter
+
+pytestmark = pytest.mark.peer("nsd")
+
+PROMISED_S = 5.0
+TO = f"a@{destination(77)}"
+
+
+def setting(world: World, *assignments: str) -> None:
+    world.product.run("domain", "set", DOMAIN, *assignments)
+
+
+def within_promise(holds: Callable[[], bool]) -> None:
+    """Ask until it holds; more than five seconds are too many."""
+    deadline = time.monotonic() + PROMISED_S
+    while not holds():
+        assert time.monotonic() < deadline, "it does not hold after five seconds"
+        time.sleep(0.1)
+
+
+def log_in_code(world: World) -> int:
+    try:
+        with world.client():
+            return 235
+    except smtplib.SMTPAuthenticationError as refused:
+        return refused.smtp_code
+
+
+def test_a_quota_of_the_domain_answers_452_with_the_time_when_it_frees(each_world: World) -> None:
+    setting(each_world, "hourly_quota=2")
+
+    def send(count: int) -> tuple[int, str]:
+        with each_world.client() as client:
+            client.mail(USERNAME)
+            for number in range(count):
+                client.rcpt(f"{number}{TO}")
+            code, text = client.data(letter(to=TO))
+            return code, text.decode()
+
+    within_promise(lambda: send(3)[0] == 550)
+    assert send(2)[0] == 250
+    code, text = send(1)
+
+    assert code == 452
+    assert text.startswith("4.7.1 This sending domain may have 2 recipients an hour")
+    assert "try again after" in text
+    setting(each_world, "hourly_quota=0")
+    within_promise(lambda: send(1)[0] == 250)
+
+
+def test_a_domain_may_hold_log_ins_to_tls_and_to_networks(each_world: World) -> None:
+    assert log_in_code(each_world) == 235
+    setting(each_world, "submission_requires_tls=on")
+    within_promise(lambda: log_in_code(each_world) == 538)
+    setting(each_world, "submission_requires_tls=off", "submission_networks=198.51.100.0/24")
+    within_promise(lambda: log_in_code(each_world) == 535)
+    setting(each_world, "submission_networks=127.0.0.0/8")
+    within_promise(lambda: log_in_code(each_world) == 235)
