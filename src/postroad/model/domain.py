@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 
+from postroad.model.dedupe import Deduplicate
 from postroad.model.options import TlsDemand
 
 
@@ -49,6 +50,19 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     is_transactional: Annotated[
         bool, _setting("Receipts and the like, which go out whether or not somebody unsubscribed.")
     ] = False
+    deduplicate: Annotated[
+        Deduplicate,
+        _setting(
+            "What a repeated message is known by, where it has no key of its own: `message_id`, `content` (sender, subject, "
+            "body and options), or `off`."
+        ),
+    ] = Deduplicate.MESSAGE_ID
+    deduplicate_minutes: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0, le=10_080, description="Minutes within which a repeated message is not delivered again; 0 for never."
+        ),
+    ] = 60
     keep_content_days: Annotated[
         int, msgspec.Meta(ge=0, le=3650, description="Days a message's content is kept after its last delivery ended.")
     ] = 0

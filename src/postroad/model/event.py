@@ -18,6 +18,8 @@ class EventType(enum.Enum):
     CANCELLED = "cancelled"
     HELD = "held"
     RELEASED = "released"
+    DEDUPLICATED = "deduplicated"
+    """The same message was handed in again, and is not delivered again."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from postroad.model.dedupe import Repeatable
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event
 from postroad.model.options import NO_OPTIONS, Options
@@ -43,3 +44,5 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes
     deliveries: tuple[Delivery, ...]
     events: tuple[Event, ...]
+    repeatable: Repeatable | None = None
+    """How its repeats are noticed, and whether it is one; None takes it as it is."""

@@ -62,6 +62,8 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """Decoded for people, at most 255 characters."""
     message_id_header: str
     """The Message-ID with its brackets."""
+    has_own_message_id: bool = False
+    """The client wrote the Message-ID."""
     options: Options = NO_OPTIONS
     """As they hold: the sender's over the domain's defaults."""
     edits: tuple[str, ...] = ()

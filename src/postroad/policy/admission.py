@@ -58,6 +58,10 @@ RULES: dict[str, tuple[str, str]] = {
     "header_to_duplicate": ("5.6.0", "there are several To fields"),
     "header_cc_duplicate": ("5.6.0", "there are several Cc fields"),
     "option_malformed": ("5.6.0", "an option header whose value is not understood"),
+    "idempotency_key_reused": (
+        "5.6.0",
+        "the idempotency key was used for the same recipient within the window, with another content",
+    ),
     "template_unknown": (
         "5.6.0",
         "the sending domain has no template, or no version of it, of the name that was asked for",
@@ -301,6 +305,7 @@ def _admitted(
         header_from=header_from.address,
         subject=decode(block.value(subject)[:_SUBJECT_OCTETS])[:_LONGEST_SUBJECT] if subject else "",
         message_id_header=edits.message_id,
+        has_own_message_id=edits.has_own_message_id,
         options=options,
         edits=_told(notes + edits.notes),
     )

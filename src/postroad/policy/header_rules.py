@@ -63,6 +63,8 @@ class HeaderEdits:
         self.notes: list[str] = []
         self.message_id = ""
         """The Message-ID that the content will have."""
+        self.has_own_message_id = False
+        """The client wrote it."""
         self._edits: list[Edit] = []
 
     def add(self, name: str, value: str) -> None:
@@ -152,6 +154,7 @@ def _message_id(edits: HeaderEdits, facts: HeaderFacts) -> None:
     given = _text(edits.block, field) if field else ""
     if field and is_message_id(given):
         edits.message_id = given
+        edits.has_own_message_id = True
         return
     edits.message_id = make_message_id(text_of(facts.message_id).lower(), facts.sending_domain)
     if field is None:

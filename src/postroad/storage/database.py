@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from sqlalchemy import Connection
 
+from postroad.model.dedupe import Repeats
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.event import Event
 from postroad.model.message import Accepted
@@ -88,8 +89,11 @@ class Database(ABC):
         """
 
     @abstractmethod
-    async def accept(self, accepted: Accepted) -> None:
-        """Store a message with all that belongs to it; returns after the synced commit."""
+    async def accept(self, accepted: Accepted) -> Repeats | None:
+        """Store a message with all that belongs to it; returns after the synced commit.
+
+        Deliveries that repeat one of an earlier message are not stored, and returned; None when everything was stored.
+        """
 
     @abstractmethod
     async def claim(self, claim: Claim) -> list[Delivery]:

@@ -5,12 +5,14 @@ from typing import Any
 
 import sqlalchemy
 
+from postroad.model.dedupe import First, Repeats
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event
 from postroad.model.ids import partition_of
 from postroad.model.message import Accepted
 from postroad.model.outcome import Settlement
-from postroad.storage import rows, schema
+from postroad.policy.dedupe import sorted_out, without_repeats
+from postroad.storage import dedupe, rows, schema
 from postroad.storage.database import Claim, SettleRequest
 from postroad.storage.lanes import LaneRounds, Visit
 
@@ -52,14 +54,63 @@ _EVENTS = _Table(schema.events, rows.EVENT_COLUMNS)
 _COUNTER_DELTAS = _Table(schema.counter_deltas, rows.COUNTER_DELTA_COLUMNS)
 
 
-async def accept(raw: Raw, batch: Sequence[Accepted]) -> None:
-    """Write messages, bodies, deliveries, events and counter deltas."""
+async def accept(raw: Raw, batch: Sequence[Accepted]) -> Sequence[Repeats | None]:
+    """Write messages, bodies, deliveries, events and counter deltas; returns per message what of it was a repeat."""
+    repeats: list[Repeats | None] = [None] * len(batch)
+    if any(accepted.repeatable is not None for accepted in batch):
+        repeats = await _sort_out(raw, batch)
+        batch = [one for one in map(without_repeats, batch, repeats) if one is not None]
     written = rows.rows_of(batch)
     await _MESSAGES.insert(raw, written.messages)
     await _BODIES.insert(raw, written.bodies)
     await _BODY_CHUNKS.insert(raw, written.body_chunks)
     await _DELIVERIES.insert(raw, written.deliveries)
     await append_events(raw, written.events)
+    return repeats
+
+
+_CLAIM_KEYS = """
+INSERT INTO dedupe_keys (key, partition, message_id, delivery_id, content, expires_at)
+SELECT * FROM unnest($1::bytea[], $2::integer[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bigint[])
+ON CONFLICT (key) DO NOTHING RETURNING key
+"""
+_KNOWN_KEYS = """
+SELECT key, partition, message_id, delivery_id, content FROM dedupe_keys
+WHERE key = ANY ($1::bytea[]) AND expires_at > $2 ORDER BY key FOR UPDATE
+"""
+_GIVEN_UP = """
+SELECT d.id FROM deliveries AS d JOIN unnest($1::integer[], $2::bigint[]) AS v (partition, id)
+  ON d.partition = v.partition AND d.id = v.id
+WHERE d.state IN ('bounced', 'cancelled', 'suppressed')
+"""
+_TAKE_KEYS = """
+INSERT INTO dedupe_keys (key, partition, message_id, delivery_id, content, expires_at)
+SELECT * FROM unnest($1::bytea[], $2::integer[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bigint[])
+ON CONFLICT (key) DO UPDATE SET partition = excluded.partition, message_id = excluded.message_id,
+  delivery_id = excluded.delivery_id, content = excluded.content, expires_at = excluded.expires_at
+"""
+
+
+async def _sort_out(raw: Raw, batch: Sequence[Accepted]) -> list[Repeats | None]:
+    """Find out what was there already; keys are taken in one order everywhere, so that nodes never wait in a circle."""
+    offered = dedupe.offered_rows(batch)
+    # A node that has just claimed a key is waited for; in statements after that its rows are seen.
+    claimed = {row[0] for row in await raw.fetch(_CLAIM_KEYS, *_columns(list(offered.values())))}
+    firsts: dict[bytes, First] = {}
+    if len(claimed) < len(offered):
+        now = max(accepted.message.accepted_at for accepted in batch)
+        found = await raw.fetch(_KNOWN_KEYS, [key for key in offered if key not in claimed], now)
+        given_up = await raw.fetch(_GIVEN_UP, [row[1] for row in found], [row[3] for row in found])
+        dead = {row[0] for row in given_up}
+        firsts = {row[0]: First(row[2], row[3], row[4]) for row in found if row[3] not in dead}
+    repeats = sorted_out(batch, firsts)
+    owned = dedupe.owned_rows(batch, firsts)
+    changed = [row for key, row in owned.items() if key not in claimed or row != offered[key]]
+    if changed:
+        await raw.execute(_TAKE_KEYS, *_columns(changed))
+    if unused := [key for key in claimed if key not in owned]:
+        await raw.execute("DELETE FROM dedupe_keys WHERE key = ANY ($1::bytea[])", unused)
+    return repeats
 
 
 async def append_events(raw: Raw, events: Sequence[Event]) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 
+from postroad.model.dedupe import First, Repeats
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event
 from postroad.model.message import Accepted
 from postroad.model.outcome import Settlement
-from postroad.storage import rows
+from postroad.policy.dedupe import sorted_out, without_repeats
+from postroad.storage import dedupe, rows
 from postroad.storage.database import Claim, SettleRequest
 from postroad.storage.lanes import LaneRounds, Visit
 
@@ -30,9 +32,9 @@ _decode_json = msgspec.json.Decoder(list[Any]).decode
 class _Table:
     """Writes rows of one table, many at a time; keeps its statements for the driver's cache to recognise."""
 
-    def __init__(self, name: str, columns: Sequence[str]) -> None:
+    def __init__(self, name: str, columns: Sequence[str], verb: str = "INSERT") -> None:
         quoted = ", ".join(f'"{column}"' for column in columns)
-        self._head = f"INSERT INTO {name} ({quoted}) VALUES "  # noqa: S608 - our own names
+        self._head = f"{verb} INTO {name} ({quoted}) VALUES "
         self._row = _placeholders(len(columns))
         self._statements: dict[int, str] = {}
 
@@ -57,17 +59,45 @@ _BODIES = _Table("bodies", rows.BODY_COLUMNS)
 _BODY_CHUNKS = _Table("body_chunks", rows.BODY_CHUNK_COLUMNS)
 _DELIVERIES = _Table("deliveries", rows.DELIVERY_COLUMNS)
 _EVENTS = _Table("events", rows.EVENT_COLUMNS)
+_DEDUPE_KEYS = _Table("dedupe_keys", dedupe.COLUMNS, "INSERT OR REPLACE")
 _COUNTER_DELTAS = _Table("counter_deltas", rows.COUNTER_DELTA_COLUMNS)
 
 
-def accept(raw: Raw, batch: Sequence[Accepted]) -> None:
-    """Write messages, bodies, deliveries, events and counter deltas."""
+def accept(raw: Raw, batch: Sequence[Accepted]) -> Sequence[Repeats | None]:
+    """Write messages, bodies, deliveries, events and counter deltas; returns per message what of it was a repeat."""
+    repeats: list[Repeats | None] = [None] * len(batch)
+    if any(accepted.repeatable is not None for accepted in batch):
+        repeats = _sort_out(raw, batch)
+        batch = [one for one in map(without_repeats, batch, repeats) if one is not None]
     written = rows.rows_of(batch)
     _MESSAGES.insert(raw, written.messages)
     _BODIES.insert(raw, written.bodies)
     _BODY_CHUNKS.insert(raw, written.body_chunks)
     _DELIVERIES.insert(raw, written.deliveries)
     append_events(raw, written.events)
+    return repeats
+
+
+_KNOWN_KEYS = """
+SELECT json_group_array(json_array(hex(k.key), k.message_id, k.delivery_id, hex(k.content)))
+FROM dedupe_keys AS k LEFT JOIN deliveries AS d ON d.id = k.delivery_id
+WHERE k.key IN (%s) AND k.expires_at > ? AND coalesce(d.state, '') NOT IN ('bounced', 'cancelled', 'suppressed')
+"""
+
+
+def _sort_out(raw: Raw, batch: Sequence[Accepted]) -> list[Repeats | None]:
+    """Find out what was there already; nobody else writes meanwhile."""
+    keys = list(dedupe.offered_rows(batch))
+    now = max(accepted.message.accepted_at for accepted in batch)
+    firsts: dict[bytes, First] = {}
+    for start in range(0, len(keys), _ROWS_PER_STATEMENT):
+        part = keys[start : start + _ROWS_PER_STATEMENT]
+        statement = _KNOWN_KEYS % ",".join("?" * len(part))
+        for key, message_id, delivery_id, content in _fetch_json(raw, statement, *part, now):
+            firsts[bytes.fromhex(key)] = First(message_id, delivery_id, bytes.fromhex(content or "") or None)
+    repeats = sorted_out(batch, firsts)
+    _DEDUPE_KEYS.insert(raw, list(dedupe.owned_rows(batch, firsts).values()))
+    return repeats
 
 
 def append_events(raw: Raw, events: Sequence[Event]) -> None:

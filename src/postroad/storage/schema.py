@@ -445,6 +445,19 @@ deliveries = Table(
     Column("options", Text),
 )
 
+dedupe_keys = Table(
+    "dedupe_keys",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("message_id", BigInteger, nullable=False),
+    Column("delivery_id", BigInteger, nullable=False),
+    Column("content", LargeBinary),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+"""What repeated messages are noticed by, one row for each recipient; distributed by the key, which is a hash. The partition
+is that of the delivery."""
+
 search_entries = Table(
     "search_entries",
     metadata,

@@ -6,15 +6,17 @@ from typing import Protocol
 
 import msgspec
 
+from postroad.model.dedupe import Repeatable, Repeats
 from postroad.model.delivery import Delivery, DeliveryState, Lease, lane_of
 from postroad.model.domain import SendingDomain
 from postroad.model.event import Event, EventType
-from postroad.model.ids import PARTITIONS, IdSource, partition_of
+from postroad.model.ids import PARTITIONS, IdSource, partition_of, text_of
 from postroad.model.message import Accepted, Message
 from postroad.model.options import NO_OPTIONS, PLAIN_DELIVERY, DeliveryOptions, Options
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.net.clock import Clock
 from postroad.policy.admission import AdmissionFacts, admit
+from postroad.policy.dedupe import repeatable, without_repeats
 from postroad.policy.quota import Demand, demands_of, over_quota
 from postroad.protocol.smtp.data import Fault
 from postroad.storage import quotas
@@ -126,11 +128,15 @@ class Submissions:
                 return await self._refuse(submission, verdict, message_id, now)
             case Admitted():
                 accepted = self._rows(submission, verdict, domain, message_id, now)
+                noticed_by = await self._repeatable(submission, verdict, domain, now)
+                if noticed_by is not None:
+                    accepted = msgspec.structs.replace(accepted, repeatable=noticed_by)
                 demands = demands_of(submission.principal, domain, now)
-                if not demands:
-                    await self._store(accepted)
-                elif over := await self._store_within(demands, accepted):
-                    return await self._refuse(submission, over, message_id, now)
+                stored = await (self._store_within(demands, accepted) if demands else self._store(accepted))
+                if isinstance(stored, Rejected):
+                    return await self._refuse(submission, stored, message_id, now)
+                if stored is not None:
+                    message_id = await self._tell_of_repeats(stored, accepted)
                 waited_ms = self._clock() - submission.received_at
                 self._meter.accepted(submission.client.channel, len(submission.envelope.recipients), waited_ms)
                 return Receipt(message_id)
@@ -157,29 +163,77 @@ class Submissions:
         made = f"made of template {frozen.template.name}, version {frozen.template.version}"
         return msgspec.structs.replace(admitted, options=frozen, edits=(*admitted.edits, made))
 
-    async def _store_within(self, demands: Sequence[Demand], accepted: Accepted) -> Rejected | None:
+    async def _store_within(self, demands: Sequence[Demand], accepted: Accepted) -> Repeats | Rejected | None:
         """Store a message that its sender's limits have room for; returns the refusal where they have not."""
         count = len(accepted.deliveries)
         full = await self._database.write(quotas.take, demands, count)
         if full is not None:
             return over_quota(full, count)
         try:
-            await self._store(accepted)
+            stored = await self._store(accepted)
         except BaseException:
             await self._database.write(quotas.give_back, demands, count)
             raise
-        return None
+        unused = count if isinstance(stored, Rejected) else len(stored.firsts) if stored else 0
+        if unused:
+            await self._database.write(quotas.give_back, demands, unused)
+        return stored
 
-    async def _store(self, accepted: Accepted) -> None:
+    async def _repeatable(
+        self, submission: Submission, admitted: Admitted, domain: SendingDomain, now: int
+    ) -> Repeatable | None:
+        recipients = [one.forward_path for one in submission.envelope.recipients]
+
+        def noticed_by() -> Repeatable | None:
+            return repeatable(
+                admitted,
+                domain.settings,
+                domain_id=domain.id,
+                reverse_path=submission.envelope.reverse_path,
+                recipients=recipients,
+                now=now,
+            )
+
+        return noticed_by() if len(admitted.content) <= _LARGEST_INLINE else await asyncio.to_thread(noticed_by)
+
+    async def _tell_of_repeats(self, repeats: Repeats, accepted: Accepted) -> int:
+        """Write into the first messages' stories that they came again; returns the id to answer with."""
+        now = accepted.message.accepted_at
+        events = []
+        for delivery in accepted.deliveries:
+            first = repeats.firsts.get(delivery.id)
+            if first is not None:
+                events.append(
+                    Event(
+                        id=self._ids.next(now, partition_of(first.message_id)),
+                        type=EventType.DEDUPLICATED,
+                        at=now,
+                        account_id=delivery.account_id,
+                        domain_id=delivery.domain_id,
+                        message_id=first.message_id,
+                        delivery_id=first.delivery_id,
+                        recipient=delivery.recipient,
+                        data={
+                            "first_message": text_of(first.message_id),
+                            "client_address": accepted.message.client_address,
+                        },
+                    )
+                )
+        await self._database.append_events(events)
+        if len(repeats.firsts) < len(accepted.deliveries):
+            return accepted.message.id
+        return next(iter(repeats.firsts.values())).message_id
+
+    async def _store(self, accepted: Accepted) -> Repeats | Rejected | None:
         is_due = accepted.deliveries[0].due_at <= accepted.message.accepted_at
         lease = self._ready.reserve(accepted.deliveries) if self._ready and is_due else None
         if lease is None:
-            await self._database.accept(accepted)
-            return
+            return _key_reused(await self._database.accept(accepted))
         leased = _under(lease, accepted)
-        await self._database.accept(leased)
-        if self._ready:
-            self._ready.hand_over(leased)
+        repeats = await self._database.accept(leased)
+        if self._ready and (stored := without_repeats(leased, repeats)):
+            self._ready.hand_over(stored)
+        return _key_reused(repeats)
 
     async def _refuse(
         self, submission: Submission, rejected: Rejected, event_id: int, now: int, size: int | None = None
@@ -266,6 +320,17 @@ class Submissions:
             }
             | delivery.event_marks,
         )
+
+
+def _key_reused(repeats: Repeats | None) -> Repeats | Rejected | None:
+    if repeats is None or not repeats.is_reused:
+        return repeats
+    first = next(iter(repeats.firsts.values()))
+    return Rejected(
+        "idempotency_key_reused",
+        "5.6.0",
+        f"The idempotency key was used for another content, message {text_of(first.message_id)}; take a new key.",
+    )
 
 
 def _kept_days(domain: SendingDomain, options: Options) -> int:

@@ -9,6 +9,7 @@ from postroad.storage import (
     audit,
     bodies,
     counters,
+    dedupe,
     events,
     invitations,
     messages,
@@ -108,6 +109,11 @@ async def forget_removed_templates(database: Database, now: int, settings: Reten
     return await database.write(templates.delete_removed_before, before, settings.slice_rows)
 
 
+async def forget_dedupe_keys(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove what repeats were noticed by when their window is over."""
+    return await database.write(dedupe.delete_before, now, settings.slice_rows)
+
+
 async def free_dead_workers(database: Database, now: int, settings: RetentionSettings) -> int:
     """Give back what workers hold that show no sign of life; their own supervisor would have done so at once."""
     gone = await database.write(workers.expire, now - settings.worker_silence_s * 1000)
@@ -130,6 +136,7 @@ TASKS: dict[str, Task] = {
     "forget_expired_invitations": forget_expired_invitations,
     "forget_site_limits": forget_site_limits,
     "forget_quota_usage": forget_quota_usage,
+    "forget_dedupe_keys": forget_dedupe_keys,
     "forget_removed_templates": forget_removed_templates,
 }
 """Every task by the name it is counted under, the most urgent first."""

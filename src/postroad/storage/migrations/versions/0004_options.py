@@ -17,6 +17,7 @@ def upgrade() -> None:
     _rekey_counter_deltas()
     _create_rendered()
     _create_templates()
+    _create_dedupe_keys()
 
 
 def _create_rendered() -> None:
@@ -30,6 +31,18 @@ def _create_rendered() -> None:
         sa.PrimaryKeyConstraint(*(("partition", "delivery_id") if is_postgres else ("delivery_id",))),
     )
     op.create_index("rendered_by_message", "rendered", ["message_id"])
+
+
+def _create_dedupe_keys() -> None:
+    op.create_table(
+        "dedupe_keys",
+        sa.Column("key", sa.LargeBinary, primary_key=True),
+        sa.Column("partition", sa.Integer, nullable=False),
+        sa.Column("message_id", sa.BigInteger, nullable=False),
+        sa.Column("delivery_id", sa.BigInteger, nullable=False),
+        sa.Column("content", sa.LargeBinary),
+        sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+    )
 
 
 def _create_templates() -> None:

@@ -1,0 +1,102 @@
+"""What makes two submissions the same message."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from postroad.model.dedupe import Deduplicate, First, Repeatable, Repeats
+from postroad.model.domain import DomainSettings
+from postroad.model.message import Accepted
+from postroad.model.submission import Admitted
+
+_MINUTE_MS = 60_000
+_KEY_OCTETS = 16
+_BOUNDARY = re.compile(rb'boundary="?([^"\s;]{1,70})', re.IGNORECASE)
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def repeatable(
+    admitted: Admitted,
+    settings: DomainSettings,
+    *,
+    domain_id: int,
+    reverse_path: str,
+    recipients: Sequence[str],
+    now: int,
+) -> Repeatable | None:
+    """Return how repeats of a message are noticed; None where they are not."""
+    options = admitted.options
+    if not settings.deduplicate_minutes or options.is_test:
+        return None
+    content = None
+    if options.idempotency_key is not None:
+        kind, name = b"key", options.idempotency_key.encode()
+        content = fingerprint(admitted, reverse_path)
+    elif settings.deduplicate is Deduplicate.CONTENT:
+        kind, name = b"content", fingerprint(admitted, reverse_path)
+    elif settings.deduplicate is Deduplicate.MESSAGE_ID and admitted.has_own_message_id:
+        kind, name = b"message-id", admitted.message_id_header.encode("utf-8", "surrogateescape")
+    else:
+        return None
+    base = hashlib.blake2b(b"%d\0%b\0%b\0" % (domain_id, kind, name), digest_size=_KEY_OCTETS)
+    keys = []
+    for recipient in recipients:
+        one = base.copy()
+        one.update(recipient.lower().encode("utf-8", "surrogateescape"))
+        keys.append(one.digest())
+    return Repeatable(keys=tuple(keys), content=content, expires_at=now + settings.deduplicate_minutes * _MINUTE_MS)
+
+
+def fingerprint(admitted: Admitted, reverse_path: str) -> bytes:
+    """Return what is the same for sender, subject, body and options that are the same.
+
+    Boundaries of multiparts, which programs make anew each time, and the time to send at do not count.
+    """
+    content = admitted.content
+    body = content[content.find(b"\r\n\r\n") + 4 :]
+    for boundary in sorted(set(_BOUNDARY.findall(content)), key=len, reverse=True):
+        body = body.replace(b"--" + boundary, b"--").replace(b'"' + boundary + b'"', b'""')
+    options = msgspec.structs.replace(
+        admitted.options, idempotency_key=None, deliver_at=None, expires_at=None, frozen_template=None
+    )
+    whole = hashlib.blake2b(digest_size=_KEY_OCTETS)
+    for part in (reverse_path.encode(), admitted.header_from.encode(), admitted.subject.encode(), _encode(options)):
+        whole.update(b"%d\0" % len(part) + part)
+    whole.update(body)
+    return whole.digest()
+
+
+def sorted_out(batch: Sequence[Accepted], firsts: dict[bytes, First]) -> list[Repeats | None]:
+    """Return per message what of it repeats ``firsts`` or an earlier message of the batch; adds the rest to ``firsts``."""
+    return [_repeats(accepted, firsts) for accepted in batch]
+
+
+def _repeats(accepted: Accepted, firsts: dict[bytes, First]) -> Repeats | None:
+    offered = accepted.repeatable
+    if offered is None:
+        return None
+    pairs = list(zip(offered.keys, accepted.deliveries, strict=True))
+    known = {delivery.id: firsts[key] for key, delivery in pairs if key in firsts}
+    if offered.content is not None and any(first.content != offered.content for first in known.values()):
+        return Repeats(known, is_reused=True)
+    for key, delivery in pairs:
+        if delivery.id not in known:
+            firsts.setdefault(key, First(accepted.message.id, delivery.id, offered.content))
+    return Repeats(known) if known else None
+
+
+def without_repeats(accepted: Accepted, repeats: Repeats | None) -> Accepted | None:
+    """Return what is to be stored of a message; None for nothing."""
+    if repeats is None:
+        return accepted
+    if repeats.is_reused or len(repeats.firsts) == len(accepted.deliveries):
+        return None
+    deliveries = tuple(one for one in accepted.deliveries if one.id not in repeats.firsts)
+    return msgspec.structs.replace(
+        accepted,
+        message=msgspec.structs.replace(accepted.message, recipient_count=len(deliveries)),
+        deliveries=deliveries,
+        events=tuple(one for one in accepted.events if one.delivery_id not in repeats.firsts),
+    )
