@@ -1,0 +1,83 @@
+"""A repeated message is stored once, on both engines."""
+
+import asyncio
+
+import msgspec
+
+from postroad.model.dedupe import Repeatable
+from postroad.model.delivery import DeliveryState
+from postroad.model.message import Accepted
+from postroad.storage import dedupe, messages
+from postroad.storage.database import Database
+from tests.storage import samples
+from tests.storage.samples import NOW
+
+
+def offered(*recipients: str, name: str = "m", content: bytes | None = None, until: int = NOW + 60_000) -> Accepted:
+    accepted = samples.accepted(*recipients)
+    keys = tuple(f"{name} {recipient}".encode() for recipient in recipients)
+    return msgspec.structs.replace(accepted, repeatable=Repeatable(keys=keys, content=content, expires_at=until))
+
+
+async def recipients_of(database: Database, accepted: Accepted) -> list[str] | None:
+    story = await database.read(messages.show, accepted.message.id)
+    return None if story is None else [one.recipient for one in story.deliveries]
+
+
+async def test_a_repeat_is_not_stored_and_names_the_first(database: Database) -> None:
+    first, second = offered("a@r.example"), offered("a@r.example")
+    assert await database.accept(first) is None
+    repeats = await database.accept(second)
+    assert repeats is not None
+    assert [one.message_id for one in repeats.firsts.values()] == [first.message.id]
+    assert await recipients_of(database, second) is None
+
+
+async def test_only_new_recipients_are_stored(database: Database) -> None:
+    first, second = offered("a@r.example"), offered("a@r.example", "b@r.example")
+    await database.accept(first)
+    repeats = await database.accept(second)
+    assert repeats is not None
+    assert list(repeats.firsts) == [second.deliveries[0].id]
+    assert await recipients_of(database, second) == ["b@r.example"]
+
+
+async def test_fifty_copies_at_once_are_stored_once(database: Database) -> None:
+    copies = [offered("a@r.example") for _ in range(50)]
+    answers = await asyncio.gather(*[database.accept(copy) for copy in copies])
+    stored = [copy for copy, answer in zip(copies, answers, strict=True) if answer is None]
+    assert len(stored) == 1
+    firsts = {one.message_id for answer in answers if answer for one in answer.firsts.values()}
+    assert firsts == {stored[0].message.id}
+
+
+async def test_a_key_with_another_content_is_not_stored_and_takes_no_key(database: Database) -> None:
+    await database.accept(offered("a@r.example", content=b"1"))
+    other = offered("b@r.example", "a@r.example", content=b"2")
+    repeats = await database.accept(other)
+    assert repeats is not None
+    assert repeats.is_reused
+    assert await recipients_of(database, other) is None
+    assert await database.accept(offered("b@r.example", content=b"1")) is None
+
+
+async def test_a_window_that_is_over_blocks_nothing(database: Database) -> None:
+    await database.accept(offered("a@r.example", until=NOW - 1))
+    assert await database.accept(offered("a@r.example")) is None
+    assert await database.accept(offered("a@r.example")) is not None
+
+
+async def test_a_first_copy_that_bounced_blocks_nothing(database: Database) -> None:
+    first = offered("a@r.example")
+    bounced = tuple(msgspec.structs.replace(one, state=DeliveryState.BOUNCED) for one in first.deliveries)
+    await database.accept(msgspec.structs.replace(first, deliveries=bounced))
+    assert await database.accept(offered("a@r.example")) is None
+    assert await database.accept(offered("a@r.example")) is not None
+
+
+async def test_expired_keys_are_removed_in_slices(database: Database) -> None:
+    for number in range(3):
+        await database.accept(offered(f"{number}@r.example", until=NOW - 1))
+    await database.accept(offered("kept@r.example"))
+    assert [await database.write(dedupe.delete_before, NOW, 2) for _ in range(3)] == [2, 1, 0]
+    assert await database.accept(offered("kept@r.example")) is not None
