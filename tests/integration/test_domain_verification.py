@@ -1,8 +1,10 @@
 """Sending domains from their registration to a change of keys, with a real name server and a real database."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -528,3 +530,21 @@ async def test_records_for_mail_clients_are_compared_and_never_stop_a_domain(
         f"autoconfig.{NAME}": VerdictStatus.OK,
     }
     assert await installation.state() is DomainState.ACTIVE
+
+
+async def test_sessions_that_come_at_once_share_one_look_at_a_domain(
+    installation: Installation, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = await installation.added()
+    looks = []
+    read = database.read
+
+    async def counted(fn: Any, *args: Any) -> Any:
+        looks.append(fn)
+        return await read(fn, *args)
+
+    monkeypatch.setattr(database, "read", counted)
+    directory = installation.directory()
+    found = await asyncio.gather(*(directory.get(domain.id) for _ in range(20)))
+    assert [one is not None and one.name for one in found] == [NAME] * 20
+    assert looks.count(domains.get) == 1

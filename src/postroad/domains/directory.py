@@ -32,17 +32,18 @@ class DomainDirectory:
         self._vault = vault
         self._organisational_domain_of = organisational_domain_of
         self._entries: dict[int, _Entry] = {}
+        self._loads: dict[int, asyncio.Task[_Entry | None]] = {}
         self._revision: int | None = None
         self._generation = 0
 
     async def get(self, domain_id: int) -> SendingDomain | None:
         """Return a domain, or None where there is none."""
-        entry = self._entries.get(domain_id) or await self._load(domain_id)
+        entry = self._entries.get(domain_id) or await self._load_once(domain_id)
         return None if entry is None else entry.domain
 
     async def signing_keys(self, domain_id: int) -> tuple[SigningKey, ...]:
         """Return the keys that sign a domain's mail now; none where there is no such domain."""
-        entry = self._entries.get(domain_id) or await self._load(domain_id)
+        entry = self._entries.get(domain_id) or await self._load_once(domain_id)
         return () if entry is None else entry.keys
 
     async def refresh(self) -> bool:
@@ -53,6 +54,7 @@ class DomainDirectory:
         self._revision = current
         self._generation += 1
         self._entries.clear()
+        self._loads.clear()
         return True
 
     async def run(self) -> None:
@@ -63,6 +65,20 @@ class DomainDirectory:
             except StorageError as error:
                 log.warning("domains_not_refreshed", error=str(error))
             await asyncio.sleep(_REFRESH_S)
+
+    async def _load_once(self, domain_id: int) -> _Entry | None:
+        # After a change all sessions of a domain come at once, and reading a key takes milliseconds.
+        load = self._loads.get(domain_id)
+        if load is None:
+            load = self._loads[domain_id] = asyncio.get_running_loop().create_task(self._load(domain_id))
+            load.add_done_callback(lambda done: self._forget_load(domain_id, done))
+        return await asyncio.shield(load)
+
+    def _forget_load(self, domain_id: int, done: "asyncio.Task[_Entry | None]") -> None:
+        if self._loads.get(domain_id) is done:
+            del self._loads[domain_id]
+        if not done.cancelled():
+            done.exception()  # whoever waited has it; where nobody does any more, it is no news
 
     async def _load(self, domain_id: int) -> _Entry | None:
         generation = self._generation

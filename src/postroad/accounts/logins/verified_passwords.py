@@ -1,6 +1,5 @@
 """A short memory of passwords that were proven, so that a client which logs in for every message is hashed once."""
 
-import hashlib
 import hmac
 
 from postroad.model.credential import Secret
@@ -10,7 +9,7 @@ class VerifiedPasswords:
     """Remembers proofs, never passwords: keyed digests under a key that lives and dies with the process."""
 
     def __init__(self, key: bytes, verified_for_ms: int, capacity: int = 10_000) -> None:
-        self._key = key
+        self._keyed = hmac.new(key, digestmod="sha256")
         self._verified_for_ms = verified_for_ms
         self._capacity = capacity
         self._until: dict[bytes, int] = {}
@@ -21,7 +20,9 @@ class VerifiedPasswords:
         The digest is of the whole triple, so looking it up tells nothing about a password by the time it takes.
         """
         text = f"{credential_id}\0{stored}\0{password}"
-        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256)
+        keyed = self._keyed.copy()
+        keyed.update(text.encode("utf-8", "surrogatepass"))
+        return keyed.digest()
 
     def holds(self, proof: bytes, now: int) -> bool:
         """Whether this proof was made a short while ago."""
