@@ -1,5 +1,6 @@
 """Network addresses: reading them, naming sets of them, and telling public ones from private ones."""
 
+import functools
 import ipaddress
 from collections.abc import Iterable
 
@@ -25,6 +26,7 @@ def parse_address(text: str) -> Address | None:
     return address
 
 
+@functools.lru_cache(maxsize=1024)
 def normalise(text: str) -> str:
     """Return an address in its one usual spelling, and any other text as it is."""
     address = parse_address(text)

@@ -1,7 +1,6 @@
 """FUTURERELEASE: a client says with MAIL when its message is to be sent (RFC 4865)."""
 
 import datetime as dt
-import functools
 import re
 
 import msgspec
@@ -46,13 +45,7 @@ def read_instant(value: str | None) -> int:
 
 def offer(max_hold_s: int, now: int) -> str:
     """Return what stands behind the keyword: the longest interval, and the furthest instant (RFC 4865 §4)."""
-    return _offer(max_hold_s, now // 1000)
-
-
-@functools.lru_cache(maxsize=4)
-def _offer(max_hold_s: int, now_s: int) -> str:
-    # Every greeting of one second says the same.
-    furthest = dt.datetime.fromtimestamp(now_s + max_hold_s, dt.UTC)
+    furthest = dt.datetime.fromtimestamp(now // 1000 + max_hold_s, dt.UTC)
     return f"{max_hold_s} {furthest:%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -15,7 +15,6 @@ from postroad.protocol.smtp import command as commands
 from postroad.protocol.smtp import future_release
 from postroad.protocol.smtp.command import Command, Mail, Rcpt, parse_command
 from postroad.protocol.smtp.data import Content, DataReader
-from postroad.protocol.smtp.extension import Extensions, ehlo_keywords
 from postroad.protocol.smtp.offer import (
     AuthOffered,
     Closed,
@@ -30,7 +29,7 @@ from postroad.protocol.smtp.offer import (
 from postroad.protocol.smtp.order import IN_ORDER, SILENT, TRANSACTION, State, out_of_order
 from postroad.protocol.smtp.reply import Reply
 from postroad.protocol.smtp.sasl import MECHANISMS, Challenge, Credentials, SaslError, SaslExchange
-from postroad.protocol.smtp.server_options import ServerOptions
+from postroad.protocol.smtp.server_options import ServerOptions, offered_keywords
 
 _NO_COMMANDS = SILENT | {State.TEXT, State.CHUNK}
 _PART_OF_MESSAGE = (commands.Rcpt, commands.Data, commands.Bdat)
@@ -355,26 +354,9 @@ class ServerMachine:
         self.is_extended = is_extended
         lines = [f"{self._options.hostname} greets {name}"]
         if is_extended:
-            lines += ehlo_keywords(self._extensions())
+            lines += offered_keywords(self._options, is_tls=self.is_tls, now_s=self._clock() // 1000)
         self._say(Reply(250, None, "\n".join(lines)))
         self._count_idle()
-
-    def _extensions(self) -> Extensions:
-        options = self._options
-        may_log_in = options.requires_auth and (self.is_tls or not options.requires_tls)
-        return Extensions(
-            pipelining=True,
-            size=self._limits.max_message_size,
-            eight_bit=True,
-            smtputf8=True,
-            enhanced_status_codes=True,
-            chunking=True,
-            dsn=True,
-            starttls=options.has_tls and not self.is_tls,
-            auth=MECHANISMS if may_log_in else frozenset(),
-            limits={"RCPTMAX": self._limits.max_recipients},
-            future_release=future_release.offer(options.max_hold_s, self._clock()) if options.max_hold_s else None,
-        )
 
     # Login and TLS.
 

@@ -1,6 +1,12 @@
 """What kind of server a machine is, and how much it takes of one client."""
 
+import functools
+
 import msgspec
+
+from postroad.protocol.smtp import future_release
+from postroad.protocol.smtp.extension import Extensions, ehlo_keywords
+from postroad.protocol.smtp.sasl import MECHANISMS
 
 
 class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,3 +40,23 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_hold_s: int = 0
     """How far ahead a client may put the sending off (FUTURERELEASE, RFC 4865); 0 where it is not offered."""
     limits: ServerLimits = ServerLimits()
+
+
+@functools.lru_cache(maxsize=64)
+def offered_keywords(options: ServerOptions, *, is_tls: bool, now_s: int) -> tuple[str, ...]:
+    """Return what the reply to EHLO offers; the same to all who ask within one second."""
+    may_log_in = options.requires_auth and (is_tls or not options.requires_tls)
+    extensions = Extensions(
+        pipelining=True,
+        size=options.limits.max_message_size,
+        eight_bit=True,
+        smtputf8=True,
+        enhanced_status_codes=True,
+        chunking=True,
+        dsn=True,
+        starttls=options.has_tls and not is_tls,
+        auth=MECHANISMS if may_log_in else frozenset(),
+        limits={"RCPTMAX": options.limits.max_recipients},
+        future_release=future_release.offer(options.max_hold_s, now_s * 1000) if options.max_hold_s else None,
+    )
+    return tuple(ehlo_keywords(extensions))
