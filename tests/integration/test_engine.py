@@ -349,6 +349,19 @@ async def test_a_message_handed_over_leaves_without_being_read_back(rig: Rig) ->
     await rig.becomes(accepted, DeliveryState.DELIVERED)
 
 
+async def test_a_message_whose_commit_went_unanswered_is_delivered_without_waiting_for_its_lease(rig: Rig) -> None:
+    first = await rig.accept("a@dest.test")
+    await rig.becomes(first, DeliveryState.DELIVERED)
+    lease = rig.engine.reserve(rig.offer("b@dest.test").deliveries)
+    assert lease is not None
+    stored = await rig.accept("b@dest.test", lease=lease)
+    rig.engine.withdraw(stored)
+    rig.engine.withdraw(rig.offer("c@dest.test", lease=lease))
+    await rig.becomes(stored, DeliveryState.DELIVERED)
+    await until(lambda: _is(rig.engine.held == 0))
+    assert [one.recipient for one in rig.agent.sent] == ["a@dest.test", "b@dest.test"]
+
+
 async def test_nothing_is_reserved_for_a_site_that_is_unknown_or_paused(rig: Rig) -> None:
     offered = rig.offer("a@dest.test").deliveries
     assert rig.engine.reserve(offered) is None

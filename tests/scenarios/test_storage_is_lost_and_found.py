@@ -57,7 +57,10 @@ async def test_what_was_accepted_around_a_crash_of_the_server_arrives_and_nothin
                 await asyncio.sleep(0.1)
 
     assert len(accepted) >= 10
-    assert _subjects(host.messages) - accepted == set()
+    # Of a message whose commit was under way nobody knows, and its client comes again: it may have arrived, no other.
+    unknown = {subject for subject, reply in replies.items() if reply in {"451 4.3.0", "lost"}}
+    assert _subjects(host.messages) - accepted <= unknown
+    assert len(_subjects(host.messages) - accepted) <= 1
     # What may pass is said with 4xx, or the connection has ended; nothing else is said.
     assert {reply for reply in replies.values() if reply != "250"} <= {"451 4.3.0", "454 4.7.0", "lost"}
 

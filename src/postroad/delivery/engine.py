@@ -164,6 +164,15 @@ class DeliveryEngine:
         self._parts.contents.keep(accepted.message, accepted.content)
         self._intake.admit(mine)
 
+    def withdraw(self, accepted: Accepted) -> None:
+        """Free what may be stored under a lease of :meth:`reserve`, though its commit seemed to fail.
+
+        A connection lost during the commit tells nothing of it. What is stored is then delivered by the table; nothing
+        else comes of it, as a row that is not there is not released.
+        """
+        leased = [one.id for one in accepted.deliveries if one.state is DeliveryState.LEASED]
+        self._parts.ledger.give_back(leased, None)
+
     def why(self, delivery_id: int) -> Wait | None:
         """Return what a delivery in this worker's ready set waits for; null when it is not there."""
         return self._parts.scheduler.why(delivery_id, self._parts.givens.clock())

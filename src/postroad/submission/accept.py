@@ -21,6 +21,7 @@ from postroad.policy.quota import Demand, demands_of, over_quota
 from postroad.protocol.smtp.data import Fault
 from postroad.storage import quotas
 from postroad.storage.database import Database
+from postroad.storage.errors import StorageError
 from postroad.submission.settings import SubmissionSettings
 
 _PARTITION_SPAN_MS = 16
@@ -52,6 +53,9 @@ class ReadySet(Protocol):
 
     def hand_over(self, accepted: Accepted) -> None:
         """Take deliveries that have just been committed under the lease of ``reserve``."""
+
+    def withdraw(self, accepted: Accepted) -> None:
+        """Free deliveries under the lease of ``reserve`` of which nobody knows whether they were committed."""
 
 
 class Templates(Protocol):
@@ -226,13 +230,18 @@ class Submissions:
 
     async def _store(self, accepted: Accepted) -> Repeats | Rejected | None:
         is_due = accepted.deliveries[0].due_at <= accepted.message.accepted_at
-        lease = self._ready.reserve(accepted.deliveries) if self._ready and is_due else None
-        if lease is None:
+        ready = self._ready if is_due else None
+        lease = ready.reserve(accepted.deliveries) if ready else None
+        if ready is None or lease is None:
             return _key_reused(await self._database.accept(accepted))
         leased = _under(lease, accepted)
-        repeats = await self._database.accept(leased)
-        if self._ready and (stored := without_repeats(leased, repeats)):
-            self._ready.hand_over(stored)
+        try:
+            repeats = await self._database.accept(leased)
+        except StorageError:
+            ready.withdraw(leased)
+            raise
+        if stored := without_repeats(leased, repeats):
+            ready.hand_over(stored)
         return _key_reused(repeats)
 
     async def _refuse(
