@@ -195,6 +195,34 @@ async def test_a_domain_is_stopped_and_released(admin: Client, console: Console,
     assert await state_of(console) is DomainState.UNVERIFIED
 
 
+async def test_a_domain_is_paused_with_a_reason_shown_with_it_and_resumed(
+    admin: Client, user: Client, world: World, console: Console
+) -> None:
+    path = f"/domains/{world.domain.name}"
+    assert "Pause news.acme.example?" in (await admin.get(f"{path}/pause", headers=DIALOG)).text
+    refused = await admin.send_form(f"{path}/pause", reason="x" * 501)
+    assert (refused.status_code, "at most 500 characters" in refused.text) == (422, True)
+    assert (await admin.send_form(f"{path}/pause", reason="A list from <2009>")).headers["location"] == path
+    again = await admin.send_form(f"{path}/pause")
+    assert (again.status_code, "is paused already" in again.text) == (422, True)
+
+    page, seen, overview = [(await one.get(at)).text for one, at in ((admin, path), (user, path), (admin, "/"))]
+    assert "A list from &lt;2009&gt;" in page
+    assert f'action="{path}/resume"' in page
+    assert f"{path}/pause" not in page
+    assert "The domain sends." not in page
+    assert "A list from &lt;2009&gt;" in seen
+    assert "/resume" not in seen
+    assert f"{world.domain.name} is paused: its new mail is put off. A list from &lt;2009&gt;" in overview
+
+    assert (await admin.send_form(f"{path}/resume")).headers["location"] == path
+    assert (await console.registration.find(SYSTEM, world.domain.name)).paused_at is None
+    page = (await admin.get(path)).text
+    assert "The domain sends." in page
+    assert f"{path}/pause" in page
+    assert "/resume" not in page
+
+
 async def test_a_domain_is_removed_when_nothing_is_bound_to_it(
     admin: Client, console: Console, added: SendingDomain
 ) -> None:

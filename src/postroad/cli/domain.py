@@ -153,6 +153,27 @@ async def enable(invocation: Invocation, database: Database, name: str) -> None:
     await _move(invocation, database, name, Registration.enable, "enabled")
 
 
+@domain.command()
+@click.argument("name")
+@click.option("--reason", default="", help="Why, for the people of its account.")
+@with_database
+async def pause(invocation: Invocation, database: Database, name: str, reason: str) -> None:
+    """Put off a domain's new mail (450 4.7.1) until it is resumed; what it has in the queue still leaves."""
+    async with _services(invocation, database) as services:
+        paused = await services.registration.pause(acting(), name, reason)
+    answer(invocation, _document(paused, await _account_of(database, paused)), f"{paused.name} is paused.")
+
+
+@domain.command()
+@click.argument("name")
+@with_database
+async def resume(invocation: Invocation, database: Database, name: str) -> None:
+    """End a domain's pause: its mail is accepted again, and its bounces are counted anew."""
+    async with _services(invocation, database) as services:
+        resumed = await services.registration.resume(acting(), name)
+    answer(invocation, _document(resumed, await _account_of(database, resumed)), f"{resumed.name} is resumed.")
+
+
 async def _move(
     invocation: Invocation,
     database: Database,
@@ -255,6 +276,7 @@ def _description(
     pairs = [
         ("domain", domain.name),
         ("state", _standing(domain)),
+        *([("paused because", domain.pause_reason)] if domain.paused_at is not None else []),
         ("account", account.name),
         ("settings", settings),
         ("keys", "\n".join(f"{key.selector}: {key.algorithm.value}, {key.state.value}" for key in keys)),
@@ -285,9 +307,12 @@ def _verdict_lines(verdict: RecordVerdict) -> list[str]:
 
 
 def _standing(domain: SendingDomain) -> str:
-    if domain.failing_since is None:
-        return domain.state.value
-    return f"{domain.state.value}, its records failing since {local_time(domain.failing_since)}"
+    standing = domain.state.value
+    if domain.failing_since is not None:
+        standing += f", its records failing since {local_time(domain.failing_since)}"
+    if domain.paused_at is not None:
+        standing += f", paused since {local_time(domain.paused_at)}"
+    return standing
 
 
 def _shown(value: Any) -> str:
@@ -304,6 +329,8 @@ def _document(domain: SendingDomain, account: Account) -> dict[str, Any]:
         "verified_at": utc_time(domain.verified_at),
         "checked_at": utc_time(domain.checked_at),
         "failing_since": utc_time(domain.failing_since),
+        "paused_at": utc_time(domain.paused_at),
+        "pause_reason": domain.pause_reason,
     }
 
 

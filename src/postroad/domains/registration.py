@@ -22,7 +22,7 @@ from postroad.policy.alignment import OrganisationalDomainOf
 from postroad.policy.network_list import read_networks
 from postroad.policy.permission import require_change, require_operator, require_sight
 from postroad.protocol.smtp.address import AddressError, normal_domain
-from postroad.storage import dkim_keys, domains
+from postroad.storage import dkim_keys, domain_pauses, domains
 from postroad.storage.audit import recorded
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
@@ -31,6 +31,7 @@ from postroad.storage.secrets import Vault
 log = structlog.get_logger()
 
 _PLURALS = {"SMTP user": "SMTP users", "API key": "API keys", "delivery": "deliveries"}
+_LONGEST_REASON = 500
 _CLAIMS = frozenset({DomainState.VETTING, DomainState.UNVERIFIED})
 
 
@@ -108,6 +109,28 @@ class Registration:
         """Let a disabled domain be verified again."""
         domain = await self._find_to_change(actor, name)
         return await self._move(actor, domain, {DomainState.DISABLED}, self._approved_state(), "domain.enabled")
+
+    async def pause(self, actor: Actor, name: str, reason: str = "") -> SendingDomain:
+        """Put off a domain's new mail until it is resumed; what it has in the queue still leaves."""
+        domain = await self._find_to_change(actor, name)
+        why = _reason(reason) or f"Paused by {actor.name}."
+        if domain.paused_at is not None:
+            raise RefusedError(f"{domain.name} is paused already.")
+        now = self._clock()
+        entry = self._entry(actor, "domain.paused", domain, None, {"reason": why})
+        if not await self._database.write(domain_pauses.pause, entry, domain.id, at=now, reason=why):
+            raise RefusedError(f"{domain.name} was changed by someone else just now; look at it again.")
+        log.info("domain_paused", domain=domain.name, why=why)
+        return msgspec.structs.replace(domain, paused_at=now, pause_reason=why)
+
+    async def resume(self, actor: Actor, name: str) -> SendingDomain:
+        """End a domain's pause; bounces are counted anew from now on."""
+        domain = await self._find_to_change(actor, name)
+        entry = self._entry(actor, "domain.resumed", domain, {"reason": domain.pause_reason}, None)
+        if not await self._database.write(domain_pauses.resume, entry, domain.id, at=self._clock()):
+            raise RefusedError(f"{domain.name} is not paused.")
+        log.info("domain_resumed", domain=domain.name)
+        return await self.find(actor, domain.name)
 
     async def change_settings(self, actor: Actor, name: str, settings: DomainSettings) -> SendingDomain:
         """Give a domain other settings, and the keys that these ask for."""
@@ -248,6 +271,16 @@ class Registration:
 
     def _approved_state(self) -> DomainState:
         return DomainState.UNVERIFIED if self._settings.verification == "on" else DomainState.ACTIVE
+
+
+def _reason(text: str) -> str:
+    """Return a reason on one line; raises RefusedError for what is no text for people."""
+    reason = " ".join(text.split())
+    if len(reason) > _LONGEST_REASON:
+        raise RefusedError(f"A reason has at most {_LONGEST_REASON} characters.", field="reason")
+    if not reason.isprintable():
+        raise RefusedError("The reason has characters that cannot be shown.", field="reason")
+    return reason
 
 
 def _host_name(text: str) -> str:

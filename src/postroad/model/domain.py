@@ -89,6 +89,23 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         int,
         msgspec.Meta(ge=0, le=2**31 - 1, description="Recipients that it may have in a day (UTC); 0 for any number."),
     ] = 0
+    pause_bounce_percent: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            le=99,
+            description="Percent of the deliveries ended in the last 24 hours; when more than these bounced, the domain "
+            "is paused; 0 for never.",
+        ),
+    ] = 0
+    pause_after_messages: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            le=2**31 - 1,
+            description="Deliveries that must have ended in these 24 hours before a share of bounces says anything.",
+        ),
+    ] = 100
     imap_host: Annotated[
         str,
         msgspec.Meta(
@@ -112,6 +129,14 @@ class SendingDomain(msgspec.Struct, frozen=True, kw_only=True):
     """When live DNS was last compared with the records to publish."""
     failing_since: int | None = None
     """Since when an active domain's records have been missing or different; null while they are right."""
+    paused_at: int | None = None
+    """Since when new mail is put off, whatever the state is; null while it is not."""
+    pause_reason: str = ""
+    resumed_at: int | None = None
+    """When the last pause ended: what happened before it is not counted again."""
+    delivered_before_resume: int = 0
+    bounced_before_resume: int = 0
+    """Both in the hour of ``resumed_at``, up to it: counters know whole hours only."""
 
 
 class KeyAlgorithm(enum.Enum):

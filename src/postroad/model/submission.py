@@ -8,6 +8,9 @@ from postroad.model.options import NO_OPTIONS, OptionFault, Options
 from postroad.protocol.mime.header import HeaderBlock, HeaderFault
 from postroad.protocol.smtp.data import Fault
 
+NOTICE_CHANNEL = "notice"
+"""The channel of mail that the installation itself writes."""
+
 
 class ClientFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the connection a submission came over."""

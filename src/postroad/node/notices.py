@@ -6,7 +6,7 @@ from postroad.accounts.notices import Notices
 from postroad.model.credential import CredentialKind, Principal
 from postroad.model.domain import SendingDomain
 from postroad.model.envelope import Envelope, Recipient, destination_of
-from postroad.model.submission import ClientFacts, Rejected, Submission
+from postroad.model.submission import NOTICE_CHANNEL, ClientFacts, Rejected, Submission
 from postroad.net.clock import Clock
 from postroad.protocol.mime.compose import text_part, unstructured
 from postroad.protocol.smtp.address import AddressError, parse_path
@@ -17,7 +17,6 @@ from postroad.submission.accept import Submissions
 
 log = structlog.get_logger()
 
-CHANNEL = "notice"
 _NOBODY = 0
 """The id of no credential: the installation itself submits."""
 
@@ -55,7 +54,7 @@ class MailedNotices(Notices):
             envelope=Envelope(sender, (Recipient(recipient, destination_of(recipient)),)),
             content=_composed(sender, recipient, subject, text),
             received_at=self._clock(),
-            client=ClientFacts(address="", protocol="local", channel=CHANNEL),
+            client=ClientFacts(address="", protocol="local", channel=NOTICE_CHANNEL),
         )
         result = await self._submissions.submit(submission)
         return result.text if isinstance(result, Rejected) else None

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from postroad.accounts.admin_notices import AdminNotices
 from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.accounts.logins.authentication import Authenticator
 from postroad.accounts.logins.lockout_notices import LockoutNotices
@@ -32,6 +33,7 @@ from postroad.dns import resolver
 from postroad.dns.cache import Cache
 from postroad.dns.mail_hosts import MailHostDirectory
 from postroad.dns.resolver import Resolver
+from postroad.domains.bounce_watch import BounceWatch
 from postroad.domains.directory import DomainDirectory
 from postroad.domains.settings import installation_names
 from postroad.domains.verification import Verification
@@ -176,10 +178,8 @@ async def build(
         shown = ShownCertificate(certificate, database, ground.keys.vault, is_obtained=is_obtained(settings))
         await shown.refresh()
         background.append(shown.run())
-        if "upkeep" in plan.roles:
-            background += _upkeep(ground)
-            if is_obtained(settings):
-                background.append(_ordering(ground, shown).run())
+        if "upkeep" in plan.roles and is_obtained(settings):
+            background.append(_ordering(ground, shown).run())
         await stack.enter_async_context(_running(background))
         pool = SessionPool(settings.delivery.connections)
         engine = (
@@ -189,6 +189,8 @@ async def build(
         )
         submissions = _submissions(ground, engine)
         notices = MailedNotices(database, submissions, settings.accounts.notices_from, now_ms)
+        if "upkeep" in plan.roles:
+            await stack.enter_async_context(_running(_upkeep(ground, notices)))
         authenticator = await stack.enter_async_context(_authenticating(ground, notices))
         blocklists = await stack.enter_async_context(running_blocklists(settings, ground.lookup, meter))
         yield Services(
@@ -354,15 +356,16 @@ def _agent_maker(delivery: DeliverySettings, pool: SessionPool) -> MakeAgent:
     return lambda on_site_event: Agent(terms, pool, on_site_event)
 
 
-def _upkeep(ground: _Ground) -> list[Coroutine[Any, Any, None]]:
+def _upkeep(ground: _Ground, notices: Notices) -> list[Coroutine[Any, Any, None]]:
     settings = ground.settings
+    bounces = BounceWatch(ground.database, AdminNotices(ground.database, notices))
     upkeep = Upkeep(
         ground.database,
         now_ms,
         incarnation=ground.lease.incarnation,
         settings=settings.retention,
         meter=ground.meter,
-        tasks=TASKS | forgetting(settings.accounts.lockout),
+        tasks=TASKS | forgetting(settings.accounts.lockout) | {"pause_domains": bounces.pause_domains},
     )
     verification = Verification(
         ground.database,

@@ -4,12 +4,14 @@ The checks run from what concerns the whole text to what concerns one field; the
 by its stable rule and a sentence that says what to change.
 """
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from postroad.model.credential import Principal
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.options import OptionFault, Options
-from postroad.model.submission import Admitted, Rejected, Submission
+from postroad.model.submission import NOTICE_CHANNEL, Admitted, Rejected, Submission
 from postroad.policy import quota
 from postroad.policy.alignment import OrganisationalDomainOf, header_from_is_aligned
 from postroad.policy.header_rules import MAX_RECEIVED, HeaderFacts, edit_header
@@ -32,6 +34,7 @@ RULES: dict[str, tuple[str, str]] = {
     "reverse_path_null": ("5.7.1", "MAIL FROM is the null path"),
     "reverse_path_not_at_domain": ("5.7.1", "MAIL FROM is not at exactly the sending domain"),
     "domain_not_active": ("5.7.1", "the sending domain is not verified, or was stopped"),
+    "domain_paused": ("4.7.1", "the sending domain is paused, by hand or because too much of its mail bounced"),
     "message_too_large": ("5.3.4", "the message is larger than the installation accepts"),
     "bare_cr": ("5.6.0", "a CR stands without LF"),
     "bare_lf": ("5.6.0", "a LF stands without CR"),
@@ -91,6 +94,7 @@ def admit(submission: Submission, facts: AdmissionFacts) -> Admitted | Rejected:
     """Decide on one submission; a pure function, which may run off the loop for large content."""
     refusal = (
         _domain_refusal(facts.domain)
+        or _pause_refusal(facts.domain, submission.client.channel)
         or check_reverse_path(submission.principal, submission.envelope.reverse_path)
         or _size_refusal(submission.content, facts.max_size)
     )
@@ -148,6 +152,15 @@ def _domain_refusal(domain: SendingDomain) -> Rejected | None:
         DomainState.DISABLED: "is disabled: ask the operator to enable it",
     }[domain.state]
     return _rejected("domain_not_active", f"The sending domain {domain.name} {what}.")
+
+
+def _pause_refusal(domain: SendingDomain, channel: str) -> Rejected | None:
+    # What tells the admins of a pause may well be sent from the domain that is paused.
+    if domain.paused_at is None or channel == NOTICE_CHANNEL:
+        return None
+    since = datetime.fromtimestamp(domain.paused_at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+    text = f"The sending domain {domain.name} is paused since {since} UTC; an admin of its account sees why and resumes it."
+    return _rejected("domain_paused", text)
 
 
 def _size_refusal(content: bytes, max_size: int) -> Rejected | None:

@@ -106,6 +106,9 @@ def _notes(facts: AttentionFacts) -> Iterator[Note]:
 
 
 def _of_domain(domain: SendingDomain, now: int) -> Iterator[Note]:
+    if domain.paused_at is not None:
+        sentence = f"{domain.name} is paused: its new mail is put off. {domain.pause_reason}".rstrip()
+        yield Note(severity=Severity.BAD, sentence=sentence, place=Place.DOMAIN, subject=domain.name)
     match domain.state:
         case DomainState.ACTIVE if domain.failing_since is not None:
             since = _length(now - domain.failing_since)

@@ -20,6 +20,9 @@ _CODES = {
     "4.7.1": 452,
 }
 
+# Not for lack of room, as other mail that is put off with the same status: the mailbox is not available for now.
+_CODES_OF_RULES = {"domain_paused": 450}
+
 STORAGE_FAILED = Reply(451, "4.3.0", "The message could not be stored; try again later")
 NO_ROOM = Reply(452, "4.3.1", "Too much mail is being received at once; try again later")
 TIMED_OUT = Reply(421, "4.4.2", "Nothing came for too long, or too slowly; connect again")
@@ -37,7 +40,8 @@ ADDRESS_UNKNOWN = Reply(554, "5.7.1", "No user sends from this network address; 
 
 def reply_to(rejected: Rejected) -> Reply:
     """Return the reply that refuses a submission."""
-    code = _CODES.get(rejected.enhanced_status, 451 if rejected.enhanced_status.startswith("4") else 550)
+    usual = 451 if rejected.enhanced_status.startswith("4") else 550
+    code = _CODES_OF_RULES.get(rejected.rule) or _CODES.get(rejected.enhanced_status, usual)
     return Reply(code, rejected.enhanced_status, rejected.text)
 
 

@@ -29,6 +29,11 @@ domains = Table(
     Column("verified_at", BigInteger),
     Column("checked_at", BigInteger),
     Column("failing_since", BigInteger),
+    Column("paused_at", BigInteger),
+    Column("pause_reason", Text, nullable=False),
+    Column("resumed_at", BigInteger),
+    Column("delivered_before_resume", BigInteger, nullable=False),
+    Column("bounced_before_resume", BigInteger, nullable=False),
 )
 
 dkim_keys = Table(

@@ -72,6 +72,8 @@ CHANGES: list[Callable[[Registration, Actor], Awaitable[object]]] = [
     lambda registration, actor: registration.reject(actor, NAME),
     lambda registration, actor: registration.disable(actor, NAME),
     lambda registration, actor: registration.enable(actor, NAME),
+    lambda registration, actor: registration.pause(actor, NAME, "Too old a list"),
+    lambda registration, actor: registration.resume(actor, NAME),
     lambda registration, actor: registration.change_settings(actor, NAME, DomainSettings()),
     lambda registration, actor: registration.rotate_dkim(actor, NAME),
     lambda registration, actor: registration.remove(actor, NAME),

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from postroad.model.domain import DomainState
-from postroad.model.submission import Admitted, Rejected
+from postroad.model.submission import NOTICE_CHANNEL, Admitted, ClientFacts, Rejected
 from postroad.policy.admission import RULES, admit, check_reverse_path, reference_page
 from postroad.protocol.smtp.data import Fault
-from tests.unit.policy.submissions import CONTENT, admitted, facts, principal, rejected, submission
+from tests.unit.policy.submissions import CONTENT, NOW, admitted, facts, principal, rejected, submission
 
 
 def changed(old: bytes, new: bytes) -> bytes:
@@ -61,7 +61,8 @@ def test_content_is_refused_by_its_rule(rule: str, content: bytes) -> None:
 def test_every_rule_for_content_is_tried_here() -> None:
     """Those about the envelope and the domain have their own tests, and two cannot come past the scan."""
     elsewhere = {
-        "reverse_path_null", "reverse_path_not_at_domain", "domain_not_active", "message_too_large", "header_not_utf8",
+        "reverse_path_null", "reverse_path_not_at_domain", "domain_not_active", "domain_paused", "message_too_large",
+        "header_not_utf8",
         "too_many_received", "header_line_not_ended", "header_bare_cr_or_lf", "header_from_not_allowed",
         "option_malformed", "template_unknown", "template_failed", "idempotency_key_reused",
     }  # fmt: skip
@@ -210,6 +211,18 @@ def test_only_an_active_domain_may_send(state: DomainState) -> None:
 
     assert isinstance(verdict, Rejected)
     assert (verdict.rule, verdict.enhanced_status) == ("domain_not_active", "5.7.1")
+
+
+def test_a_paused_domain_is_put_off_but_for_what_the_installation_writes() -> None:
+    active = facts()
+    paused = msgspec.structs.replace(active, domain=msgspec.structs.replace(active.domain, paused_at=NOW))
+    verdict = admit(submission(), paused)
+    own = msgspec.structs.replace(submission(), client=ClientFacts(address="", channel=NOTICE_CHANNEL))
+
+    assert isinstance(verdict, Rejected)
+    assert (verdict.rule, verdict.enhanced_status) == ("domain_paused", "4.7.1")
+    assert verdict.text.startswith("The sending domain news.example.com is paused since 2026-11-18 11:06 UTC")
+    assert isinstance(admit(own, paused), Admitted)
 
 
 @pytest.mark.parametrize(

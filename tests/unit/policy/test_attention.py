@@ -1,5 +1,6 @@
 """What needs attention is said once, in a sentence, the worst first."""
 
+import msgspec
 import pytest
 
 from postroad.model.domain import DomainState, SendingDomain
@@ -13,6 +14,19 @@ def _domain(state: DomainState = DomainState.ACTIVE, failing_since: int | None =
     return SendingDomain(
         id=1, account_id=1, name="news.example.com", state=state, created_at=0, failing_since=failing_since
     )
+
+
+def test_a_paused_domain_is_the_worst_news_and_says_why() -> None:
+    paused = msgspec.structs.replace(_domain(), paused_at=NOW, pause_reason="Half of it bounced.")
+
+    assert _notes(domains=(paused,)) == [
+        Note(
+            severity=Severity.BAD,
+            sentence="news.example.com is paused: its new mail is put off. Half of it bounced.",
+            place=Place.DOMAIN,
+            subject="news.example.com",
+        )
+    ]
 
 
 def _notes(**facts: object) -> list[Note]:

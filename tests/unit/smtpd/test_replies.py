@@ -4,6 +4,7 @@ import pytest
 
 from postroad.model.ids import from_text
 from postroad.model.submission import Rejected
+from postroad.policy.admission import RULES
 from postroad.protocol.smtp.reply import Reply
 from postroad.smtpd import replies
 
@@ -19,6 +20,12 @@ def test_a_rejection_gets_the_code_of_its_enhanced_status(enhanced_status: str, 
     reply = replies.reply_to(Rejected("some_rule", enhanced_status, "Change it"))
 
     assert reply == Reply(code, enhanced_status, "Change it")
+
+
+def test_a_paused_domain_is_put_off_by_450() -> None:
+    reply = replies.reply_to(Rejected("domain_paused", RULES["domain_paused"][0], "It is paused."))
+
+    assert str(reply) == "450 4.7.1 It is paused."
 
 
 def test_an_accepted_message_is_named_by_the_id_it_can_be_found_by() -> None:

@@ -4,25 +4,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import structlog
-
+from postroad.accounts.admin_notices import AdminNotices
 from postroad.accounts.notices import Notices
-from postroad.model.user import Role
 from postroad.policy.lockout import CREDENTIAL
-from postroad.storage import memberships, users
 from postroad.storage.database import Database
-from postroad.storage.errors import StorageError
 from postroad.storage.lockouts import Lockout
-
-log = structlog.get_logger()
 
 
 class LockoutNotices:
     """Writes to the admins once per lock; locks of one account that fall together are one mail."""
 
     def __init__(self, database: Database, notices: Notices) -> None:
-        self._database = database
-        self._notices = notices
+        self._admins = AdminNotices(database, notices)
 
     async def locked(self, found: Sequence[Lockout]) -> None:
         """Write to those whose credentials were locked; networks and names that nobody has concern no account."""
@@ -31,18 +24,7 @@ class LockoutNotices:
             if one.scope == CREDENTIAL and one.account_id is not None:
                 by_account[one.account_id].append(one)
         for account_id, locked in by_account.items():
-            try:
-                admins = await self._admins(account_id)
-            except StorageError as error:
-                log.warning("lockout_not_told", account_id=account_id, why=str(error))
-                continue
-            for email in admins:
-                await self._notices.send(to=email, subject=_subject(locked), text=_text(locked))
-
-    async def _admins(self, account_id: int) -> list[str]:
-        members = await self._database.read(memberships.of_account, account_id)
-        people = [await self._database.read(users.get, one.user_id) for one in members if one.role is Role.ADMIN]
-        return [person.email for person in people if person is not None and person.disabled_at is None]
+            await self._admins.send(account_id, subject=_subject(locked), text=_text(locked))
 
 
 def _subject(locked: Sequence[Lockout]) -> str:

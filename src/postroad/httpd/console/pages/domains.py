@@ -34,6 +34,9 @@ def routes() -> list[BaseRoute]:
         page("/domains/{domain}/disable", ask_disable, access=Access.ADMIN),
         page("/domains/{domain}/disable", disable, access=Access.ADMIN, methods=_POST),
         page("/domains/{domain}/enable", enable, access=Access.ADMIN, methods=_POST),
+        page("/domains/{domain}/pause", ask_pause, access=Access.ADMIN),
+        page("/domains/{domain}/pause", pause, access=Access.ADMIN, methods=_POST),
+        page("/domains/{domain}/resume", resume, access=Access.ADMIN, methods=_POST),
         page("/domains/{domain}/remove", ask_remove, access=Access.ADMIN),
         page("/domains/{domain}/remove", remove, access=Access.ADMIN, methods=_POST),
     ]
@@ -126,6 +129,27 @@ async def enable(view: View) -> Response:
     return view.go(
         _path(domain), f"{domain.name} {'may send again' if is_active else 'sends again once it is checked'}."
     )
+
+
+async def ask_pause(view: View) -> Response:
+    """Ask why a domain's new mail is to be put off."""
+    return view.page("domain_pause.html", domain=await _domain(view), form=Form())
+
+
+async def pause(view: View) -> Response:
+    """Put off the domain's new mail."""
+    domain = await _domain(view)
+    try:
+        await view.console.registration.pause(view.actor, domain.name, view.form.text("reason"))
+    except RefusedError as error:
+        return view.page("domain_pause.html", status=422, domain=domain, form=view.form.refuse(error))
+    return view.go(_path(domain), Flash(f"{domain.name} is paused: its new mail is put off.", "warn"))
+
+
+async def resume(view: View) -> Response:
+    """Accept the domain's mail again."""
+    domain = await view.console.registration.resume(view.actor, _name(view))
+    return view.go(_path(domain), f"{domain.name} is resumed; its bounces are counted anew.")
 
 
 async def ask_remove(view: View) -> Response:

@@ -1,4 +1,4 @@
-"""Give messages and deliveries their options, let one event be counted by several things, and keep templates."""
+"""Options of messages and deliveries, events counted by several things, templates, de-duplication, pauses of domains."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,6 +18,18 @@ def upgrade() -> None:
     _create_rendered()
     _create_templates()
     _create_dedupe_keys()
+    _add_pauses()
+
+
+def _add_pauses() -> None:
+    for column in (
+        sa.Column("paused_at", sa.BigInteger),
+        sa.Column("pause_reason", sa.Text, nullable=False, server_default=""),
+        sa.Column("resumed_at", sa.BigInteger),
+        sa.Column("delivered_before_resume", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("bounced_before_resume", sa.BigInteger, nullable=False, server_default="0"),
+    ):
+        op.add_column("domains", column)
 
 
 def _create_rendered() -> None:

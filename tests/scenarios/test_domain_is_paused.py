@@ -1,0 +1,85 @@
+"""A paused domain puts its clients off until it is resumed, whether a person or its bounces paused it."""
+
+import json
+import smtplib
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from postroad.model.event import EventType
+from tests.scenarios.product import DOMAIN, USERNAME
+from tests.scenarios.world import World, destination, letter
+
+pytestmark = pytest.mark.peer("nsd")
+
+PROMISED_S = 5.0
+ROUND_S = 30.0
+"""Upkeep begins a round every ten seconds."""
+TO = f"a@{destination(65)}"
+
+
+@pytest.fixture
+def pausing_world(each_world: World) -> Iterator[World]:
+    """The shared node, whose domain sends again after the test."""
+    yield each_world
+    each_world.product.run("domain", "set", DOMAIN, "pause_bounce_percent=0", "pause_after_messages=100")
+    if shown(each_world)["paused_at"] is not None:
+        each_world.product.run("domain", "resume", DOMAIN)
+    within(PROMISED_S, lambda: answer(each_world)[0] == 250)
+
+
+def shown(world: World) -> dict[str, str | None]:
+    found: dict[str, str | None] = json.loads(world.product.run("domain", "show", DOMAIN, "--json"))
+    return found
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"it does not hold after {seconds} seconds"
+        time.sleep(0.1)
+
+
+def answer(world: World) -> tuple[int, str]:
+    try:
+        with world.client() as client:
+            client.sendmail(USERNAME, [TO], letter(to=TO))
+    except smtplib.SMTPDataError as refused:
+        text = refused.smtp_error
+        return refused.smtp_code, text.decode() if isinstance(text, bytes) else text
+    return 250, ""
+
+
+async def test_a_paused_domain_answers_450_until_it_is_resumed(pausing_world: World) -> None:
+    world = pausing_world
+    assert answer(world)[0] == 250
+    began = int(time.time() * 1000)
+    world.product.run("domain", "pause", DOMAIN, "--reason", "Old list")
+    within(PROMISED_S, lambda: answer(world)[0] == 450)
+
+    code, text = answer(world)
+    assert code == 450
+    assert text.startswith(f"4.7.1 The sending domain {DOMAIN} is paused since ")
+    events = await world.events_since(began, EventType.REJECTED)
+    assert {one.data["rule"] for one in events} == {"domain_paused"}
+    world.product.run("domain", "resume", DOMAIN)
+    within(PROMISED_S, lambda: answer(world)[0] == 250)
+
+
+async def test_bounces_pause_a_domain_and_what_was_accepted_before_goes_out(pausing_world: World) -> None:
+    world = pausing_world
+    refuses = {"RCPT": lambda line: "550 5.1.1 No such user" if "nobody" in line else None}
+    async with world.receiver(65, replies=refuses) as host:
+        later = world.submit(f"later@{destination(66)}")
+        await world.finished(world.submit(f"nobody1@{destination(65)}", f"nobody2@{destination(65)}"))
+        world.product.run("domain", "set", DOMAIN, "pause_bounce_percent=1", "pause_after_messages=2")
+        within(ROUND_S, lambda: answer(world)[0] == 450)
+        assert "of the deliveries of the last 24 hours bounced" in (shown(world)["pause_reason"] or "")
+        async with world.receiver(66) as there:
+            await world.finished(later)
+            assert len(there.messages) == 1
+
+        world.product.run("domain", "resume", DOMAIN)
+        within(PROMISED_S, lambda: answer(world)[0] == 250)
+    assert all("nobody" not in recipient for one in host.messages for recipient in one.recipients)
