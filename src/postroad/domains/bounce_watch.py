@@ -14,6 +14,8 @@ from postroad.storage.rows import HOUR_MS
 
 log = structlog.get_logger()
 
+_AT_A_TIME = 500
+
 
 class AdminNotices(Protocol):
     """Writes to the admins of an account; ``accounts`` has the one that does."""
@@ -34,16 +36,16 @@ class BounceWatch:
     async def pause_domains(self, database: Database, now: int, _slices: object) -> int:
         """Do the task of upkeep; returns how many domains were paused."""
         watched = {domain.id: domain for domain in await self._watch(database)}
-        if not watched:
-            return 0
         hour = now // HOUR_MS
-        found = await database.read(domain_pauses.ended, list(watched), hour - HOURS + 1, hour + 1)
         paused = 0
-        for domain_id, by_hour in found.items():
-            domain = watched[domain_id]
-            why = why_pause(domain, ended_lately(domain, by_hour, now))
-            if why is not None and await self._pause(domain, why, now):
-                paused += 1
+        ids = list(watched)
+        for at in range(0, len(ids), _AT_A_TIME):
+            found = await database.read(domain_pauses.ended, ids[at : at + _AT_A_TIME], hour - HOURS + 1, hour + 1)
+            for domain_id, by_hour in found.items():
+                domain = watched[domain_id]
+                why = why_pause(domain, ended_lately(domain, by_hour, now))
+                if why is not None and await self._pause(domain, why, now):
+                    paused += 1
         return paused
 
     async def _watch(self, database: Database) -> list[SendingDomain]:
