@@ -121,6 +121,8 @@ def test_domain_settings_are_set_by_key_and_value(document: Document, run: Run) 
 
     changed = document("domain", "set", "news.example.com", "bounce_mail=off", "keep_content_days=3")
     assert (changed["settings"]["bounce_mail"], changed["settings"]["keep_content_days"]) == (False, 3)
+    run("domain", "set", "news.example.com", "deduplicate=content")
+    assert {"deduplicate=content", "bounce_mail=false"} <= set(run("domain", "show", "news.example.com").stdout.split())
     near = run("domain", "set", "news.example.com", "bounce_mial=off", expect=1)
     assert "did you mean bounce_mail?" in near.stderr
     run("domain", "set", "news.example.com", "keep_content_days=many", expect=1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import enum
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
@@ -272,7 +273,7 @@ def _description(
     records: Sequence[ExpectedRecord],
     own: Sequence[ExpectedRecord],
 ) -> str:
-    settings = " ".join(f"{key}={_shown(value)}" for key, value in msgspec.structs.asdict(domain.settings).items())
+    settings = "\n".join(f"{key}={_shown(value)}" for key, value in msgspec.structs.asdict(domain.settings).items())
     pairs = [
         ("domain", domain.name),
         ("state", _standing(domain)),
@@ -316,7 +317,14 @@ def _standing(domain: SendingDomain) -> str:
 
 
 def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    # As `domain set` reads it.
+    match value:
+        case bool():
+            return str(value).lower()
+        case enum.Enum():
+            return str(value.value)
+        case _:
+            return str(value)
 
 
 def _document(domain: SendingDomain, account: Account) -> dict[str, Any]:
