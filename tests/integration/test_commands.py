@@ -16,6 +16,7 @@ from postroad.accounts.logins.login_guard import LoginGuard, claimant_of
 from postroad.accounts.settings import LockoutSettings
 from postroad.cli import main
 from postroad.model.ids import text_of
+from postroad.model.options import DeliveryOptions, Options
 from postroad.net.clock import now_ms
 from postroad.node import installation
 from postroad.storage import accounts, domains
@@ -64,8 +65,13 @@ def _store(data: Path, *recipients: str) -> tuple[str, list[str]]:
             domain = await database.read(domains.by_name, "news.example.com")
             assert domain is not None
             now = now_ms()
-            offered = samples.accepted(*recipients, domain_id=domain.id, due_at=now, accepted_at=now)
-            deliveries = tuple(msgspec.structs.replace(one, accepted_at=now) for one in offered.deliveries)
+            offered = samples.accepted(
+                *recipients, domain_id=domain.id, due_at=now, accepted_at=now, options=Options(tags=("Orders",))
+            )
+            tagged = DeliveryOptions(tags=("Orders",))
+            deliveries = tuple(
+                msgspec.structs.replace(one, accepted_at=now, options=tagged) for one in offered.deliveries
+            )
             assert account.id == offered.message.account_id
             events = tuple(msgspec.structs.replace(one, at=now) for one in offered.events)
             await database.accept(msgspec.structs.replace(offered, deliveries=deliveries, events=events))
@@ -364,9 +370,16 @@ def test_messages_are_found_and_traced(document: Document, run: Run, stored: tup
         ("--words", subject[:-1]),
         ("--state", "scheduled"),
         ("--subject", subject[1:]),
+        ("--tag", "ORDERS"),
     ):
         assert [one["id"] for one in document("message", "search", *wish)] == [message_id], wish
-    for wish in (("--recipient", "one@rc"), ("--words", "nowhere"), ("--state", "held"), ("--id-prefix", "0Z")):
+    for wish in (
+        ("--recipient", "one@rc"),
+        ("--words", "nowhere"),
+        ("--state", "held"),
+        ("--id-prefix", "0Z"),
+        ("--tag", "order"),
+    ):
         assert document("message", "search", *wish) == [], wish
     run("message", "search", "--words", "a", "--subject", "b", expect=2)
     assert "There is no word" in run("message", "search", "--words", "?!", expect=1).stderr
@@ -390,6 +403,8 @@ def test_events_are_searched_and_counted(document: Document, run: Run, stored: t
     assert sum(one["by_type"].get("cancelled", 0) for one in counters["periods"]) == 1
     assert {one["state"]: one["deliveries"] for one in counters["queue"]} == {"scheduled": 2, "leased": 0, "held": 0}
     assert "CANCELLED" in run("stats", "show").stdout
+    assert "CANCELLED" in run("stats", "show", "--tag", "ORDERS").stdout
+    assert "CANCELLED" not in run("stats", "show", "--tag", "other").stdout
 
 
 def test_the_overview_tells_the_day_the_queue_and_what_needs_attention(

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from postroad.model.delivery import DeliveryState, Standing, standing_of
 from postroad.model.ids import lowest_at, text_of
 from postroad.model.message import Accepted
+from postroad.model.options import Options
 from postroad.model.search_words import (
     destination_term,
     message_id_term,
     recipient_term,
+    tag_term,
     terms_of,
     words_of,
 )
@@ -92,6 +94,25 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool
     if request.param == "by the index alone":
         monkeypatch.setattr(message_search, "_WALKED", 1)
     return bool(request.param != "at once")
+
+
+async def test_a_tag_is_found_whole_and_without_case_beside_anything_else(database: Database, way: bool) -> None:
+    ids = await _stored(
+        database,
+        accepted(subject="Menu", options=Options(tags=("Orders", "spring campaign"))),
+        accepted(subject="Menu", options=Options(tags=("orders 2",))),
+        accepted(subject="Bill", options=Options(tags=("ORDERS",))),
+        accepted(subject="Orders"),
+        accepted(subject="Menu", options=Options(tags=("orders",)), account_id=2, domain_id=3),
+    )
+    if way:
+        await _index(database)
+
+    assert await _ids(database, terms=(tag_term("orders"),)) == [ids[2], ids[0]]
+    assert await _ids(database, terms=(tag_term("orders"), "menu")) == [ids[0]]
+    assert await _ids(database, terms=(tag_term("Spring Campaign"),)) == [ids[0]]
+    assert await _ids(database, terms=(tag_term("spring"),)) == []
+    assert await _ids(database, account_id=2, terms=(tag_term("orders"),)) == [ids[4]]
 
 
 async def test_words_are_found_without_case_or_accents_and_the_last_by_its_beginning(
@@ -385,7 +406,14 @@ def _standings(connection: sqlalchemy.Connection) -> dict[int, set[Standing]]:
 def _matches(one: Accepted, wanted: Wanted, standings: dict[int, set[Standing]]) -> bool:
     message = one.message
     recipients = [each.recipient for each in one.deliveries]
-    terms = terms_of(message.account_id, message.domain_id, message.subject, recipients, message.message_id_header)
+    terms = terms_of(
+        message.account_id,
+        message.domain_id,
+        message.subject,
+        recipients,
+        message_id_header=message.message_id_header,
+        tags=message.options.tags,
+    )
     return (
         wanted.account_id in (None, message.account_id)
         and wanted.domain_id in (None, message.domain_id)

@@ -14,7 +14,7 @@ from postroad.messages.messages import Messages
 from postroad.model.delivery import Standing
 from postroad.model.ids import from_text, range_of, text_of
 from postroad.model.message import Message
-from postroad.model.search_words import destination_term, message_id_term, recipient_term, words_of
+from postroad.model.search_words import destination_term, message_id_term, recipient_term, tag_term, words_of
 from postroad.net.clock import now_ms
 from postroad.storage import messages
 from postroad.storage import rendered as rendered_rows
@@ -71,6 +71,7 @@ async def rendered(invocation: Invocation, database: Database, message_id: int, 
 @click.option("--destination", help="Those to one recipient domain; with * at the end, to any that begins so.")
 @click.option("--message-id", "message_id_header", help="Those with one Message-ID.")
 @click.option("--words", help="Those with these words in the subject, the last one perhaps unfinished.")
+@click.option("--tag", help="Those with one tag, whole; case does not matter.")
 @click.option("--state", type=click.Choice([one.value for one in Standing]), help="Those with a delivery in one state.")
 @click.option("--reverse-path", help="Those of one MAIL FROM; looks at every message.")
 @click.option("--from", "header_from", help="Those with one address in From; looks at every message.")
@@ -96,9 +97,9 @@ async def search(
         "domain_id": await domain_id_of(database, domain_name),
     }
     if any(chosen[name] for name in _ROW_BY_ROW):
-        if any(chosen[name] for name in ("id_prefix", "words", "state")):
+        if any(chosen[name] for name in _BY_INDEX):
             raise click.UsageError(
-                "--reverse-path, --from and --subject go with neither --id-prefix, --words nor --state."
+                "--reverse-path, --from and --subject go with neither --id-prefix, --words, --tag nor --state."
             )
         selector = MessageSelector(**whose, **{name: chosen[name] for name in chosen if name not in _BY_INDEX})
         found = await database.read(messages.search, selector, limit, before)
@@ -117,7 +118,7 @@ async def search(
 
 
 _ROW_BY_ROW = ("reverse_path", "header_from", "subject_contains")
-_BY_INDEX = ("id_prefix", "words", "state")
+_BY_INDEX = ("id_prefix", "words", "tag", "state")
 
 
 def _wishes(**chosen: Any) -> dict[str, Any]:
@@ -129,6 +130,8 @@ def _wishes(**chosen: Any) -> dict[str, Any]:
             (beginnings if is_beginning else terms).append(term_of(chosen[name].removesuffix("*")))
     if chosen["message_id_header"]:
         terms.append(message_id_term(chosen["message_id_header"]))
+    if chosen["tag"]:
+        terms.append(tag_term(chosen["tag"].strip()))
     if chosen["words"]:
         words = words_of(chosen["words"])
         if not words:

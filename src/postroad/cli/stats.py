@@ -28,14 +28,21 @@ def stats() -> None:
 @click.option(
     "--by", "period", type=click.Choice([one.value for one in Period]), default="hour", show_default=True, help="Rows."
 )
+@click.option("--tag", help="Only mail with one tag; case does not matter.")
 @with_database
-async def show(
-    invocation: Invocation, database: Database, domain_name: str | None, since: int | None, period: str
+async def show(  # noqa: PLR0917 - one for each option
+    invocation: Invocation,
+    database: Database,
+    domain_name: str | None,
+    since: int | None,
+    period: str,
+    tag: str | None,
 ) -> None:
     """Show counters by hour or day, and how much stands in the queue now."""
     now = now_ms()
     domain_id = await domain_id_of(database, domain_name)
-    found = await totals(database, Period(period), now - _DAY_MS if since is None else since, now, domain_id)
+    since = now - _DAY_MS if since is None else since
+    found = await totals(database, Period(period), since, now, domain_id, tag=tag)
     figures = await database.read(deliveries.queue_figures, now)
     types = [kind.value for kind in EventType if any(kind.value in one.by_type for one in found)]
     rows = [(local_time(one.begins_at), *(f"{one.by_type.get(kind, 0):,}" for kind in types)) for one in found]

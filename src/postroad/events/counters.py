@@ -19,11 +19,17 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 async def totals(
-    database: Database, period: Period, since: int, until: int, domain_id: int | None = None
+    database: Database,
+    period: Period,
+    since: int,
+    until: int,
+    domain_id: int | None = None,
+    *,
+    tag: str | None = None,
 ) -> list[Totals]:
     """Return the totals of every hour or day that has any, from the one ``since`` lies in to the one of ``until``."""
     length = _LENGTH_MS[period]
-    counts = await database.read(counters.read, period, since // length, until // length + 1, domain_id)
+    counts = await database.read(counters.read, period, since // length, until // length + 1, domain_id, tag=tag)
     return summed(counts, length)
 
 
@@ -31,7 +37,6 @@ def summed(counts: Iterable[Count], length_ms: int) -> list[Totals]:
     """Add up counts over domains, oldest period first."""
     periods: dict[int, dict[str, int]] = {}
     for count in counts:
-        if count.dimension == "all":
-            by_type = periods.setdefault(count.period, {})
-            by_type[count.type] = by_type.get(count.type, 0) + count.count
+        by_type = periods.setdefault(count.period, {})
+        by_type[count.type] = by_type.get(count.type, 0) + count.count
     return [Totals(period * length_ms, periods[period]) for period in sorted(periods)]

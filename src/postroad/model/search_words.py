@@ -28,11 +28,17 @@ def words_of(text: str) -> list[str]:
 
 
 def terms_of(
-    account_id: int, domain_id: int, subject: str, recipients: Iterable[str] = (), message_id_header: str = ""
+    account_id: int,
+    domain_id: int,
+    subject: str,
+    recipients: Iterable[str] = (),
+    *,
+    message_id_header: str = "",
+    tags: Iterable[str] = (),
 ) -> str:
     """Return what the full-text index holds of a message, each term between spaces.
 
-    Besides the words of its subject: whose it is, each recipient, each destination, and its Message-ID. Those begin
+    Besides the words of its subject: whose it is, each recipient, each destination, its Message-ID, and its tags. Those begin
     with an underscore, which is in no word: what says whose the message is cannot be typed.
     """
     terms = dict.fromkeys((account_term(account_id), domain_term(domain_id), *words_of(subject)))
@@ -41,6 +47,8 @@ def terms_of(
         terms[destination_term(recipient.rpartition("@")[2])] = None
     if message_id_header:
         terms[message_id_term(message_id_header)] = None
+    for tag in tags:
+        terms[tag_term(tag)] = None
     return f" {' '.join(terms)} "
 
 
@@ -66,9 +74,17 @@ def destination_term(domain: str) -> str:
 
 def message_id_term(header: str) -> str:
     """Return the term of a Message-ID, with or without its brackets."""
-    bare = header.strip().removeprefix("<").removesuffix(">")
-    digest = hashlib.blake2b(bare.encode("utf-8", "replace"), digest_size=8).digest()
-    return f"_m{to_base32(int.from_bytes(digest), 13).lower()}"
+    return f"_m{_digest(header.strip().removeprefix('<').removesuffix('>'))}"
+
+
+def tag_term(tag: str) -> str:
+    """Return the term of a tag, which is compared without case and as a whole."""
+    return f"_g{_digest(tag.casefold())}"
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
+    return to_base32(int.from_bytes(digest), 13).lower()
 
 
 # Punctuation parts terms, and means something to query languages: each sign becomes a letter that no folded word has.

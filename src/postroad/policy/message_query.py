@@ -1,14 +1,16 @@
-"""What somebody means who types into the one box that messages are searched with: an id, an address or words."""
+"""What somebody means who types into the one box that messages are searched with: an id, an address, words or tags."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
 
 from postroad.model.ids import lowest_at, range_of
-from postroad.model.search_words import destination_term, message_id_term, recipient_term, words_of
+from postroad.model.search_words import destination_term, message_id_term, recipient_term, tag_term, words_of
 
 _SHORTEST_ID = 5
 """Letters from which on something may be the beginning of an id."""
+_TAG = re.compile(r"""(?<!\S)tag:(?:"([^"]+)"|(\S+))""", re.IGNORECASE)
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +29,14 @@ def readings(typed: str, now: int) -> tuple[Reading, ...]:
 
     Whoever searches takes the first that finds something. An empty box has one reading, which leaves out nothing.
     """
-    parts = typed.split()
+    tags = tuple(tag_term((quoted or bare).strip()) for quoted, bare in _TAG.findall(typed))
+    found = _of_the_rest(_TAG.sub(" ", typed).split(), now)
+    if not tags:
+        return found
+    return tuple(msgspec.structs.replace(one, terms=(*tags, *one.terms)) for one in found)
+
+
+def _of_the_rest(parts: Sequence[str], now: int) -> tuple[Reading, ...]:
     if not parts:
         return (Reading(),)
     if len(parts) == 1:

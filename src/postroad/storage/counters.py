@@ -61,15 +61,29 @@ def _add(connection: Connection, table: Table, period: Period, counts: Counter[t
         connection.execute(statement.on_conflict_do_update(index_elements=names, set_=added), values)
 
 
-def read(connection: Connection, period: Period, since: int, until: int, domain_id: int | None = None) -> list[Count]:
+def read(
+    connection: Connection,
+    period: Period,
+    since: int,
+    until: int,
+    domain_id: int | None = None,
+    *,
+    tag: str | None = None,
+) -> list[Count]:
     """Return the counts of the periods from ``since`` up to, not at, ``until``, with what is not folded yet."""
-    return read_of(connection, period, since, until, None if domain_id is None else [domain_id])
+    return read_of(connection, period, since, until, None if domain_id is None else [domain_id], tag=tag)
 
 
 def read_of(
-    connection: Connection, period: Period, since: int, until: int, domain_ids: Collection[int] | None
+    connection: Connection,
+    period: Period,
+    since: int,
+    until: int,
+    domain_ids: Collection[int] | None,
+    *,
+    tag: str | None = None,
 ) -> list[Count]:
-    """Return the counts of some domains, or of all where it is None."""
+    """Return the counts of some domains, or of all where it is None; with a tag, of the mail that has it."""
     table = counters_hourly if period is Period.HOUR else counters_daily
     hours = 1 if period is Period.HOUR else HOURS_OF_DAY
     # SQLAlchemy's // is floor division on both engines.
@@ -84,6 +98,8 @@ def read_of(
     query = select(*key, func.sum(both.c.count).label("total")).where(both.c.period >= since, both.c.period < until)
     if domain_ids is not None:
         query = query.where(both.c.domain_id.in_(domain_ids))
+    dimension, of = ("all", "") if tag is None else ("tag", tag.casefold())
+    query = query.where(both.c.dimension == dimension, both.c.key == of)
     return [
         Count(domain_id=row[0], period=row[1], dimension=row[2], key=row[3], type=row[4], count=int(row[5]))
         for row in connection.execute(query.group_by(*key).order_by(*key))

@@ -33,12 +33,20 @@ class Unindexed(msgspec.Struct, array_like=True, frozen=True):
     subject: str
     message_id_header: str
     recipients: tuple[str, ...]
+    tags: tuple[str, ...]
     is_indexed: bool
 
     @property
     def terms(self) -> str:
         """Return what the message is found by."""
-        return terms_of(self.account_id, self.domain_id, self.subject, self.recipients, self.message_id_header)
+        return terms_of(
+            self.account_id,
+            self.domain_id,
+            self.subject,
+            self.recipients,
+            message_id_header=self.message_id_header,
+            tags=self.tags,
+        )
 
 
 def mark(connection: Connection, of: Pass) -> int:
@@ -81,6 +89,10 @@ _RECIPIENTS = {
     "sqlite": "(SELECT json_group_array(d.recipient) FROM deliveries d WHERE d.message_id = m.id)",
     "postgresql": "(SELECT coalesce(json_agg(d.recipient), '[]') FROM deliveries d WHERE d.message_id = m.id)",
 }
+_TAGS = {
+    "sqlite": "json(coalesce(m.options -> '$.tags', '[]'))",
+    "postgresql": "coalesce(CAST(m.options AS json) -> 'tags', '[]')",
+}
 _FACTS = "m.id, m.account_id, m.domain_id, m.subject, m.message_id_header"
 _IS_INDEXED = "EXISTS (SELECT 1 FROM search_entries s WHERE s.message_id = m.id AND s.partition = m.partition)"
 _MINE = "(:account_id IS NULL OR account_id = :account_id) AND (:domain_id IS NULL OR domain_id = :domain_id)"
@@ -88,16 +100,17 @@ _MINE = "(:account_id IS NULL OR account_id = :account_id) AND (:domain_id IS NU
 
 def _reading(order: str) -> dict[str, TextClause]:
     """Return the statement that reads messages between two ids, for each engine."""
-    columns = "id, partition, account_id, domain_id, subject, message_id_header"
+    columns = "id, partition, account_id, domain_id, subject, message_id_header, options"
     between = f"id > :after AND id < :before AND {_MINE} ORDER BY id {order} LIMIT :limit"
     sqlite = f"""
-    SELECT json_group_array(json_array({_FACTS}, json({_RECIPIENTS["sqlite"]}), json(iif({_IS_INDEXED}, 'true', 'false'))))
+    SELECT json_group_array(json_array({_FACTS}, json({_RECIPIENTS["sqlite"]}), {_TAGS["sqlite"]},
+                                       json(iif({_IS_INDEXED}, 'true', 'false'))))
     FROM (SELECT {columns} FROM messages WHERE {between}) m
     """  # noqa: S608 - our own names
     # PostgreSQL keeps messages by partition, and by domain: there the ones between come in order domain by domain.
     postgresql = f"""
-    SELECT CAST(json_agg(json_build_array({_FACTS}, {_RECIPIENTS["postgresql"]}, {_IS_INDEXED}) ORDER BY m.id {order})
-                AS text)
+    SELECT CAST(json_agg(json_build_array({_FACTS}, {_RECIPIENTS["postgresql"]}, {_TAGS["postgresql"]}, {_IS_INDEXED})
+                         ORDER BY m.id {order}) AS text)
     FROM (
       SELECT one.* FROM domains CROSS JOIN LATERAL (
         SELECT {columns} FROM messages WHERE domain_id = domains.id AND {between}

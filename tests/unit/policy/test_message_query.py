@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.model.ids import lowest_at, text_of
-from postroad.model.search_words import destination_term, message_id_term, recipient_term
+from postroad.model.search_words import destination_term, message_id_term, recipient_term, tag_term
 from postroad.policy.message_query import Reading, readings
 
 NOW = 1_780_000_000_000
@@ -28,6 +28,15 @@ def test_words_are_whole_but_the_last() -> None:
 
 def test_one_word_may_also_begin_an_address() -> None:
     assert readings("zoe", NOW) == (Reading(beginnings=("zoe",)), Reading(beginnings=(recipient_term("zoe"),)))
+
+
+def test_tags_are_named_and_narrow_down_whatever_else_is_typed() -> None:
+    assert readings("tag:orders", NOW) == (Reading(terms=(tag_term("orders"),)),)
+    assert readings('menu TAG:"spring campaign " tag:ORDERS', NOW) == (
+        Reading(terms=(tag_term("spring campaign"), tag_term("orders")), beginnings=("menu",)),
+        Reading(terms=(tag_term("spring campaign"), tag_term("orders")), beginnings=(recipient_term("menu"),)),
+    )
+    assert readings("tag: ?", NOW) == readings("tag ?", NOW)
 
 
 def test_an_address_is_one_or_the_beginning_of_one_or_a_message_id() -> None:
