@@ -8,15 +8,16 @@ import pytest
 from postroad.accounts.smtp_user_changes import SmtpUserChange
 from postroad.httpd.console.console import Console
 from postroad.model.actor import SYSTEM
+from postroad.model.client_fault import ClientFault, FaultKind
 from postroad.model.credential import CredentialKind, Secret, SmtpUser, Use
 from postroad.net.clock import now_ms
 from postroad.policy.lockout import CREDENTIAL, LockoutRule
-from postroad.storage import audit, lockouts, smtp_users
+from postroad.storage import audit, client_faults, lockouts, smtp_users
 from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from postroad.storage.lockouts import Failures
 
-from .conftest import NOW, Client, World
+from .conftest import NOW, Client, SignIn, World
 
 LIST = "/credentials/smtp-users"
 PASSWORD = "Quiet-harbour-41"
@@ -152,6 +153,40 @@ async def test_the_list_shows_state_use_and_restrictions_and_html_as_text(
     assert "from 2001:db8::9, TLS" in text
     assert "TLS only · 192.0.2.1 · 1,500 an hour · From @acme.example" in text
     assert ">Active<" in text
+
+
+async def test_a_client_that_repeats_is_told_of_with_an_example_and_what_to_change(
+    admin: Client, sign_in: SignIn, world: World, database: Database, smtp_user: SmtpUser
+) -> None:
+    fault = ClientFault(
+        credential_id=smtp_user.id,
+        account_id=smtp_user.account_id,
+        kind=FaultKind.AFTER_REFUSAL,
+        count=12,
+        first_at=NOW,
+        last_at=now_ms(),
+        client_address="192.0.2.7",
+        subject="<i>Menu</i>",
+        recipient="you@example.net",
+        recipient_count=3,
+        reply="5.7.1 Not yours.",
+    )
+    await database.write(client_faults.note, [fault])
+    text = (await admin.get(LIST)).text
+
+    for told in (
+        "Repeats what was refused",
+        "12 times",
+        "&lt;i&gt;Menu",
+        "and 2 others",
+        "5.7.1 Not yours.",
+        "give it up",
+    ):
+        assert told in text, told
+    assert f"send as {smtp_user.username} repeat" in (await admin.get("/")).text
+    foreign = await sign_in(world.stranger)
+    assert "repeat refused" not in (await foreign.get("/")).text
+    assert "12 times" not in (await foreign.get(LIST)).text
 
 
 async def test_a_user_is_edited_with_what_it_has_filled_in(

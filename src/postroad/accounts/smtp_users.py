@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from postroad.accounts.smtp_user_changes import (
 )
 from postroad.model.actor import Actor
 from postroad.model.audit import entry_of
+from postroad.model.client_fault import ClientFault
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
 from postroad.model.domain import SendingDomain
 from postroad.model.envelope import destination_of
@@ -27,7 +28,7 @@ from postroad.policy.password import RANDOM_BYTES, generate_password, password_r
 from postroad.policy.permission import require_change, require_sight
 from postroad.policy.quota import Demand, demands_of_user
 from postroad.protocol.smtp.address import AddressError, normal_domain
-from postroad.storage import audit, domains, quotas, smtp_users
+from postroad.storage import audit, client_faults, domains, quotas, smtp_users
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
 
@@ -159,6 +160,14 @@ class SmtpUsers:
         user = await self.get(actor, user_id)
         demands = demands_of_user(user, self._clock())
         return list(zip(demands, await self._database.read(quotas.used, demands), strict=True))
+
+    async def faults(self, actor: Actor, users: Sequence[SmtpUser]) -> dict[int, list[ClientFault]]:
+        """Return what the clients of some users do wrong, the latest first, by the user's id."""
+        seen = [user.id for user in users if actor.sees(user.account_id)]
+        found: dict[int, list[ClientFault]] = {}
+        for fault in await self._database.read(client_faults.of_credentials, seen):
+            found.setdefault(fault.credential_id, []).append(fault)
+        return found
 
     async def domain(self, actor: Actor, name: str) -> SendingDomain:
         """Return the sending domain that is named; raises MissingError."""

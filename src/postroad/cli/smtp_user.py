@@ -14,8 +14,10 @@ from postroad.accounts.smtp_user_changes import SmtpUserChange
 from postroad.accounts.smtp_users import SmtpUsers, generated_password
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, confirm, facts, local_time, table, utc_time
+from postroad.model.client_fault import ClientFault
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
 from postroad.net.clock import now_ms
+from postroad.policy.repetition import ADVICE
 from postroad.storage.database import Database
 
 _BY_ADDRESS_WARNING = (
@@ -159,6 +161,7 @@ async def show(invocation: Invocation, database: Database, username: str) -> Non
     """Show an SMTP user: its restrictions, how much of its limits is used, and when it was last used."""
     users = SmtpUsers(database, now_ms)
     user = await users.find(acting(), username)
+    faults = (await users.faults(acting(), [user])).get(user.id, [])
     usage = {demand.period.value: used for demand, used in await users.usage(acting(), user.id)}
     locked = frozenset(await Lockouts(database, now_ms).of_users(acting()))
     pairs = [
@@ -174,8 +177,10 @@ async def show(invocation: Invocation, database: Database, username: str) -> Non
         ("created", local_time(user.created_at)),
         ("last used", _last_use(user)),
         ("warning", _warning(user) or ""),
+        *(("repeats", _fault_text(fault)) for fault in faults),
     ]
-    answer(invocation, _document(user, locked) | {"used": usage}, facts(pairs))
+    told = [{"kind": one.kind.value, "count": one.count, "last_at": utc_time(one.last_at)} for one in faults]
+    answer(invocation, _document(user, locked) | {"used": usage, "faults": told}, facts(pairs))
 
 
 @smtp_user.command()
@@ -292,6 +297,11 @@ def _proof(user: SmtpUser) -> str:
 
 def _warning(user: SmtpUser) -> str | None:
     return f"{_BY_ADDRESS_WARNING}." if user.kind is CredentialKind.ADDRESS else None
+
+
+def _fault_text(fault: ClientFault) -> str:
+    example = f"“{fault.subject}” to {fault.recipient} from {fault.client_address}, after {fault.reply}"
+    return f"{fault.count:,} times, last {local_time(fault.last_at)}: {example}\n{ADVICE[fault.kind]}"
 
 
 def _used(used: int | None, limit: int | None) -> str:

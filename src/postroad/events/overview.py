@@ -12,14 +12,15 @@ from postroad.net.clock import Clock
 from postroad.policy.attention import AttentionFacts, Note, Step, first_steps, notes
 from postroad.policy.lockout import CREDENTIAL
 from postroad.policy.permission import require_sight
-from postroad.storage import certificates, counters, deliveries, domains, lockouts, smtp_users
+from postroad.storage import certificates, client_faults, counters, deliveries, domains, lockouts, smtp_users
 from postroad.storage.counters import Period
 from postroad.storage.database import Database
 from postroad.storage.deliveries import Queue
 
 HOURS = 24
 _HOUR_MS = 3_600_000
-_MOST_LOCKED = 50
+_DAY_MS = 24 * _HOUR_MS
+_MOST_NAMES = 50
 SHOWN = (EventType.ACCEPTED, EventType.DELIVERED, EventType.DEFERRED, EventType.BOUNCED)
 """What the chart draws."""
 
@@ -93,10 +94,13 @@ class Overviews:
     async def _with_credentials(self, actor: Actor, facts: AttentionFacts) -> AttentionFacts:
         users = await self._database.read(smtp_users.count_of, [domain.id for domain in facts.domains])
         selector = lockouts.Selector(account_id=actor.account_id, scopes=(CREDENTIAL,), locked_at=facts.now)
-        locked = await self._database.read(lockouts.search, selector, _MOST_LOCKED)
+        locked = await self._database.read(lockouts.search, selector, _MOST_NAMES)
         # Names that nobody has are guessed at all the time, and are nobody's concern.
         names = tuple(one.subject for one in locked if one.account_id is not None)
-        return msgspec.structs.replace(facts, has_smtp_user=users > 0, locked=names)
+        repeating = await self._database.read(
+            client_faults.repeating, actor.account_id, facts.now - _DAY_MS, _MOST_NAMES
+        )
+        return msgspec.structs.replace(facts, has_smtp_user=users > 0, locked=names, repeating=tuple(repeating))
 
     async def _with_installation(self, facts: AttentionFacts) -> AttentionFacts:
         vetting = await self._database.read(domains.list_in_state, DomainState.VETTING)

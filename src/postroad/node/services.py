@@ -65,6 +65,7 @@ from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 from postroad.storage.workers import WorkerLease
 from postroad.submission.accept import Submissions
+from postroad.submission.repetitions import Repetitions
 from postroad.telemetry.metrics import Meter
 from postroad.templating.library import TemplateLibrary
 from postroad.upkeep.rounds import Upkeep
@@ -187,7 +188,9 @@ async def build(
             if "delivery" in plan.roles
             else None
         )
-        submissions = _submissions(ground, engine)
+        repetitions = Repetitions(database, now_ms, meter)
+        await stack.enter_async_context(_running([repetitions.run()]))
+        submissions = _submissions(ground, engine, repetitions)
         notices = MailedNotices(database, submissions, settings.accounts.notices_from, now_ms)
         if "upkeep" in plan.roles:
             await stack.enter_async_context(_running(_upkeep(ground, notices)))
@@ -270,7 +273,7 @@ async def _ground(plan: Plan, database: Database, lease: WorkerLease, meter: Met
     )
 
 
-def _submissions(ground: _Ground, engine: DeliveryEngine | None) -> Submissions:
+def _submissions(ground: _Ground, engine: DeliveryEngine | None, repetitions: Repetitions) -> Submissions:
     hostname, max_size = ground.hostname, ground.settings.smtp.max_message_size
 
     def facts_for(domain: SendingDomain, message_id: int, now: int, faults: Fault | None) -> AdmissionFacts:
@@ -295,6 +298,7 @@ def _submissions(ground: _Ground, engine: DeliveryEngine | None) -> Submissions:
         facts_for=facts_for,
         settings=ground.settings.submission,
         templates=ground.library,
+        repetitions=repetitions,
     )
 
 

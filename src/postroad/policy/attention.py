@@ -62,6 +62,8 @@ class AttentionFacts(msgspec.Struct, frozen=True, kw_only=True):
     has_accepted: bool = False
     locked: tuple[str, ...] = ()
     """SMTP users that are locked now."""
+    repeating: tuple[str, ...] = ()
+    """SMTP users whose clients repeat what was refused."""
     delivered: int = 0
     bounced: int = 0
     """Both of the last 24 hours."""
@@ -100,6 +102,9 @@ def _notes(facts: AttentionFacts) -> Iterator[Note]:
         verb = "is" if len(facts.locked) == 1 else "are"
         sentence = f"{_some(facts.locked)} {verb} locked after failed log-ins."
         yield Note(severity=Severity.WARN, sentence=sentence, place=Place.LOCKOUTS)
+    if facts.repeating:
+        sentence = f"Programs that send as {_some(facts.repeating)} repeat refused messages too soon, or in vain."
+        yield Note(severity=Severity.WARN, sentence=sentence, place=Place.SMTP_USERS)
     yield from _of_bounces(facts)
     yield from _of_queue(facts)
     yield from _of_certificate(facts)

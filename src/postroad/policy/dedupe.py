@@ -54,18 +54,22 @@ def fingerprint(admitted: Admitted, reverse_path: str) -> bytes:
 
     Boundaries of multiparts, which programs make anew each time, and the time to send at do not count.
     """
-    content = admitted.content
-    body = content[content.find(b"\r\n\r\n") + 4 :]
-    for boundary in sorted(set(_BOUNDARY.findall(content)), key=len, reverse=True):
-        body = body.replace(b"--" + boundary, b"--").replace(b'"' + boundary + b'"', b'""')
     options = msgspec.structs.replace(
         admitted.options, idempotency_key=None, deliver_at=None, expires_at=None, frozen_template=None
     )
     whole = hashlib.blake2b(digest_size=_KEY_OCTETS)
     for part in (reverse_path.encode(), admitted.header_from.encode(), admitted.subject.encode(), _encode(options)):
         whole.update(b"%d\0" % len(part) + part)
-    whole.update(body)
+    whole.update(comparable_body(admitted.content))
     return whole.digest()
+
+
+def comparable_body(content: bytes) -> bytes:
+    """Return the body of a message without the boundaries of its multiparts."""
+    body = content[content.find(b"\r\n\r\n") + 4 :]
+    for boundary in sorted(set(_BOUNDARY.findall(content)), key=len, reverse=True):
+        body = body.replace(b"--" + boundary, b"--").replace(b'"' + boundary + b'"', b'""')
+    return body
 
 
 def sorted_out(batch: Sequence[Accepted], firsts: dict[bytes, First]) -> list[Repeats | None]:

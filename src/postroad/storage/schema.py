@@ -81,6 +81,22 @@ quota_usage = Table(
     Column("used", BigInteger, nullable=False),
 )
 
+client_faults = Table(
+    "client_faults",
+    metadata,
+    Column("credential_id", BigInteger, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("account_id", BigInteger, nullable=False, index=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False, index=True),
+    Column("client_address", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("recipient_count", Integer, nullable=False),
+    Column("reply", Text, nullable=False),
+)
+
 users = Table(
     "users",
     metadata,

@@ -22,6 +22,7 @@ from postroad.protocol.smtp.data import Fault
 from postroad.storage import quotas
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
+from postroad.submission.repetitions import Repetitions
 from postroad.submission.settings import SubmissionSettings
 
 _PARTITION_SPAN_MS = 16
@@ -99,6 +100,7 @@ class Submissions:
         facts_for: AdmissionFactsFor,
         settings: SubmissionSettings,
         templates: Templates | None = None,
+        repetitions: Repetitions | None = None,
     ) -> None:
         self._database = database
         self._domains = domains
@@ -109,6 +111,7 @@ class Submissions:
         self._facts_for = facts_for
         self._settings = settings
         self._templates = templates
+        self._repetitions = repetitions
 
     async def submit(self, submission: Submission) -> Receipt | Rejected:
         """Accept or refuse one submission.
@@ -118,6 +121,13 @@ class Submissions:
         Raises:
             StorageError: nothing was stored; the client may try again.
         """
+        result = await self._decide(submission)
+        refused = result if isinstance(result, Rejected) else None
+        if self._repetitions and self._repetitions.concerns(submission, is_refused=refused is not None):
+            await self._repetitions.note(submission, refused)
+        return result
+
+    async def _decide(self, submission: Submission) -> Receipt | Rejected:
         now = self._clock()
         partition = _partition_for(now)
         message_id = self._ids.next(now, partition)

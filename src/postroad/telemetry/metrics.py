@@ -80,6 +80,12 @@ BLOCKLISTS = Declared(
     "Answers of DNS blocklists: clear, listed, refused (the list does not serve us) or failed.",
     ("zone", "result"),
 )
+REPEATED = Declared(
+    "postroad_repeated_too_soon_total",
+    "counter",
+    "Refused messages that a client repeated as it should not: too_soon (within a minute of 4xx) or after_refusal (5xx).",
+    ("kind",),
+)
 STORAGE_ROWS = Declared(
     "postroad_storage_batch_rows", "histogram", "Callers that shared one transaction.", ("batch",), _ROWS
 )
@@ -91,7 +97,7 @@ UPKEEP_ROWS = Declared("postroad_upkeep_rows_total", "counter", "Rows removed or
 METRICS = (
     ACCEPTED, ACCEPTED_RECIPIENTS, REJECTED, DELIVERED, DEFERRED, BOUNCED, MAYBE_DELIVERED, ACCEPT_SECONDS,
     QUEUE_WAIT_SECONDS, ATTEMPT_SECONDS, CONNECTIONS, CONNECTIONS_TOTAL, TURNED_AWAY, SESSIONS_REUSED, SESSIONS_IDLE, READY,
-    BYTES_IN_FLIGHT, LOGINS, BLOCKLISTS, API_KEYS, STORAGE_ROWS, STORAGE_SECONDS, UPKEEP_ROWS,
+    BYTES_IN_FLIGHT, LOGINS, BLOCKLISTS, API_KEYS, REPEATED, STORAGE_ROWS, STORAGE_SECONDS, UPKEEP_ROWS,
 )  # fmt: skip
 """What the workers count; ``telemetry.exposition`` adds the sizes of the queue at each scrape."""
 
@@ -127,6 +133,7 @@ class Meter:
         self._logins = _Family(self._counter(LOGINS))
         self._api_keys = _Family(self._counter(API_KEYS))
         self._blocklists = self._counter(BLOCKLISTS)
+        self._repeated = _Family(self._counter(REPEATED))
         self._batch_rows = _Family(self._histogram(STORAGE_ROWS))
         self._batch_seconds = _Family(self._histogram(STORAGE_SECONDS))
         self._upkeep = _Family(self._counter(UPKEEP_ROWS))
@@ -188,6 +195,10 @@ class Meter:
     def api_key_checked(self, result: str) -> None:
         """Count one API key that was offered: ``ok``, or why it was refused."""
         self._api_keys[result].inc()
+
+    def repeated(self, kind: str) -> None:
+        """Count one refused message that was repeated too soon, or in vain."""
+        self._repeated[kind].inc()
 
     def blocklist_asked(self, zone: str, result: str) -> None:
         """Count one answer of a list; clients are asked about when they connect, not for each message."""

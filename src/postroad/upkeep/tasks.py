@@ -8,6 +8,7 @@ from postroad.model.ids import lowest_at
 from postroad.storage import (
     audit,
     bodies,
+    client_faults,
     counters,
     dedupe,
     events,
@@ -31,6 +32,7 @@ Task = Callable[[Database, int, RetentionSettings], Awaitable[int]]
 """Does one slice and returns how many rows it dealt with; as many as a slice holds means that more may be left."""
 
 _DAY_MS = 86_400_000
+_CLIENT_FAULT_DAYS = 7
 _TEMPLATE_OUTLASTED_DAYS = 60
 """A message may be dated a month ahead, and is then tried for some days."""
 # An id is made before its transaction commits. What is younger is looked at by searches themselves; what commits even
@@ -114,6 +116,11 @@ async def forget_dedupe_keys(database: Database, now: int, settings: RetentionSe
     return await database.write(dedupe.delete_before, now, settings.slice_rows)
 
 
+async def forget_client_faults(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove what clients did wrong and have not done again for a week."""
+    return await database.write(client_faults.delete_before, now - _CLIENT_FAULT_DAYS * _DAY_MS, settings.slice_rows)
+
+
 async def free_dead_workers(database: Database, now: int, settings: RetentionSettings) -> int:
     """Give back what workers hold that show no sign of life; their own supervisor would have done so at once."""
     gone = await database.write(workers.expire, now - settings.worker_silence_s * 1000)
@@ -137,6 +144,7 @@ TASKS: dict[str, Task] = {
     "forget_site_limits": forget_site_limits,
     "forget_quota_usage": forget_quota_usage,
     "forget_dedupe_keys": forget_dedupe_keys,
+    "forget_client_faults": forget_client_faults,
     "forget_removed_templates": forget_removed_templates,
 }
 """Every task by the name it is counted under, the most urgent first."""

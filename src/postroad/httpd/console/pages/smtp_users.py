@@ -11,6 +11,7 @@ from postroad.httpd.console.view import Flash, View
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
 from postroad.model.refused import RefusedError
 from postroad.policy.network_list import in_words
+from postroad.policy.repetition import ADVICE
 
 _LIST = "/credentials/smtp-users"
 _ONE = "/credentials/smtp-users/{smtp_user_id:int}"
@@ -44,9 +45,12 @@ async def list_users(view: View) -> Response:
     wanted = view.request.query_params.get("q", "").strip().lower()
     found = [user for user in users if wanted in user.username or wanted in user.note.lower()]
     domain = view.domain or (view.domains[0] if view.domains else None)
+    shown = found[:_MOST_SHOWN]
     return view.page(
         "smtp_users.html",
-        users=found[:_MOST_SHOWN],
+        users=shown,
+        faults=await view.console.smtp_users.faults(view.actor, shown),
+        advice=ADVICE,
         count=len(users),
         found=len(found),
         wanted=wanted,

@@ -1,4 +1,4 @@
-"""Options of messages and deliveries, events counted by several things, templates, de-duplication, pauses of domains."""
+"""Options of messages and deliveries, events counted by several things, templates, de-duplication, pauses of domains, faults."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,6 +19,24 @@ def upgrade() -> None:
     _create_templates()
     _create_dedupe_keys()
     _add_pauses()
+    _create_client_faults()
+
+
+def _create_client_faults() -> None:
+    op.create_table(
+        "client_faults",
+        sa.Column("credential_id", BIG, primary_key=True, autoincrement=False),
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("account_id", sa.BigInteger, nullable=False, index=True),
+        sa.Column("count", sa.BigInteger, nullable=False),
+        sa.Column("first_at", sa.BigInteger, nullable=False),
+        sa.Column("last_at", sa.BigInteger, nullable=False, index=True),
+        sa.Column("client_address", sa.Text, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("recipient_count", sa.Integer, nullable=False),
+        sa.Column("reply", sa.Text, nullable=False),
+    )
 
 
 def _add_pauses() -> None:

@@ -1,0 +1,47 @@
+"""A repeat of what was refused is told from a new try, and costs little at first."""
+
+import pytest
+
+from postroad.model.client_fault import FaultKind
+from postroad.policy.repetition import (
+    FORGIVEN_AFTER_MS,
+    PATIENCE,
+    Conduct,
+    Refusal,
+    after_fault,
+    delay_ms,
+    fault_of,
+)
+
+NOW = 1_780_000_000_000
+MINUTE, DAY = 60_000, 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("is_permanent", "passed_ms", "fault"),
+    [
+        (False, 0, FaultKind.TOO_SOON),
+        (False, MINUTE - 1, FaultKind.TOO_SOON),
+        (False, MINUTE, None),
+        (True, 0, FaultKind.AFTER_REFUSAL),
+        (True, DAY - 1, FaultKind.AFTER_REFUSAL),
+        (True, DAY, None),
+    ],
+)
+def test_a_minute_is_enough_after_4xx_and_nothing_is_after_5xx(
+    *, is_permanent: bool, passed_ms: int, fault: FaultKind | None
+) -> None:
+    assert fault_of(Refusal(NOW, is_permanent, "no"), NOW + passed_ms) is fault
+
+
+def test_whoever_does_not_stop_waits_longer_each_time_up_to_ten_seconds_and_is_forgiven() -> None:
+    conduct, delays = Conduct(), []
+    for number in range(PATIENCE + 12):
+        conduct = after_fault(conduct, NOW + number * 1_000)
+        delays.append(delay_ms(conduct))
+    assert delays[:PATIENCE] == [0] * PATIENCE
+    assert delays[PATIENCE : PATIENCE + 3] == [1_000, 2_000, 3_000]
+    assert delays[-1] == 10_000
+
+    forgiven = after_fault(conduct, conduct.last_at + FORGIVEN_AFTER_MS)
+    assert (forgiven.faults, delay_ms(forgiven)) == (1, 0)
