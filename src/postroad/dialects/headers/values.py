@@ -15,6 +15,9 @@ LONGEST_KEY = 255
 _SWITCHES = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 _TLS_WORDS = {"encrypt": TlsDemand.ENCRYPT, "verify": TlsDemand.VERIFY}
 _BYTE = re.compile(r" \(byte (\d+)\)")
+_MOST_LEVELS = 64
+"""Of objects and lists inside one another."""
+_TOO_DEEP = f"holds JSON that is nested too deeply; at most {_MOST_LEVELS} levels are possible"
 _TEMPLATE = re.compile(r"([^\s:/\\\x00-\x1f]{1,128})(?::([^\s:]{1,64}))?")
 _SECONDS = re.compile(r"\d{1,12}")
 
@@ -75,10 +78,28 @@ def read_json_object(text: str) -> dict[str, Any]:
     except msgspec.DecodeError as error:
         raise OptionValueError(_json_sentence(str(error), octets)) from error
     except RecursionError as error:
-        raise OptionValueError("holds JSON that is nested too deeply") from error
+        raise OptionValueError(_TOO_DEEP) from error
     if not isinstance(value, dict):
         raise OptionValueError(f'must be a JSON object such as {{"name": "value"}}, not {_kind(value)}')
+    if _is_deep(value):
+        raise OptionValueError(_TOO_DEEP)
     return value
+
+
+def _is_deep(value: object) -> bool:
+    # What is read here is walked along later by functions that call themselves.
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        inner: list[object] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner += one.values()
+            elif isinstance(one, list):
+                inner += one
+        if not inner:
+            return False
+        level = inner
+    return True
 
 
 def read_recipient_variables(text: str) -> dict[str, dict[str, Any]]:

@@ -182,6 +182,7 @@ def test_what_is_not_known_is_noted_and_not_refused() -> None:
         ('X-OV-Variables: {"ä": tru}', ["is not JSON", "at character"]),
         ('X-OV-Variables: {"a": ', ["is not JSON", "at its end"]),
         ("X-OV-Variables:", ["is not JSON"]),
+        ("X-OV-Variables: " + '{"a":' * 65 + "1" + "}" * 65, ["nested too deeply", "64 levels"]),
         ('X-OV-Variables: "text"', ["must be a JSON object", "a text"]),
         ("X-OV-Template: a b", ["template's name"]),
         ("X-OV-Template: ../etc", ["template's name"]),
