@@ -100,6 +100,7 @@ def test_a_user_is_added_sends_and_is_ended_by_clicking(dev: Dev, page: Page, tm
 
     page.get_by_role("button", name="Close").click()
     row = page.get_by_role("row").filter(has_text="Shop, production")
+    expect(row).to_be_visible()
     assert generated not in page.content()
     row.get_by_role("link", name="Edit").click()
     page.get_by_label("Recipients an hour").fill("500")

@@ -88,7 +88,9 @@ class Sink:
 
     def messages(self) -> list[DumpedMessage]:
         """Return what has been received, in no particular order; needs ``keep_messages``."""
-        return [_read_dump(path.read_bytes()) for path in sorted(self._dumps.iterdir())]
+        dumps = [path.read_bytes() for path in sorted(self._dumps.iterdir())]
+        # A message on its way is a file already, and empty at first.
+        return [_read_dump(dump) for dump in dumps if dump]
 
 
 def _read_dump(dump: bytes) -> DumpedMessage:

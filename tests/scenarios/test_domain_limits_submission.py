@@ -12,7 +12,7 @@ from tests.scenarios.world import World, destination, letter
 pytestmark = pytest.mark.peer("nsd")
 
 PROMISED_S = 5.0
-TO = f"a@{destination(77)}"
+TO = f"a@{destination(86)}"
 
 
 def setting(world: World, *assignments: str) -> None:

@@ -75,7 +75,8 @@ def test_guessing_is_locked_seen_and_released_while_the_owner_goes_on(node: Prod
     assert all(one.startswith("535 5.7.8") for one in answers[:-1])
     assert answers[-1] == "454 4.7.0 Too many logins have failed for this name or from this network; try again later"
     within_promise(lambda: answer_to(node, elsewhere, PASSWORD).startswith("454"))
-    assert answer_to(node, home, PASSWORD).startswith("235 2.7.0")
+    # That home is known was learned by one worker, and may be news to the other.
+    within_promise(lambda: answer_to(node, home, PASSWORD).startswith("235 2.7.0"))
     locked = {one["subject"]: one for one in node.run_json("lockout", "list")}
     assert set(locked) == {stranger, USERNAME}
     assert locked[USERNAME]["scope"] == "credential"
