@@ -14,6 +14,9 @@ from postroad.model.submission import Admitted
 _MINUTE_MS = 60_000
 _KEY_OCTETS = 16
 _BOUNDARY = re.compile(rb'boundary="?([^"\s;]{1,70})', re.IGNORECASE)
+_QUOTED_BOUNDARY = re.compile(rb'boundary="[^"\s;]{1,70}"', re.IGNORECASE)
+# RFC 2046 §5.1.1: a delimiter stands at the beginning of a line, and white space may follow it.
+_DELIMITER = re.compile(rb"^--([^\r\n]{1,160})", re.MULTILINE)
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -67,9 +70,23 @@ def fingerprint(admitted: Admitted, reverse_path: str) -> bytes:
 def comparable_body(content: bytes) -> bytes:
     """Return the body of a message without the boundaries of its multiparts."""
     body = content[content.find(b"\r\n\r\n") + 4 :]
-    for boundary in sorted(set(_BOUNDARY.findall(content)), key=len, reverse=True):
-        body = body.replace(b"--" + boundary, b"--").replace(b'"' + boundary + b'"', b'""')
-    return body
+    named = frozenset(_BOUNDARY.findall(content))
+    if not named:
+        return body
+
+    def without(line: re.Match[bytes]) -> bytes:
+        name = line[1].rstrip(b" \t")
+        if name in named:
+            return b"--"
+        return b"----" if name.endswith(b"--") and name[:-2] in named else line[0]
+
+    # In one pass, however many boundaries somebody names: content of strangers must not cost more than its length.
+    return _DELIMITER.sub(without, _QUOTED_BOUNDARY.sub(b'boundary=""', body))
+
+
+def comparable_field(field: bytes) -> bytes:
+    """Return a header field without the boundary that it names."""
+    return _BOUNDARY.sub(b"boundary=", field)
 
 
 def sorted_out(batch: Sequence[Accepted], firsts: dict[bytes, First]) -> list[Repeats | None]:

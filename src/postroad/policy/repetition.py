@@ -6,7 +6,7 @@ import msgspec
 
 from postroad.model.client_fault import FaultKind
 from postroad.model.submission import Submission
-from postroad.policy.dedupe import comparable_body
+from postroad.policy.dedupe import comparable_body, comparable_field
 from postroad.protocol.mime.header import HeaderBlock
 
 SOONEST_MS = 60_000
@@ -72,6 +72,7 @@ def print_of(submission: Submission) -> bytes:
     if isinstance(block, HeaderBlock):
         for field in block.fields:
             if field.name not in _CHANGING:
-                whole.update(block.raw(field))
+                raw = block.raw(field)
+                whole.update(comparable_field(raw) if field.name == b"content-type" else raw)
     whole.update(comparable_body(submission.content))
     return whole.digest()

@@ -1,8 +1,10 @@
 """A repeat of what was refused is told from a new try, and costs little at first."""
 
+import msgspec
 import pytest
 
 from postroad.model.client_fault import FaultKind
+from postroad.model.submission import Submission
 from postroad.policy.repetition import (
     FORGIVEN_AFTER_MS,
     PATIENCE,
@@ -11,7 +13,10 @@ from postroad.policy.repetition import (
     after_fault,
     delay_ms,
     fault_of,
+    print_of,
 )
+from postroad.protocol.mime.header import split
+from tests.unit.policy.submissions import CONTENT, submission
 
 NOW = 1_780_000_000_000
 MINUTE, DAY = 60_000, 86_400_000
@@ -45,3 +50,27 @@ def test_whoever_does_not_stop_waits_longer_each_time_up_to_ten_seconds_and_is_f
 
     forgiven = after_fault(conduct, conduct.last_at + FORGIVEN_AFTER_MS)
     assert (forgiven.faults, delay_ms(forgiven)) == (1, 0)
+
+
+def offered(content: bytes) -> Submission:
+    return msgspec.structs.replace(submission(content), block=split(content))
+
+
+@pytest.mark.parametrize("quote", [b'"', b""])
+def test_a_multipart_that_is_built_anew_is_the_same_message_and_one_with_another_text_is_not(quote: bytes) -> None:
+    multipart = (
+        b"Subject: x\r\nContent-Type: multipart/mixed;\r\n boundary=%q%b%q\r\n\r\n"
+        b"--%b\r\n\r\nText\r\n--%b  \r\n\r\nMore\r\n--%b--\r\n"
+    ).replace(b"%q", quote)
+    first, again = (offered(multipart.replace(b"%b", boundary)) for boundary in (b"one", b"two"))
+    other = offered(multipart.replace(b"%b", b"two").replace(b"Text", b"Next"))
+
+    assert first.content != again.content
+    assert print_of(first) == print_of(again) != print_of(other)
+
+
+def test_a_field_that_was_mended_makes_another_message_and_a_new_date_does_not() -> None:
+    again = CONTENT.replace(b"11:00:00", b"11:00:05").replace(b"<one@", b"<two@")
+
+    assert print_of(offered(CONTENT)) == print_of(offered(again))
+    assert print_of(offered(CONTENT)) != print_of(offered(CONTENT.replace(b"To: bob@", b"Cc: bob@")))
