@@ -7,6 +7,7 @@ import inspect
 import smtplib
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
 from email.message import EmailMessage
 from pathlib import Path
@@ -791,3 +792,64 @@ async def test_connections_beyond_the_number_of_sessions_are_turned_away(running
         assert await rig.talk(port=rig.tls_port) == b""
         writer.close()
         await writer.wait_closed()
+
+
+HELD = Rejected("some_rule", "5.6.0", "No.", hold_s=60.0)
+
+
+async def held_back(rig: Rig) -> None:
+    """Wait until the one refusal is being held back: its message has been let go of by then."""
+    await asyncio.wait_for(rig.store.arrived.wait(), 10)
+    async with asyncio.timeout(10):
+        while rig.listener.budget.used:
+            await asyncio.sleep(0.01)
+
+
+@on_each_loop
+async def test_a_refusal_that_is_held_back_keeps_neither_its_message_nor_others_nor_the_node_waiting(
+    running: Start,
+) -> None:
+    message = LOGIN + SEND + MESSAGE + b".\r\nQUIT\r\n"
+    async with running() as rig:
+        rig.store.verdict = HELD
+        held = asyncio.create_task(rig.talk(message))
+        await held_back(rig)
+        assert not held.done()
+        rig.store.verdict = None
+        assert b"250 2.0.0 Accepted" in await rig.talk(message)
+        assert len(rig.listener.roster) == 1
+
+        await asyncio.wait_for(rig.listener.stop(30), 10)
+
+        assert b"550 5.6.0 No." in await held
+
+
+@on_each_loop
+async def test_a_connection_that_is_lost_while_it_is_held_back_is_gone_at_once(running: Start) -> None:
+    async with running() as rig:
+        rig.store.verdict = HELD
+        _, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        # Closing resets: behind a mere end of what it sends, a client may still read the reply.
+        client = writer.get_extra_info("socket")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.write(LOGIN + SEND + MESSAGE + b".\r\n")
+        await held_back(rig)
+        writer.close()
+        async with asyncio.timeout(10):
+            while len(rig.listener.roster):
+                await asyncio.sleep(0.01)
+
+
+@on_each_loop
+async def test_a_refusal_is_said_when_it_was_held_back_long_enough_and_the_session_goes_on(running: Start) -> None:
+    async with running() as rig:
+        rig.store.verdict = msgspec.structs.replace(HELD, hold_s=0.3)
+        began_at = asyncio.get_running_loop().time()
+        transcript = await rig.talk(LOGIN + SEND + MESSAGE + b".\r\nNOOP\r\nQUIT\r\n")
+
+        assert asyncio.get_running_loop().time() - began_at >= 0.3
+    assert transcript.decode().splitlines()[-3:] == [
+        "550 5.6.0 No.",
+        "250 2.0.0 Ok",
+        f"221 2.0.0 {HOSTNAME} closes the connection",
+    ]

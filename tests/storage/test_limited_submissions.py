@@ -17,6 +17,7 @@ from postroad.storage import quotas
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageUnavailable
 from postroad.submission.accept import Receipt, Submissions
+from postroad.submission.repetitions import Repetitions
 from postroad.submission.settings import SubmissionSettings
 from tests.storage.samples import NOW
 
@@ -46,6 +47,9 @@ class Meter:
     def rejected(self, rule: str) -> None:
         self.refused.append(rule)
 
+    def repeated(self, kind: str) -> None:
+        """Count nothing."""
+
 
 class Door:
     """Submissions at a clock that a test moves."""
@@ -54,16 +58,13 @@ class Door:
         self.now = NOW
         self.meter = Meter()
         self.domains = Domains()
-        self.submissions = Submissions(
-            database=database,
-            domains=self.domains,
-            ready=None,
-            ids=IdSource(1),
-            clock=lambda: self.now,
-            meter=self.meter,
-            facts_for=self._facts,
-            settings=SubmissionSettings(),
-        )
+        self._database = database
+        self._ids = IdSource(1)
+        self.submissions = self._made(None)
+
+    def watch(self, repetitions: Repetitions) -> None:
+        """Begin anew with a watch over repeats."""
+        self.submissions = self._made(repetitions)
 
     async def submit(
         self, recipients: int, principal: Principal = LIMITED, content: bytes = CONTENT
@@ -76,6 +77,19 @@ class Door:
             principal=principal, envelope=envelope, content=content, received_at=self.now, client=client
         )
         return await self.submissions.submit(offered)
+
+    def _made(self, repetitions: Repetitions | None) -> Submissions:
+        return Submissions(
+            database=self._database,
+            domains=self.domains,
+            ready=None,
+            ids=self._ids,
+            clock=lambda: self.now,
+            meter=self.meter,
+            facts_for=self._facts,
+            settings=SubmissionSettings(),
+            repetitions=repetitions,
+        )
 
     def _facts(self, domain: SendingDomain, message_id: int, now: int, faults: Fault | None) -> AdmissionFacts:
         return AdmissionFacts(
@@ -175,3 +189,29 @@ async def test_a_domains_quota_is_given_back_where_storing_fails(
 
     assert await used(database, door) == [0, 0, 0]
     assert isinstance(await door.submit(4), Receipt)
+
+
+async def test_what_was_stored_is_answered_for_whatever_the_watch_over_repeats_meets(
+    database: Database, door: Door
+) -> None:
+    class Broken(Repetitions):
+        def concerns(self, submission: Submission, *, is_refused: bool) -> bool:
+            return True
+
+        async def note(self, submission: Submission, refused: Rejected | None) -> float:
+            raise RuntimeError("broken")
+
+    door.watch(Broken(database, lambda: NOW, door.meter))
+
+    assert isinstance(await door.submit(1), Receipt)
+    assert await rule_of(await door.submit(9)) == "recipients_over_limit"
+
+
+async def test_who_goes_on_repeating_is_told_later_and_an_accepted_message_never_waits(
+    database: Database, door: Door
+) -> None:
+    door.watch(Repetitions(database, lambda: door.now, door.meter))
+    refused = [await door.submit(9) for _ in range(8)]
+
+    assert [one.hold_s for one in refused if isinstance(one, Rejected)] == [0.0] * 6 + [1.0, 2.0]
+    assert isinstance(await door.submit(1), Receipt)

@@ -28,18 +28,17 @@ class Watch:
         self.database, self.now = database, NOW
         self.pauses: list[float] = []
         self.counts: list[str] = []
-        self.repetitions = Repetitions(database, lambda: self.now, self, self._pause)
+        self.repetitions = Repetitions(database, lambda: self.now, self)
 
     def repeated(self, kind: str) -> None:
         self.counts.append(kind)
 
-    async def _pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-
     async def submit(self, refused: Rejected | None, **facts: Any) -> None:
         submission = message(**facts)
         if self.repetitions.concerns(submission, is_refused=refused is not None):
-            await self.repetitions.note(submission, refused)
+            held_s = await self.repetitions.note(submission, refused)
+            if held_s:
+                self.pauses.append(held_s)
 
     async def faults(self, credential_id: int = 5) -> list[tuple[FaultKind, int]]:
         await self.repetitions.write()

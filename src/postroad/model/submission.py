@@ -52,6 +52,8 @@ class Rejected(msgspec.Struct, frozen=True):
     """RFC 3463 code; class 4 invites another try, class 5 does not."""
     text: str
     """One sentence that says what to change."""
+    hold_s: float = 0.0
+    """How long the door holds the reply back: for a client that goes on repeating what was refused."""
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ holds for every kind of SMTP door.
 
 import abc
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Coroutine
 from typing import Any, cast
@@ -68,6 +69,9 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._transaction_at: float | None = None
         self._content_at: float | None = None
         self._content_octets = 0
+        self._hold_s = 0.0
+        self._held: asyncio.Event | None = None
+        self._is_leaving = False
         self.client_address = ""
         self.tls_version: str | None = None
         self.tls_cipher: str | None = None
@@ -91,6 +95,10 @@ class Connection(asyncio.Protocol, abc.ABC):
 
     def note(self, refused: TooLarge) -> None:
         """Take note of a message that was refused for its size."""
+
+    def hold_refusal(self, seconds: float) -> None:
+        """Let the refusal that is being decided wait before it is said."""
+        self._hold_s = seconds
 
     # What the event loop calls.
 
@@ -158,6 +166,7 @@ class Connection(asyncio.Protocol, abc.ABC):
             self._timer.cancel()
         if self._client is not None:
             self._door.roster.release(self._client)
+        self._hold_no_longer()
         if self._decision is None:
             self._let_go()
 
@@ -168,7 +177,9 @@ class Connection(asyncio.Protocol, abc.ABC):
         if self._proxy_header is not None or self._awaits_tls:
             self.abort()
             return
+        self._is_leaving = True
         self._machine.leave()
+        self._hold_no_longer()
         self._run()
 
     def abort(self) -> None:
@@ -336,6 +347,8 @@ class Connection(asyncio.Protocol, abc.ABC):
     async def _await_decision(self, decision: Coroutine[Any, Any, Reply]) -> None:
         try:
             reply = await decision
+            if self._hold_s and not (self._is_gone or self._is_leaving):
+                await self._hold()
         finally:
             self._decision = None
             if self._is_gone:
@@ -343,6 +356,22 @@ class Connection(asyncio.Protocol, abc.ABC):
         if self._machine.state is not State.CLOSED and not self._is_gone:
             self._answer(reply)
             self._run()
+
+    async def _hold(self) -> None:
+        """Wait without what was offered; the end of the connection, or of the node, cuts it short."""
+        seconds, self._hold_s = self._hold_s, 0.0
+        self._machine.forget_content()
+        self._offered_octets = 0
+        self._charge(self._machine.content_octets)
+        self._held = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._held.wait()
+        self._held = None
+
+    def _hold_no_longer(self) -> None:
+        if self._held is not None:
+            self._held.set()
 
     def _let_go(self) -> None:
         self._charge(0)

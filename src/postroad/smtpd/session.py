@@ -258,6 +258,7 @@ class SubmissionSession(Connection):
             log.exception("submission_not_stored", client_address=self.client_address)
             return replies.STORAGE_FAILED
         if isinstance(result, Rejected):
+            self.hold_refusal(result.hold_s)
             return replies.reply_to(result)
         return replies.accepted_as(result.message_id)
 

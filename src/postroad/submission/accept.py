@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from postroad.model.dedupe import Repeatable, Repeats
 from postroad.model.delivery import Delivery, DeliveryState, Lease, lane_of
@@ -24,6 +25,8 @@ from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 from postroad.submission.repetitions import Repetitions
 from postroad.submission.settings import SubmissionSettings
+
+log = structlog.get_logger()
 
 _PARTITION_SPAN_MS = 16
 """Messages of one such span share a partition, so that a batch is one partition's transaction (decision 0002)."""
@@ -124,8 +127,17 @@ class Submissions:
         result = await self._decide(submission)
         refused = result if isinstance(result, Rejected) else None
         if self._repetitions and self._repetitions.concerns(submission, is_refused=refused is not None):
-            await self._repetitions.note(submission, refused)
+            hold_s = await self._noted(self._repetitions, submission, refused)
+            return msgspec.structs.replace(refused, hold_s=hold_s) if refused is not None and hold_s else result
         return result
+
+    async def _noted(self, repetitions: Repetitions, submission: Submission, refused: Rejected | None) -> float:
+        try:
+            return await repetitions.note(submission, refused)
+        except Exception:
+            # What was stored must be answered for, whatever is wrong with the watch over repeats.
+            log.exception("repetition_not_noted", client_address=submission.client.address)
+            return 0.0
 
     async def _decide(self, submission: Submission) -> Receipt | Rejected:
         now = self._clock()

@@ -5,7 +5,6 @@ worker is noticed a try later. Only refusals are remembered, and not those for w
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -53,12 +52,10 @@ class Repetitions:
         database: Database,
         clock: Clock,
         meter: Meter,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._database = database
         self._clock = clock
         self._meter = meter
-        self._pause = pause
         self._watched: dict[int, _Watched] = {}
         self._unwritten: dict[tuple[int, FaultKind], ClientFault] = {}
 
@@ -69,11 +66,14 @@ class Repetitions:
         watched = self._watched.get(submission.principal.credential_id)
         return watched is not None and self._clock() - watched.put_off_at < SOONEST_MS
 
-    async def note(self, submission: Submission, refused: Rejected | None) -> None:
-        """Take note of how a submission ended; returns later for whoever goes on repeating what was refused."""
+    async def note(self, submission: Submission, refused: Rejected | None) -> float:
+        """Take note of how a submission ended; returns how many seconds its reply is to be held back.
+
+        The door does that, once it has let go of the content.
+        """
         credential_id = submission.principal.credential_id
         if not credential_id:
-            return
+            return 0.0
         now = self._clock()
         is_small = len(submission.content) <= _LARGEST_INLINE
         of_message = print_of(submission) if is_small else await asyncio.to_thread(print_of, submission)
@@ -88,12 +88,11 @@ class Repetitions:
             if not is_permanent:
                 watched.put_off_at = now
         if before is None or kind is None:
-            return
+            return 0.0
         watched.conduct = after_fault(watched.conduct, now)
         self._tell(submission, kind, before, now)
         # Who was accepted after all is answered at once: a late 250 would only make it repeat again.
-        if refused is not None and (delay := delay_ms(watched.conduct)):
-            await self._pause(delay / 1000)
+        return 0.0 if refused is None else delay_ms(watched.conduct) / 1000
 
     async def write(self) -> None:
         """Write what has gathered."""

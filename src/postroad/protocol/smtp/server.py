@@ -11,6 +11,8 @@ in order or not (RFC 3030 §2), by way of CHUNK and back.
 
 from collections.abc import Callable
 
+import msgspec
+
 from postroad.protocol.smtp import command as commands
 from postroad.protocol.smtp import future_release
 from postroad.protocol.smtp.command import Command, Mail, Rcpt, parse_command
@@ -161,6 +163,11 @@ class ServerMachine:
         """Keep nothing of the message that is being received, and refuse it with this reply when it has ended."""
         self._refusal = self._refusal or reply
         self._content.discard()
+
+    def forget_content(self) -> None:
+        """Keep the text of the message on offer no longer: it will be refused."""
+        if isinstance(self._pending, MessageOffered):
+            self._pending = msgspec.structs.replace(self._pending, content=b"")
 
     def accept(self, reply: Reply | None = None) -> None:
         """Decide that the offer is taken."""
