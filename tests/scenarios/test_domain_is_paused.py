@@ -1,5 +1,6 @@
 """A paused domain puts its clients off until it is resumed, whether a person or its bounces paused it."""
 
+import itertools
 import json
 import smtplib
 import time
@@ -17,6 +18,7 @@ PROMISED_S = 5.0
 ROUND_S = 30.0
 """Upkeep begins a round every ten seconds."""
 TO = f"a@{destination(65)}"
+_numbers = itertools.count()
 
 
 @pytest.fixture
@@ -44,7 +46,8 @@ def within(seconds: float, holds: Callable[[], bool]) -> None:
 def answer(world: World) -> tuple[int, str]:
     try:
         with world.client() as client:
-            client.sendmail(USERNAME, [TO], letter(to=TO))
+            # Another message each time: whoever repeats what was refused is slowed down.
+            client.sendmail(USERNAME, [TO], letter(to=TO, subject=f"number {next(_numbers)}"))
     except smtplib.SMTPDataError as refused:
         text = refused.smtp_error
         return refused.smtp_code, text.decode() if isinstance(text, bytes) else text

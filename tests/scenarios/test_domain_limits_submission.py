@@ -1,5 +1,6 @@
 """What a domain's settings ask of those who submit for it, seen by a client."""
 
+import itertools
 import smtplib
 import time
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from tests.scenarios.world import World, destination, letter
 pytestmark = pytest.mark.peer("nsd")
 
 PROMISED_S = 5.0
-TO = f"a@{destination(86)}"
+_numbers = itertools.count()
+TO = f"a@{destination(96)}"
 
 
 def setting(world: World, *assignments: str) -> None:
@@ -43,7 +45,8 @@ def test_a_quota_of_the_domain_answers_452_with_the_time_when_it_frees(each_worl
             client.mail(USERNAME)
             for number in range(count):
                 client.rcpt(f"{number}{TO}")
-            code, text = client.data(letter(to=TO))
+            # Another message each time: whoever repeats what was refused is slowed down.
+            code, text = client.data(letter(to=TO, subject=f"number {next(_numbers)}"))
             return code, text.decode()
 
     within_promise(lambda: send(3)[0] == 550)
