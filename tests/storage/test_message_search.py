@@ -115,6 +115,28 @@ async def test_a_tag_is_found_whole_and_without_case_beside_anything_else(databa
     assert await _ids(database, account_id=2, terms=(tag_term("orders"),)) == [ids[4]]
 
 
+async def test_whatever_stands_beside_tags_or_in_them_neither_hides_them_nor_stops_the_index(
+    database: Database, way: bool
+) -> None:
+    odd = {"nul": "\0", "tags": ["not", "these"], "quoted": '"tags":["nor", "these"]', "deep": {"tags": ["nor this"]}}
+    ids = await _stored(
+        database,
+        accepted(options=Options(tags=("orders",), variables=odd)),
+        accepted(options=Options(variables=odd)),
+        accepted(options=Options(tags=('say "hi" [\\], C:\\', "Größe, ],", "orders"), variables=odd)),
+        accepted(subject="plain"),
+    )
+    if way:
+        await _index(database)
+
+    assert await _ids(database, terms=(tag_term("orders"),)) == [ids[2], ids[0]]
+    assert await _ids(database, terms=(tag_term('SAY "HI" [\\], c:\\'),)) == [ids[2]]
+    assert await _ids(database, terms=(tag_term("grösse, ],"),)) == [ids[2]]
+    for other in ("not", "these", "nor", "nor this"):
+        assert await _ids(database, terms=(tag_term(other),)) == []
+    assert await _ids(database, terms=("plain",)) == [ids[3]]
+
+
 async def test_words_are_found_without_case_or_accents_and_the_last_by_its_beginning(
     database: Database, way: bool
 ) -> None:

@@ -58,7 +58,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was asked for; an option that was not mentioned is None, so that a default of the domain can hold."""
 
     tags: tuple[str, ...] = ()
-    """As first written; compared without case."""
+    """As first written; compared without case. The first field: ``storage.search_index`` reads it by its place."""
     is_test: bool | None = None
     tracks_clicks: bool | None = None
     tracks_opens: bool | None = None
