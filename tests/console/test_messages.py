@@ -1,12 +1,14 @@
 """Messages in the console: found as people type, told whole, steered by admins alone."""
 
 import re
+from html import unescape
 from typing import Any
 
 import msgspec
 
 from postroad.model.delivery import DeliveryState
 from postroad.model.ids import from_text, text_of
+from postroad.model.options import Options
 from postroad.model.outcome import Phase
 from postroad.storage import audit, messages, rendered, search_index
 from postroad.storage.audit import AuditSelector
@@ -52,6 +54,32 @@ async def test_messages_are_found_by_what_is_typed(admin: Client, database: Data
         reply = await admin.get("/messages", params={"q": typed})
         assert _subjects(reply.text) == found, typed
     assert "Nothing found" in (await admin.get("/messages", params={"q": "zeppelin"})).text
+
+
+async def test_a_message_leads_to_the_others_with_its_tags(admin: Client, database: Database, world: World) -> None:
+    tags = ("Orders", 'say "hi" & <b>go</b>')
+    told = await message_of(database, world.ours, world.domain, subject="first", options=Options(tags=tags))
+    await message_of(database, world.ours, world.domain, subject="second", options=Options(tags=("ORDERS",)))
+    await message_of(database, world.ours, world.domain, subject="Orders")
+    await message_of(database, world.theirs, world.their_domain, subject="theirs", options=Options(tags=tags))
+
+    for is_indexed in (False, True):
+        text = (await admin.get(f"/messages/{told}")).text
+        [orders, odd] = [unescape(link) for link in re.findall(r'href="(/messages\?q=tag[^"]*)"', text)]
+        assert _subjects((await admin.get(orders)).text) == ["second", "first"], is_indexed
+        assert _subjects((await admin.get(odd)).text) == ["first"], is_indexed
+        for typed, found in {
+            "tag:orders": ["second", "first"],
+            'fir tag:"orders"': ["first"],
+            "tag:order": [],
+            "tag:orders tag:other": [],
+        }.items():
+            assert _subjects((await admin.get("/messages", params={"q": typed})).text) == found, typed
+        assert _subjects((await admin.get(f"{orders}&state=held")).text) == []
+        while await database.write(search_index.fill, Pass.FIRST, 1 << 62, 100):
+            pass
+    assert "<b>go" not in text
+    assert "Tags" not in (await admin.get(f"/messages/{await message_of(database, world.ours, world.domain)}")).text
 
 
 async def test_states_domains_and_days_narrow_what_is_found(admin: Client, database: Database, world: World) -> None:

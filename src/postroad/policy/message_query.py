@@ -10,7 +10,8 @@ from postroad.model.search_words import destination_term, message_id_term, recip
 
 _SHORTEST_ID = 5
 """Letters from which on something may be the beginning of an id."""
-_TAG = re.compile(r"""(?<!\S)tag:(?:"([^"]+)"|(\S+))""", re.IGNORECASE)
+# A quotation mark within quotation marks is written twice; the last one may not be typed yet.
+_TAG = re.compile(r"""(?<!\S)tag:(?:"((?:[^"]|"")*)(?:"|$)|([^\s"]\S*))""", re.IGNORECASE)
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,11 +30,18 @@ def readings(typed: str, now: int) -> tuple[Reading, ...]:
 
     Whoever searches takes the first that finds something. An empty box has one reading, which leaves out nothing.
     """
-    tags = tuple(tag_term((quoted or bare).strip()) for quoted, bare in _TAG.findall(typed))
+    named = [(quoted.replace('""', '"') or bare).strip() for quoted, bare in _TAG.findall(typed)]
+    tags = tuple(tag_term(tag) for tag in named if tag)
     found = _of_the_rest(_TAG.sub(" ", typed).split(), now)
     if not tags:
         return found
     return tuple(msgspec.structs.replace(one, terms=(*tags, *one.terms)) for one in found)
+
+
+def tag_query(tag: str) -> str:
+    """Return what is typed to find the messages with a tag."""
+    quoted = tag.replace('"', '""')
+    return f'tag:"{quoted}"'
 
 
 def _of_the_rest(parts: Sequence[str], now: int) -> tuple[Reading, ...]:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from postroad.model.ids import lowest_at, text_of
 from postroad.model.search_words import destination_term, message_id_term, recipient_term, tag_term
-from postroad.policy.message_query import Reading, readings
+from postroad.policy.message_query import Reading, readings, tag_query
 
 NOW = 1_780_000_000_000
 AN_ID = lowest_at(NOW - 1_000) | 12_345
@@ -37,6 +37,14 @@ def test_tags_are_named_and_narrow_down_whatever_else_is_typed() -> None:
         Reading(terms=(tag_term("spring campaign"), tag_term("orders")), beginnings=(recipient_term("menu"),)),
     )
     assert readings("tag: ?", NOW) == readings("tag ?", NOW)
+    assert readings('tag:""', NOW) == readings('tag:"', NOW) == (Reading(),)
+    assert readings('tag:"spring cam', NOW) == (Reading(terms=(tag_term("spring cam"),)),)
+    assert readings('tag:"a" b', NOW) == readings("tag:a b", NOW)
+
+
+@given(st.text(min_size=1, max_size=40).filter(lambda tag: bool(tag.strip())))
+def test_every_tag_can_be_asked_for(tag: str) -> None:
+    assert readings(tag_query(tag), NOW) == (Reading(terms=(tag_term(tag.strip()),)),)
 
 
 def test_an_address_is_one_or_the_beginning_of_one_or_a_message_id() -> None:

@@ -167,8 +167,9 @@ def name_of(block: HeaderBlock, field: Field) -> str:
 
 
 def _one_tag(text: str) -> str:
-    values.check_tag(text)
-    return text
+    tag = text.strip()
+    values.check_tag(tag)
+    return tag
 
 
 def _read_whole(block: HeaderBlock, fields: list[Field], given: dict[str, Any], notes: list[str]) -> None:

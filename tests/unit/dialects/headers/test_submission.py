@@ -121,7 +121,7 @@ def test_a_switch_is_off_in_every_way_it_is_written(word: str) -> None:
             ['X-MSYS-API: {"campaign_id": "c", "metadata": {"a": 1}, "options": {"open_tracking": false}}'],
             {"tags": ("c",), "variables": {"a": 1}, "tracks_opens": False},
         ),
-        (['X-MSYS-API: {"tags": ["x", "y"]}'], {"tags": ("x", "y")}),
+        (['X-MSYS-API: {"tags": ["x", " y "]}'], {"tags": ("x", "y")}),
         (
             [
                 'X-SMTPAPI: {"category": "c", "unique_args": {"a": 1}, "send_at": 1795769400, "filters": {"clicktrack": {"settings": {"enable": 1}}}}'

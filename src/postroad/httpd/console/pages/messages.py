@@ -17,6 +17,7 @@ from postroad.messages.steering import Verb
 from postroad.model.delivery import DeliveryState, Standing
 from postroad.model.ids import from_text, text_of
 from postroad.model.refused import MissingError
+from postroad.policy.message_query import tag_query
 from postroad.storage.messages import Story
 
 PAGE_SIZE = 50
@@ -106,6 +107,7 @@ async def show_message(view: View) -> Response:
         may=_may(story),
         standings=STANDINGS,
         kinds=KINDS,
+        tag_query=tag_query,
     )
 
 
