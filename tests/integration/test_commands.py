@@ -405,6 +405,15 @@ def test_events_are_searched_and_counted(document: Document, run: Run, stored: t
     assert "CANCELLED" in run("stats", "show").stdout
     assert "CANCELLED" in run("stats", "show", "--tag", "ORDERS").stdout
     assert "CANCELLED" not in run("stats", "show", "--tag", "other").stdout
+    by_tag = ("stats", "show", "--by", "tag")
+    for whose in ((), ("--domain", "news.example.com"), ("--account", "default")):
+        assert document(*by_tag, *whose) == {"tags": [{"tag": "orders", "by_type": {"cancelled": 1}}]}, whose
+    run("account", "add", "other")
+    assert document(*by_tag, "--account", "other") == {"tags": []}
+    assert document(*by_tag, "--account", "other", "--domain", "news.example.com") == {"tags": []}
+    assert document("stats", "show", "--account", "other")["periods"] == []
+    assert "orders" in run(*by_tag).stdout
+    run(*by_tag, "--tag", "orders", expect=2)
 
 
 def test_the_overview_tells_the_day_the_queue_and_what_needs_attention(

@@ -1,7 +1,9 @@
 """Counters, retention and searching of events."""
 
 import asyncio
+from typing import Any
 
+import msgspec
 import sqlalchemy
 
 from postroad.model.event import EventType
@@ -77,6 +79,46 @@ async def test_hours_and_days_are_kept_apart(database: Database) -> None:
     assert [(count.period, count.count) for count in hourly] == [(HOUR, 1), (HOUR + 1, 1), (HOUR + 24, 1)]
     assert sum(count.count for count in daily) == 3
     assert hourly[0] == Count(domain_id=1, period=HOUR, dimension="all", key="", type="rejected", count=1)
+
+
+async def _tagged(database: Database, *tags: str, domain_id: int = 1, times: int = 1) -> None:
+    for _ in range(times):
+        one = rejected(domain_id=domain_id)
+        await database.append_events([msgspec.structs.replace(one, data=one.data | {"tags": tags})])
+
+
+async def test_tags_are_counted_without_case_beside_all_the_rest(database: Database) -> None:
+    await _tagged(database, "Orders", "spring")
+    await _tagged(database, "ORDERS", domain_id=2)
+    await database.append_events([rejected()])
+    seen = []
+    for _ in range(2):
+        found = await database.read(counters.read, Period.HOUR, HOUR, HOUR + 1, tag="oRDERS")
+        seen.append([(one.domain_id, one.key, one.type, one.count) for one in found])
+        assert await database.read(counters.read, Period.HOUR, HOUR, HOUR + 1, tag="order") == []
+        assert await _count(database, domain_id=1) == {"rejected": 2}
+        await database.write(counters.fold, 100)
+
+    assert seen == [[(1, "orders", "rejected", 1), (2, "orders", "rejected", 1)]] * 2
+
+
+async def test_the_tags_of_most_events_come_first_within_domains_and_hours(database: Database) -> None:
+    await _tagged(database, "often", times=3)
+    await _tagged(database, "Rare")
+    await database.write(counters.fold, 3)
+    await _tagged(database, "RARE", "often")
+    await _tagged(database, "theirs", domain_id=2, times=9)
+    await database.append_events([rejected()])
+
+    async def tags(since: int = HOUR, domain_ids: list[int] | None = None, limit: int = 9) -> list[tuple[str, Any]]:
+        return list((await database.read(counters.read_tags, since, HOUR + 1, domain_ids, limit)).items())
+
+    theirs, often, rare = [(tag, {"rejected": n}) for tag, n in (("theirs", 9), ("often", 4), ("rare", 2))]
+    assert await tags() == [theirs, often, rare]
+    assert await tags(limit=2) == [theirs, often]
+    assert await tags(domain_ids=[1]) == [often, rare]
+    assert await tags(domain_ids=[]) == []
+    assert await tags(since=HOUR + 1) == []
 
 
 async def test_content_goes_when_its_time_has_come_and_not_before(database: Database) -> None:

@@ -1,16 +1,18 @@
 """``postroad stats``: how much of what happened when."""
 
+from collections.abc import Sequence
+
 import click
 import msgspec
 
 from postroad.cli.invocation import Invocation, acting, with_database
 from postroad.cli.output import answer, duration, facts, local_time, table, utc_time
 from postroad.cli.parameters import INSTANT, account_id_of, domain_id_of
-from postroad.events.counters import totals
+from postroad.events.counters import TagTotals, Totals, totals, totals_by_tag
 from postroad.events.overview import SHOWN, Overviews
 from postroad.model.event import EventType
 from postroad.net.clock import now_ms
-from postroad.storage import deliveries
+from postroad.storage import deliveries, domains
 from postroad.storage.counters import Period
 from postroad.storage.database import Database
 
@@ -23,27 +25,50 @@ def stats() -> None:
 
 
 @stats.command()
+@click.option("--account", "account_name", help="Only one account.")
 @click.option("--domain", "domain_name", help="Only one sending domain.")
 @click.option("--since", type=INSTANT, help="From then on: 6h, 7d, 2026-11-21; a day where it is not said.")
 @click.option(
-    "--by", "period", type=click.Choice([one.value for one in Period]), default="hour", show_default=True, help="Rows."
+    "--by", type=click.Choice([*(one.value for one in Period), "tag"]), default="hour", show_default=True, help="Rows."
 )
 @click.option("--tag", help="Only mail with one tag; case does not matter.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many tags at most.")
 @with_database
-async def show(  # noqa: PLR0917 - one for each option
+async def show(
     invocation: Invocation,
     database: Database,
+    *,
+    account_name: str | None,
     domain_name: str | None,
     since: int | None,
-    period: str,
+    by: str,
     tag: str | None,
+    limit: int,
 ) -> None:
-    """Show counters by hour or day, and how much stands in the queue now."""
+    """Show counters by hour or day, and how much stands in the queue now; or counters by tag."""
     now = now_ms()
-    domain_id = await domain_id_of(database, domain_name)
     since = now - _DAY_MS if since is None else since
-    found = await totals(database, Period(period), since, now, domain_id, tag=tag)
-    figures = await database.read(deliveries.queue_figures, now)
+    domain_ids = await _domain_ids(database, account_name, domain_name)
+    if by != "tag":
+        found = await totals(database, Period(by), since, now, domain_ids, tag=tag and tag.strip())
+        figures = await database.read(deliveries.queue_figures, now)
+        _answer_periods(invocation, found, figures)
+        return
+    if tag is not None:
+        raise click.UsageError("--tag shows one tag by hour or day: it does not go with --by tag.")
+    _answer_tags(invocation, await totals_by_tag(database, since, now, domain_ids, limit))
+
+
+async def _domain_ids(database: Database, account_name: str | None, domain_name: str | None) -> list[int] | None:
+    """Return the domains that are meant; None for all of the installation."""
+    account_id, domain_id = await account_id_of(database, account_name), await domain_id_of(database, domain_name)
+    if account_id is None:
+        return None if domain_id is None else [domain_id]
+    mine = [one.id for one in await database.read(domains.list_all, account_id)]
+    return mine if domain_id is None else [one for one in mine if one == domain_id]
+
+
+def _answer_periods(invocation: Invocation, found: Sequence[Totals], figures: Sequence[tuple[str, int, float]]) -> None:
     types = [kind.value for kind in EventType if any(kind.value in one.by_type for one in found)]
     rows = [(local_time(one.begins_at), *(f"{one.by_type.get(kind, 0):,}" for kind in types)) for one in found]
     queue_rows = [(state, f"{number:,}", duration(int(age_s * 1000))) for state, number, age_s in figures]
@@ -58,6 +83,13 @@ async def show(  # noqa: PLR0917 - one for each option
         "queue": [{"state": state, "deliveries": number, "oldest_s": age_s} for state, number, age_s in figures],
     }
     answer(invocation, document, text)
+
+
+def _answer_tags(invocation: Invocation, found: Sequence[TagTotals]) -> None:
+    types = [kind.value for kind in EventType if any(kind.value in one.by_type for one in found)]
+    rows = [(one.tag, *(f"{one.by_type.get(kind, 0):,}" for kind in types)) for one in found]
+    document = {"tags": [{"tag": one.tag, "by_type": one.by_type} for one in found]}
+    answer(invocation, document, table(("TAG", *(kind.upper() for kind in types)), rows))
 
 
 @stats.command()

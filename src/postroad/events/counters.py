@@ -1,6 +1,6 @@
 """Counters for people: totals of events by type for each hour or day, with what is not folded yet."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -18,19 +18,36 @@ class Totals(msgspec.Struct, frozen=True):
     by_type: dict[str, int]
 
 
+class TagTotals(msgspec.Struct, frozen=True):
+    """How many events of each type the mail with one tag had."""
+
+    tag: str
+    """In small letters, as tags are compared."""
+    by_type: dict[str, int]
+
+
 async def totals(
     database: Database,
     period: Period,
     since: int,
     until: int,
-    domain_id: int | None = None,
+    domain_ids: Collection[int] | None = None,
     *,
     tag: str | None = None,
 ) -> list[Totals]:
     """Return the totals of every hour or day that has any, from the one ``since`` lies in to the one of ``until``."""
     length = _LENGTH_MS[period]
-    counts = await database.read(counters.read, period, since // length, until // length + 1, domain_id, tag=tag)
+    counts = await database.read(counters.read_of, period, since // length, until // length + 1, domain_ids, tag=tag)
     return summed(counts, length)
+
+
+async def totals_by_tag(
+    database: Database, since: int, until: int, domain_ids: Collection[int] | None, limit: int
+) -> list[TagTotals]:
+    """Return the totals of the tags that most happened with, from the hour ``since`` lies in to the one of ``until``."""
+    length = _LENGTH_MS[Period.HOUR]
+    found = await database.read(counters.read_tags, since // length, until // length + 1, domain_ids, limit)
+    return [TagTotals(tag, by_type) for tag, by_type in found.items()]
 
 
 def summed(counts: Iterable[Count], length_ms: int) -> list[Totals]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Subquery, Table, delete, func, literal, select, union_all
 
 from postroad.storage.dialect import claimed_rows, insert_into
 from postroad.storage.schema import counter_deltas, counters_daily, counters_hourly
@@ -84,26 +84,52 @@ def read_of(
     tag: str | None = None,
 ) -> list[Count]:
     """Return the counts of some domains, or of all where it is None; with a tag, of the mail that has it."""
+    both = _counted(period)
+    key = [both.c.domain_id, both.c.period, both.c.dimension, both.c.key, both.c.type]
+    dimension, of = ("all", "") if tag is None else ("tag", tag.casefold())
+    query = select(*key, func.sum(both.c.count)).where(*_within(both, since, until, domain_ids))
+    query = query.where(both.c.dimension == dimension, both.c.key == of)
+    return [
+        Count(domain_id=row[0], period=row[1], dimension=row[2], key=row[3], type=row[4], count=int(row[5]))
+        for row in connection.execute(query.group_by(*key).order_by(*key))
+    ]
+
+
+def read_tags(
+    connection: Connection, since: int, until: int, domain_ids: Collection[int] | None, limit: int
+) -> dict[str, dict[str, int]]:
+    """Return how many events of each type the mail with each tag had between two hours, the tags with most of them first.
+
+    Tags are in small letters, as they are compared. A message with two tags counts for both.
+    """
+    both = _counted(Period.HOUR)
+    within = [*_within(both, since, until, domain_ids), both.c.dimension == "tag"]
+    total = func.sum(both.c.count)
+    most = select(both.c.key).where(*within).group_by(both.c.key).order_by(total.desc(), both.c.key).limit(limit)
+    tags: dict[str, dict[str, int]] = {key: {} for key in connection.execute(most).scalars()}
+    query = select(both.c.key, both.c.type, total).where(*within, both.c.key.in_(list(tags)))
+    for key, kind, count in connection.execute(query.group_by(both.c.key, both.c.type)):
+        tags[key][kind] = int(count)
+    return tags
+
+
+def _counted(period: Period) -> Subquery:
+    """Return the counts of each period, with what is not folded yet."""
     table = counters_hourly if period is Period.HOUR else counters_daily
     hours = 1 if period is Period.HOUR else HOURS_OF_DAY
     # SQLAlchemy's // is floor division on both engines.
     unfolded = (counter_deltas.c.hour // literal(hours)).label("period")
     folded_key = [table.c[name] for name in _KEY]
     delta_key = [counter_deltas.c[name] for name in _KEY]
-    both = union_all(
+    return union_all(
         select(table.c[period.value].label("period"), *folded_key, table.c.count),
         select(unfolded, *delta_key, counter_deltas.c.count),
     ).subquery()
-    key = [both.c.domain_id, both.c.period, both.c.dimension, both.c.key, both.c.type]
-    query = select(*key, func.sum(both.c.count).label("total")).where(both.c.period >= since, both.c.period < until)
-    if domain_ids is not None:
-        query = query.where(both.c.domain_id.in_(domain_ids))
-    dimension, of = ("all", "") if tag is None else ("tag", tag.casefold())
-    query = query.where(both.c.dimension == dimension, both.c.key == of)
-    return [
-        Count(domain_id=row[0], period=row[1], dimension=row[2], key=row[3], type=row[4], count=int(row[5]))
-        for row in connection.execute(query.group_by(*key).order_by(*key))
-    ]
+
+
+def _within(both: Subquery, since: int, until: int, domain_ids: Collection[int] | None) -> list[ColumnElement[bool]]:
+    conditions = [both.c.period >= since, both.c.period < until]
+    return conditions if domain_ids is None else [*conditions, both.c.domain_id.in_(domain_ids)]
 
 
 def has_any(connection: Connection, domain_ids: Collection[int], type_: str) -> bool:
