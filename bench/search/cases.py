@@ -3,7 +3,7 @@
 from bench.search.rows import BIG, MIDDLE, NOW, SMALL
 from postroad.model.delivery import Standing
 from postroad.model.ids import range_of, text_of
-from postroad.model.search_words import destination_term, message_id_term, recipient_term
+from postroad.model.search_words import destination_term, message_id_term, recipient_term, tag_term
 from postroad.storage.message_search import Wanted
 
 _DAY_MS = 86_400_000
@@ -40,6 +40,15 @@ def cases(count: int, some_id: int) -> dict[str, Wanted]:
         "common beginning of recipients": Wanted(account_id=BIG, beginnings=(recipient_term("user1"),)),
         "rare beginning of recipients": Wanted(account_id=BIG, beginnings=(recipient_term("zo"),)),
         "recipient domain": Wanted(account_id=BIG, terms=(destination_term("d7.example"),)),
+        "common tag": Wanted(account_id=BIG, terms=(tag_term("newsletter"),)),
+        "rare tag": Wanted(account_id=BIG, terms=(tag_term("rare tag"),)),
+        "rare tag, all accounts": Wanted(terms=(tag_term("RARE TAG"),)),
+        "tag of old messages only": Wanted(account_id=BIG, terms=(tag_term("winter campaign"),)),
+        "tag of one message": Wanted(account_id=BIG, terms=(tag_term(f"order {count // 2}"),)),
+        "tag that is nowhere": Wanted(account_id=BIG, terms=(tag_term("zeppelin"),)),
+        "common tag, common word": Wanted(account_id=BIG, terms=(tag_term("newsletter"), "newsletter")),
+        "common tag, cancelled": Wanted(account_id=BIG, terms=(tag_term("newsletter"),), standing=Standing.CANCELLED),
+        "small account, tag of the big one": Wanted(account_id=SMALL, terms=(tag_term("rare tag"),)),
         "Message-ID": Wanted(account_id=BIG, terms=(message_id_term(f"<{count // 2}@example.com>"),)),
         "delivered": Wanted(account_id=BIG, standing=Standing.DELIVERED),
         "bounced": Wanted(account_id=BIG, standing=Standing.BOUNCED),

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
+import msgspec
 import sqlalchemy
 
 from postroad.model.delivery import DeliveryState, lane_of
 from postroad.model.ids import EPOCH_MS, IdSource, partition_of
+from postroad.model.options import Options
 from postroad.storage import rows, schema
 from postroad.storage.database import Database
 
@@ -63,7 +65,7 @@ class Rows:
             "subject": self._subject(number), "message_id_header": f"<{number}@example.com>", "size": 4096,
             "recipient_count": len(recipients), "accepted_at": at, "client_address": "192.0.2.1", "channel": "smtp",
             "is_eight_bit": False, "is_utf8": False, "is_report": False, "keep_content_ms": 0, "open_deliveries": 0,
-            "finished_at": at,
+            "finished_at": at, "options": self._options(number),
         }  # fmt: skip
         deliveries = [self._delivery(number, message, recipient) for recipient in recipients]
         return tuple(message.values()), deliveries
@@ -80,6 +82,17 @@ class Rows:
             return "The winter campaign begins"
         kind = 0 if self._random.random() < 0.5 else self._random.randrange(1, len(_SUBJECTS))
         return _SUBJECTS[kind].format(number=self._random.randrange(10**6, 10**7))
+
+    def _options(self, number: int) -> str | None:
+        """Return what every second message was asked for; its tag is common, or one of many, rare, or of old messages."""
+        if number % 2:
+            return None
+        tags = ["newsletter" if number % 4 else f"order {number}"]
+        if number % (self.count // 10) == 8:
+            tags.append("Rare Tag")
+        if number < self.count // 10:
+            tags.append("winter campaign")
+        return msgspec.json.encode(Options(tags=tuple(tags), variables={"number": number})).decode()
 
     def _recipients(self, number: int) -> list[str]:
         if number == self.count // 3:

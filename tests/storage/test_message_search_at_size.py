@@ -73,6 +73,10 @@ async def test_every_kind_of_search_finds_what_looking_at_each_message_would_and
     assert {name: tables for name, tables in scanned.items() if tables} == {}
     assert len(found["rare word"]) == 10
     assert len(found["rare recipient"]) == 1
+    assert len(found["common tag"]) == len(found["tag of old messages only"]) == 50
+    assert len(found["rare tag, all accounts"]) == 10
+    assert len(found["tag of one message"]) == 1
+    assert found["tag that is nowhere"] == []
 
 
 def _tables_read_whole(
