@@ -1,8 +1,11 @@
 """The schema: made in steps, refused when it is another one than this version's."""
 
 import asyncio
+import contextlib
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from alembic.script import ScriptDirectory
 
 import postroad.storage.migrations
 from postroad.storage.database import Database
+from postroad.storage.driver import connect
 from postroad.storage.engine import open_database
 from postroad.storage.errors import SchemaMismatch, StorageError, StorageUnavailable
 from postroad.storage.location import PostgresServer, SqliteFile, locate
@@ -122,3 +126,17 @@ def test_urls_name_files_and_servers() -> None:
     for wrong in ("mysql://db/x", "sqlite://mail", "mail.sqlite"):
         with pytest.raises(StorageError, match=r"database\.url"):
             locate(wrong, folder)
+
+
+def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    def open_it(path: Path, together: threading.Barrier) -> str:
+        together.wait(10)
+        with contextlib.closing(connect(path)) as connection:
+            mode: str = connection.execute("PRAGMA journal_mode").fetchone()[0]
+            return mode
+
+    with ThreadPoolExecutor(8) as openers:
+        for number in range(100):
+            together = threading.Barrier(8)
+            opened = [openers.submit(open_it, tmp_path / f"{number}.db", together) for _ in range(8)]
+            assert {one.result() for one in opened} == {"wal"}

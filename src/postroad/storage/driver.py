@@ -3,6 +3,7 @@
 Two builds of SQLite in one process would each hold POSIX locks that the other's closing drops.
 """
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ SUPPORTS_MANY_WRITERS: bool = sqlite.sqlite_version_info >= (3, 51, 3)
 """Earlier builds can corrupt a WAL that several processes write and checkpoint."""
 
 _BUSY_TIMEOUT_MS = 10_000
+_LOOK_AGAIN_S = 0.01
 _CACHE_KIB = 32 * 1024
 
 
@@ -33,7 +35,7 @@ def connect(path: Path, *, is_reader: bool = False) -> "sqlite.Connection":
         path.touch(mode=0o600)
     # isolation_level=None: transactions begin where our code says so, and nowhere else.
     connection = sqlite.connect(path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -41,6 +43,22 @@ def connect(path: Path, *, is_reader: bool = False) -> "sqlite.Connection":
     if is_reader:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _use_wal(connection: "sqlite.Connection") -> None:
+    """Have the file written ahead; waits for whoever makes it so at the same moment."""
+    # The first connection to a new file changes its kind, for which SQLite asks no busy handler.
+    until = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= until:
+                connection.close()
+                raise
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return
 
 
 def reading_engine(path: Path, connections: int) -> sqlalchemy.Engine:
