@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.browser.people import sign_in
 from tests.peers.programs import path_of
 from tests.scenarios.dev import Dev, running_dev
+from tests.waiting import within_promise
 
 pytestmark = pytest.mark.peer("chromium")
 
@@ -76,13 +76,6 @@ def call(dev: Dev, key: str) -> tuple[int, dict[str, object]]:
             return error.code, json.load(error)
 
 
-def within_promise(dev: Dev, key: str, status: int) -> None:
-    deadline = time.monotonic() + 5.0
-    while call(dev, key)[0] != status:
-        assert time.monotonic() < deadline, "it does not hold after five seconds"
-        time.sleep(0.05)
-
-
 def test_an_api_key_with_an_allowed_range(dev: Dev, page: Page) -> None:
     page.goto(at(dev, "/credentials/api-keys"))
     page.get_by_role("link", name="Add key").click()
@@ -107,13 +100,13 @@ def test_an_api_key_with_an_allowed_range(dev: Dev, page: Page) -> None:
     page.get_by_role("button", name="Add my address (127.0.0.1)").click()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_contain_text("may be used from 3 addresses or ranges")
-    within_promise(dev, key, 200)
+    within_promise(lambda: call(dev, key)[0] == 200)
     assert call(dev, key)[1]["note"] == "Shop, production"
 
     page.get_by_role("row").filter(has_text="Shop, production").get_by_role("link", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page.get_by_role("heading", name="No API key yet")).to_be_visible()
-    within_promise(dev, key, 401)
+    within_promise(lambda: call(dev, key)[0] == 401)
 
 
 def test_a_domain_is_added_set_and_checked_in_place(dev: Dev, page: Page) -> None:

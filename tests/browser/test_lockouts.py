@@ -4,7 +4,7 @@ import itertools
 import os
 import smtplib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import urljoin
 
 import pytest
@@ -13,12 +13,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.browser.people import sign_in
 from tests.peers.programs import path_of
 from tests.scenarios.dev import Dev, running_dev
+from tests.waiting import within_promise
 
 pytestmark = pytest.mark.peer("chromium")
 
 _numbers = itertools.count(1)
 OWN, ALL, USERS = "/credentials/lockouts", "/lockouts", "/credentials/smtp-users"
-PROMISED_S = 5.0
 GUESSER, ELSEWHERE = "127.9.9.1", "127.8.8.1"
 
 
@@ -64,13 +64,6 @@ def guess_until_locked(dev: Dev) -> None:
     deadline = time.monotonic() + 30
     while answer_to(dev, GUESSER, f"Guess-{next(_numbers)}") != 454:
         assert time.monotonic() < deadline
-
-
-def within_promise(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PROMISED_S
-    while not holds():
-        assert time.monotonic() < deadline, "it does not hold after five seconds"
-        time.sleep(0.1)
 
 
 def test_a_locked_user_and_a_locked_address_are_seen_and_released(dev: Dev, browser: Browser) -> None:

@@ -5,8 +5,7 @@ import http.client
 import smtplib
 import socket
 import ssl
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,11 @@ from tests.peers.ports import LOOPBACK, free_port
 from tests.scenarios.crash import database
 from tests.scenarios.product import PASSWORD, USERNAME, Product
 from tests.scenarios.world import FIELD, World, letter, prepared_world, submit_over
+from tests.waiting import on_every_worker, within
 
 HOST, CONSOLE = "mail.node.test", "console.node.test"
+RENEWAL_S = 30.0
 ZONES = {"node.test": "mail A 127.0.0.1\nconsole A 127.0.0.1"}
-
-
-def until(holds: Callable[[], Any], timeout_s: float = 30) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return found
 
 
 class Doors:
@@ -72,8 +65,9 @@ class Doors:
 
     def another_than(self, before: bytes | None) -> bytes:
         """Wait until each worker shows one certificate, and that another than ``before``."""
-        found: bytes = until(lambda: (now := self.shown()) != before and now)
-        until(lambda: all(self.shown() == found for _ in range(8)))
+        found = within(RENEWAL_S, lambda: now if (now := self.shown()) != before else None)
+        within(RENEWAL_S, lambda: on_every_worker(lambda: self.shown() == found))
+        assert found is not None
         return found
 
 
@@ -134,7 +128,13 @@ def test_a_certificate_is_obtained_shown_by_every_worker_and_renewed_under_an_op
 def test_a_failed_order_is_told_with_its_reason_and_mail_is_taken_meanwhile(tmp_path: Path) -> None:
     # The name leads to an address where nothing listens.
     with world_with_acme(tmp_path, {"node.test": "mail A 127.0.0.2"}) as (world, _), world.product as product:
-        state = until(lambda: (now := product.run_json("certificate", "show"))["last_error"] and now)
+
+        def failed() -> dict[str, Any] | None:
+            now: dict[str, Any] = product.run_json("certificate", "show")
+            return now if now["last_error"] else None
+
+        state = within(RENEWAL_S, failed)
+        assert state is not None
 
         assert state["last_error"].startswith(f"{HOST}: ")
         assert "127.0.0.2" in state["last_error"]
@@ -180,7 +180,7 @@ def test_changed_files_are_taken_up_without_a_signal_and_under_an_open_session(t
         first = doors.another_than(None)
         with doors.session() as opened_before:
             path.write_text("half a file")
-            until(lambda: "certificate_kept" in product.log.read_text())
+            within(RENEWAL_S, lambda: "certificate_kept" in product.log.read_text())
             assert doors.shown() == first
             authority.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(str(path))
             doors.another_than(first)

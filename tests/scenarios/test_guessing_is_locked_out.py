@@ -4,7 +4,7 @@ import re
 import smtplib
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,10 @@ from tests.peers.ports import LOOPBACK
 from tests.peers.programs import path_of
 from tests.peers.sink import Sink
 from tests.scenarios.product import DOMAIN, PASSWORD, USERNAME, Product
+from tests.waiting import PROMISED_S, within_promise
 
 pytestmark = [pytest.mark.peer("swaks"), pytest.mark.peer("smtp-sink")]
 
-PROMISED_S = 5.0
 FAILURES = 4
 
 
@@ -55,14 +55,6 @@ def guess_until_locked(node: Product, address: str, name: str = USERNAME) -> lis
         assert time.monotonic() < deadline, answers
         answers.append(answer_to(node, address, f"Guess-{len(answers)}", name))
     return answers
-
-
-def within_promise(holds: Callable[[], bool]) -> None:
-    """Ask until it holds; more than five seconds are too many."""
-    deadline = time.monotonic() + PROMISED_S
-    while not holds():
-        assert time.monotonic() < deadline, "it does not hold after five seconds"
-        time.sleep(0.1)
 
 
 def test_guessing_is_locked_seen_and_released_while_the_owner_goes_on(node: Product) -> None:

@@ -6,7 +6,7 @@ import signal
 import smtplib
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,11 @@ import trustme
 from tests.peers.ports import LOOPBACK
 from tests.scenarios.product import USERNAME
 from tests.scenarios.world import FIELD, World, destination, letter, only_delivery, prepared_world, submit_over
+from tests.waiting import within
 
 pytestmark = pytest.mark.peer("nsd")
+
+TAKEN_UP_S = 15.0
 
 
 @pytest.fixture
@@ -26,13 +29,6 @@ def stopped(tmp_path: Path) -> Iterator[World]:
     with prepared_world(tmp_path, zones=zones) as prepared:
         yield prepared
         prepared.product.stop()
-
-
-def until(holds: Callable[[], bool], timeout_s: float = 15) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def certificate_seen(authority: trustme.CA, world: World, name: str) -> bool:
@@ -64,22 +60,22 @@ def test_a_new_certificate_and_new_settings_are_taken_up(stopped: World, tmp_pat
 
     write_certificate(authority, "new.example", path)
     os.kill(product.pid, signal.SIGHUP)
-    until(lambda: certificate_seen(authority, stopped, "new.example"))
+    within(TAKEN_UP_S, lambda: certificate_seen(authority, stopped, "new.example"))
 
     workers = product.worker_pids()
     product.configure({"smtp": {"max_message_size": 131_072}})
     os.kill(product.pid, signal.SIGHUP)
-    until(lambda: _offered_size(stopped) == "131072")
+    within(TAKEN_UP_S, lambda: _offered_size(stopped) == "131072")
     assert product.worker_pids() != workers
 
     # What makes no sense is not taken up, and the node goes on.
     workers = product.worker_pids()
     product.configure({"delivery": {"retry_schedule": "soon"}})
     os.kill(product.pid, signal.SIGHUP)
-    until(lambda: "configuration_kept" in product.log.read_text())
+    within(TAKEN_UP_S, lambda: "configuration_kept" in product.log.read_text())
     product.configuration.write_text("[smtp\n")
     os.kill(product.pid, signal.SIGHUP)
-    until(lambda: product.log.read_text().count("configuration_kept") == 2)
+    within(TAKEN_UP_S, lambda: product.log.read_text().count("configuration_kept") == 2)
     assert _offered_size(stopped) == "131072"
     assert product.worker_pids() == workers
 

@@ -13,8 +13,8 @@ from tests.peers.ports import LOOPBACK
 from tests.scenarios.crash import database
 from tests.scenarios.product import DOMAIN, PASSWORD, Product
 from tests.scenarios.world import letter, prepare
+from tests.waiting import PROMISED_S
 
-PROMISED_S = 5.0
 SESSIONS = 12
 """On two workers of one node the system gives connections out; that one of two gets none of a dozen is unlikely."""
 LIMIT = 10
