@@ -18,7 +18,8 @@ from tests.peers.programs import path_of
 class Pebble:
     """An authority on a loopback port; use it as a context manager.
 
-    It proves names by asking ``http_port`` of the addresses that ``resolver`` gives them.
+    It proves names by asking ``http_port`` of the addresses that ``resolver`` gives them. Of the nonces that it gave
+    out it refuses a third, as an authority may at any time (RFC 8555 §6.5).
     """
 
     def __init__(self, *, http_port: int, resolver: str, lifetime_s: int = 90 * 86_400) -> None:
@@ -71,10 +72,9 @@ class Pebble:
         command = [
             path_of("pebble"), "-strict", "-config", str(self.directory / "pebble.json"), "-dnsserver", self._resolver,
         ]  # fmt: skip
+        habits = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0", "PEBBLE_WFE_NONCEREJECT": "33"}
         with (self.directory / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=os.environ | {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0"}
-            )
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | habits)
         try:
             ports.wait_until_listening(self._management_port, self._process)
         except BaseException as error:

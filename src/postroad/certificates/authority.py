@@ -6,7 +6,7 @@ Only ``ordering`` imports this module, when it needs it: the library behind it t
 import contextlib
 import importlib.metadata
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 import josepy
 import msgspec
@@ -22,6 +22,7 @@ from postroad.certificates.errors import OrderError
 from postroad.net.settings import AcmeSettings
 
 _REQUEST_TIMEOUT_S = 20
+_POSTS = 5
 
 
 class Challenge(msgspec.Struct, frozen=True):
@@ -56,6 +57,23 @@ class Order:
             return str(self._acme.poll_and_finalize(self._order).fullchain_pem)
 
 
+class _Network(client.ClientNetwork):
+    """Asks anew with a fresh nonce more often than the library, which does so once.
+
+    RFC 8555 §6.5: that a nonce is refused says nothing about the request; authorities forget nonces when they
+    restart or are several behind one name, and two such refusals in a row cost an order.
+    """
+
+    def post(self, *args: Any, **options: Any) -> requests.Response:
+        for _ in range(_POSTS - 1):
+            try:
+                return super().post(*args, **options)
+            except messages.Error as error:
+                if error.code != "badNonce":
+                    raise
+        return super().post(*args, **options)
+
+
 class Authority:
     """The authority of the settings, for one account key (PEM)."""
 
@@ -74,7 +92,7 @@ class Authority:
 
     def _client(self) -> client.ClientV2:
         key = serialization.load_pem_private_key(self._key, None)
-        net = client.ClientNetwork(
+        net = _Network(
             JWKEC(key=cast("ec.EllipticCurvePrivateKeyWithSerialization", key)),
             alg=ES256,
             user_agent=f"postroad/{importlib.metadata.version('postroad')}",
