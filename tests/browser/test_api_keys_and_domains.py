@@ -4,65 +4,18 @@ import itertools
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.pages import FITS, at
 from tests.browser.people import sign_in
-from tests.peers.programs import path_of
-from tests.scenarios.dev import Dev, running_dev
+from tests.scenarios.dev import Dev
 from tests.waiting import within_promise
 
 pytestmark = pytest.mark.peer("chromium")
 
 _numbers = itertools.count(1)
-_FITS = """() => document.documentElement.scrollWidth <= window.innerWidth
-  && [...document.querySelectorAll("main .card *")].every((one) => one.closest(".visually-hidden, .tabs, table:not(.cards)")
-    || one.getBoundingClientRect().right <= window.innerWidth)"""
-"""Nothing reaches beyond the screen, not even cut off by the card around it."""
-
-
-@pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    with running_dev(tmp_path_factory.mktemp("browser")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path_of("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(dev: Dev, browser: Browser) -> Iterator[Page]:
-    """A page of an admin, which may break no rule of its policy."""
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
-    )
-    context.set_default_timeout(15_000)
-    sign_in(dev, context, f"ada{next(_numbers)}@demo.example")
-    opened = context.new_page()
-    errors: list[str] = []
-    # A form that is shown again with what is wrong comes with 422, which Chromium reports like a fault.
-    opened.on(
-        "console", lambda said: errors.append(said.text) if said.type == "error" and "422" not in said.text else None
-    )
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    assert errors == []
-    context.close()
-
-
-def at(dev: Dev, path: str) -> str:
-    return urljoin(str(dev.facts["inbox"]), path)
 
 
 def call(dev: Dev, key: str) -> tuple[int, dict[str, object]]:
@@ -142,9 +95,9 @@ def test_the_pages_are_never_wider_than_the_screen(dev: Dev, browser: Browser, s
         "/settings/signing-key", "/settings/signing-key/update", "/vetting",
     ):  # fmt: skip
         page.goto(at(dev, path))
-        assert page.evaluate(_FITS), path
+        assert page.evaluate(FITS), path
     page.goto(at(dev, "/domains/demo.example"))
     page.get_by_role("button", name="Check now").click()
     expect(page.locator("#standing .note").first).to_be_visible(timeout=30_000)
-    assert page.evaluate(_FITS)
+    assert page.evaluate(FITS)
     context.close()

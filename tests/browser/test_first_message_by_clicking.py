@@ -9,9 +9,8 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.peers.programs import path_of
 from tests.peers.sink import Sink
 from tests.scenarios.product import Product
 
@@ -36,17 +35,6 @@ def product(tmp_path: Path, sink: Sink) -> Iterator[Product]:
     made.run("migrate")
     with made:
         yield made
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path_of("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

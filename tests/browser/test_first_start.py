@@ -8,19 +8,15 @@ from pathlib import Path
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.peers.programs import path_of
+from tests.browser.pages import FITS, watched
 from tests.scenarios.dev import running_dev
 from tests.scenarios.product import Product
 
 pytestmark = pytest.mark.peer("chromium")
 
 PASSWORD = "seven quiet lanterns"
-_FITS = """() => document.documentElement.scrollWidth <= window.innerWidth
-  && [...document.querySelectorAll("main .card *")].every((one) => one.closest(".visually-hidden, .tabs")
-    || one.getBoundingClientRect().right <= window.innerWidth)"""
-"""Nothing reaches beyond the screen, not even cut off by the card around it."""
 
 
 @pytest.fixture(scope="module")
@@ -31,26 +27,12 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path_of("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1200, "height": 900})
-    opened = context.new_page()
-    errors: list[str] = []
-    opened.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
-    yield opened
+    with watched(context.new_page()) as opened:
+        yield opened
     context.close()
-    assert errors == []
 
 
 def test_from_the_first_link_to_a_second_factor_and_an_invitation(product: Product, page: Page) -> None:
@@ -161,9 +143,9 @@ def test_no_page_is_wider_than_the_screen(product: Product, browser: Browser, sc
     sign_in(page, email)
     for path in ("/profile", "/settings/users", "/settings/users/invite", "/settings/audit-log", "/profile/networks"):
         page.goto(base + path)
-        assert page.evaluate(_FITS), path
+        assert page.evaluate(FITS), path
     page.goto(f"{base}/profile")
     page.get_by_role("button", name="Set up").click()
     expect(page.get_by_alt_text("QR code with the secret below")).to_be_visible()
-    assert page.evaluate(_FITS)
+    assert page.evaluate(FITS)
     context.close()

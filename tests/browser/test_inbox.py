@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.peers.programs import path_of
 from tests.scenarios.dev import Dev, running_dev
 
 pytestmark = pytest.mark.peer("chromium")
@@ -19,17 +18,6 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
         send(running, "Grüße aus dem Test")
         running.wait_for_mail(1)
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path_of("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(params=[("light", 1100), ("dark", 1100), ("light", 390)], ids=["light", "dark", "phone"])

@@ -4,15 +4,13 @@ import itertools
 import os
 import smtplib
 import time
-from collections.abc import Iterator
-from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.pages import at
 from tests.browser.people import sign_in
-from tests.peers.programs import path_of
-from tests.scenarios.dev import Dev, running_dev
+from tests.scenarios.dev import Dev
 from tests.waiting import within_promise
 
 pytestmark = pytest.mark.peer("chromium")
@@ -22,32 +20,11 @@ OWN, ALL, USERS = "/credentials/lockouts", "/lockouts", "/credentials/smtp-users
 GUESSER, ELSEWHERE = "127.9.9.1", "127.8.8.1"
 
 
-@pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    with running_dev(tmp_path_factory.mktemp("browser")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path_of("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        yield chromium
-        chromium.close()
-
-
 def page_of(dev: Dev, browser: Browser, *, is_operator: bool = False, width: int = 1280, scheme: str = "light") -> Page:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     context.set_default_timeout(20_000)
     sign_in(dev, context, f"person{next(_numbers)}@demo.example", is_operator=is_operator)
     return context.new_page()
-
-
-def at(dev: Dev, path: str) -> str:
-    return urljoin(str(dev.facts["inbox"]), path)
 
 
 def answer_to(dev: Dev, address: str, password: str) -> int:

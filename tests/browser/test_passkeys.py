@@ -4,30 +4,13 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 
+from tests.browser.pages import watched
 from tests.browser.people import sign_in
-from tests.peers.programs import path_of
-from tests.scenarios.dev import Dev, running_dev
+from tests.scenarios.dev import Dev
 
 pytestmark = pytest.mark.peer("chromium")
-
-
-@pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    with running_dev(tmp_path_factory.mktemp("browser")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path_of("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -41,14 +24,8 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
     """A page that may break no rule of its policy."""
-    opened = context.new_page()
-    errors: list[str] = []
-    opened.on(
-        "console", lambda said: errors.append(said.text) if said.type == "error" and "422" not in said.text else None
-    )
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    assert errors == []
+    with watched(context.new_page()) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -6,16 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from postroad.accounts.people.oidc import CALLBACK_PATH
 from postroad.model.user import User
 from postroad.net.clock import now_ms
 from postroad.storage import users
 from postroad.storage.engine import open_database
+from tests.browser.pages import watched
 from tests.peers.openid import OpenIdPeer
 from tests.peers.ports import free_port
-from tests.peers.programs import path_of
 from tests.scenarios.dev import running_dev
 
 pytestmark = pytest.mark.peer("chromium", "npm:oidc-provider")
@@ -24,24 +24,13 @@ OLGA = "olga@host.example"
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
+def page(browser: Browser) -> Iterator[Page]:
     """A page that may break no rule of its policy, in a browser that does not look at certificates."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path_of("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        context = chromium.new_context(ignore_https_errors=True)
-        context.set_default_timeout(15_000)
-        opened = context.new_page()
-        errors: list[str] = []
-        opened.on(
-            "console",
-            lambda said: errors.append(said.text) if said.type == "error" and "422" not in said.text else None,
-        )
+    context = browser.new_context(ignore_https_errors=True)
+    context.set_default_timeout(15_000)
+    with watched(context.new_page()) as opened:
         yield opened
-        assert errors == []
-        chromium.close()
+    context.close()
 
 
 async def add_operator(data_dir: Path) -> None:

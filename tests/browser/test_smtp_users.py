@@ -6,62 +6,20 @@ import smtplib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.pages import at
 from tests.browser.people import sign_in
-from tests.peers.programs import path_of
-from tests.scenarios.dev import Dev, running_dev
+from tests.scenarios.dev import Dev
 
 pytestmark = pytest.mark.peer("chromium", "curl")
 
 _numbers = itertools.count(1)
 LIST = "/credentials/smtp-users"
 PROMISED_S = 5.0
-
-
-@pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    with running_dev(tmp_path_factory.mktemp("browser")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path_of("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(dev: Dev, browser: Browser) -> Iterator[Page]:
-    """A page of an admin, which may break no rule of its policy."""
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
-    )
-    context.set_default_timeout(20_000)
-    sign_in(dev, context, f"ada{next(_numbers)}@demo.example")
-    opened = context.new_page()
-    errors: list[str] = []
-    opened.on(
-        "console", lambda said: errors.append(said.text) if said.type == "error" and "422" not in said.text else None
-    )
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    assert errors == []
-    context.close()
-
-
-def at(dev: Dev, path: str) -> str:
-    return urljoin(str(dev.facts["inbox"]), path)
 
 
 def copied(page: Page, button: str) -> str:
