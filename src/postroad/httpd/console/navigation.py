@@ -1,11 +1,8 @@
 """The side menu: what there is to see for whoever looks."""
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
-if TYPE_CHECKING:
-    from postroad.httpd.console.view import View
+from postroad.model.actor import Actor
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -42,16 +39,14 @@ class Group(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
 
 
-def groups_for(view: "View") -> tuple[Group, ...]:
-    """Return the menu, with the line that the page belongs to marked."""
-    if not view.is_signed_in:
-        return ()
-    groups = [Group("This account", _ACCOUNT)] if view.actor.account_id is not None else []
-    if view.actor.is_operator:
+def groups_for(actor: Actor, path: str, *, has_inbox: bool) -> tuple[Group, ...]:
+    """Return the menu, with the line that the page at ``path`` belongs to marked."""
+    groups = [Group("This account", _ACCOUNT)] if actor.account_id is not None else []
+    if actor.is_operator:
         groups.append(Group("Installation", _OPERATOR))
-    if view.console.has_inbox:
+    if has_inbox:
         groups.append(Group("Development", _DEV))
-    return tuple(Group(group.label, _marked(group.entries, view.request.url.path)) for group in groups)
+    return tuple(Group(group.label, _marked(group.entries, path)) for group in groups)
 
 
 def _marked(entries: tuple[Entry, ...], path: str) -> tuple[Entry, ...]:

@@ -13,7 +13,7 @@ from postroad.accounts.people.sessions import SignedIn
 from postroad.httpd.console import cookies
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.forms import Form
-from postroad.httpd.console.navigation import groups_for
+from postroad.httpd.console.navigation import Group, groups_for
 from postroad.httpd.console.templating import render
 from postroad.model.actor import Actor
 from postroad.model.domain import SendingDomain
@@ -104,13 +104,18 @@ class View:
             "view": self,
             "layout": "fragment.html" if self.is_fragment else "page.html",
             "flash": flash,
-            "navigation": groups_for(self),
+            "navigation": self._navigation(),
         }
         response = HTMLResponse(render(template, **shown | values), status_code=status)
         response.headers["Vary"] = "HX-Request"
         if flash is not None:
             cookies.drop_flash(response)
         return response
+
+    def _navigation(self) -> tuple[Group, ...]:
+        if not self.is_signed_in:
+            return ()
+        return groups_for(self.actor, self.request.url.path, has_inbox=self.console.has_inbox)
 
     def go(self, path: str, flash: Flash | str | None = None) -> Response:
         """Return the way to another of our pages after a form did its work, with a sentence for it to show."""
