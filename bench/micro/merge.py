@@ -11,7 +11,7 @@ _ROW = (
     '<tr><td style="padding:0 12px 8px 12px;font-family:Helvetica,Arial,sans-serif"><a href="https://news.example/item/{0}'
     '?r=%recipient.id%">Offer {0}</a> for {1}, this week only, as long as there are any left in our shops</td></tr>\r\n'
 )
-_HTML = (
+HTML = (
     "<html><body><p>Dear %recipient.name%,</p><table>\r\n"
     + "".join(
         _ROW.format(number, "you" if number % 8 else "Müller & Söhne")
@@ -21,7 +21,7 @@ _HTML = (
     )
     + '</table><a href="%unsubscribe_url%">unsubscribe</a></body></html>\r\n'
 )
-_HEADER = (
+HEADER = (
     "From: Shop <shop@news.example>\r\nTo: %recipient%\r\nSubject: Offers for %recipient.name%\r\nMIME-Version: 1.0\r\n"
     "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: {}\r\n\r\n"
 )
@@ -32,14 +32,14 @@ def cases() -> dict[str, Callable[[], object]]:
     filling = Filling(
         addressee=Addressee(address="ada@dest.example", variables={"name": "Ada Lovelace", "id": "a1b2c3"})
     )
-    octets = _HTML.encode()
+    octets = HTML.encode()
     assert 48_000 < len(octets) < 56_000, len(octets)
     contents = {
         "8bit": octets,
         "quoted-printable": transfer_encoding.quoted_printable(octets),
         "base64": transfer_encoding.base64(octets),
     }
-    made = {name: _HEADER.format(name).encode() + body for name, body in contents.items()}
+    made = {name: HEADER.format(name).encode() + body for name, body in contents.items()}
     plans: dict[str, MergePlan] = {name: plan(content) for name, content in made.items()}
     cases: dict[str, Callable[[], object]] = {}
     for name, one in plans.items():

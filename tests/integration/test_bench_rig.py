@@ -9,6 +9,7 @@ import pytest
 from bench.load import report
 from bench.load.drivers import Load, Measurement
 from bench.load.usage import Meter
+from bench.micro import personal
 
 from tests.peers.sink import Sink
 
@@ -80,3 +81,11 @@ def test_the_table_gives_the_ratio_of_the_medians() -> None:
     found = report.Report(date="2026-11-21", machine={}, versions={}, load=load, measurements=measurements)
 
     assert "| smtp-source | **ratio** | **3.00** |" in report.render(found)
+
+
+async def test_a_newsletter_for_a_thousand_is_made_without_a_thousand_copies() -> None:
+    cost = await personal.measure(1000, watches_memory=True)
+
+    assert cost.recipients == 1000
+    # 1,000 copies of 52 KB would be 50 MiB.
+    assert cost.peak_bytes < 8 * 2**20
