@@ -10,9 +10,10 @@ from postroad.httpd.console.console import Console
 from postroad.model.actor import SYSTEM
 from postroad.model.client_fault import ClientFault, FaultKind
 from postroad.model.credential import CredentialKind, Secret, SmtpUser, Use
+from postroad.model.domain import DomainState, SendingDomain
 from postroad.net.clock import now_ms
 from postroad.policy.lockout import CREDENTIAL, LockoutRule
-from postroad.storage import audit, client_faults, lockouts, smtp_users
+from postroad.storage import audit, client_faults, domains, lockouts, smtp_users
 from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from postroad.storage.lockouts import Failures
@@ -155,10 +156,8 @@ async def test_the_list_shows_state_use_and_restrictions_and_html_as_text(
     assert ">Active<" in text
 
 
-async def test_a_client_that_repeats_is_told_of_with_an_example_and_what_to_change(
-    admin: Client, sign_in: SignIn, world: World, database: Database, smtp_user: SmtpUser
-) -> None:
-    fault = ClientFault(
+def _fault_of(smtp_user: SmtpUser) -> ClientFault:
+    return ClientFault(
         credential_id=smtp_user.id,
         account_id=smtp_user.account_id,
         kind=FaultKind.AFTER_REFUSAL,
@@ -171,7 +170,12 @@ async def test_a_client_that_repeats_is_told_of_with_an_example_and_what_to_chan
         recipient_count=3,
         reply="5.7.1 Not yours.",
     )
-    await database.write(client_faults.note, [fault])
+
+
+async def test_a_client_that_repeats_is_told_of_with_an_example_and_what_to_change(
+    admin: Client, sign_in: SignIn, world: World, database: Database, smtp_user: SmtpUser
+) -> None:
+    await database.write(client_faults.note, [_fault_of(smtp_user)])
     text = (await admin.get(LIST)).text
 
     for told in (
@@ -187,6 +191,22 @@ async def test_a_client_that_repeats_is_told_of_with_an_example_and_what_to_chan
     foreign = await sign_in(world.stranger)
     assert "repeat refused" not in (await foreign.get("/")).text
     assert "12 times" not in (await foreign.get(LIST)).text
+
+
+async def test_the_overview_of_a_domain_tells_of_its_own_repeating_clients_only(
+    admin: Client, world: World, database: Database, smtp_user: SmtpUser
+) -> None:
+    other = await database.write(
+        domains.add,
+        SendingDomain(id=0, account_id=world.ours.id, name="shop.acme.example", state=DomainState.ACTIVE, created_at=0),
+    )
+    await database.write(client_faults.note, [_fault_of(smtp_user)])
+
+    told = f"send as {smtp_user.username} repeat"
+    await admin.send_form("/choose-domain", domain=str(world.domain.id))
+    assert told in (await admin.get("/")).text
+    await admin.send_form("/choose-domain", domain=str(other.id))
+    assert told not in (await admin.get("/")).text
 
 
 async def test_a_user_is_edited_with_what_it_has_filled_in(

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from postroad.model.client_fault import FaultKind
 from postroad.model.credential import CredentialKind, Principal
@@ -123,18 +124,36 @@ async def test_only_repeats_are_held_back_and_only_when_they_do_not_stop(watch: 
     assert watch.pauses == [1.0, 2.0]
 
 
-async def test_memory_is_bounded_and_odd_text_is_stored(watch: Watch) -> None:
+async def test_odd_text_is_stored(watch: Watch) -> None:
     await watch.submit(FOR_GOOD, subject="odd \0 text")
     await watch.submit(FOR_GOOD, subject="odd \0 text")
     assert await watch.faults() == [(FaultKind.AFTER_REFUSAL, 1)]
-    for number in range(101):
-        await watch.submit(FOR_GOOD, subject=f"number {number}")
-    await watch.submit(FOR_GOOD, subject="number 0")
-    assert await watch.faults() == [(FaultKind.AFTER_REFUSAL, 1)]
-    for credential_id in range(100, 1_101):
-        await watch.submit(FOR_GOOD, credential_id=credential_id)
-    await watch.submit(FOR_GOOD, credential_id=100)
-    assert await watch.faults(100) == []
+
+
+async def test_a_long_queue_that_is_repeated_in_its_order_is_noticed(watch: Watch) -> None:
+    for _ in range(2):
+        for number in range(300):
+            await watch.submit(FOR_GOOD, subject=f"number {number}")
+    assert await watch.faults() == [(FaultKind.AFTER_REFUSAL, 300)]
+
+
+async def test_repeats_are_logged_once_when_they_are_written_with_their_number(watch: Watch) -> None:
+    with capture_logs() as logs:
+        for _ in range(4):
+            await watch.submit(FOR_GOOD)
+            await watch.submit(FOR_NOW, credential_id=6)
+        assert logs == []
+        await watch.repetitions.write()
+        await watch.repetitions.write()
+    told = [(one["username"], one["kind"], one["count"]) for one in logs if one["event"] == "client_repeats"]
+    assert told == [("app@news.example", "after_refusal", 3), ("app@news.example", "too_soon", 3)]
+
+
+async def test_a_message_that_is_accepted_after_5xx_is_no_fault_whatever_else_was_put_off(watch: Watch) -> None:
+    await watch.submit(FOR_GOOD)
+    await watch.submit(FOR_NOW, subject="Bill")
+    await watch.submit(None)
+    assert await watch.faults() == []
 
 
 async def test_what_has_not_happened_for_a_while_is_forgotten(watch: Watch) -> None:

@@ -179,8 +179,8 @@ async def show(invocation: Invocation, database: Database, username: str) -> Non
         ("warning", _warning(user) or ""),
         *(("repeats", _fault_text(fault)) for fault in faults),
     ]
-    told = [{"kind": one.kind.value, "count": one.count, "last_at": utc_time(one.last_at)} for one in faults]
-    answer(invocation, _document(user, locked) | {"used": usage, "faults": told}, facts(pairs))
+    told = {"used": usage, "faults": [_fault_document(fault) for fault in faults]}
+    answer(invocation, _document(user, locked) | told, facts(pairs))
 
 
 @smtp_user.command()
@@ -302,6 +302,23 @@ def _warning(user: SmtpUser) -> str | None:
 def _fault_text(fault: ClientFault) -> str:
     example = f"“{fault.subject}” to {fault.recipient} from {fault.client_address}, after {fault.reply}"
     return f"{fault.count:,} times, last {local_time(fault.last_at)}: {example}\n{ADVICE[fault.kind]}"
+
+
+def _fault_document(fault: ClientFault) -> dict[str, Any]:
+    return {
+        "kind": fault.kind.value,
+        "count": fault.count,
+        "first_at": utc_time(fault.first_at),
+        "last_at": utc_time(fault.last_at),
+        "example": {
+            "subject": fault.subject,
+            "recipient": fault.recipient,
+            "recipient_count": fault.recipient_count,
+            "client_address": fault.client_address,
+            "reply": fault.reply,
+        },
+        "advice": ADVICE[fault.kind],
+    }
 
 
 def _used(used: int | None, limit: int | None) -> str:

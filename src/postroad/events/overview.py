@@ -69,7 +69,7 @@ class Overviews:
             bounced=totals["bounced"],
             oldest_waiting_at=queue.oldest_at,
         )
-        facts = await self._with_credentials(actor, facts)
+        facts = await self._with_credentials(actor, facts, domain_id)
         if actor.is_operator:
             facts = await self._with_installation(facts)
         return Overview(
@@ -91,14 +91,14 @@ class Overviews:
         ids = [domain.id for domain in mine]
         return await self._database.read(counters.has_any, ids, EventType.ACCEPTED.value)
 
-    async def _with_credentials(self, actor: Actor, facts: AttentionFacts) -> AttentionFacts:
+    async def _with_credentials(self, actor: Actor, facts: AttentionFacts, domain_id: int | None) -> AttentionFacts:
         users = await self._database.read(smtp_users.count_of, [domain.id for domain in facts.domains])
         selector = lockouts.Selector(account_id=actor.account_id, scopes=(CREDENTIAL,), locked_at=facts.now)
         locked = await self._database.read(lockouts.search, selector, _MOST_NAMES)
         # Names that nobody has are guessed at all the time, and are nobody's concern.
         names = tuple(one.subject for one in locked if one.account_id is not None)
         repeating = await self._database.read(
-            client_faults.repeating, actor.account_id, facts.now - _DAY_MS, _MOST_NAMES
+            client_faults.repeating, actor.account_id, facts.now - _DAY_MS, _MOST_NAMES, domain_id=domain_id
         )
         return msgspec.structs.replace(facts, has_smtp_user=users > 0, locked=names, repeating=tuple(repeating))
 

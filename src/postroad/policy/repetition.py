@@ -43,11 +43,12 @@ class Conduct(msgspec.Struct, frozen=True):
     last_at: int = 0
 
 
-def fault_of(before: Refusal, now: int) -> FaultKind | None:
+def fault_of(before: Refusal, now: int, *, is_accepted: bool) -> FaultKind | None:
     """Return what is wrong with a repeat of a message that was refused before, if anything."""
     passed = now - before.at
     if before.is_permanent:
-        return FaultKind.AFTER_REFUSAL if passed < REMEMBERED_MS else None
+        # Accepted after all: somebody has changed what the reply named, such as an address that the user may send from.
+        return FaultKind.AFTER_REFUSAL if passed < REMEMBERED_MS and not is_accepted else None
     return FaultKind.TOO_SOON if passed < SOONEST_MS else None
 
 

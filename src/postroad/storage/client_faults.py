@@ -34,14 +34,18 @@ def of_credentials(connection: Connection, credential_ids: Collection[int]) -> l
     return sorted(found, key=lambda one: one.last_at, reverse=True)
 
 
-def repeating(connection: Connection, account_id: int | None, since: int, limit: int) -> list[str]:
-    """Return the names of an account's users, or of all, whose clients repeated something since an instant."""
+def repeating(
+    connection: Connection, account_id: int | None, since: int, limit: int, *, domain_id: int | None = None
+) -> list[str]:
+    """Return the names of an account's users, a domain's, or all, whose clients repeated something since an instant."""
     faulty = select(client_faults.c.credential_id).where(client_faults.c.last_at >= since)
     query = (
         select(smtp_users.c.username).where(smtp_users.c.id.in_(faulty)).order_by(smtp_users.c.username).limit(limit)
     )
     if account_id is not None:
         query = query.where(smtp_users.c.account_id == account_id)
+    if domain_id is not None:
+        query = query.where(smtp_users.c.domain_id == domain_id)
     return list(connection.execute(query).scalars())
 
 

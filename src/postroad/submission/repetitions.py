@@ -19,14 +19,16 @@ from postroad.protocol.mime.header import HeaderBlock
 from postroad.storage import client_faults
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
+from postroad.submission.refusal_memory import RefusalMemory
 
 log = structlog.get_logger()
 
-_MOST_CREDENTIALS = 1_000
-_MOST_REFUSALS = 100
-"""Of one credential."""
+_MOST_CREDENTIALS = 5_000
+"""Whose conduct is remembered."""
 _LONGEST_SUBJECT = 255
 _SUBJECT_OCTETS = 1_000
+_LONGEST_REPLY = 500
+"""It may name what the client wrote, and is kept many times."""
 _GATHER_S = 1.0
 _LARGEST_INLINE = 262_144
 
@@ -39,9 +41,13 @@ class Meter(Protocol):
 
 
 class _Watched(msgspec.Struct):
-    refusals: dict[bytes, Refusal] = msgspec.field(default_factory=dict)
     conduct: Conduct = Conduct()
     put_off_at: int = 0
+
+
+class _Untold(msgspec.Struct, frozen=True):
+    username: str
+    fault: ClientFault
 
 
 class Repetitions:
@@ -56,8 +62,9 @@ class Repetitions:
         self._database = database
         self._clock = clock
         self._meter = meter
+        self._refusals = RefusalMemory()
         self._watched: dict[int, _Watched] = {}
-        self._unwritten: dict[tuple[int, FaultKind], ClientFault] = {}
+        self._unwritten: dict[tuple[int, FaultKind], _Untold] = {}
 
     def concerns(self, submission: Submission, *, is_refused: bool) -> bool:
         """Whether there is anything to look at: a refusal, or a message of a credential that was put off just now."""
@@ -78,13 +85,12 @@ class Repetitions:
         is_small = len(submission.content) <= _LARGEST_INLINE
         of_message = print_of(submission) if is_small else await asyncio.to_thread(print_of, submission)
         watched = self._take(credential_id)
-        before = watched.refusals.pop(of_message, None)
-        kind = None if before is None else fault_of(before, now)
+        before = self._refusals.take(credential_id, of_message)
+        kind = None if before is None else fault_of(before, now, is_accepted=refused is None)
         if refused is not None:
             is_permanent = refused.enhanced_status.startswith("5")
-            watched.refusals[of_message] = Refusal(now, is_permanent, f"{refused.enhanced_status} {refused.text}")
-            while len(watched.refusals) > _MOST_REFUSALS:
-                del watched.refusals[next(iter(watched.refusals))]
+            reply = f"{refused.enhanced_status} {refused.text}"[:_LONGEST_REPLY]
+            self._refusals.put(credential_id, of_message, Refusal(now, is_permanent, reply))
             if not is_permanent:
                 watched.put_off_at = now
         if before is None or kind is None:
@@ -95,16 +101,19 @@ class Repetitions:
         return 0.0 if refused is None else delay_ms(watched.conduct) / 1000
 
     async def write(self) -> None:
-        """Write what has gathered."""
-        faults, self._unwritten = self._unwritten, {}
-        if not faults:
+        """Write what has gathered, and log each once, however many repeats it stands for."""
+        gathered, self._unwritten = list(self._unwritten.values()), {}
+        if not gathered:
             return
         try:
-            await self._database.write(client_faults.note, list(faults.values()))
+            await self._database.write(client_faults.note, [one.fault for one in gathered])
         except StorageError as error:
-            log.warning("client_faults_not_written", count=len(faults), why=str(error))
-            for fault in faults.values():
-                self._gather(fault)
+            log.warning("client_faults_not_written", count=len(gathered), why=str(error))
+            for one in gathered:
+                self._gather(one)
+            return
+        for one in gathered:
+            _log_repeats(one)
 
     async def run(self) -> None:
         """Write each second until cancelled."""
@@ -122,37 +131,42 @@ class Repetitions:
     def _tell(self, submission: Submission, kind: FaultKind, before: Refusal, now: int) -> None:
         self._meter.repeated(kind.value)
         principal, recipients = submission.principal, submission.envelope.recipients
-        log.info(
-            "client_repeats",
-            username=principal.username,
+        fault = ClientFault(
+            credential_id=principal.credential_id,
+            account_id=principal.account_id,
+            kind=kind,
+            count=1,
+            first_at=now,
+            last_at=now,
             client_address=submission.client.address,
-            kind=kind.value,
-            reply=before.reply,
+            subject=_subject_of(submission),
+            recipient=_storable(recipients[0].forward_path),
+            recipient_count=len(recipients),
+            reply=_storable(before.reply),
         )
-        self._gather(
-            ClientFault(
-                credential_id=principal.credential_id,
-                account_id=principal.account_id,
-                kind=kind,
-                count=1,
-                first_at=now,
-                last_at=now,
-                client_address=submission.client.address,
-                subject=_subject_of(submission),
-                recipient=_storable(recipients[0].forward_path),
-                recipient_count=len(recipients),
-                reply=_storable(before.reply),
-            )
-        )
+        self._gather(_Untold(principal.username, fault))
 
-    def _gather(self, fault: ClientFault) -> None:
+    def _gather(self, one: _Untold) -> None:
+        fault = one.fault
         key = (fault.credential_id, fault.kind)
         other = self._unwritten.get(key)
         if other is not None:
-            newest = max(fault, other, key=lambda one: one.last_at)
-            first_at = min(fault.first_at, other.first_at)
-            fault = msgspec.structs.replace(newest, count=fault.count + other.count, first_at=first_at)
-        self._unwritten[key] = fault
+            newest = max(fault, other.fault, key=lambda each: each.last_at)
+            first_at = min(fault.first_at, other.fault.first_at)
+            fault = msgspec.structs.replace(newest, count=fault.count + other.fault.count, first_at=first_at)
+        self._unwritten[key] = _Untold(one.username, fault)
+
+
+def _log_repeats(one: _Untold) -> None:
+    fault = one.fault
+    log.info(
+        "client_repeats",
+        username=one.username,
+        client_address=fault.client_address,
+        kind=fault.kind.value,
+        count=fault.count,
+        reply=fault.reply,
+    )
 
 
 def _subject_of(submission: Submission) -> str:

@@ -36,7 +36,12 @@ MINUTE, DAY = 60_000, 86_400_000
 def test_a_minute_is_enough_after_4xx_and_nothing_is_after_5xx(
     *, is_permanent: bool, passed_ms: int, fault: FaultKind | None
 ) -> None:
-    assert fault_of(Refusal(NOW, is_permanent, "no"), NOW + passed_ms) is fault
+    assert fault_of(Refusal(NOW, is_permanent, "no"), NOW + passed_ms, is_accepted=False) is fault
+
+
+def test_what_is_accepted_at_last_was_too_soon_at_most() -> None:
+    assert fault_of(Refusal(NOW, is_permanent=False, reply="no"), NOW, is_accepted=True) is FaultKind.TOO_SOON
+    assert fault_of(Refusal(NOW, is_permanent=True, reply="no"), NOW, is_accepted=True) is None
 
 
 def test_whoever_does_not_stop_waits_longer_each_time_up_to_ten_seconds_and_is_forgiven() -> None:

@@ -1,0 +1,91 @@
+"""What commands tell of the use of credentials and domains, against a real database in a data folder."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from postroad.cli import main
+from postroad.model.client_fault import ClientFault, FaultKind
+from postroad.net.clock import now_ms
+from postroad.policy.repetition import ADVICE
+from postroad.storage import client_faults, smtp_users
+from postroad.storage.engine import open_database
+
+NAME = "news.example.com"
+USERNAME = f"app@{NAME}"
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(data: Path) -> Run:
+    def invoke(*arguments: str) -> Result:
+        result = CliRunner().invoke(main, [*arguments, "--data", str(data)])
+        assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
+        return result
+
+    invoke("migrate")
+    invoke("domain", "add", NAME)
+    return invoke
+
+
+def _written(data: Path, write: Callable[[Any], Any]) -> None:
+    async def use() -> None:
+        database = await open_database("", data_dir=data, clock=now_ms, read_connections=1)
+        try:
+            await database.write(write)
+        finally:
+            await database.close()
+
+    asyncio.run(use())
+
+
+def test_a_programs_repeats_are_shown_with_example_and_advice_in_json_too(run: Run, data: Path) -> None:
+    run("smtp-user", "add", USERNAME, "--generate")
+
+    def note(connection: Any) -> None:
+        user = smtp_users.by_username(connection, USERNAME)
+        assert user is not None
+        fault = ClientFault(
+            credential_id=user.id,
+            account_id=user.account_id,
+            kind=FaultKind.TOO_SOON,
+            count=7,
+            first_at=1_780_000_000_000,
+            last_at=1_780_000_060_000,
+            client_address="192.0.2.7",
+            subject="Menu",
+            recipient="you@example.net",
+            recipient_count=3,
+            reply="4.7.1 Later.",
+        )
+        client_faults.note(connection, [fault])
+
+    _written(data, note)
+
+    (told,) = json.loads(run("smtp-user", "show", USERNAME, "--json").stdout)["faults"]
+    assert told == {
+        "kind": "too_soon",
+        "count": 7,
+        "first_at": "2026-05-28T20:26:40.000Z",
+        "last_at": "2026-05-28T20:27:40.000Z",
+        "example": {
+            "subject": "Menu",
+            "recipient": "you@example.net",
+            "recipient_count": 3,
+            "client_address": "192.0.2.7",
+            "reply": "4.7.1 Later.",
+        },
+        "advice": ADVICE[FaultKind.TOO_SOON],
+    }
+    assert "“Menu” to you@example.net from 192.0.2.7" in run("smtp-user", "show", USERNAME).stdout
