@@ -85,7 +85,7 @@ _OURS: Mapping[bytes, _Option] = {
     b"x-ov-escape-html": _Option("escapes_html", values.read_switch),
 }
 _MAILGUN: Mapping[bytes, _Option] = {
-    b"x-mailgun-tag": _Option("tags", lambda text: [_one_tag(text)], is_repeatable=True),
+    b"x-mailgun-tag": _Option("tags", values.read_one_tag, is_repeatable=True),
     b"x-mailgun-drop-message": _Option("is_test", values.read_switch),
     b"x-mailgun-track": _Option("tracks", values.read_switch),
     b"x-mailgun-track-clicks": _Option(
@@ -102,6 +102,9 @@ _MAILGUN: Mapping[bytes, _Option] = {
     b"x-mailgun-template-variables": _Option("template_variables", values.read_json_object),
     b"x-mailgun-deliver-by": _Option("deliver_at", values.read_instant),
 }
+
+
+_TAGS = _OURS[b"x-ov-tag"]
 
 
 def known_headers() -> frozenset[str]:
@@ -166,24 +169,22 @@ def name_of(block: HeaderBlock, field: Field) -> str:
     return block.content[field.start : field.colon].decode("ascii")
 
 
-def _one_tag(text: str) -> str:
-    tag = text.strip()
-    values.check_tag(tag)
-    return tag
-
-
 def _read_whole(block: HeaderBlock, fields: list[Field], given: dict[str, Any], notes: list[str]) -> None:
-    """Read the headers that hold a whole request as JSON; what ours said stays."""
+    """Read the headers that hold a whole request as JSON; what was said before stays."""
     for field in fields:
         if field.name not in OPTION_DOCUMENTS:
             continue
         header = name_of(block, field)
+        before = frozenset(given)
         try:
             document = values.read_json_object(decode(block.value(field)))
             pairs = _msys(document) if field.name == b"x-msys-api" else _smtpapi(document)
             for name, option, value in pairs:
                 if option is None:
                     notes.append(f"ignored {name} of {header}: it has no meaning here")
+                elif option == "tags":
+                    # Two keys of one document may both name tags.
+                    _put(given, _TAGS, value, before)
                 else:
                     given.setdefault(option, value)
         except OptionValueError as fault:
@@ -198,9 +199,9 @@ def _msys(document: dict[str, Any]) -> Iterator[Pair]:
     for name, value in document.items():
         match name, value:
             case "campaign_id", str():
-                yield name, "tags", [_one_tag(value)]
+                yield name, "tags", _tags_of([value], name)
             case "tags", list():
-                yield name, "tags", [_one_tag(_text_of(tag, name)) for tag in value]
+                yield name, "tags", _tags_of(value, name)
             case "metadata", dict():
                 yield name, "variables", value
             case "options", dict():
@@ -220,8 +221,7 @@ def _smtpapi(document: dict[str, Any]) -> Iterator[Pair]:
     for name, value in document.items():
         match name, value:
             case "category", str() | list():
-                categories = [value] if isinstance(value, str) else value
-                yield name, "tags", [_one_tag(_text_of(one, name)) for one in categories]
+                yield name, "tags", _tags_of([value] if isinstance(value, str) else value, name)
             case "unique_args", dict():
                 yield name, "variables", value
             case "send_at", int():
@@ -241,10 +241,13 @@ def _smtpapi_filters(filters: dict[str, Any]) -> Iterator[Pair]:
         yield f"filters.{name}", option, _switch_of(enable, name) if option else None
 
 
-def _text_of(value: object, name: str) -> str:
-    if not isinstance(value, str):
+def _tags_of(listed: list[Any], name: str) -> list[str]:
+    if not all(isinstance(one, str) for one in listed):
         raise OptionValueError(f"must hold texts in {name}")
-    return value
+    tags = values.listed_tags(listed)
+    if listed and not tags:
+        raise OptionValueError(f"holds {name}, which is empty; write a tag, or leave it out")
+    return tags
 
 
 def _switch_of(value: object, name: str) -> bool:

@@ -1,7 +1,7 @@
 """The values that option headers hold: switches, lists, JSON, instants and addresses of the web."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,17 +36,29 @@ def read_switch(text: str) -> bool:
 
 def read_tags(text: str) -> list[str]:
     """Read tags with commas between them."""
-    tags = [tag.strip() for tag in text.split(",")]
-    found = [tag for tag in tags if tag]
+    found = listed_tags(text.split(","))
     if not found:
         raise OptionValueError("is empty; write a tag, or leave the header out")
-    for tag in found:
-        check_tag(tag)
     return found
 
 
-def check_tag(tag: str) -> None:
-    """Refuse a tag that is too long or cannot be shown."""
+def read_one_tag(text: str) -> list[str]:
+    """Read one tag, which may have commas in it."""
+    found = listed_tags([text])
+    if not found:
+        raise OptionValueError("is empty; write a tag, or leave the header out")
+    return found
+
+
+def listed_tags(texts: Iterable[str]) -> list[str]:
+    """Return the tags of a list without those that are empty, which nobody could name."""
+    found = [tag for text in texts if (tag := text.strip())]
+    for tag in found:
+        _check_tag(tag)
+    return found
+
+
+def _check_tag(tag: str) -> None:
     if len(tag) > MAX_TAG_LENGTH:
         raise OptionValueError(f"holds a tag of {len(tag)} characters; at most {MAX_TAG_LENGTH} are allowed")
     if not tag.isprintable():

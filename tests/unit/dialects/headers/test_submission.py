@@ -129,6 +129,9 @@ def test_a_switch_is_off_in_every_way_it_is_written(word: str) -> None:
             {"tags": ("c",), "variables": {"a": 1}, "deliver_at": AT, "tracks_clicks": True},
         ),
         (['X-SMTPAPI: {"category": ["c", "d"]}'], {"tags": ("c", "d")}),
+        (['X-SMTPAPI: {"category": ["", "d", " ", "D"]}'], {"tags": ("d",)}),
+        (['X-SMTPAPI: {"category": []}'], {}),
+        (['X-MSYS-API: {"tags": ["", "x"], "campaign_id": "c"}'], {"tags": ("x", "c")}),
     ],
 )
 def test_headers_of_other_platforms_with_the_same_meaning_hold(lines: list[str], expected: dict[str, Any]) -> None:
@@ -197,7 +200,12 @@ def test_what_is_not_known_is_noted_and_not_refused() -> None:
         ("X-OV-Expires: -1", ["a date"]),
         (f"X-OV-Idempotency-Key: {'k' * 256}", ["1 to 255"]),
         ("X-OV-On-Missing: drop", ["empty or keep"]),
+        ("X-Mailgun-Tag:", ["is empty"]),
         ('X-MSYS-API: {"tags": [1]}', ["texts in tags"]),
+        ('X-MSYS-API: {"tags": ["", " "]}', ["tags", "is empty"]),
+        ('X-MSYS-API: {"campaign_id": ""}', ["campaign_id", "is empty"]),
+        ('X-SMTPAPI: {"category": ""}', ["category", "is empty"]),
+        (f'X-SMTPAPI: {{"category": {json.dumps([str(one) for one in range(11)])}}}', ["11 tags", "10"]),
         ('X-MSYS-API: {"options": {"open_tracking": "x"}}', ["yes or no"]),
         ("X-SMTPAPI: {", ["is not JSON"]),
     ],
