@@ -8,8 +8,10 @@ from postroad.httpd.console.console import Console
 from postroad.model.actor import SYSTEM
 from postroad.model.domain import DomainSettings, DomainState, KeyState, SendingDomain
 from postroad.model.options import TlsDemand
+from postroad.net.clock import now_ms
+from postroad.policy.quota import demands_of_domain
 from postroad.policy.records import ExpectedRecord
-from postroad.storage import audit, domains
+from postroad.storage import audit, domains, quotas
 from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from postroad.storage.secrets import Vault
@@ -169,6 +171,22 @@ async def test_the_form_of_settings_has_every_setting_and_keeps_what_was_typed(
     for wrong, sentence in (("", "A number is needed here."), ("many", "is not a whole number")):
         reply = await admin.send_form(f"/domains/{NAME}/settings", **numbers | {"keep_content_days": wrong})
         assert (reply.status_code, sentence in reply.text) == (422, True)
+
+
+async def test_a_quota_is_shown_with_what_is_used_of_it_and_when_it_frees(
+    admin: Client, user: Client, world: World, console: Console, database: Database
+) -> None:
+    path = f"/domains/{world.domain.name}"
+    assert "frees at" not in (await admin.get(path)).text
+    limited = await console.registration.change_settings(SYSTEM, world.domain.name, DomainSettings(hourly_quota=5_000))
+    # The hour may end before it is looked at.
+    periods = {*demands_of_domain(limited, now_ms()), *demands_of_domain(limited, now_ms() + 60_000)}
+    await database.write(quotas.take, tuple(periods), 1_204)
+
+    for one in (admin, user):
+        text = (await one.get(path)).text
+        assert text.count("Used 1,204 of 5,000 this hour, frees at <time") == 1
+        assert "today, frees at" not in text
 
 
 async def test_a_key_is_rotated_after_a_question(

@@ -12,8 +12,9 @@ from click.testing import CliRunner, Result
 from postroad.cli import main
 from postroad.model.client_fault import ClientFault, FaultKind
 from postroad.net.clock import now_ms
+from postroad.policy.quota import demands_of_domain
 from postroad.policy.repetition import ADVICE
-from postroad.storage import client_faults, smtp_users
+from postroad.storage import client_faults, domains, quotas, smtp_users
 from postroad.storage.engine import open_database
 
 NAME = "news.example.com"
@@ -89,3 +90,26 @@ def test_a_programs_repeats_are_shown_with_example_and_advice_in_json_too(run: R
         "advice": ADVICE[FaultKind.TOO_SOON],
     }
     assert "“Menu” to you@example.net from 192.0.2.7" in run("smtp-user", "show", USERNAME).stdout
+
+
+def test_a_domains_quotas_are_shown_with_what_is_used_and_when_they_free(run: Run, data: Path) -> None:
+    assert json.loads(run("domain", "show", NAME, "--json").stdout)["quotas"] == {}
+    run("domain", "set", NAME, "hourly_quota=5000", "daily_quota=40000")
+    now = now_ms()
+
+    def take(connection: Any) -> None:
+        domain = domains.by_name(connection, NAME)
+        assert domain is not None
+        # The hour may end before it is looked at.
+        periods = {*demands_of_domain(domain, now), *demands_of_domain(domain, now + 60_000)}
+        assert quotas.take(connection, tuple(periods), 1_204) is None
+
+    _written(data, take)
+
+    shown = json.loads(run("domain", "show", NAME, "--json").stdout)["quotas"]
+    assert [(shown[one]["used"], shown[one]["limit"]) for one in ("hour", "day")] == [(1_204, 5_000), (1_204, 40_000)]
+    assert shown["day"]["frees_at"].endswith("T00:00:00.000Z")
+    assert shown["hour"]["frees_at"].endswith(":00:00.000Z")
+    text = run("domain", "show", NAME).stdout
+    assert "this day   used 1,204 of 40,000 recipients, frees at 20" in text
+    assert "this hour  used 1,204 of 5,000 recipients" in text

@@ -23,6 +23,7 @@ from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingD
 from postroad.net.clock import now_ms
 from postroad.node.client_access import names_of
 from postroad.policy.alignment import OrganisationalDomains
+from postroad.policy.quota import Demand
 from postroad.policy.record_comparison import RecordVerdict, VerdictStatus
 from postroad.policy.records import ExpectedRecord, as_zone_line, dkim_zone_records
 from postroad.storage.database import Database
@@ -100,7 +101,7 @@ async def list_domains(invocation: Invocation, database: Database, account_name:
 @click.argument("name")
 @with_database
 async def show(invocation: Invocation, database: Database, name: str) -> None:
-    """Show a domain, its settings and the DNS records to publish, ready to paste into a zone."""
+    """Show a domain, its settings, how much of its quotas is used, and the DNS records to paste into its zone."""
     async with _services(invocation, database) as services:
         found = await services.registration.find(acting(), name)
         await _answer_with_records(invocation, services, found, await _account_of(database, found))
@@ -258,12 +259,14 @@ async def _answer_with_records(
     keys = await services.registration.keys_of(domain)
     zone = invocation.settings.domains.dkim_zone
     own = dkim_zone_records(domain.name, tuple(keys), zone) if zone else ()
+    usage = await services.registration.usage_of(domain)
     document = _document(domain, account) | {
+        "quotas": {demand.period.value: _quota_document(demand, used) for demand, used in usage},
         "keys": [_key_document(key) for key in keys],
         "records": [_record(one) for one in records],
         "operator_records": [_record(one) for one in own],
     }
-    answer(invocation, document, _description(domain, account, keys, records, own))
+    answer(invocation, document, _description(domain, account, keys, records, own=own, usage=usage))
 
 
 def _description(
@@ -271,7 +274,9 @@ def _description(
     account: Account,
     keys: Sequence[DkimKey],
     records: Sequence[ExpectedRecord],
+    *,
     own: Sequence[ExpectedRecord],
+    usage: Sequence[tuple[Demand, int]],
 ) -> str:
     settings = "\n".join(f"{key}={_shown(value)}" for key, value in msgspec.structs.asdict(domain.settings).items())
     pairs = [
@@ -280,6 +285,7 @@ def _description(
         *([("paused because", domain.pause_reason)] if domain.paused_at is not None else []),
         ("account", account.name),
         ("settings", settings),
+        *((f"this {demand.period.value}", _quota_text(demand, used)) for demand, used in usage),
         ("keys", "\n".join(f"{key.selector}: {key.algorithm.value}, {key.state.value}" for key in keys)),
     ]
     parts = [facts(pairs), f"Publish in the zone of {domain.name}:", _zone_lines(records)]
@@ -314,6 +320,14 @@ def _standing(domain: SendingDomain) -> str:
     if domain.paused_at is not None:
         standing += f", paused since {local_time(domain.paused_at)}"
     return standing
+
+
+def _quota_text(demand: Demand, used: int) -> str:
+    return f"used {used:,} of {demand.limit:,} recipients, frees at {local_time(demand.ends_at)}"
+
+
+def _quota_document(demand: Demand, used: int) -> dict[str, Any]:
+    return {"used": used, "limit": demand.limit, "frees_at": utc_time(demand.ends_at)}
 
 
 def _shown(value: Any) -> str:

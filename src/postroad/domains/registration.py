@@ -21,8 +21,9 @@ from postroad.net.clock import Clock
 from postroad.policy.alignment import OrganisationalDomainOf
 from postroad.policy.network_list import read_networks
 from postroad.policy.permission import require_change, require_operator, require_sight
+from postroad.policy.quota import Demand, demands_of_domain
 from postroad.protocol.smtp.address import AddressError, normal_domain
-from postroad.storage import dkim_keys, domain_pauses, domains
+from postroad.storage import dkim_keys, domain_pauses, domains, quotas
 from postroad.storage.audit import recorded
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
@@ -205,6 +206,11 @@ class Registration:
     async def keys_of(self, domain: SendingDomain) -> list[DkimKey]:
         """Return the keys of a domain, also retired ones."""
         return await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
+
+    async def usage_of(self, domain: SendingDomain) -> list[tuple[Demand, int]]:
+        """Return each quota of a domain with how many recipients of it are used now."""
+        demands = demands_of_domain(domain, self._clock())
+        return list(zip(demands, await self._database.read(quotas.used, demands), strict=True))
 
     async def _find_to_change(self, actor: Actor, name: str) -> SendingDomain:
         domain = await self.find(actor, name)

@@ -13,11 +13,14 @@ from postroad.httpd.console.settings_form import fields_of, filled_in
 from postroad.httpd.console.view import Flash, View
 from postroad.model.domain import DomainSettings, DomainState, SendingDomain
 from postroad.model.refused import MissingError, RefusedError
+from postroad.policy.quota import Period
 from postroad.policy.record_comparison import RecordVerdict
 from postroad.policy.records import as_zone_line
 
 _CHECK_PAUSE_S = 10
 _POST = ("POST",)
+_QUOTAS = {Period.HOUR: "hourly_quota", Period.DAY: "daily_quota"}
+"""The setting of each quota."""
 
 
 def routes() -> list[BaseRoute]:
@@ -195,9 +198,11 @@ async def _domain_page(
     problem: str = "",
 ) -> Response:
     settings = msgspec.to_builtins(domain.settings)
+    usage = await view.console.registration.usage_of(domain)
     values = await _facts(view, domain, verdicts, problem) | {
         "form": form or Form.of(**settings),
         "fields": fields_of(DomainSettings),
+        "usage": {_QUOTAS[demand.period]: (demand, used) for demand, used in usage},
         "settings": settings,
     }
     return view.page("domain.html", status=status, **values)
