@@ -11,11 +11,14 @@ from click.testing import CliRunner, Result
 
 from postroad.cli import main
 from postroad.model.client_fault import ClientFault, FaultKind
+from postroad.model.event import EventType
 from postroad.net.clock import now_ms
 from postroad.policy.quota import demands_of_domain
 from postroad.policy.repetition import ADVICE
-from postroad.storage import client_faults, domains, quotas, smtp_users
+from postroad.storage import client_faults, counters, domains, events, quotas, smtp_users
+from postroad.storage.counters import MOST_TAGS
 from postroad.storage.engine import open_database
+from tests.storage.samples import accepted, event_of
 
 NAME = "news.example.com"
 USERNAME = f"app@{NAME}"
@@ -113,3 +116,22 @@ def test_a_domains_quotas_are_shown_with_what_is_used_and_when_they_free(run: Ru
     text = run("domain", "show", NAME).stdout
     assert "this day   used 1,204 of 40,000 recipients, frees at 20" in text
     assert "this hour  used 1,204 of 5,000 recipients" in text
+
+
+def test_tags_that_an_hour_had_no_room_for_are_shown_together(run: Run, data: Path) -> None:
+    at = now_ms()
+
+    def count(connection: Any) -> None:
+        domain = domains.by_name(connection, NAME)
+        assert domain is not None
+        one = accepted(account_id=domain.account_id, domain_id=domain.id).deliveries[0]
+        tags = [f"order {number}" for number in range(MOST_TAGS + 2)]
+        events.append(connection, [event_of(one, EventType.ACCEPTED, at=at, tags=tags)])
+        counters.fold(connection, 1_000)
+
+    _written(data, count)
+
+    shown = json.loads(run("stats", "show", "--by", "tag", "--limit", "1000", "--json").stdout)["tags"]
+    assert shown[0] == {"tag": None, "by_type": {"accepted": 2}}
+    assert len(shown) == MOST_TAGS + 1
+    assert "(further tags)" in run("stats", "show", "--by", "tag").stdout

@@ -8,11 +8,22 @@ import sqlalchemy
 
 from postroad.model.event import EventType
 from postroad.storage import bodies, counters, events, messages
-from postroad.storage.counters import Count, Period
+from postroad.storage.counters import FURTHER_TAGS, MOST_TAGS, Count, Period
 from postroad.storage.database import Database
 from postroad.storage.events import EventSelector
 from postroad.storage.rows import HOUR_MS
-from tests.storage.samples import DATA_TABLES, DAY, NOW, accepted, claim, column, count_rows, rejected, settled
+from tests.storage.samples import (
+    DATA_TABLES,
+    DAY,
+    NOW,
+    accepted,
+    claim,
+    column,
+    count_rows,
+    event_of,
+    rejected,
+    settled,
+)
 
 HOUR = NOW // HOUR_MS
 
@@ -173,3 +184,29 @@ async def test_events_are_searched_page_by_page(database: Database) -> None:
     assert await found(message_id=offered.message.id, account_id=1) == [(EventType.ACCEPTED, 1)] * 2
     assert await found(until=NOW) == []
     assert len(await found(since=NOW, until=NOW + 1000)) == 4
+
+
+async def test_an_hour_has_room_for_so_many_tags_and_counts_the_others_together(database: Database) -> None:
+    one = accepted().deliveries[0]
+    for kind in (EventType.ACCEPTED, EventType.DELIVERED):
+        for number in range(MOST_TAGS + 30):
+            await database.append_events([event_of(one, kind, tags=["Orders", f"order {number}"])])
+        while await database.write(counters.fold, 50):
+            pass
+    other = accepted(domain_id=2).deliveries[0]
+    await database.append_events([event_of(other, EventType.ACCEPTED, tags=["order 229"])])
+    await database.append_events([event_of(one, EventType.ACCEPTED, at=NOW + HOUR_MS, tags=["order 229"])])
+    while await database.write(counters.fold, 50):
+        pass
+
+    tags = await database.read(counters.read_tags, HOUR, HOUR + 1, [1], 1_000)
+    assert len(tags) == MOST_TAGS + 1
+    assert tags["orders"] == {"accepted": 230, "delivered": 230}
+    assert tags["order 198"] == {"accepted": 1, "delivered": 1}
+    assert "order 199" not in tags
+    assert tags[FURTHER_TAGS] == {"accepted": 31, "delivered": 31}
+    kept = await database.read(column, "SELECT count(DISTINCT key) FROM counters_daily WHERE dimension = 'tag'")
+    # One more: the next hour had room for it.
+    assert kept == [MOST_TAGS + 2]
+    for domain_ids, hour in (([2], HOUR), ([1], HOUR + 1)):
+        assert await database.read(counters.read_tags, hour, hour + 1, domain_ids, 9) == {"order 229": {"accepted": 1}}

@@ -87,7 +87,7 @@ def _answer_periods(invocation: Invocation, found: Sequence[Totals], figures: Se
 
 def _answer_tags(invocation: Invocation, found: Sequence[TagTotals]) -> None:
     types = [kind.value for kind in EventType if any(kind.value in one.by_type for one in found)]
-    rows = [(one.tag, *(f"{one.by_type.get(kind, 0):,}" for kind in types)) for one in found]
+    rows = [(one.tag or "(further tags)", *(f"{one.by_type.get(kind, 0):,}" for kind in types)) for one in found]
     document = {"tags": [{"tag": one.tag, "by_type": one.by_type} for one in found]}
     answer(invocation, document, table(("TAG", *(kind.upper() for kind in types)), rows))
 

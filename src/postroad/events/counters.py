@@ -21,8 +21,8 @@ class Totals(msgspec.Struct, frozen=True):
 class TagTotals(msgspec.Struct, frozen=True):
     """How many events of each type the mail with one tag had."""
 
-    tag: str
-    """In small letters, as tags are compared."""
+    tag: str | None
+    """In small letters, as tags are compared; None for all that an hour had no room for, together."""
     by_type: dict[str, int]
 
 
@@ -47,7 +47,7 @@ async def totals_by_tag(
     """Return the totals of the tags that most happened with, from the hour ``since`` lies in to the one of ``until``."""
     length = _LENGTH_MS[Period.HOUR]
     found = await database.read(counters.read_tags, since // length, until // length + 1, domain_ids, limit)
-    return [TagTotals(tag, by_type) for tag, by_type in found.items()]
+    return [TagTotals(tag or None, by_type) for tag, by_type in found.items()]
 
 
 def summed(counts: Iterable[Count], length_ms: int) -> list[Totals]:
