@@ -7,14 +7,19 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext
 
+from postroad.accounts.password_hashing import hash_password
 from postroad.accounts.people.sessions import Sessions
 from postroad.accounts.settings import AccountsSettings
+from postroad.model.credential import Secret
 from postroad.model.user import Membership, Role, User
 from postroad.net.clock import now_ms
 from postroad.storage import accounts, memberships, users
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from tests.scenarios.dev import Dev
+
+PASSWORD = Secret("seven quiet lanterns")
+"""Everybody's."""
 
 
 def sign_in(
@@ -43,7 +48,7 @@ async def _new_session(database: Database, email: str, role: Role, *, is_operato
         id=0,
         account_id=account.id,
         email=email,
-        password_hash="never matches",
+        password_hash=hash_password(PASSWORD),
         is_operator=is_operator,
         created_at=now_ms(),
     )

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 
 from tests.browser.pages import watched
-from tests.browser.people import sign_in
+from tests.browser.people import PASSWORD, sign_in
 from tests.scenarios.dev import Dev
 
 pytestmark = pytest.mark.peer("chromium")
@@ -66,6 +66,7 @@ def add_passkey(dev: Dev, page: Page, name: str) -> None:
     page.goto(at(dev, "/profile"))
     page.get_by_role("link", name="Your passkeys").click()
     page.get_by_label("Name").fill(name)
+    page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Add passkey").click()
 
 
@@ -91,6 +92,10 @@ def test_one_device_makes_one(dev: Dev, page: Page, device: CDPSession) -> None:
     expect(page.get_by_text("Passkey First was added")).to_be_visible()
 
     page.get_by_label("Name").fill("Second")
+    page.get_by_label("Your password").fill("another one")
+    page.get_by_role("button", name="Add passkey").click()
+    expect(page.get_by_role("alert")).to_have_text("This is not your password.")
+    page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Add passkey").click()
 
     expect(page.get_by_role("alert")).to_have_text("This device has a passkey of yours already.")

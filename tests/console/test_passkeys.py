@@ -1,9 +1,15 @@
 """Passkeys by the console's pages: made, named, used to sign in, removed; with a device in software."""
 
 import json
+import re
 
+import httpx2
 import pytest
 
+from postroad.accounts.password_hashing import hash_password
+from postroad.httpd.console.console import Console
+from postroad.httpd.console.route import own_path
+from postroad.model.credential import Secret
 from postroad.model.user import User
 from postroad.storage import passkeys, users
 from postroad.storage.database import Database
@@ -11,20 +17,34 @@ from postroad.storage.secrets import Vault
 from postroad.storage.users import TotpSecret
 from tests.unit.accounts.authenticator import Authenticator
 
-from .conftest import NOW, Client, World
+from .conftest import NOW, Client, Postman, World
 
 ORIGIN = "http://localhost"
 PATH = "/profile/passkeys"
+PASSWORD = "seven quiet lanterns"
+OTHER = "eight loud lanterns"
+_HASH = hash_password(Secret(PASSWORD))
 
 
-async def options(client: Client, path: str) -> str:
-    reply = await client.post(path, headers={"X-CSRF-Token": client.csrf, "Sec-Fetch-Site": "same-origin"})
+@pytest.fixture(autouse=True)
+async def _password(database: Database, world: World) -> None:
+    await database.write(users.set_password, world.admin.id, _HASH)
+
+
+async def asks(client: Client, path: str, **fields: str) -> httpx2.Response:
+    """Ask for what the browser needs, as the script does."""
+    headers = {"X-CSRF-Token": client.csrf, "Sec-Fetch-Site": "same-origin"}
+    return await client.post(path, headers=headers, data=fields)
+
+
+async def options(client: Client, path: str, **fields: str) -> str:
+    reply = await asks(client, path, **fields)
     assert reply.status_code == 200, reply.text
     return reply.text
 
 
 async def adds(client: Client, device: Authenticator, name: str = "Laptop") -> None:
-    answer = device.makes(await options(client, f"{PATH}/options"), ORIGIN)
+    answer = device.makes(await options(client, f"{PATH}/options", password=PASSWORD), ORIGIN)
     reply = await client.send_form(PATH, credential=answer, name=name)
     assert (reply.status_code, reply.headers["location"]) == (303, PATH)
 
@@ -45,6 +65,55 @@ async def test_a_person_makes_a_passkey_and_signs_in_with_it(admin: Client, nobo
 
     assert (reply.status_code, reply.headers["location"]) == (303, "/?x=1")
     assert "ada@acme.example" in (await nobody.get("/")).text
+
+
+@pytest.mark.parametrize("fields", [{}, {"password": "not it"}])
+async def test_a_passkey_is_not_made_without_the_password(
+    fields: dict[str, str], admin: Client, database: Database, world: World
+) -> None:
+    assert 'name="password"' in (await admin.get(PATH)).text
+    reply = await asks(admin, f"{PATH}/options", **fields)
+
+    assert (reply.status_code, json.loads(reply.text)) == (422, {"refused": "This is not your password."})
+
+
+async def test_who_has_no_password_adds_a_passkey_after_signing_in(
+    admin: Client, database: Database, world: World
+) -> None:
+    await database.write(users.set_password, world.admin.id, "")
+    assert 'name="password"' not in (await admin.get(PATH)).text
+    await options(admin, f"{PATH}/options")
+
+
+async def test_after_a_reset_of_the_password_the_passkeys_that_stay_are_shown(
+    admin: Client, nobody: Client, console: Console, post: Postman
+) -> None:
+    await adds(admin, Authenticator())
+    await console.password_changes.mail_link("ada@acme.example", "127.0.0.1")
+    path = re.search(r"http://\S+?(/set-password/\S+)", post.sent[-1][2])[1]  # type: ignore[index]
+
+    reply = await nobody.send_form(path, password=OTHER)
+
+    assert (reply.status_code, reply.headers["location"]) == (303, f"{PATH}?after=reset")
+    page = (await nobody.get(reply.headers["location"])).text
+    assert "1 passkey still signs in without it: remove each one that you do not know" in page
+    assert "<strong>Laptop</strong>" in page
+    assert "still signs in" not in (await nobody.get(PATH)).text
+
+
+async def test_a_second_factor_comes_before_the_passkeys_that_stay(
+    admin: Client, nobody: Client, console: Console, post: Postman, *, database: Database, world: World
+) -> None:
+    await adds(admin, Authenticator())
+    await _has_second_factor(database, world.admin)
+    await console.password_changes.mail_link("ada@acme.example", "127.0.0.1")
+    path = re.search(r"http://\S+?(/set-password/\S+)", post.sent[-1][2])[1]  # type: ignore[index]
+
+    reply = await nobody.send_form(path, password=OTHER)
+
+    assert reply.status_code == 200
+    assert f'name="next" value="{PATH}?after=reset"' in reply.text
+    assert own_path(f"{PATH}?after=reset") == f"{PATH}?after=reset"
 
 
 async def test_a_passkey_leads_to_our_own_pages_only(admin: Client, nobody: Client) -> None:

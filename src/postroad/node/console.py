@@ -11,6 +11,7 @@ from postroad.accounts.people.console_attempts import ConsoleAttempts
 from postroad.accounts.people.invitations import Invitations
 from postroad.accounts.people.links import Links
 from postroad.accounts.people.oidc import OidcSignIn
+from postroad.accounts.people.own_password import OwnPassword
 from postroad.accounts.people.passkeys import Passkeys
 from postroad.accounts.people.password_changes import PasswordChanges
 from postroad.accounts.people.people import People
@@ -64,7 +65,8 @@ def console_of(
     links, attempts = Links(base), ConsoleAttempts(database, now_ms)
     sessions = Sessions(database, now_ms, settings.accounts)
     issuer = f"Postroad {urlsplit(base).hostname or ''}".strip()
-    second_factor = SecondFactor(database, vault, now_ms, passwords, issuer=issuer)
+    own_password = OwnPassword(passwords, attempts, now_ms)
+    second_factor = SecondFactor(database, vault, now_ms, own_password, issuer=issuer)
     return Console(
         people=People(database, now_ms, passwords, links),
         invitations=Invitations(database, now_ms, passwords=passwords, notices=notices, links=links),
@@ -72,10 +74,11 @@ def console_of(
             database, now_ms, passwords=passwords, attempts=attempts, second_factor=second_factor, sessions=sessions
         ),
         second_factor=second_factor,
+        own_password=own_password,
         passkeys=Passkeys(database, now_ms, settings.http.public_url),
         oidc=oidc,
         password_changes=PasswordChanges(
-            database, now_ms, passwords=passwords, attempts=attempts, notices=notices, links=links
+            database, now_ms, passwords=passwords, own_password=own_password, notices=notices, links=links
         ),
         audit_log=AuditLog(database),
         session_seconds=settings.accounts.session_days * 86_400,

@@ -11,6 +11,7 @@ from postroad.accounts.people.console_attempts import ConsoleAttempts
 from postroad.accounts.people.first_operator import FirstOperator
 from postroad.accounts.people.invitations import Invitations
 from postroad.accounts.people.links import Links
+from postroad.accounts.people.own_password import OwnPassword
 from postroad.accounts.people.password_changes import PasswordChanges
 from postroad.accounts.people.people import People
 from postroad.accounts.people.person_passwords import PersonPasswords
@@ -66,8 +67,9 @@ class ConsoleWorld:
         self.passwords = PersonPasswords(queue=10)
         self.attempts = ConsoleAttempts(database, clock)
         self.sessions = Sessions(database, clock, AccountsSettings())
+        self.own_password = OwnPassword(self.passwords, self.attempts, clock)
         self.second_factor = SecondFactor(
-            database, self.vault, clock, self.passwords, issuer="Postroad mail.example.com"
+            database, self.vault, clock, self.own_password, issuer="Postroad mail.example.com"
         )
         self.sign_in = SignIn(
             database,
@@ -79,7 +81,7 @@ class ConsoleWorld:
         )
         self.people = People(database, clock, self.passwords, links)
         self.changes = PasswordChanges(
-            database, clock, passwords=self.passwords, attempts=self.attempts, notices=self.post, links=links
+            database, clock, passwords=self.passwords, own_password=self.own_password, notices=self.post, links=links
         )
         self.invitations = Invitations(database, clock, passwords=self.passwords, notices=self.post, links=links)
         self.first_operator = FirstOperator(database, clock, links, email="operator@localhost")

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from postroad.accounts.people.own_password import Proven
 from postroad.accounts.people.person_values import read_name
 from postroad.accounts.people.relying_party import RelyingParty, relying_party
 from postroad.accounts.people.sessions import SignedIn
@@ -72,6 +73,10 @@ class Passkeys:
         await self._person(actor, user_id)
         return await self._database.read(passkeys.of_user, user_id)
 
+    async def has_any(self, user: User) -> bool:
+        """Whether a person has passkeys, for whoever knows already who it is."""
+        return bool(await self._database.read(passkeys.of_user, user.id))
+
     async def remove(self, actor: Actor, user_id: int, passkey_id: int) -> Passkey:
         """Remove one of a person's passkeys: it signs in no more. The device keeps its half until it is removed there."""
         user = await self._person(actor, user_id)
@@ -82,9 +87,12 @@ class Passkeys:
                 return one
         raise MissingError("There is no such passkey.")
 
-    async def creation_options(self, signed_in: SignedIn, party: RelyingParty) -> str:
-        """Return what the browser needs to have a passkey made for whoever is signed in."""
-        user = signed_in.user
+    async def creation_options(self, proven: Proven, party: RelyingParty) -> str:
+        """Return what the browser needs to have a passkey made for whoever is signed in, and was proven anew.
+
+        ``add`` takes only what was made with it, so that nobody makes one without.
+        """
+        user = proven.signed_in.user
         known = await self._database.read(passkeys.of_user, user.id)
         if len(known) >= MOST_PASSKEYS:
             raise RefusedError(f"You have {MOST_PASSKEYS} passkeys: remove one first.")

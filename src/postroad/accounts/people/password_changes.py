@@ -6,8 +6,8 @@ import msgspec
 import structlog
 
 from postroad.accounts.notices import Notices
-from postroad.accounts.people.console_attempts import ConsoleAttempts
 from postroad.accounts.people.links import PASSWORD, RESET_MS, Links, one_time_token
+from postroad.accounts.people.own_password import OwnPassword
 from postroad.accounts.people.person_passwords import PersonPasswords
 from postroad.accounts.people.sessions import SignedIn
 from postroad.accounts.people.tokens import hash_of
@@ -53,14 +53,14 @@ class PasswordChanges:
         clock: Clock,
         *,
         passwords: PersonPasswords,
-        attempts: ConsoleAttempts,
+        own_password: OwnPassword,
         notices: Notices,
         links: Links,
     ) -> None:
         self._database = database
         self._clock = clock
         self._passwords = passwords
-        self._attempts = attempts
+        self._own_password = own_password
         self._notices = notices
         self._links = links
         self._asked: asyncio.Queue[tuple[str, str]] = asyncio.Queue(_MOST_WAITING)
@@ -72,11 +72,7 @@ class PasswordChanges:
             raise RefusedError(
                 "You have no password yet: sign out and ask for a link on the sign-in page.", field="current_password"
             )
-        if await self._attempts.locked_until(user.email, client_address) is not None:
-            raise RefusedError("Too many wrong attempts: try again later.", field="current_password")
-        if not await self._passwords.matches(user.password_hash, current):
-            await self._attempts.failed(user.email, client_address)
-            raise RefusedError("This is not your password.", field="current_password")
+        await self._own_password.prove(signed_in, current, client_address, field="current_password")
         stored = await self._passwords.hashed(new, user.email, field="new_password")
         entry = entry_of(
             signed_in.actor(client_address),

@@ -10,7 +10,7 @@ import pyotp
 import segno
 
 from postroad.accounts.people.links import one_time_token
-from postroad.accounts.people.person_passwords import PersonPasswords
+from postroad.accounts.people.own_password import OwnPassword
 from postroad.accounts.people.sessions import SignedIn
 from postroad.accounts.people.tokens import hash_of
 from postroad.model.actor import Actor
@@ -50,12 +50,12 @@ class SecondFactor:
     """Turns second factors on and off, and checks their codes."""
 
     def __init__(
-        self, database: Database, vault: Vault, clock: Clock, passwords: PersonPasswords, *, issuer: str
+        self, database: Database, vault: Vault, clock: Clock, own_password: OwnPassword, *, issuer: str
     ) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
-        self._passwords = passwords
+        self._own_password = own_password
         self._issuer = issuer
 
     async def begin(self, signed_in: SignedIn) -> Enrolment:
@@ -104,7 +104,7 @@ class SecondFactor:
 
     async def new_recovery_codes(self, signed_in: SignedIn, password: Secret, client_address: str) -> list[Secret]:
         """Return new recovery codes, shown this once; the old ones are void."""
-        await self._prove(signed_in.user, password)
+        await self._prove(signed_in, password, client_address)
         codes = _new_codes()
         entry = self._entry(signed_in.actor(client_address), "user.recovery_codes_renewed", signed_in.user)
         hashes = [code_hash(one) for one in codes]
@@ -113,7 +113,7 @@ class SecondFactor:
 
     async def turn_off(self, signed_in: SignedIn, password: Secret, client_address: str) -> None:
         """Turn one's own second factor off."""
-        await self._prove(signed_in.user, password)
+        await self._prove(signed_in, password, client_address)
         entry = self._entry(signed_in.actor(client_address), "user.second_factor_removed", signed_in.user)
         await self._database.write(recorded, entry, users.clear_totp, signed_in.user.id)
 
@@ -136,11 +136,10 @@ class SecondFactor:
             raise MissingError(_TOO_LATE)
         return self._vault.decrypt(base64.b64decode(token.data["secret"]), _place(user.id)).decode()
 
-    async def _prove(self, user: User, password: Secret) -> None:
-        if not user.has_totp:
+    async def _prove(self, signed_in: SignedIn, password: Secret, client_address: str) -> None:
+        if not signed_in.user.has_totp:
             raise RefusedError("Two-factor authentication is off.")
-        if not await self._passwords.matches(user.password_hash, password):
-            raise RefusedError("This is not your password.", field="password")
+        await self._own_password.prove(signed_in, password, client_address)
 
     def _enrolment(self, user: User, ticket: Secret, secret: str) -> Enrolment:
         uri = pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name=self._issuer)

@@ -8,6 +8,7 @@ from postroad.accounts.audit_log import AuditLog
 from postroad.accounts.logins.lockouts import Lockouts
 from postroad.accounts.people.invitations import Invitations
 from postroad.accounts.people.oidc import OidcSignIn
+from postroad.accounts.people.own_password import OwnPassword
 from postroad.accounts.people.passkeys import Passkeys
 from postroad.accounts.people.password_changes import PasswordChanges
 from postroad.accounts.people.people import People
@@ -42,6 +43,7 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     invitations: Invitations
     sign_in: SignIn
     second_factor: SecondFactor
+    own_password: OwnPassword
     passkeys: Passkeys
     oidc: OidcSignIn | None = None
     """Null where no OpenID provider is configured."""

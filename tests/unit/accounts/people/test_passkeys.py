@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from postroad.accounts.people.own_password import Proven
 from postroad.accounts.people.passkeys import MOST_PASSKEYS, Passkeys
 from postroad.accounts.people.relying_party import RelyingParty, relying_party
 from postroad.accounts.people.sessions import Seat, SignedIn
@@ -49,7 +50,7 @@ def signed_in(user: User, account: Account) -> SignedIn:
 
 
 async def makes(service: Passkeys, who: SignedIn, device: Authenticator, name: str = "Laptop") -> Passkey:
-    answer = device.makes(await service.creation_options(who, PARTY), PARTY.origin)
+    answer = device.makes(await service.creation_options(Proven(who), PARTY), PARTY.origin)
     return await service.add(who, PARTY, answer, name, HERE)
 
 
@@ -78,7 +79,7 @@ async def test_the_device_is_asked_to_verify_the_person_and_to_know_the_passkey_
 ) -> None:
     device = Authenticator()
     await makes(service, ada, device)
-    options = json.loads(await service.creation_options(ada, PARTY))
+    options = json.loads(await service.creation_options(Proven(ada), PARTY))
 
     assert options["authenticatorSelection"]["userVerification"] == "required"
     assert options["authenticatorSelection"]["residentKey"] == "required"
@@ -142,7 +143,7 @@ async def test_an_answer_counts_once_and_in_time(service: Passkeys, ada: SignedI
 async def test_a_challenge_of_one_ceremony_is_none_of_the_other(service: Passkeys, ada: SignedIn) -> None:
     device = Authenticator()
     await makes(service, ada, device)
-    creation = json.loads(await service.creation_options(ada, PARTY))
+    creation = json.loads(await service.creation_options(Proven(ada), PARTY))
     options = json.dumps({"challenge": creation["challenge"], "rpId": PARTY.id})
 
     with pytest.raises(RefusedError, match="took too long"):
@@ -153,7 +154,7 @@ async def test_a_challenge_is_for_the_person_it_was_made_for(
     service: Passkeys, ada: SignedIn, database: Database, account: Account
 ) -> None:
     bob = signed_in(await person(database, "bob@acme.example", account), account)
-    answer = Authenticator().makes(await service.creation_options(bob, PARTY), PARTY.origin)
+    answer = Authenticator().makes(await service.creation_options(Proven(bob), PARTY), PARTY.origin)
 
     with pytest.raises(RefusedError, match="took too long"):
         await service.add(ada, PARTY, answer, "Planted", HERE)
@@ -163,7 +164,7 @@ async def test_a_signature_of_another_key_proves_nothing(service: Passkeys, ada:
     device, thief = Authenticator(), Authenticator()
     await makes(service, ada, device)
     thief.credential_id = device.credential_id
-    thief.makes(await service.creation_options(ada, PARTY), PARTY.origin)
+    thief.makes(await service.creation_options(Proven(ada), PARTY), PARTY.origin)
 
     with pytest.raises(RefusedError, match="could not be verified"):
         await uses(service, thief)
@@ -229,7 +230,7 @@ async def test_there_is_a_most(service: Passkeys, ada: SignedIn, database: Datab
         await database.write(passkeys.add, made)
 
     with pytest.raises(RefusedError, match="remove one first"):
-        await service.creation_options(ada, PARTY)
+        await service.creation_options(Proven(ada), PARTY)
 
 
 @pytest.mark.parametrize("credential", ["", "{}", "[]", '{"rawId": "x"}', "\0", '{"rawId": "é", "response": 7}'])
@@ -249,7 +250,7 @@ async def test_a_broken_answer_is_refused(name: str, value: str, service: Passke
         answer = device.uses(await service.request_options(PARTY), PARTY.origin, **{name: value})
         await service.proven(PARTY, answer if name != "attestationObject" else "{", HERE)
 
-    options = await service.creation_options(ada, PARTY)
+    options = await service.creation_options(Proven(ada), PARTY)
     document = json.loads(Authenticator().makes(options, PARTY.origin))
     document["response"]["attestationObject"] = value
     with pytest.raises(RefusedError):

@@ -5,12 +5,12 @@ from starlette.routing import BaseRoute
 
 from postroad.accounts.people.relying_party import RelyingParty
 from postroad.httpd.console.forms import Form
-from postroad.httpd.console.pages.sign_in import enter, refused
+from postroad.httpd.console.pages.sign_in import PASSKEYS_PATH, enter, refused
 from postroad.httpd.console.route import Access, own_path, page
 from postroad.httpd.console.view import View
 from postroad.model.refused import MissingError, RefusedError
 
-PATH = "/profile/passkeys"
+PATH = PASSKEYS_PATH
 _ELSEWHERE = "Passkeys cannot be used under this address: open the console by its own name."
 
 
@@ -53,9 +53,12 @@ async def list_passkeys(view: View) -> Response:
 
 
 async def creation_options(view: View) -> Response:
-    """Give the script what the browser needs to have a passkey made."""
+    """Give the script what the browser needs to have a passkey made, once the password was given again."""
+    console = view.console
     try:
-        options = await view.console.passkeys.creation_options(view.signed_in, _party(view))
+        party = _party(view)
+        proven = await console.own_password.prove(view.signed_in, view.form.secret("password"), view.client_address)
+        options = await console.passkeys.creation_options(proven, party)
     except RefusedError as error:
         return _refused(error)
     return Response(options, media_type="application/json")
@@ -92,7 +95,14 @@ async def remove(view: View) -> Response:
 
 async def _list(view: View, form: Form, status: int = 200) -> Response:
     found = await view.console.passkeys.of(view.actor, view.signed_in.user.id)
-    return view.page("passkeys.html", status=status, passkeys=found, form=form)
+    return view.page(
+        "passkeys.html",
+        status=status,
+        passkeys=found,
+        form=form,
+        has_password=bool(view.signed_in.user.password_hash),
+        is_after_reset=view.request.query_params.get("after") == "reset",
+    )
 
 
 def _party(view: View) -> RelyingParty:

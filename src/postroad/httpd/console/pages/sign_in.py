@@ -15,6 +15,8 @@ from postroad.httpd.console.view import View
 from postroad.model.refused import MissingError, RefusedError
 from postroad.model.user import User
 
+PASSKEYS_PATH = "/profile/passkeys"
+_AFTER_RESET = f"{PASSKEYS_PATH}?after=reset"
 _POST = ("POST",)
 _SAID = {
     "signed-out": "You are signed out.",
@@ -124,7 +126,7 @@ async def ask_new_password(view: View) -> Response:
 
 
 async def set_password(view: View) -> Response:
-    """Set the password and go on to sign in."""
+    """Set the password and go on to sign in; whoever has passkeys is shown them, for they go on opening the door."""
     changes, form = view.console.password_changes, view.form
     try:
         person = await changes.set_by_link(_token(view), form.secret("password"), view.client_address)
@@ -138,7 +140,8 @@ async def set_password(view: View) -> Response:
     )
     if isinstance(result, Refused):
         return _sign_in_page(view, Form().refuse(RefusedError(result.sentence)), status=422)
-    return await signed_in(view, result, "/")
+    has_passkeys = await view.console.passkeys.has_any(person)
+    return await signed_in(view, result, _AFTER_RESET if has_passkeys else "/")
 
 
 async def signed_in(view: View, result: SignInResult, wanted: str) -> Response:

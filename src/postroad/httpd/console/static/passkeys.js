@@ -12,7 +12,9 @@ const reasons = {
 
 async function optionsFor(form) {
   const headers = { "X-CSRF-Token": form.elements.csrf.value };
-  const reply = await fetch(form.dataset.options, { method: "POST", headers, body: new URLSearchParams() });
+  const body = new URLSearchParams();
+  if (form.elements.password) body.set("password", form.elements.password.value);
+  const reply = await fetch(form.dataset.options, { method: "POST", headers, body });
   const options = await reply.json();
   if (!reply.ok) throw new Error(options.refused);
   options.challenge = octetsOf(options.challenge);
