@@ -7,20 +7,20 @@ from pathlib import Path
 import msgspec
 
 from postroad.accounts.accounts import Accounts
+from postroad.accounts.password_hashing import PasswordHasher
 from postroad.accounts.smtp_user_changes import SmtpUserChange
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.config import Settings
 from postroad.domains.registration import Registration
 from postroad.model.actor import SYSTEM
-from postroad.model.credential import Secret
-from postroad.model.refused import RefusedError
+from postroad.model.credential import Secret, SmtpUser
 from postroad.net.clock import now_ms
 from postroad.node.first_start import first_operator
 from postroad.node.installation import migrate_schema
 from postroad.node.keys import installation_keys
 from postroad.policy.alignment import OrganisationalDomains
-from postroad.policy.password import generate_password
-from postroad.storage import domains
+from postroad.policy.password import generate_password, prepared
+from postroad.storage import domains, smtp_users
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 
@@ -68,10 +68,19 @@ async def _prepare(settings: Settings) -> Demo:
 
 async def _set_password(database: Database, password: Secret) -> None:
     users = SmtpUsers(database, now_ms)
-    try:
+    user = await database.read(smtp_users.by_username, USERNAME)
+    if user is None:
         await users.add(SYSTEM, USERNAME, password=password, choices=SmtpUserChange(note="printed by postroad dev"))
-    except RefusedError:
-        await users.set_password(SYSTEM, (await users.find(SYSTEM, USERNAME)).id, password)
+    elif not await _matches(user, password):
+        await users.set_password(SYSTEM, user.id, password)
+
+
+async def _matches(user: SmtpUser, password: Secret) -> bool:
+    hasher = PasswordHasher(threads=1, queue=0)
+    try:
+        return await hasher.matches(user.password_hash, prepared(password))
+    finally:
+        hasher.close()
 
 
 def _password(data_dir: Path) -> Secret:
