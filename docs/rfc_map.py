@@ -21,6 +21,7 @@ TITLES = {
     2308: "Negative Caching of DNS Queries",
     2369: "The Use of URLs as Meta-Syntax for Mail List Commands",
     2387: "The MIME Multipart/Related Content-type",
+    2781: "UTF-16, an encoding of ISO 10646",
     2782: "A DNS RR for Specifying the Location of Services (DNS SRV)",
     2920: "SMTP Service Extension for Command Pipelining",
     3030: "SMTP Service Extensions for Large and Binary MIME Messages",

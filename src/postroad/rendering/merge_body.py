@@ -1,7 +1,8 @@
 """The body of a text part with placeholders: taken apart once, filled for each recipient.
 
 What stays is kept as it travels; only the lines that hold placeholders are decoded. Of quoted-printable text that is the
-run of encoded lines that a placeholder touches, as it may go over soft line breaks; of base64 it is everything.
+run of encoded lines that a placeholder touches, as it may go over soft line breaks; of base64 it is everything. UTF-16 and
+UTF-32 are looked at as text, for their octets are no ASCII, and keep their byte order and its mark.
 """
 
 import codecs
@@ -22,6 +23,10 @@ _TEXTS = frozenset({"plain", "html", "x-amp-html"})
 _IDENTITY = frozenset({"7bit", "8bit", "binary"})
 _STATEFUL = ("iso2022", "hz", "utf-7")
 """Codecs in which an octet such as 0x25 means other things too, so that text is looked at instead of octets."""
+_WIDE = {"utf-16": ("utf-16-be", "utf-16-le"), "utf-32": ("utf-32-be", "utf-32-le")}
+"""Codecs in which every character takes more than one octet, in one order or the other."""
+_ORDERED = frozenset(order for orders in _WIDE.values() for order in orders)
+_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _SOFT_BREAK = b"=\r\n"
 _FILE_NAME = re.compile(rb";[ \t]*filename\*?[0-9*]*[ \t]*=", re.IGNORECASE)
 
@@ -107,7 +112,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         name = run.segments[at]
         assert isinstance(name, str)
         value = values.text(name, is_html=self.is_html)
-        return _flowed(value, run, at) if self.is_flowed else value
+        return _flowed(value, run, at, self.codec) if self.is_flowed else value
 
 
 def body_of(part: Part, octets: bytes) -> Body | None:
@@ -116,6 +121,9 @@ def body_of(part: Part, octets: bytes) -> Body | None:
     if kind.type != "text" or kind.subtype not in _TEXTS or is_attachment(part):
         return None
     codec = _codec_of(kind.parameters.get("charset", "us-ascii"), octets)
+    if codec in _WIDE or codec in _ORDERED:
+        # RFC 2046 §4.1.1: unencoded it could not have the CRLF that ends a line, so it is not what it says.
+        codec = _ordered(codec, octets) if part.transfer_encoding == "base64" else None
     if codec is None:
         return None
     pieces = tuple(_pieces(octets, part.transfer_encoding, codec))
@@ -140,7 +148,7 @@ def is_attachment(part: Part) -> bool:
 
 
 def _codec_of(charset: str, octets: bytes) -> str | None:
-    """Return a codec in which ASCII stands for itself; None where the character set is of another kind."""
+    """Return a codec in which ASCII stands for itself, or a wide one; None where the character set is of another kind."""
     try:
         codec = codecs.lookup(charset)
         is_fit = "%a".encode(codec.name) == b"%a" and getattr(codec, "_is_text_encoding", True)
@@ -149,7 +157,22 @@ def _codec_of(charset: str, octets: bytes) -> str | None:
         return "utf-8" if _is_utf8(octets) else None
     if codec.name == "ascii" and not octets.isascii():
         return "utf-8" if _is_utf8(octets) else "iso8859-1"
-    return codec.name if is_fit else None
+    return codec.name if is_fit or codec.name in _WIDE or codec.name in _ORDERED else None
+
+
+def _ordered(codec: str, octets: bytes) -> str | None:
+    """Return a wide codec in the byte order in which placeholders can be read; None where there are none.
+
+    A mark at the beginning would say which it is (RFC 2781 §3.2), but programs leave it out and write either order.
+    """
+    try:
+        decoded = transfer_encoding.decode_base64(octets)
+    except ValueError:
+        return None
+    for order in _WIDE.get(codec, (codec,)):
+        if PLACEHOLDER.search(decoded.decode(order, "replace").encode()):
+            return order
+    return None
 
 
 def _is_utf8(octets: bytes) -> bool:
@@ -244,13 +267,13 @@ def _base64_pieces(octets: bytes, codec: str) -> Iterator[bytes | Run]:
     except ValueError:
         yield octets
         return
-    run = _run(decoded, codec) if PLACEHOLDER.search(decoded) else None
+    run = _run(decoded, codec) if codec in _ORDERED or PLACEHOLDER.search(decoded) else None
     yield octets if run is None else Run(run.segments, is_open=not octets.endswith(b"\r\n"))
 
 
 def _run(octets: bytes, codec: str) -> Run | None:
     """Return octets cut at their placeholders; None where what looked like one is part of other characters."""
-    if not codec.startswith(_STATEFUL):
+    if not codec.startswith(_STATEFUL) and codec not in _ORDERED:
         return Run(segments_of(octets))
     try:
         # Each piece is encoded by itself, so that every one begins and ends in ASCII.
@@ -273,11 +296,13 @@ def _longest_line(octets: bytes) -> int:
     return max(map(len, octets.split(b"\r\n")))
 
 
-def _flowed(value: str, run: Run, at: int) -> str:
+def _flowed(value: str, run: Run, at: int, codec: str) -> str:
     """Return a value so that it neither begins a quote nor joins its line to the next (RFC 3676 §4.4, §4.2)."""
     before, after = run.segments[at - 1], run.segments[at + 1]
     assert isinstance(before, bytes)
     assert isinstance(after, bytes)
+    if codec in _ORDERED:
+        before, after = (one.decode(codec).removeprefix(_BYTE_ORDER_MARK).encode() for one in (before, after))
     is_first = (at == 1 and not before and run.begins_line) or before.endswith(b"\n")
     is_last = after.startswith(b"\r\n") or (not after and at + 2 == len(run.segments) and not run.is_cut)
     if is_first and value.startswith((" ", ">", "From ")):

@@ -44,6 +44,10 @@ def body(content: bytes) -> bytes:
     return content.partition(b"\r\n\r\n")[2]
 
 
+def base64_lines(octets: bytes) -> bytes:
+    return base64.encodebytes(octets).replace(b"\n", b"\r\n")
+
+
 def field(content: bytes, name: str) -> str:
     found = email.message_from_bytes(content, policy=email.policy.default)[name]
     return "" if found is None else str(found)
@@ -190,6 +194,58 @@ def test_a_character_set_is_kept_where_it_holds_the_value(charset: str, value: s
     found = fill(content + text.encode(codec), {"name": value})
     assert found.content.startswith(content)
     assert body(found.content).decode(codec) == text.replace("%recipient.name%", value)
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    ("charset", "codec"),
+    [
+        ("utf-16", "utf-16-be"),
+        ("utf-16", "utf-16-le"),
+        ("UTF-16LE", "utf-16-le"),
+        ("utf-16be", "utf-16-be"),
+        ("utf-32", "utf-32-be"),
+        ("utf-32", "utf-32-le"),
+        ("utf-32le", "utf-32-le"),
+        ("UTF-32BE", "utf-32-be"),
+    ],
+)
+def test_wide_characters_keep_their_set_their_order_and_its_mark(charset: str, codec: str, mark: str) -> None:
+    text = mark + "Grüße %recipient.name%,\r\n\U0001f4ee 山 10 %\r\n%recipient.name%" * 3
+    coded = header(f"Content-Type: text/html; charset={charset}", "Content-Transfer-Encoding: base64")
+
+    found = fill(coded + base64_lines(text.encode(codec)), {"name": "Łukasz 山 \U0001f600"})
+
+    expected = text.replace("%recipient.name%", "Łukasz 山 \U0001f600").encode(codec)
+    assert found.content == coded + base64_lines(expected)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "octets"),
+    [
+        ("base64", base64.b64encode("no placeholder".encode("utf-16-be")) + b"\r\n\r\n"),
+        ("base64", base64.b64encode("%recipient.name%".encode("utf-16-be") + b"\x00")),
+        ("base64", base64.b64encode("%recipient.name%".encode("utf-16-be") + b"\xd8\x00")),
+        ("base64", base64.b64encode("%recipient.name%".encode("utf-16-be"))[:-1]),
+        ("base64", base64.b64encode(b"%recipient.name%")),
+        ("base64", b""),
+        ("binary", "%recipient.name%".encode("utf-16-be")),
+    ],
+)
+def test_what_is_not_of_a_wide_character_set_or_has_no_placeholder_stays(encoding: str, octets: bytes) -> None:
+    content = header("Content-Type: text/plain; charset=utf-16", f"Content-Transfer-Encoding: {encoding}") + octets
+    assert fill(content, {"name": "Ada"}).content == content
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_wide_flowed_text_keeps_its_lines(codec: str) -> None:
+    kind = "Content-Type: text/plain; charset=utf-16; format=flowed"
+    coded = header(kind, "Content-Transfer-Encoding: base64")
+    text = "\ufeff%recipient.x%\u010a%recipient.x%\r\n%recipient.x%".encode(codec)
+
+    found = fill(coded + base64_lines(text), {"x": "> a "})
+
+    assert base64.b64decode(body(found.content)).decode("utf-16") == " > a \u010a> a\r\n > a"
 
 
 @pytest.mark.parametrize(
