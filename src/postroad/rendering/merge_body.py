@@ -69,9 +69,9 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(piece, bytes):
                 octets.append(piece)
             else:
-                texts += (b"".join(octets).decode(self.codec, "surrogateescape"), piece)
+                texts += (_text_of(b"".join(octets), self.codec), piece)
                 octets = []
-        texts.append(b"".join(octets).decode(self.codec, "surrogateescape"))
+        texts.append(_text_of(b"".join(octets), self.codec))
         # What was not of the character set it was said to be of stays as it was.
         return transfer_encoding.quoted_printable("".join(texts).encode("utf-8", "surrogateescape"))
 
@@ -173,6 +173,14 @@ def _ordered(codec: str, octets: bytes) -> str | None:
         if PLACEHOLDER.search(decoded.decode(order, "replace").encode()):
             return order
     return None
+
+
+def _text_of(octets: bytes, codec: str) -> str:
+    try:
+        return octets.decode(codec, "surrogateescape")
+    except UnicodeDecodeError:
+        # Octets below 0x80 that a stateful codec has no character for have no surrogate that they could stay as.
+        return octets.decode(codec, "replace")
 
 
 def _is_utf8(octets: bytes) -> bool:
