@@ -20,6 +20,14 @@ PLACEHOLDER_PIECES = (
     b"=25recipient=2Ea=25", b"=\r\n", b"=?utf-8?q?=25recipient=2Eb=25?=", b"To: ", b"Content-Transfer-Encoding: base64\r\n",
     b"charset=iso-2022-jp", b"charset=us-ascii", b"\x1b$B", b"\x1b(B", b"; format=flowed", b'{"a": "%recipient.b%"}', b"X-OV-Variables: ",
 )  # fmt: skip
+REPORTS = tuple(
+    path.read_bytes() for path in sorted((Path(__file__).parents[1] / "conformance" / "arf_corpus").glob("*.eml"))
+)
+REPORT_PIECES = (
+    b"Content-Type: message/feedback-report\r\n", b"Content-Type: message/rfc822\r\n", b"Content-Type: text/rfc822-headers\r\n",
+    b"Content-Transfer-Encoding: base64\r\n", b"Content-Transfer-Encoding: quoted-printable\r\n", b"Feedback-Type: abuse\r\n",
+    b"report-type=delivery-status", b"boundary=b6", b"--b6\r\n", b"From ", b"====", b"\xed\xa0\x80", b"\xe2\x80\xa8",
+)  # fmt: skip
 COMMANDS = (
     b"EHLO c\r\n", b"HELO c\r\n", b"AUTH LOGIN\r\n", b"AUTH PLAIN AGEAYg==\r\n", b"AUTH PLAIN =\r\n", b"Yg==\r\n", b"*\r\n",
     b"MAIL FROM:<a@b.example>\r\n", b"MAIL FROM:<a@b> SIZE=9999\r\n", b"RCPT TO:<c@d.example>\r\n", b"RCPT TO:<e@f>\r\n",
@@ -82,6 +90,7 @@ class Seeds(msgspec.Struct, frozen=True):
 
 
 TARGETS = {
+    "arf": Seeds(lambda: REPORTS, MESSAGE_PIECES + REPORT_PIECES),
     "dkim_verify": Seeds(_signed, MESSAGE_PIECES),
     "mime_header": Seeds(_as_they_are, MESSAGE_PIECES),
     "outlook_question": Seeds(lambda: (_QUESTION,), QUESTION_PIECES),

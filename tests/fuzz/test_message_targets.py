@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import dkim_verify, merge, mime_header
-from tests.fuzz.seeds import MESSAGE_PIECES, PLACED, PLACEHOLDER_PIECES
+from tests.fuzz import arf, dkim_verify, merge, mime_header
+from tests.fuzz.seeds import MESSAGE_PIECES, PLACED, PLACEHOLDER_PIECES, REPORT_PIECES, REPORTS
 
 CORPUS = sorted((Path(__file__).parents[1] / "conformance" / "corpus").glob("*.eml"))
 
@@ -36,3 +36,11 @@ def test_changed_messages_with_placeholders_break_no_promise(number: int) -> Non
     merge.run_one(PLACED[number])
     for _ in range(150):
         merge.run_one(changed(PLACED[number], chance, MESSAGE_PIECES + PLACEHOLDER_PIECES))
+
+
+@pytest.mark.parametrize("number", range(len(REPORTS)))
+def test_changed_reports_break_no_promise(number: int) -> None:
+    chance = random.Random(number)
+    arf.run_one(REPORTS[number])
+    for _ in range(150):
+        arf.run_one(changed(REPORTS[number], chance, MESSAGE_PIECES + REPORT_PIECES))
