@@ -1,5 +1,7 @@
 """Domains in the console: added, checked record by record, set, stopped and removed."""
 
+import re
+
 import msgspec
 import pytest
 
@@ -147,7 +149,7 @@ async def test_the_form_of_settings_has_every_setting_and_keeps_what_was_typed(
     defaults = msgspec.to_builtins(DomainSettings())
     numbers = {name: str(value) for name, value in defaults.items() if not isinstance(value, bool)}
     chosen = numbers | {"keep_content_days": "30", "submission_networks": "192.0.2.0/24 2001:DB8::/32"}
-    chosen["require_tls"] = "encrypt"
+    chosen |= {"require_tls": "encrypt", "pause_complaint_percent": "0.3"}
     saved = await admin.send_form(f"/domains/{NAME}/settings", **chosen, ed25519="on")
     assert saved.status_code == 303
     found = await console.registration.find(SYSTEM, NAME)
@@ -155,10 +157,13 @@ async def test_the_form_of_settings_has_every_setting_and_keeps_what_was_typed(
         bounce_mail=False,
         ed25519=True,
         keep_content_days=30,
+        pause_complaint_percent=0.3,
         submission_networks="192.0.2.0/24, 2001:db8::/32",
         require_tls=TlsDemand.ENCRYPT,
     )
-    assert '<option value="encrypt" selected>' in (await admin.get(f"/domains/{NAME}")).text
+    page = (await admin.get(f"/domains/{NAME}")).text
+    assert '<option value="encrypt" selected>' in page
+    assert re.search(r'name="pause_complaint_percent"[^>]* value="0.3"', page)
 
     networks = await admin.send_form(f"/domains/{NAME}/settings", **numbers | {"submission_networks": "192.0.2.7/24"})
     assert (networks.status_code, "did you mean 192.0.2.0/24" in networks.text) == (422, True)

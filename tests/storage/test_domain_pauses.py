@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from postroad.accounts.admin_notices import AdminNotices
-from postroad.domains.bounce_watch import BounceWatch
+from postroad.domains.pause_watch import PauseWatch
 from postroad.model.actor import SYSTEM
 from postroad.model.audit import AuditEntry, entry_of
 from postroad.model.domain import DomainSettings, DomainState, SendingDomain
 from postroad.model.event import EventType
 from postroad.model.user import Membership, Role, User
-from postroad.policy.pause import Ended
+from postroad.policy.pause import Tally
 from postroad.storage import accounts, audit, counters, domain_pauses, domains, memberships, revision, users
 from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
@@ -112,6 +112,7 @@ async def test_resuming_remembers_what_was_counted_in_its_hour(database: Databas
     await happened(database, domain, EventType.BOUNCED, 9, at=NOW - HOUR_MS)
     await happened(database, domain, EventType.BOUNCED, 3)
     await happened(database, domain, EventType.DELIVERED, 2)
+    await happened(database, domain, EventType.COMPLAINED, 4)
     await database.write(counters.fold, 2)
     at = NOW + 1
     assert not await database.write(domain_pauses.resume, entry("domain.resumed"), domain.id, at=at)
@@ -121,6 +122,7 @@ async def test_resuming_remembers_what_was_counted_in_its_hour(database: Databas
     resumed = await stored(database, domain)
     assert (resumed.paused_at, resumed.pause_reason, resumed.resumed_at) == (None, "", at)
     assert (resumed.delivered_before_resume, resumed.bounced_before_resume) == (2, 3)
+    assert resumed.complained_before_resume == 4
     assert await actions(database) == ["domain.resumed", "domain.paused"]
 
 
@@ -131,9 +133,10 @@ async def test_what_ended_is_told_by_domain_and_hour(database: Database, domain:
     await happened(database, domain, EventType.ACCEPTED, 5)
     await happened(database, domain, EventType.DELIVERED, 4, at=NOW - HOUR_MS)
     await happened(database, other, EventType.DELIVERED, 7)
+    await happened(database, domain, EventType.COMPLAINED, 2, at=NOW - HOUR_MS)
 
-    assert await database.read(domain_pauses.ended, [domain.id], hour - 1, hour + 1) == {
-        domain.id: {hour: Ended(0, 3), hour - 1: Ended(4, 0)}
+    assert await database.read(domain_pauses.tallies, [domain.id], hour - 1, hour + 1) == {
+        domain.id: {hour: Tally(0, 3), hour - 1: Tally(4, 0, 2)}
     }
 
 
@@ -143,7 +146,7 @@ async def test_upkeep_pauses_domains_that_bounce_too_much_tells_their_admins_and
     silent = await database.write(domains.add, _domain(domain.account_id, "silent.example.com", DomainSettings()))
     good = await database.write(domains.add, _domain(domain.account_id, "good.example.com", ASKS))
     outbox, meter, clock = Outbox(), CountingMeter(), ManualClock()
-    watch = BounceWatch(database, AdminNotices(database, outbox))
+    watch = PauseWatch(database, AdminNotices(database, outbox))
     upkeep = Upkeep(
         database,
         clock,
@@ -190,10 +193,44 @@ async def test_upkeep_pauses_domains_that_bounce_too_much_tells_their_admins_and
     assert len(outbox.sent) == 2
 
 
+async def test_upkeep_pauses_domains_that_recipients_complain_of_and_counts_anew_once_resumed(
+    database: Database, domain: SendingDomain
+) -> None:
+    asks = DomainSettings(pause_complaint_percent=0.3, pause_after_messages=1_000)
+    domain = await database.write(domains.add, _domain(domain.account_id, "sale.example.com", asks))
+    outbox = Outbox()
+    watch = PauseWatch(database, AdminNotices(database, outbox))
+    await happened(database, domain, EventType.DELIVERED, 1_000)
+    await happened(database, domain, EventType.COMPLAINED, 3)
+    assert await watch.pause_domains(database, NOW, None) == 0
+
+    await happened(database, domain, EventType.COMPLAINED, 1)
+    assert await watch.pause_domains(database, NOW, None) == 1
+
+    paused = await stored(database, domain)
+    assert paused.pause_reason.startswith("Recipients complained 4 times in the last 24 hours")
+    assert "0.40%, more than the 0.3% that the domain allows" in paused.pause_reason
+    [(to, subject, text)] = outbox.sent
+    assert (to, subject) == (
+        "ann@example.com",
+        "sale.example.com is paused: too many recipients complained of its mail",
+    )
+    assert paused.pause_reason in text
+    assert "postroad events search --type complained" in text
+
+    later = NOW + 60_000
+    await database.write(domain_pauses.resume, entry("domain.resumed"), domain.id, at=later)
+    await happened(database, domain, EventType.DELIVERED, 999, at=later)
+    await happened(database, domain, EventType.COMPLAINED, 5, at=later)
+    assert await watch.pause_domains(database, later, None) == 0
+    await happened(database, domain, EventType.DELIVERED, 1, at=later)
+    assert await watch.pause_domains(database, later, None) == 1
+
+
 async def test_two_workers_that_both_do_upkeep_pause_and_tell_once(database: Database, domain: SendingDomain) -> None:
     await happened(database, domain, EventType.BOUNCED, 20)
     outbox = Outbox()
-    watches = [BounceWatch(database, AdminNotices(database, outbox)) for _ in range(2)]
+    watches = [PauseWatch(database, AdminNotices(database, outbox)) for _ in range(2)]
 
     paused = await asyncio.gather(*(watch.pause_domains(database, NOW, None) for watch in watches))
 

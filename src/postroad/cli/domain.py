@@ -170,7 +170,7 @@ async def pause(invocation: Invocation, database: Database, name: str, reason: s
 @click.argument("name")
 @with_database
 async def resume(invocation: Invocation, database: Database, name: str) -> None:
-    """End a domain's pause: its mail is accepted again, and its bounces are counted anew."""
+    """End a domain's pause: its mail is accepted again; bounces and complaints are counted anew."""
     async with _services(invocation, database) as services:
         resumed = await services.registration.resume(acting(), name)
     answer(invocation, _document(resumed, await _account_of(database, resumed)), f"{resumed.name} is resumed.")
@@ -337,6 +337,8 @@ def _shown(value: Any) -> str:
             return str(value).lower()
         case enum.Enum():
             return str(value.value)
+        case float():
+            return f"{value:g}"
         case _:
             return str(value)
 

@@ -125,7 +125,7 @@ class Registration:
         return msgspec.structs.replace(domain, paused_at=now, pause_reason=why)
 
     async def resume(self, actor: Actor, name: str) -> SendingDomain:
-        """End a domain's pause; bounces are counted anew from now on."""
+        """End a domain's pause; bounces and complaints are counted anew from now on."""
         domain = await self._find_to_change(actor, name)
         entry = self._entry(actor, "domain.resumed", domain, {"reason": domain.pause_reason}, None)
         if not await self._database.write(domain_pauses.resume, entry, domain.id, at=self._clock()):

@@ -98,12 +98,22 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             "is paused; 0 for never.",
         ),
     ] = 0
+    pause_complaint_percent: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0,
+            le=99,
+            description="Percent of what was delivered in the last 24 hours, such as `0.3`; when more recipients complained "
+            "in them, the domain is paused; 0 for never.",
+        ),
+    ] = 0.0
     pause_after_messages: Annotated[
         int,
         msgspec.Meta(
             ge=1,
             le=2**31 - 1,
-            description="Deliveries that must have ended in these 24 hours before a share of bounces says anything.",
+            description="Deliveries that must have ended in these 24 hours before a share of bounces says anything, and "
+            "that must have succeeded before a share of complaints does.",
         ),
     ] = 100
     imap_host: Annotated[
@@ -136,7 +146,8 @@ class SendingDomain(msgspec.Struct, frozen=True, kw_only=True):
     """When the last pause ended: what happened before it is not counted again."""
     delivered_before_resume: int = 0
     bounced_before_resume: int = 0
-    """Both in the hour of ``resumed_at``, up to it: counters know whole hours only."""
+    complained_before_resume: int = 0
+    """All in the hour of ``resumed_at``, up to it: counters know whole hours only."""
 
 
 class KeyAlgorithm(enum.Enum):

@@ -20,6 +20,8 @@ class EventType(enum.Enum):
     RELEASED = "released"
     DEDUPLICATED = "deduplicated"
     """The same message was handed in again, and is not delivered again."""
+    COMPLAINED = "complained"
+    """A recipient told their mailbox provider that they do not want the message, and the provider told us."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

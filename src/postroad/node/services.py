@@ -33,8 +33,8 @@ from postroad.dns import resolver
 from postroad.dns.cache import Cache
 from postroad.dns.mail_hosts import MailHostDirectory
 from postroad.dns.resolver import Resolver
-from postroad.domains.bounce_watch import BounceWatch
 from postroad.domains.directory import DomainDirectory
+from postroad.domains.pause_watch import PauseWatch
 from postroad.domains.settings import installation_names
 from postroad.domains.verification import Verification
 from postroad.httpd.console.console import Console
@@ -362,14 +362,14 @@ def _agent_maker(delivery: DeliverySettings, pool: SessionPool) -> MakeAgent:
 
 def _upkeep(ground: _Ground, notices: Notices) -> list[Coroutine[Any, Any, None]]:
     settings = ground.settings
-    bounces = BounceWatch(ground.database, AdminNotices(ground.database, notices))
+    pauses = PauseWatch(ground.database, AdminNotices(ground.database, notices))
     upkeep = Upkeep(
         ground.database,
         now_ms,
         incarnation=ground.lease.incarnation,
         settings=settings.retention,
         meter=ground.meter,
-        tasks=TASKS | forgetting(settings.accounts.lockout) | {"pause_domains": bounces.pause_domains},
+        tasks=TASKS | forgetting(settings.accounts.lockout) | {"pause_domains": pauses.pause_domains},
     )
     verification = Verification(
         ground.database,

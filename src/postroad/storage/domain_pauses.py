@@ -6,11 +6,13 @@ from sqlalchemy import Connection, Update, update
 
 from postroad.model.audit import AuditEntry
 from postroad.model.event import EventType
-from postroad.policy.pause import Ended
+from postroad.policy.pause import Tally
 from postroad.storage import audit, counters, revision
 from postroad.storage.counters import Period
 from postroad.storage.rows import HOUR_MS
 from postroad.storage.schema import domains
+
+_TALLIED = (EventType.DELIVERED, EventType.BOUNCED, EventType.COMPLAINED)
 
 
 def pause(connection: Connection, entry: AuditEntry, domain_id: int, *, at: int, reason: str) -> bool:
@@ -22,7 +24,7 @@ def pause(connection: Connection, entry: AuditEntry, domain_id: int, *, at: int,
 def resume(connection: Connection, entry: AuditEntry, domain_id: int, *, at: int) -> bool:
     """End a pause and write the audit entry, remembering what was counted by then; False where there is no pause."""
     hour = at // HOUR_MS
-    before = ended(connection, [domain_id], hour, hour + 1).get(domain_id, {}).get(hour, Ended())
+    before = tallies(connection, [domain_id], hour, hour + 1).get(domain_id, {}).get(hour, Tally())
     statement = update(domains).where(domains.c.id == domain_id, domains.c.paused_at.is_not(None))
     values = {
         "paused_at": None,
@@ -30,20 +32,21 @@ def resume(connection: Connection, entry: AuditEntry, domain_id: int, *, at: int
         "resumed_at": at,
         "delivered_before_resume": before.delivered,
         "bounced_before_resume": before.bounced,
+        "complained_before_resume": before.complained,
     }
     return _changed(connection, entry, statement.values(values))
 
 
-def ended(connection: Connection, domain_ids: Collection[int], since: int, until: int) -> dict[int, dict[int, Ended]]:
-    """Return what ended of some domains' deliveries in the hours from ``since`` up to, not at, ``until``."""
+def tallies(connection: Connection, domain_ids: Collection[int], since: int, until: int) -> dict[int, dict[int, Tally]]:
+    """Return what became of some domains' deliveries in the hours from ``since`` up to, not at, ``until``."""
     counts: dict[tuple[int, int], dict[str, int]] = {}
     for one in counters.read_of(connection, Period.HOUR, since, until, domain_ids):
         if one.dimension == "all":
             counts.setdefault((one.domain_id, one.period), {})[one.type] = one.count
-    found: dict[int, dict[int, Ended]] = {}
+    found: dict[int, dict[int, Tally]] = {}
     for (domain_id, hour), by_type in counts.items():
-        delivered = by_type.get(EventType.DELIVERED.value, 0)
-        found.setdefault(domain_id, {})[hour] = Ended(delivered, by_type.get(EventType.BOUNCED.value, 0))
+        numbers = (by_type.get(kind.value, 0) for kind in _TALLIED)
+        found.setdefault(domain_id, {})[hour] = Tally(*numbers)
     return found
 
 

@@ -34,6 +34,7 @@ domains = Table(
     Column("resumed_at", BigInteger),
     Column("delivered_before_resume", BigInteger, nullable=False),
     Column("bounced_before_resume", BigInteger, nullable=False),
+    Column("complained_before_resume", BigInteger, nullable=False),
 )
 
 dkim_keys = Table(
@@ -512,6 +513,14 @@ events = Table(
     Column("recipient", Text),
     Column("data", Text, nullable=False),
 )
+
+feedback_counts = Table(
+    "feedback_counts",
+    metadata,
+    Column("result", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""How many feedback reports came to what, since the installation was made: commands read them too, whom nobody scrapes."""
 
 counter_deltas = Table(
     "counter_deltas",

@@ -1,5 +1,6 @@
 """What a form brought: texts by name, and what is wrong with them, field by field."""
 
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,7 @@ from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 
 MOST_OCTETS = 256 * 1024
 _MOST_FIELDS = 500
+_DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 
 class Form:
@@ -31,6 +33,8 @@ class Form:
                 pairs += [(name, "on")] if value else []
             elif isinstance(value, tuple | list):
                 pairs.append((name, "\n".join(str(one) for one in value)))
+            elif isinstance(value, float):
+                pairs.append((name, f"{value:g}"))
             elif value is not None:
                 pairs.append((name, str(value)))
         return cls(pairs)
@@ -67,6 +71,16 @@ class Form:
         if not text.isascii() or not text.isdigit() or len(text) > 12:
             raise RefusedError(f"{text!r} is not a whole number.", field=name)
         return int(text)
+
+    def decimal(self, name: str) -> float | None:
+        """Return a number with or without decimals, or None for an empty field; raises RefusedError for anything else."""
+        text = self.text(name)
+        if not text:
+            return None
+        # A decimal comma is what half of the world writes.
+        if not _DECIMAL.fullmatch(text.replace(",", ".")):
+            raise RefusedError(f"{text!r} is not a number such as 0.3.", field=name)
+        return float(text.replace(",", "."))
 
     def refuse(self, error: RefusedError) -> "Form":
         """Take note of what a service refused: at its field, or above the form.

@@ -10,7 +10,7 @@ from postroad.model.refused import RefusedError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-Kind = Literal["flag", "number", "text", "choice"]
+Kind = Literal["flag", "number", "decimal", "text", "choice"]
 _WORDS = {"ed25519": "Ed25519", "dkim": "DKIM", "imap": "IMAP", "tls": "TLS", "url": "URL", "html": "HTML"}
 
 
@@ -21,8 +21,8 @@ class SettingField(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     kind: Kind
     hint: str
-    low: int | None = None
-    high: int | None = None
+    low: float | None = None
+    high: float | None = None
     is_optional: bool = False
     options: tuple[tuple[str, str], ...] = ()
     """Pairs of value and label."""
@@ -69,12 +69,14 @@ def _field(field: inspect.Field) -> SettingField:
     )
 
 
-def _shape(info: inspect.Type, name: str) -> tuple[Kind, int | None, int | None, tuple[tuple[str, str], ...]]:
+def _shape(info: inspect.Type, name: str) -> tuple[Kind, float | None, float | None, tuple[tuple[str, str], ...]]:
     match info:
         case inspect.BoolType():
             return "flag", None, None, ()
         case inspect.IntType():
             return "number", info.ge, info.le, ()
+        case inspect.FloatType():
+            return "decimal", info.ge, info.le, ()
         case inspect.StrType():
             return "text", None, None, ()
         case inspect.LiteralType():
@@ -89,15 +91,15 @@ def _value(field: SettingField, form: Form) -> object:
     match field.kind:
         case "flag":
             return form.flag(field.name)
-        case "number":
+        case "number" | "decimal":
             return _number(field, form)
         case "text" | "choice":
             text = form.text(field.name)
             return None if field.is_optional and not text else text
 
 
-def _number(field: SettingField, form: Form) -> int | None:
-    number = form.number(field.name)
+def _number(field: SettingField, form: Form) -> float | None:
+    number = form.decimal(field.name) if field.kind == "decimal" else form.number(field.name)
     if number is None and not field.is_optional:
         raise RefusedError("A number is needed here.", field=field.name)
     too_small = number is not None and field.low is not None and number < field.low

@@ -1,4 +1,7 @@
-"""Options of messages and deliveries, events counted by several things, templates, de-duplication, pauses of domains, faults."""
+"""Options of messages and deliveries, events counted by several things, templates, de-duplication.
+
+And pauses of domains, clients' faults, and what feedback reports came to.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,6 +23,7 @@ def upgrade() -> None:
     _create_dedupe_keys()
     _add_pauses()
     _create_client_faults()
+    _create_feedback_counts()
 
 
 def _create_client_faults() -> None:
@@ -39,6 +43,14 @@ def _create_client_faults() -> None:
     )
 
 
+def _create_feedback_counts() -> None:
+    op.create_table(
+        "feedback_counts",
+        sa.Column("result", sa.Text, primary_key=True),
+        sa.Column("count", sa.BigInteger, nullable=False),
+    )
+
+
 def _add_pauses() -> None:
     for column in (
         sa.Column("paused_at", sa.BigInteger),
@@ -46,6 +58,7 @@ def _add_pauses() -> None:
         sa.Column("resumed_at", sa.BigInteger),
         sa.Column("delivered_before_resume", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("bounced_before_resume", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("complained_before_resume", sa.BigInteger, nullable=False, server_default="0"),
     ):
         op.add_column("domains", column)
 
