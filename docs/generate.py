@@ -15,7 +15,7 @@ from postroad.cli import main
 from postroad.config import Settings
 from postroad.config.fields import Section, SettingField, sections_of
 from postroad.policy import admission, header_rules
-from postroad.telemetry.exposition import QUEUE_METRICS
+from postroad.telemetry.exposition import STORED_METRICS
 from postroad.telemetry.metrics import METRICS
 
 ROOT = Path(__file__).parents[1]
@@ -143,7 +143,7 @@ def metrics() -> str:
     """Return the reference of every metric."""
     rows = [
         (f"`{one.name}`", one.kind, ", ".join(f"`{label}`" for label in one.labels), one.help)
-        for one in sorted((*METRICS, *QUEUE_METRICS), key=lambda one: one.name)
+        for one in sorted((*METRICS, *STORED_METRICS), key=lambda one: one.name)
     ]
     parts = [
         "# Metrics",

@@ -1,5 +1,6 @@
-"""A paused domain puts its clients off until it is resumed, whether a person or its bounces paused it."""
+"""A paused domain puts its clients off until it is resumed, whether a person, its bounces or its complaints paused it."""
 
+import asyncio
 import itertools
 import json
 import smtplib
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from postroad.model.event import EventType
+from tests.feedback_reports import around
 from tests.scenarios.product import DOMAIN, USERNAME
 from tests.scenarios.world import World, destination, letter
 from tests.waiting import on_every_worker, within, within_promise
@@ -16,7 +18,9 @@ from tests.waiting import on_every_worker, within, within_promise
 pytestmark = pytest.mark.peer("nsd")
 
 ROUND_S = 30.0
+UPKEEP_S = 11.0
 """Upkeep begins a round every ten seconds."""
+DEFAULTS = ("pause_bounce_percent=0", "pause_complaint_percent=0", "pause_after_messages=100")
 TO = f"a@{destination(65)}"
 _numbers = itertools.count()
 
@@ -25,7 +29,7 @@ _numbers = itertools.count()
 def pausing_world(each_world: World) -> Iterator[World]:
     """The shared node, whose domain sends again after the test."""
     yield each_world
-    each_world.product.run("domain", "set", DOMAIN, "pause_bounce_percent=0", "pause_after_messages=100")
+    each_world.product.run("domain", "set", DOMAIN, *DEFAULTS)
     if shown(each_world)["paused_at"] is not None:
         each_world.product.run("domain", "resume", DOMAIN)
     within_promise(lambda: on_every_worker(lambda: answer(each_world)[0] == 250))
@@ -79,3 +83,28 @@ async def test_bounces_pause_a_domain_and_what_was_accepted_before_goes_out(paus
         world.product.run("domain", "resume", DOMAIN)
         within_promise(lambda: answer(world)[0] == 250)
     assert all("nobody" not in recipient for one in host.messages for recipient in one.recipients)
+
+
+async def test_complaints_pause_a_domain_that_starts_anew_once_resumed(pausing_world: World) -> None:
+    world = pausing_world
+    async with world.receiver(97) as host:
+        await world.finished(world.submit(f"ann@{destination(97)}"))
+        world.product.run("domain", "set", DOMAIN, "pause_complaint_percent=0.001", "pause_after_messages=1")
+        report = around(host.messages[0].content).decode("latin-1")
+        world.product.run("complaint", "read", given=report)
+        within(ROUND_S, lambda: answer(world)[0] == 450)
+        within_promise(lambda: on_every_worker(lambda: answer(world)[0] == 450))
+
+        code, text = answer(world)
+        assert (code, text.startswith(f"4.7.1 The sending domain {DOMAIN} is paused since ")) == (450, True)
+        reason = shown(world)["pause_reason"] or ""
+        assert reason.startswith("Recipients complained ")
+        assert "more than the 0.001% that the domain allows" in reason
+        assert world.product.run("complaint", "read", given=report).startswith("The complaint about message ")
+
+        world.product.run("domain", "resume", DOMAIN)
+        within_promise(lambda: on_every_worker(lambda: answer(world)[0] == 250))
+        await world.finished(world.submit(f"bob@{destination(97)}"))
+        # What was complained of before the pause is not held against the domain again.
+        await asyncio.sleep(UPKEEP_S)
+        assert answer(world)[0] == 250

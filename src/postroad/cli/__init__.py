@@ -22,6 +22,7 @@ COMMANDS = {
     "signing-key": "postroad.cli.signing_key:signing_key",
     "message": "postroad.cli.message:message",
     "queue": "postroad.cli.queue:queue",
+    "complaint": "postroad.cli.complaint:complaint",
     "route": "postroad.cli.route:route",
     "template": "postroad.cli.template:template",
     "events": "postroad.cli.events:events",

@@ -121,6 +121,8 @@ def _other_words(data: dict[str, Any]) -> Iterator[str]:
         yield f"by {by}"
     if data.get("client_address"):
         yield f"from {data['client_address']}" + (f" over {data['tls_version']}" if data.get("tls_version") else "")
+    if data.get("feedback_type"):
+        yield f"as {data['feedback_type']}" + (f", reported by {data['reporter']}" if data.get("reporter") else "")
     if data.get("rule"):
         yield f"rule {data['rule']}"
     yield " ".join(str(data[name]) for name in ("enhanced_status", "text", "reason") if data.get(name))

@@ -1,8 +1,6 @@
 """``postroad queue``: what waits, why, and steering it by hand."""
 
 import asyncio
-import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +8,14 @@ import click
 import msgspec
 
 from postroad.cli.asking import where_it_waits
+from postroad.cli.command_ids import command_ids
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, confirm, counted, facts, local_time, table, utc_time
 from postroad.cli.parameters import ID, Selection, selection_options, selector_of
 from postroad.cli.waiting import owner_of, reasons
 from postroad.messages.steering import Steered, Verb, steer
 from postroad.model.delivery import Delivery, DeliveryState
-from postroad.model.ids import IdSource, text_of
+from postroad.model.ids import text_of
 from postroad.model.options import TlsDemand
 from postroad.net.clock import now_ms
 from postroad.node.lease import node_name
@@ -177,25 +176,16 @@ async def _steer(
 
 
 async def _in_slices(database: Database, verb: Verb, steered: Steered) -> int:
-    """Make a change in short transactions; its events need ids, and so this command a worker number for a while."""
-    lease = await database.write(
-        workers.lease, node=socket.gethostname(), pid=os.getpid(), pools=(), roles=("command",), now=now_ms()
-    )
-    ids, total = IdSource(lease.number), 0
-
-    def new_id(partition: int) -> int:
-        return ids.next(now_ms(), partition)
-
-    try:
+    """Make a change in short transactions."""
+    total = 0
+    async with command_ids(database) as ids:
         while True:
             now = now_ms()
-            changed = await steer(database, acting(), verb, steered, now=now, new_id=new_id, limit=_SLICE)
+            changed = await steer(database, acting(), verb, steered, now=now, new_id=ids.next, limit=_SLICE)
             total += changed
             if changed < _SLICE:
                 return total
-            await database.write(workers.heartbeat, lease.incarnation, now)
-    finally:
-        await database.write(workers.remove, lease.incarnation)
+            await ids.keep()
 
 
 async def _steered(database: Database, selector: Selector, selection: Selection) -> Steered:

@@ -10,7 +10,7 @@ import structlog
 
 from postroad.net.clock import now_ms
 from postroad.node.worker_process import WorkerProcess
-from postroad.storage import deliveries
+from postroad.storage import complaints, deliveries
 from postroad.storage import workers as worker_rows
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
@@ -90,10 +90,11 @@ async def storage_problem(database: Database) -> str | None:
 
 
 async def rendered_metrics(database: Database, directory: Path) -> bytes:
-    """Return all metrics; without the queue's figures while the database cannot be read."""
+    """Return all metrics; without those that are stored while the database cannot be read."""
     try:
         figures = [QueueFigure(*row) for row in await database.read(deliveries.queue_figures, now_ms())]
+        feedback = await database.read(complaints.counts)
     except StorageError as error:
         log.warning("queue_not_counted", error=str(error))
-        figures = []
-    return render_all(directory, figures)
+        return render_all(directory)
+    return render_all(directory, figures, feedback)

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from postroad.model.outcome import BounceClass
-from postroad.telemetry.exposition import QUEUE_METRICS, QueueFigure, render_all
+from postroad.telemetry.exposition import STORED_METRICS, QueueFigure, render_all
 from postroad.telemetry.metrics import METRICS, Meter
 from postroad.telemetry.provider import PROVIDERS, provider_of
 
@@ -157,6 +157,7 @@ def _render(directory: Path, *dead: int) -> str:
 
 
 def test_without_workers_the_queue_is_still_shown(tmp_path: Path) -> None:
-    text = render_all(tmp_path, [QueueFigure("held", 1, 2.0)]).decode()
+    text = render_all(tmp_path, [QueueFigure("held", 1, 2.0)], {"forged": 3}).decode()
 
-    assert all(one.name in text for one in QUEUE_METRICS)
+    assert all(one.name in text for one in STORED_METRICS)
+    assert 'postroad_feedback_reports_total{result="forged"} 3.0' in text
