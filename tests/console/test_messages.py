@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from postroad.model.delivery import DeliveryState
+from postroad.model.event import EventType
 from postroad.model.ids import from_text, text_of
 from postroad.model.options import Options
 from postroad.model.outcome import Phase
@@ -227,3 +228,20 @@ async def test_the_rendered_result_of_test_mode_is_shown_in_a_sandbox(
     assert "sandbox" in html.headers["content-security-policy"]
     assert source.content == content
     assert (await admin.get(f"/messages/{message_id}/rendered/{message_id}")).status_code == 404
+
+
+async def test_a_complaint_is_told_in_the_story_with_who_reported_it(
+    admin: Client, database: Database, world: World
+) -> None:
+    message_id = await message_of(database, world.ours, world.domain, "zoe@example.net")
+    story = await database.read(messages.show, from_text(message_id))
+    assert story is not None
+    [delivery] = story.deliveries
+    event = event_of(delivery, EventType.COMPLAINED, feedback_type="fraud", reporter="<b>fbl</b>/1")
+    await database.append_events([event])
+
+    text = (await admin.get(f"/messages/{message_id}")).text
+
+    assert '<li class="bad">' in text
+    assert "<strong>Complained</strong>" in text
+    assert "as fraud, reported by &lt;b&gt;fbl&lt;/b&gt;/1" in text

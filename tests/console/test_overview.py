@@ -41,12 +41,15 @@ async def test_the_day_is_drawn_and_told_in_a_table(admin: Client, database: Dat
     await _happened(database, world, EventType.ACCEPTED, 30)
     await _happened(database, world, EventType.DELIVERED, 20)
     await _happened(database, world, EventType.DELIVERED, 500, is_ours=False)
+    await _happened(database, world, EventType.COMPLAINED, 2)
 
     text = (await admin.get("/")).text
 
     chart = _chart(text)
-    assert [len(counts) for counts in chart.values()] == [24] * 4
+    assert [len(counts) for counts in chart.values()] == [24] * 5
     assert (chart["accepted"][-1], chart["delivered"][-1], sum(chart["bounced"])) == (30, 20, 0)
+    assert chart["complained"][-1] == 2
+    assert re.search(r"Complained</dt><dd>2</dd>", text)
     assert text.count('<th scope="row">') == 24
     assert "500" not in text
 

@@ -21,7 +21,7 @@ HOURS = 24
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _MOST_NAMES = 50
-SHOWN = (EventType.ACCEPTED, EventType.DELIVERED, EventType.DEFERRED, EventType.BOUNCED)
+SHOWN = (EventType.ACCEPTED, EventType.DELIVERED, EventType.DEFERRED, EventType.BOUNCED, EventType.COMPLAINED)
 """What the chart draws."""
 
 
@@ -67,6 +67,7 @@ class Overviews:
             has_accepted=await self._has_accepted(mine),
             delivered=totals["delivered"],
             bounced=totals["bounced"],
+            complained=totals["complained"],
             oldest_waiting_at=queue.oldest_at,
         )
         facts = await self._with_credentials(actor, facts, domain_id)

@@ -13,6 +13,8 @@ FEWEST_FOR_A_RATE = 100
 """Deliveries that ended, below which a share of bounces says nothing."""
 BOUNCES_ARE_MANY_FROM = 0.05
 """Large mailbox providers begin to put a sender's mail off at about this share of unknown recipients."""
+COMPLAINTS_ARE_MANY_FROM = 0.003
+"""Gmail and Yahoo ask senders to stay below this share."""
 _OLD_QUEUE_MS = _HOUR_MS
 _CERTIFICATE_ENDS_SOON_MS = 14 * _DAY_MS
 
@@ -37,6 +39,7 @@ class Place(enum.Enum):
     SMTP_USERS = "smtp-users"
     LOCKOUTS = "lockouts"
     BOUNCES = "bounces"
+    COMPLAINTS = "complaints"
     DEFERRED = "deferred"
     CERTIFICATE = "certificate"
 
@@ -66,7 +69,8 @@ class AttentionFacts(msgspec.Struct, frozen=True, kw_only=True):
     """SMTP users whose clients repeat what was refused."""
     delivered: int = 0
     bounced: int = 0
-    """Both of the last 24 hours."""
+    complained: int = 0
+    """All of the last 24 hours."""
     oldest_waiting_at: int | None = None
     """When the message that has waited longest was accepted."""
     certificate_ends_at: int | None = None
@@ -106,6 +110,7 @@ def _notes(facts: AttentionFacts) -> Iterator[Note]:
         sentence = f"Programs that send as {_some(facts.repeating)} repeat refused messages too soon, or in vain."
         yield Note(severity=Severity.WARN, sentence=sentence, place=Place.SMTP_USERS)
     yield from _of_bounces(facts)
+    yield from _of_complaints(facts)
     yield from _of_queue(facts)
     yield from _of_certificate(facts)
 
@@ -142,6 +147,15 @@ def _of_bounces(facts: AttentionFacts) -> Iterator[Note]:
         share = f"{facts.bounced / ended:.0%}"
         sentence = f"{share} of the last 24 hours' deliveries bounced: {facts.bounced:,} of {ended:,}."
         yield Note(severity=Severity.BAD, sentence=sentence, place=Place.BOUNCES)
+
+
+def _of_complaints(facts: AttentionFacts) -> Iterator[Note]:
+    if facts.delivered >= FEWEST_FOR_A_RATE and facts.complained / facts.delivered > COMPLAINTS_ARE_MANY_FROM:
+        sentence = (
+            f"Recipients complained of {facts.complained:,} messages in the last 24 hours, in which "
+            f"{facts.delivered:,} were delivered: {facts.complained / facts.delivered:.2%}."
+        )
+        yield Note(severity=Severity.BAD, sentence=sentence, place=Place.COMPLAINTS)
 
 
 def _of_queue(facts: AttentionFacts) -> Iterator[Note]:

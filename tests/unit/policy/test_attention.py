@@ -123,3 +123,20 @@ def test_the_first_steps_are_done_one_by_one() -> None:
     assert done(domains=(_domain(DomainState.UNVERIFIED),)) == [True, False, False, False]
     assert done(domains=(_domain(),), has_smtp_user=True) == [True, True, True, False]
     assert done(domains=(_domain(),), has_smtp_user=True, has_accepted=True) == [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("delivered", "complained", "is_told"), [(1_000, 3, False), (1_000, 4, True), (99, 50, False), (0, 1, False)]
+)
+def test_many_complaints_are_told_where_they_mean_something(delivered: int, complained: int, is_told: bool) -> None:
+    found = _notes(delivered=delivered, complained=complained)
+
+    assert [note.place for note in found] == ([Place.COMPLAINTS] if is_told else [])
+
+
+def test_a_share_of_complaints_is_told_with_its_numbers() -> None:
+    [note] = _notes(delivered=8_000, complained=1_200)
+
+    assert note.sentence == (
+        "Recipients complained of 1,200 messages in the last 24 hours, in which 8,000 were delivered: 15.00%."
+    )
