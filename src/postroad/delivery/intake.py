@@ -202,6 +202,9 @@ class Intake:
         self._hint.clear()
 
     def _admit(self, delivery: Delivery, now: int) -> bool:
+        if delivery.barrier is not None:
+            self._settler.suppress(delivery, delivery.barrier)
+            return True
         if delivery.pool not in self._router.pools:
             # The pools of this node were changed since the claim.
             self._ledger.give_back([delivery.id], None)

@@ -14,8 +14,9 @@ from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.ids import partition_of
 from postroad.model.message import Accepted
 from postroad.model.outcome import BounceClass, Bounced, Deferred, Delivered, Outcome, Settlement
+from postroad.model.suppression import Suppression
 from postroad.policy.retry import RetrySchedule
-from postroad.policy.settlement import SettlingFacts, cancel, settle
+from postroad.policy.settlement import SettlingFacts, cancel, settle, suppress
 from postroad.storage.database import Database
 
 log = structlog.get_logger()
@@ -154,6 +155,10 @@ class Settler:
     def cancel(self, delivery: Delivery, reason: str) -> None:
         """Record that a delivery is dropped without an attempt."""
         self._writer.add(cancel(delivery, reason, self._facts(delivery, self._givens.clock())))
+
+    def suppress(self, delivery: Delivery, barrier: Suppression) -> None:
+        """Record that a delivery ends without an attempt, because the lists of its domain stop it."""
+        self._writer.add(suppress(delivery, barrier, self._facts(delivery, self._givens.clock())))
 
     def _facts(self, delivery: Delivery, now: int) -> SettlingFacts:
         return SettlingFacts(

@@ -8,6 +8,7 @@ import msgspec
 
 from postroad.model.envelope import Notify
 from postroad.model.options import PLAIN_DELIVERY, DeliveryOptions
+from postroad.model.suppression import Suppression
 
 
 class DeliveryState(enum.Enum):
@@ -90,6 +91,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     options: DeliveryOptions = PLAIN_DELIVERY
     maybe_delivered: bool = False
     """An attempt ended without a known end after the final dot: a later one may be a repeat."""
+    barrier: Suppression | None = None
+    """What was found against it when it was claimed; not stored."""
 
     @property
     def event_marks(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from postroad.model.dedupe import Repeatable
+from postroad.model.dedupe import Repeatable, Repeats
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event
 from postroad.model.options import NO_OPTIONS, Options
@@ -46,3 +46,12 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     repeatable: Repeatable | None = None
     """How its repeats are noticed, and whether it is one; None takes it as it is."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What accepting a message came to."""
+
+    accepted: Accepted | None
+    """As it was stored: without repeats, and with suppressed recipients' deliveries ended. None where nothing was."""
+    repeats: Repeats | None = None
+    """What of it was there already."""

@@ -99,9 +99,12 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     tls: TlsDemand | None = None
     is_test: bool = False
     """Everything is done but the last step: nothing leaves."""
+    is_transactional: bool = False
+    """The domain was one for transactional mail, which goes out whether or not somebody unsubscribed."""
 
 
 PLAIN_DELIVERY = DeliveryOptions()
+TRANSACTIONAL_DELIVERY = DeliveryOptions(is_transactional=True)
 
 
 class OptionFault(msgspec.Struct, frozen=True):

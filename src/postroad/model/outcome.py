@@ -6,6 +6,7 @@ import msgspec
 
 from postroad.model.delivery import DeliveryState
 from postroad.model.event import Event
+from postroad.model.suppression import Suppression
 
 
 class Scope(enum.Enum):
@@ -138,3 +139,5 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     maybe_delivered: bool
     events: tuple[Event, ...]
     report: ReportKind | None = None
+    suppressions: tuple[Suppression, ...] = ()
+    """What it adds to the lists of the sending domain, in the same transaction."""

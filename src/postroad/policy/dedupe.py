@@ -103,7 +103,8 @@ def _repeats(accepted: Accepted, firsts: dict[bytes, First]) -> Repeats | None:
     if offered.content is not None and any(first.content != offered.content for first in known.values()):
         return Repeats(known, is_reused=True)
     for key, delivery in pairs:
-        if delivery.id not in known:
+        # What ended before it began, as a suppressed recipient's, is no first copy: the next one is not its repeat.
+        if delivery.id not in known and not delivery.state.is_final:
             firsts.setdefault(key, First(accepted.message.id, delivery.id, offered.content))
     return Repeats(known) if known else None
 

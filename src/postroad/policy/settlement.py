@@ -18,7 +18,9 @@ from postroad.model.outcome import (
     Settlement,
     TlsFacts,
 )
+from postroad.model.suppression import Suppression
 from postroad.policy.retry import RetrySchedule, retry_at
+from postroad.policy.suppression import of_bounce, sentence, suppressed_event
 from postroad.policy.tls_demand import UNMET, UNMET_AT_THE_END
 from postroad.protocol.smtp.transaction import NO_DSN
 
@@ -58,6 +60,7 @@ def settle(delivery: Delivery, outcome: Outcome, sender: SenderFacts, facts: Set
     state, event_type = _STATE_OF[type(outcome)]
     maybe_delivered = delivery.maybe_delivered or (isinstance(outcome, Deferred) and outcome.maybe_delivered)
     data = _event_data(delivery, outcome, attempts, maybe_delivered)
+    reply = reply_line(outcome.facts)
     if state is DeliveryState.SCHEDULED:
         data["due_at"] = due_at
     return Settlement(
@@ -68,24 +71,38 @@ def settle(delivery: Delivery, outcome: Outcome, sender: SenderFacts, facts: Set
         state=state,
         due_at=due_at,
         attempts=attempts,
-        last_reply=reply_line(outcome.facts),
+        last_reply=reply,
         maybe_delivered=maybe_delivered,
         events=(_event(delivery, event_type, facts, data),),
         report=report_owed(delivery, outcome, sender, due_at),
+        suppressions=of_bounce(delivery, outcome, reply, facts.now) if isinstance(outcome, Bounced) else (),
     )
 
 
 def cancel(delivery: Delivery, reason: str, facts: SettlingFacts) -> Settlement:
     """Return what to record of a leased delivery that is dropped without an attempt and without a report."""
-    lease = _lease_of(delivery)
     event = _event(delivery, EventType.CANCELLED, facts, {"reason": reason, "attempt": delivery.attempts})
+    return _dropped(delivery, DeliveryState.CANCELLED, reason, event)
+
+
+def suppress(delivery: Delivery, barrier: Suppression, facts: SettlingFacts) -> Settlement:
+    """Return what to record of a leased delivery that the lists of its sending domain stop.
+
+    No report is owed: the sender has the lists, and a report for every message to them would tell nothing new.
+    """
+    event = suppressed_event(delivery, barrier, facts.event_id, facts.now)
+    return _dropped(delivery, DeliveryState.SUPPRESSED, sentence(barrier), event)
+
+
+def _dropped(delivery: Delivery, state: DeliveryState, reason: str, event: Event) -> Settlement:
+    lease = _lease_of(delivery)
     return Settlement(
         delivery_id=delivery.id,
         message_id=delivery.message_id,
         owner=lease.owner,
         epoch=lease.epoch,
-        state=DeliveryState.CANCELLED,
-        due_at=facts.now,
+        state=state,
+        due_at=event.at,
         attempts=delivery.attempts,
         last_reply=reason,
         maybe_delivered=delivery.maybe_delivered,

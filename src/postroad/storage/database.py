@@ -9,10 +9,9 @@ import msgspec
 import structlog
 from sqlalchemy import Connection
 
-from postroad.model.dedupe import Repeats
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.event import Event
-from postroad.model.message import Accepted
+from postroad.model.message import Accepted, Stored
 from postroad.model.outcome import Settlement
 
 log = structlog.get_logger()
@@ -89,15 +88,16 @@ class Database(ABC):
         """
 
     @abstractmethod
-    async def accept(self, accepted: Accepted) -> Repeats | None:
-        """Store a message with all that belongs to it; returns after the synced commit.
+    async def accept(self, accepted: Accepted) -> Stored:
+        """Store a message with all that belongs to it; returns what was stored, after the synced commit.
 
-        Deliveries that repeat one of an earlier message are not stored, and returned; None when everything was stored.
+        Deliveries that repeat one of an earlier message are not stored. Those to recipients that the lists of the
+        sending domain stop are stored as ended.
         """
 
     @abstractmethod
     async def claim(self, claim: Claim) -> list[Delivery]:
-        """Lease due deliveries, going round the lanes."""
+        """Lease due deliveries, going round the lanes; what the lists stop by now has its ``barrier``."""
 
     @abstractmethod
     async def settle(self, settlements: Sequence[Settlement], reports: Mapping[int, Accepted]) -> frozenset[int]:

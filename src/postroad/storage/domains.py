@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, select, update
 from postroad.model.audit import AuditEntry
 from postroad.model.delivery import DeliveryState
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingDomain
-from postroad.storage import audit, revision, templates
+from postroad.storage import audit, revision, suppression_imports, suppressions, templates
 from postroad.storage import dkim_keys as key_rows
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
@@ -146,11 +146,13 @@ def bound_to(connection: Connection, domain_id: int) -> dict[str, int]:
 
 
 def remove(connection: Connection, domain_id: int) -> None:
-    """Remove a domain with its keys and templates; raises Conflict while SMTP users or API keys are bound to it."""
+    """Remove a domain with its keys, templates and suppressions; raises Conflict while SMTP users or API keys are bound to it."""
     for noun, table in (("SMTP users", smtp_users), ("API keys", api_keys)):
         if connection.execute(select(table.c.id).where(table.c.domain_id == domain_id).limit(1)).first():
             raise Conflict(f"{noun} are bound to the domain")
     templates.remove_of_domain(connection, domain_id)
+    suppressions.remove_of_domain(connection, domain_id)
+    suppression_imports.remove_of_domain(connection, domain_id)
     connection.execute(delete(dkim_keys).where(dkim_keys.c.domain_id == domain_id))
     connection.execute(delete(domains).where(domains.c.id == domain_id))
     revision.bump(connection)

@@ -1,6 +1,6 @@
 """The statements of the flow on PostgreSQL, batch by batch, on the raw driver: one array per column."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy
@@ -9,10 +9,12 @@ from postroad.model.dedupe import First, Repeats
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event
 from postroad.model.ids import partition_of
-from postroad.model.message import Accepted
+from postroad.model.message import Accepted, Stored
 from postroad.model.outcome import Settlement
+from postroad.model.suppression import Suppression
 from postroad.policy.dedupe import sorted_out, without_repeats
-from postroad.storage import dedupe, rows, schema
+from postroad.policy.suppression import Found, keys_around, keys_of, screened
+from postroad.storage import dedupe, rows, schema, suppressions
 from postroad.storage.database import Claim, SettleRequest
 from postroad.storage.lanes import LaneRounds, Visit
 
@@ -31,11 +33,11 @@ _TYPES: dict[type[Any], str] = {
 class _Table:
     """Writes rows of one table, a batch in one statement."""
 
-    def __init__(self, table: sqlalchemy.Table, columns: Sequence[str]) -> None:
+    def __init__(self, table: sqlalchemy.Table, columns: Sequence[str], ending: str = "") -> None:
         quoted = ", ".join(f'"{column}"' for column in columns)
         types = [_TYPES[type(table.c[column].type)] for column in columns]
         arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, 1))
-        self._statement = f"INSERT INTO {table.name} ({quoted}) SELECT * FROM unnest({arrays})"  # noqa: S608 - our names
+        self._statement = f"INSERT INTO {table.name} ({quoted}) SELECT * FROM unnest({arrays}) {ending}"  # noqa: S608 - our names
 
     async def insert(self, raw: Raw, rows_: Sequence[rows.Row]) -> None:
         if rows_:
@@ -52,21 +54,39 @@ _BODY_CHUNKS = _Table(schema.body_chunks, rows.BODY_CHUNK_COLUMNS)
 _DELIVERIES = _Table(schema.deliveries, rows.DELIVERY_COLUMNS)
 _EVENTS = _Table(schema.events, rows.EVENT_COLUMNS)
 _COUNTER_DELTAS = _Table(schema.counter_deltas, rows.COUNTER_DELTA_COLUMNS)
+_SUPPRESSIONS = _Table(schema.suppressions, suppressions.COLUMNS, "ON CONFLICT DO NOTHING")
 
 
-async def accept(raw: Raw, batch: Sequence[Accepted]) -> Sequence[Repeats | None]:
-    """Write messages, bodies, deliveries, events and counter deltas; returns per message what of it was a repeat."""
+async def accept(raw: Raw, batch: Sequence[Accepted]) -> Sequence[Stored]:
+    """Write messages, bodies, deliveries, events and counter deltas; returns per message what was stored of it."""
+    if found := await _standing(raw, keys_of(one for accepted in batch for one in accepted.deliveries)):
+        batch = [screened(accepted, found) for accepted in batch]
     repeats: list[Repeats | None] = [None] * len(batch)
     if any(accepted.repeatable is not None for accepted in batch):
         repeats = await _sort_out(raw, batch)
-        batch = [one for one in map(without_repeats, batch, repeats) if one is not None]
-    written = rows.rows_of(batch)
+    stored = list(map(without_repeats, batch, repeats))
+    written = rows.rows_of(one for one in stored if one is not None)
     await _MESSAGES.insert(raw, written.messages)
     await _BODIES.insert(raw, written.bodies)
     await _BODY_CHUNKS.insert(raw, written.body_chunks)
     await _DELIVERIES.insert(raw, written.deliveries)
     await append_events(raw, written.events)
-    return repeats
+    return list(map(Stored, stored, repeats))
+
+
+_STANDING = f"""
+SELECT {", ".join(suppressions.COLUMNS)} FROM suppressions WHERE key = ANY ($1::bigint[])
+"""  # noqa: S608 - our own names
+
+
+async def _standing(raw: Raw, keys: Collection[int]) -> Found:
+    """Return what is on the lists under some keys."""
+    return suppressions.by_key(await raw.fetch(_STANDING, list(keys)))
+
+
+async def _suppress(raw: Raw, offered: Sequence[Suppression]) -> None:
+    """Add to the lists what they do not have yet."""
+    await _SUPPRESSIONS.insert(raw, suppressions.new_rows(offered, await _standing(raw, keys_around(offered))))
 
 
 _CLAIM_KEYS = """
@@ -165,6 +185,8 @@ async def settle(raw: Raw, batch: Sequence[SettleRequest], now: int) -> list[fro
         counts = [(partition_of(message_id), message_id, count) for message_id, count in finished]
         await raw.execute(_FINISH, *_columns(counts), now)
     await append_events(raw, [event for settlement in effective for event in settlement.events])
+    if offered_entries := [one for settlement in effective for one in settlement.suppressions]:
+        await _suppress(raw, offered_entries)
     if reports:
         await accept(raw, reports)
     return results
@@ -242,7 +264,8 @@ async def claim(raw: Raw, claim_: Claim, rounds: LaneRounds) -> list[Delivery]:
     found = await raw.fetch(_LEASE, claim_.owner, claim_.lease_until, partitions, list(chosen), claim_.now)
     leased = {row[0]: rows.delivery_from(row) for row in found}
     # Another node may have been quicker with some of them.
-    return [leased[identifier] for identifier in chosen if identifier in leased]
+    claimed = [leased[identifier] for identifier in chosen if identifier in leased]
+    return rows.with_barriers(claimed, await _standing(raw, keys_of(claimed)))
 
 
 async def _next_of_lanes(raw: Raw, pool: str, claim_: Claim, room: int, rounds: LaneRounds) -> list[int]:

@@ -6,7 +6,7 @@ rows takes one. So rows are written by multi-row statements and read back as a s
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 from typing import Any
 
@@ -15,10 +15,12 @@ import msgspec
 from postroad.model.dedupe import First, Repeats
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event
-from postroad.model.message import Accepted
+from postroad.model.message import Accepted, Stored
 from postroad.model.outcome import Settlement
+from postroad.model.suppression import Suppression
 from postroad.policy.dedupe import sorted_out, without_repeats
-from postroad.storage import dedupe, rows
+from postroad.policy.suppression import Found, keys_around, keys_of, screened
+from postroad.storage import dedupe, rows, suppressions
 from postroad.storage.database import Claim, SettleRequest
 from postroad.storage.lanes import LaneRounds, Visit
 
@@ -61,21 +63,40 @@ _DELIVERIES = _Table("deliveries", rows.DELIVERY_COLUMNS)
 _EVENTS = _Table("events", rows.EVENT_COLUMNS)
 _DEDUPE_KEYS = _Table("dedupe_keys", dedupe.COLUMNS, "INSERT OR REPLACE")
 _COUNTER_DELTAS = _Table("counter_deltas", rows.COUNTER_DELTA_COLUMNS)
+_SUPPRESSIONS = _Table("suppressions", suppressions.COLUMNS, "INSERT OR IGNORE")
 
 
-def accept(raw: Raw, batch: Sequence[Accepted]) -> Sequence[Repeats | None]:
-    """Write messages, bodies, deliveries, events and counter deltas; returns per message what of it was a repeat."""
+def accept(raw: Raw, batch: Sequence[Accepted]) -> Sequence[Stored]:
+    """Write messages, bodies, deliveries, events and counter deltas; returns per message what was stored of it."""
+    if found := _standing(raw, keys_of(one for accepted in batch for one in accepted.deliveries)):
+        batch = [screened(accepted, found) for accepted in batch]
     repeats: list[Repeats | None] = [None] * len(batch)
     if any(accepted.repeatable is not None for accepted in batch):
         repeats = _sort_out(raw, batch)
-        batch = [one for one in map(without_repeats, batch, repeats) if one is not None]
-    written = rows.rows_of(batch)
+    stored = list(map(without_repeats, batch, repeats))
+    written = rows.rows_of(one for one in stored if one is not None)
     _MESSAGES.insert(raw, written.messages)
     _BODIES.insert(raw, written.bodies)
     _BODY_CHUNKS.insert(raw, written.body_chunks)
     _DELIVERIES.insert(raw, written.deliveries)
     append_events(raw, written.events)
-    return repeats
+    return list(map(Stored, stored, repeats))
+
+
+_STANDING = f"""
+SELECT json_group_array(json_array({", ".join(suppressions.COLUMNS)})) FROM suppressions
+WHERE key IN (SELECT value FROM json_each(?))
+"""  # noqa: S608 - our own names
+
+
+def _standing(raw: Raw, keys: Collection[int]) -> Found:
+    """Return what is on the lists under some keys."""
+    return suppressions.by_key(_fetch_json(raw, _STANDING, json.dumps(list(keys))))
+
+
+def _suppress(raw: Raw, offered: Sequence[Suppression]) -> None:
+    """Add to the lists what they do not have yet."""
+    _SUPPRESSIONS.insert(raw, suppressions.new_rows(offered, _standing(raw, keys_around(offered))))
 
 
 _KNOWN_KEYS = """
@@ -146,6 +167,8 @@ def settle(raw: Raw, batch: Sequence[SettleRequest], now: int) -> list[frozenset
     finished = rows.finished_by_message(effective)
     _update(raw, _FINISH_HEAD, _FINISH_TAIL, [(message_id, count, now) for message_id, count in finished.items()])
     append_events(raw, [event for settlement in effective for event in settlement.events])
+    if offered := [one for settlement in effective for one in settlement.suppressions]:
+        _suppress(raw, offered)
     if reports:
         accept(raw, reports)
     return results
@@ -238,7 +261,8 @@ def claim(raw: Raw, claim_: Claim, rounds: LaneRounds) -> list[Delivery]:
     ids = json.dumps(list(chosen))
     raw.execute(_LEASE, (claim_.owner, claim_.lease_until, ids))
     leased = {row[0]: rows.delivery_from(row) for row in _fetch_json(raw, _DELIVERIES_BY_ID, ids)}
-    return [leased[identifier] for identifier in chosen]
+    claimed = [leased[identifier] for identifier in chosen]
+    return rows.with_barriers(claimed, _standing(raw, keys_of(claimed)))
 
 
 def _next_of_lanes(raw: Raw, pool: str, claim_: Claim, room: int, rounds: LaneRounds) -> list[int]:

@@ -10,12 +10,10 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from postroad.model.dedupe import Repeats
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event
-from postroad.model.message import Accepted
+from postroad.model.message import Accepted, Stored
 from postroad.model.outcome import Settlement
-from postroad.policy.dedupe import without_repeats
 from postroad.storage import hot_postgres
 from postroad.storage.database import (
     BatchMeter,
@@ -116,15 +114,14 @@ class PostgresDatabase(Database):
             async with self._engine.begin() as connection:
                 return await connection.run_sync(lambda sync: fn(sync, *args, **kwargs))
 
-    async def accept(self, accepted: Accepted) -> Repeats | None:
+    async def accept(self, accepted: Accepted) -> Stored:
         """Store a message with all that belongs to it, then tell the other nodes."""
         self._require_open()
         with as_storage_errors():
-            repeats: Repeats | None = await self._accepts.submit(accepted)
-        stored = without_repeats(accepted, repeats)
-        if stored is not None and (pools := pools_made_due((stored,))):
+            stored: Stored = await self._accepts.submit(accepted)
+        if stored.accepted is not None and (pools := pools_made_due((stored.accepted,))):
             self._notify_soon(pools)
-        return repeats
+        return stored
 
     async def claim(self, claim: Claim) -> list[Delivery]:
         """Lease due deliveries; an empty queue costs one statement."""
@@ -194,7 +191,7 @@ class PostgresDatabase(Database):
         await self._engine.dispose()
         await self._pool.close()
 
-    async def _accept(self, batch: Sequence[Accepted]) -> Sequence[Repeats | None]:
+    async def _accept(self, batch: Sequence[Accepted]) -> Sequence[Stored]:
         async with self._transaction() as raw:
             return await hot_postgres.accept(raw, batch)
 

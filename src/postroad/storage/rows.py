@@ -14,6 +14,7 @@ from postroad.model.ids import partition_of
 from postroad.model.message import Accepted, Message
 from postroad.model.options import NO_OPTIONS, PLAIN_DELIVERY, DeliveryOptions, Options
 from postroad.model.outcome import Settlement
+from postroad.policy.suppression import Found, barrier
 
 CHUNK_OCTETS = 256 * 1024
 """How much of a message's content one row holds at most."""
@@ -158,6 +159,13 @@ def delivery_from(row: Sequence[Any]) -> Delivery:
         maybe_delivered=bool(row[21]),
         options=PLAIN_DELIVERY if row[22] is None else _decode_delivery_options(row[22]),
     )
+
+
+def with_barriers(claimed: list[Delivery], found: Found) -> list[Delivery]:
+    """Return claimed deliveries, those marked that something on the lists stands against."""
+    if not found:
+        return claimed
+    return [msgspec.structs.replace(one, barrier=barrier(one, found)) for one in claimed]
 
 
 def message_from(row: Sequence[Any]) -> Message:

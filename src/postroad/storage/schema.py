@@ -480,6 +480,38 @@ dedupe_keys = Table(
 """What repeated messages are noticed by, one row for each recipient; distributed by the key, which is a hash. The partition
 is that of the delivery."""
 
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("key", BigInteger, primary_key=True, autoincrement=False),
+    Column("domain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("address", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("tag", Text, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("way", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("message_id", BigInteger),
+)
+"""Whom sending domains do not mail; distributed by the key, a hash of domain and address. Lists go by two more indexes."""
+
+suppression_imports = Table(
+    "suppression_imports",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False, index=True),
+    Column("file_name", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("progress", Text, nullable=False),
+)
+"""Uploaded lists and how far each has come."""
+
 search_entries = Table(
     "search_entries",
     metadata,

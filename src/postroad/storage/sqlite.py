@@ -7,12 +7,10 @@ from typing import Any, Concatenate
 
 from sqlalchemy import Connection
 
-from postroad.model.dedupe import Repeats
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event
-from postroad.model.message import Accepted
+from postroad.model.message import Accepted, Stored
 from postroad.model.outcome import Settlement
-from postroad.policy.dedupe import without_repeats
 from postroad.storage import driver, hot_sqlite
 from postroad.storage.checkpointer import Checkpointer
 from postroad.storage.database import BatchMeter, Claim, Clock, Database, P, SettleRequest, T
@@ -61,12 +59,12 @@ class SqliteDatabase(Database):
         result: T = await self._submit(self._write, lambda: fn(self._connection, *args, **kwargs))
         return result
 
-    async def accept(self, accepted: Accepted) -> Repeats | None:
+    async def accept(self, accepted: Accepted) -> Stored:
         """Store a message with all that belongs to it."""
-        repeats: Repeats | None = await self._submit(self._accept, accepted)
-        if stored := without_repeats(accepted, repeats):
-            self._announce_due((stored,))
-        return repeats
+        stored: Stored = await self._submit(self._accept, accepted)
+        if stored.accepted is not None:
+            self._announce_due((stored.accepted,))
+        return stored
 
     async def claim(self, claim: Claim) -> list[Delivery]:
         """Lease due deliveries; an empty queue costs one read."""
@@ -139,7 +137,7 @@ class SqliteDatabase(Database):
     def _write(self, batch: Sequence[Callable[[], Any]]) -> Sequence[Any]:
         return [job() for job in batch]
 
-    def _accept(self, batch: Sequence[Accepted]) -> Sequence[Repeats | None]:
+    def _accept(self, batch: Sequence[Accepted]) -> Sequence[Stored]:
         return hot_sqlite.accept(self._raw, batch)
 
     def _claim(self, batch: Sequence[Claim]) -> Sequence[list[Delivery]]:

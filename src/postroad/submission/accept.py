@@ -13,11 +13,11 @@ from postroad.model.domain import SendingDomain
 from postroad.model.event import Event, EventType
 from postroad.model.ids import PARTITIONS, IdSource, partition_of, text_of
 from postroad.model.message import Accepted, Message
-from postroad.model.options import NO_OPTIONS, PLAIN_DELIVERY, DeliveryOptions, Options
+from postroad.model.options import NO_OPTIONS, PLAIN_DELIVERY, TRANSACTIONAL_DELIVERY, DeliveryOptions, Options
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.net.clock import Clock
 from postroad.policy.admission import AdmissionFacts, admit
-from postroad.policy.dedupe import repeatable, without_repeats
+from postroad.policy.dedupe import repeatable
 from postroad.policy.quota import Demand, demands_of, over_quota
 from postroad.protocol.smtp.data import Fault
 from postroad.storage import quotas
@@ -255,16 +255,16 @@ class Submissions:
         ready = self._ready if is_due else None
         lease = ready.reserve(accepted.deliveries) if ready else None
         if ready is None or lease is None:
-            return _key_reused(await self._database.accept(accepted))
+            return _key_reused((await self._database.accept(accepted)).repeats)
         leased = _under(lease, accepted)
         try:
-            repeats = await self._database.accept(leased)
+            stored = await self._database.accept(leased)
         except StorageError:
             ready.withdraw(leased)
             raise
-        if stored := without_repeats(leased, repeats):
-            ready.hand_over(stored)
-        return _key_reused(repeats)
+        if stored.accepted is not None:
+            ready.hand_over(stored.accepted)
+        return _key_reused(stored.repeats)
 
     async def _refuse(
         self, submission: Submission, rejected: Rejected, event_id: int, now: int, size: int | None = None
@@ -299,7 +299,8 @@ class Submissions:
             keep_content_ms=_kept_days(domain, admitted.options) * _DAY_MS,
             options=_without_recipient_variables(admitted.options),
         )
-        deliveries = self._deliveries(submission, message, admitted.options, now)
+        is_transactional = domain.settings.is_transactional
+        deliveries = self._deliveries(submission, message, admitted.options, is_transactional=is_transactional)
         return Accepted(
             message=message,
             content=admitted.content,
@@ -307,8 +308,10 @@ class Submissions:
             events=tuple(self._accepted_event(submission, admitted, delivery) for delivery in deliveries),
         )
 
-    def _deliveries(self, submission: Submission, message: Message, options: Options, now: int) -> tuple[Delivery, ...]:
-        partition = partition_of(message.id)
+    def _deliveries(
+        self, submission: Submission, message: Message, options: Options, *, is_transactional: bool
+    ) -> tuple[Delivery, ...]:
+        now, partition = message.accepted_at, partition_of(message.id)
         due_at = max(now, options.deliver_at or now)
         expires_at = options.expires_at or due_at + self._settings.expires_after_s * 1000
         return tuple(
@@ -326,7 +329,7 @@ class Submissions:
                 accepted_at=now,
                 notify=recipient.notify,
                 original_recipient=recipient.original_recipient,
-                options=_delivery_options(options, recipient.forward_path),
+                options=_delivery_options(options, recipient.forward_path, is_transactional=is_transactional),
             )
             for recipient in submission.envelope.recipients
         )
@@ -377,15 +380,16 @@ def _without_recipient_variables(options: Options) -> Options:
     return msgspec.structs.replace(options, recipient_variables=None)
 
 
-def _delivery_options(options: Options, recipient: str) -> DeliveryOptions:
+def _delivery_options(options: Options, recipient: str, *, is_transactional: bool) -> DeliveryOptions:
     if options is NO_OPTIONS:
-        return PLAIN_DELIVERY
+        return TRANSACTIONAL_DELIVERY if is_transactional else PLAIN_DELIVERY
     variables = options.recipient_variables
     taken = DeliveryOptions(
         tags=options.tags,
         variables=None if variables is None else variables.get(recipient.lower(), {}),
         tls=options.tls,
         is_test=options.is_test or False,
+        is_transactional=is_transactional,
     )
     return PLAIN_DELIVERY if taken == PLAIN_DELIVERY else taken
 

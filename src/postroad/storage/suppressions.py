@@ -1,0 +1,201 @@
+"""Suppressions, beside the flow; the flow's own statements are in ``hot_sqlite`` and ``hot_postgres``."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, collate, delete, func, literal_column, select, tuple_
+
+from postroad.model.suppression import Suppression, SuppressionKind, Way
+from postroad.policy.suppression import Found, additions, key_of, keys_around
+from postroad.storage import rows
+from postroad.storage.dialect import insert_into
+from postroad.storage.schema import suppressions
+
+T = TypeVar("T")
+
+COLUMNS = (
+    "key", "domain_id", "address", "kind", "tag", "account_id", "way", "reason", "created_at", "created_by",
+    "message_id",
+)  # fmt: skip
+_SELECTED = [suppressions.c[name] for name in COLUMNS]
+_KEYS_PER_STATEMENT = 500
+_LAST = "\U0010ffff"
+_KINDS = {kind.value: kind for kind in SuppressionKind}
+_WAYS = {way.value: way for way in Way}
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an entry stands in the order of the lists: by domain, address, kind and tag."""
+
+    domain_id: int
+    address: str
+    kind: str
+    tag: str
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries; what is not said selects all of the domains."""
+
+    domain_ids: tuple[int, ...]
+    beginning: str = ""
+    """What their addresses begin with."""
+    kind: SuppressionKind | None = None
+
+
+def place_of(entry: Suppression) -> Place:
+    """Return where an entry stands."""
+    return Place(entry.domain_id, entry.address, entry.kind.value, entry.tag)
+
+
+# -- in the transaction of what leads to a change -----------------------------------------------------------------------
+
+
+def add(connection: Connection, offered: Iterable[Suppression]) -> list[Suppression]:
+    """Add what is not there yet, in the transaction of what led to it; returns what was added.
+
+    An entry that is there keeps its date and reason, and a bounce of an allowed address is not added. Callers that find
+    out about complaints and unsubscribes write their events with the same ``connection``.
+    """
+    offered = [_storable(one) for one in offered]
+    fresh = additions(offered, lookup(connection, keys_around(offered)))
+    added = []
+    for part in _parts(sorted(fresh, key=_key)):
+        values = [dict(zip(COLUMNS, row_of(one), strict=True)) for one in part]
+        # Somebody may add the same on another node at this moment.
+        statement = insert_into(connection, suppressions).values(values).on_conflict_do_nothing()
+        written = {tuple(row) for row in connection.execute(statement.returning(*suppressions.primary_key.columns))}
+        added += [one for one in part if (_key(one), one.domain_id, one.address, one.kind.value, one.tag) in written]
+    return added
+
+
+def remove(connection: Connection, place: Place) -> Suppression | None:
+    """Remove an entry and return what it was; None where there is none."""
+    statement = delete(suppressions).where(*_at(place)).returning(*_SELECTED)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else entry_from(row)
+
+
+def remove_of_domain(connection: Connection, domain_id: int) -> None:
+    """Remove the lists of a domain that goes."""
+    connection.execute(delete(suppressions).where(suppressions.c.domain_id == domain_id))
+
+
+# -- looking -----------------------------------------------------------------------------------------------------------
+
+
+def lookup(connection: Connection, keys: Collection[int]) -> Found:
+    """Return the entries with some keys."""
+    found: list[Any] = []
+    for part in _parts(sorted(keys)):
+        found += connection.execute(select(*_SELECTED).where(suppressions.c.key.in_(part)))
+    return by_key(found)
+
+
+def get(connection: Connection, place: Place) -> Suppression | None:
+    """Return an entry."""
+    row = connection.execute(select(*_SELECTED).where(*_at(place))).one_or_none()
+    return None if row is None else entry_from(row)
+
+
+def about(connection: Connection, domain_id: int, address: str) -> list[Suppression]:
+    """Return all that a domain's lists say of an address, or of all addresses of its destination."""
+    names = (address, f"@{address.rpartition('@')[2]}")
+    found = lookup(connection, {key_of(domain_id, name) for name in names})
+    entries = [one for several in found.values() for one in several if one.domain_id == domain_id]
+    return sorted((one for one in entries if one.address in names), key=lambda one: (one.kind.value, one.tag))
+
+
+def page(connection: Connection, wanted: Wanted, limit: int, after: Place | None = None) -> list[Suppression]:
+    """Return entries in the order of their places, beyond one of them."""
+    address = _ordered(connection)
+    order = (suppressions.c.domain_id, address, suppressions.c.kind, suppressions.c.tag)
+    query = select(*_SELECTED).where(suppressions.c.domain_id.in_(wanted.domain_ids)).order_by(*order).limit(limit)
+    if wanted.kind is not None:
+        query = query.where(suppressions.c.kind == wanted.kind.value)
+    if wanted.beginning:
+        query = query.where(address >= wanted.beginning, address < wanted.beginning + _LAST)
+    if after is not None:
+        query = query.where(tuple_(*order) > tuple_(after.domain_id, after.address, after.kind, after.tag))
+    return [entry_from(row) for row in connection.execute(query)]
+
+
+def count(connection: Connection, domain_id: int, limit: int) -> int:
+    """Return how many entries a domain has; at most ``limit`` are counted."""
+    some = select(literal_column("1")).where(suppressions.c.domain_id == domain_id).limit(limit).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _ordered(connection: Connection) -> ColumnElement[str]:
+    if connection.dialect.name == "postgresql":
+        return collate(suppressions.c.address, "C")
+    return suppressions.c.address
+
+
+def _at(place: Place) -> Iterator[ColumnElement[bool]]:
+    yield suppressions.c.key == key_of(place.domain_id, place.address)
+    for name in ("domain_id", "address", "kind", "tag"):
+        yield suppressions.c[name] == getattr(place, name)
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+def row_of(entry: Suppression) -> rows.Row:
+    """Return a row of ``COLUMNS``."""
+    return (
+        _key(entry),
+        entry.domain_id,
+        entry.address,
+        entry.kind.value,
+        entry.tag,
+        entry.account_id,
+        entry.way.value,
+        rows.storable(entry.reason),
+        entry.created_at,
+        entry.created_by,
+        entry.message_id,
+    )
+
+
+def entry_from(row: Sequence[Any]) -> Suppression:
+    """Read an entry from a row of ``COLUMNS``."""
+    return Suppression(
+        domain_id=row[1],
+        address=row[2],
+        kind=_KINDS[row[3]],
+        tag=row[4],
+        account_id=row[5],
+        way=_WAYS[row[6]],
+        reason=row[7],
+        created_at=row[8],
+        created_by=row[9],
+        message_id=row[10],
+    )
+
+
+def by_key(found: Iterable[Sequence[Any]]) -> Found:
+    """Return entries by the key that they have in rows of ``COLUMNS``."""
+    entries: dict[int, list[Suppression]] = {}
+    for row in found:
+        entries.setdefault(row[0], []).append(entry_from(row))
+    return entries
+
+
+def new_rows(offered: Iterable[Suppression], found: Found) -> list[rows.Row]:
+    """Return the rows that offered entries add to those found, in the one order in which every node takes them."""
+    return [row_of(one) for one in sorted(additions(map(_storable, offered), found), key=_key)]
+
+
+def _parts(whole: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (whole[start : start + _KEYS_PER_STATEMENT] for start in range(0, len(whole), _KEYS_PER_STATEMENT))
+
+
+def _key(entry: Suppression) -> int:
+    return key_of(entry.domain_id, entry.address)
+
+
+def _storable(entry: Suppression) -> Suppression:
+    if entry.address.isascii() and entry.tag.isascii():
+        return entry
+    return msgspec.structs.replace(entry, address=rows.storable(entry.address), tag=rows.storable(entry.tag))
