@@ -25,6 +25,7 @@ COMMANDS = {
     "complaint": "postroad.cli.complaint:complaint",
     "route": "postroad.cli.route:route",
     "template": "postroad.cli.template:template",
+    "suppression": "postroad.cli.suppression:suppression",
     "events": "postroad.cli.events:events",
     "stats": "postroad.cli.stats:stats",
     "audit": "postroad.cli.audit:audit",

@@ -21,7 +21,14 @@ HOURS = 24
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _MOST_NAMES = 50
-SHOWN = (EventType.ACCEPTED, EventType.DELIVERED, EventType.DEFERRED, EventType.BOUNCED, EventType.COMPLAINED)
+SHOWN = (
+    EventType.ACCEPTED,
+    EventType.DELIVERED,
+    EventType.DEFERRED,
+    EventType.BOUNCED,
+    EventType.SUPPRESSED,
+    EventType.COMPLAINED,
+)
 """What the chart draws."""
 
 

@@ -39,6 +39,8 @@ from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage.database import Database
 from postroad.storage.deliveries import NewId
 from postroad.storage.secrets import Vault
+from postroad.suppressions.imports import Imports
+from postroad.suppressions.suppressions import Suppressions
 from postroad.templating.templates import Templates
 
 _USUAL_PORT = 587
@@ -57,7 +59,7 @@ def console_of(
     oidc: OidcSignIn | None = None,
     has_inbox: bool,
 ) -> Console:
-    """Return the console's services over one installation; ``password_changes.run`` must be running beside them.
+    """Return the console's services over one installation; ``password_changes.run`` and ``imports.run`` must be running beside them.
 
     ``lookup`` has no cache, so that new records are seen.
     """
@@ -99,6 +101,8 @@ def console_of(
         api_keys=ApiKeys(database, now_ms),
         signing=WebhookSigning(database, vault, now_ms),
         templates=Templates(database, now_ms),
+        suppressions=Suppressions(database, now_ms),
+        imports=Imports(database, now_ms),
         clients=client_access(settings),
         submission=_submission_place(settings),
         messages=Messages(database, now_ms, new_id),

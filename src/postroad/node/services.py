@@ -228,7 +228,7 @@ async def _console(ground: _Ground, notices: Notices, *, is_dev: bool) -> AsyncI
                 oidc=oidc,
                 has_inbox=is_dev,
             )
-            async with _running([console.password_changes.run()]):
+            async with _running([console.password_changes.run(), console.imports.run()]):
                 yield console
     finally:
         passwords.close()

@@ -24,6 +24,8 @@ from postroad.httpd.console.submission_examples import SubmissionPlace
 from postroad.messages.messages import Messages
 from postroad.model.client_access import ClientAccess
 from postroad.net.clock import Clock
+from postroad.suppressions.imports import Imports
+from postroad.suppressions.suppressions import Suppressions
 from postroad.templating.templates import Templates
 
 
@@ -39,6 +41,8 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     api_keys: ApiKeys
     signing: WebhookSigning
     templates: Templates
+    suppressions: Suppressions
+    imports: Imports
     people: People
     invitations: Invitations
     sign_in: SignIn

@@ -1,10 +1,13 @@
 """What a form brought: texts by name, and what is wrong with them, field by field."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from urllib.parse import parse_qsl
 
+import msgspec
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from postroad.model.credential import Secret
@@ -15,6 +18,13 @@ _MOST_FIELDS = 500
 _DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 
+class File(msgspec.Struct, frozen=True):
+    """A file that came with a form."""
+
+    name: str
+    octets: bytes
+
+
 class Form:
     """The fields of a form that was sent, and the errors that are found in them; both are shown when it comes again."""
 
@@ -23,6 +33,8 @@ class Form:
         for name, value in pairs:
             self._values.setdefault(name, []).append(value)
         self.errors: dict[str, str] = dict(errors or {})
+        self.file: File | None = None
+        """The file that came with it."""
 
     @classmethod
     def of(cls, **values: object) -> "Form":
@@ -95,13 +107,41 @@ class Form:
 
 async def read_form(request: Request, most_octets: int = MOST_OCTETS) -> Form:
     """Read the fields of a form; raises HTTPException where there are too many or too large ones."""
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return await _read_with_file(request, most_octets)
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in _bounded(request, most_octets):
         body += chunk
-        if len(body) > most_octets:
-            raise HTTPException(413, f"A form has at most {most_octets // 1024} KB.")
     try:
         pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as error:
         raise HTTPException(400, "The form could not be read.") from error
     return Form(pairs)
+
+
+async def _read_with_file(request: Request, most_octets: int) -> Form:
+    parser = MultiPartParser(
+        request.headers, _bounded(request, most_octets), max_files=1, max_fields=_MOST_FIELDS, max_part_size=MOST_OCTETS
+    )
+    try:
+        found = await parser.parse()
+    except MultiPartException as error:
+        raise HTTPException(400, "The form could not be read.") from error
+    try:
+        form = Form([(name, value) for name, value in found.multi_items() if isinstance(value, str)])
+        for value in found.values():
+            # A browser sends a file without a name where none was chosen.
+            if isinstance(value, UploadFile) and value.filename:
+                form.file = File(value.filename, await value.read())
+    finally:
+        await found.close()
+    return form
+
+
+async def _bounded(request: Request, most_octets: int) -> AsyncGenerator[bytes, None]:
+    octets = 0
+    async for chunk in request.stream():
+        octets += len(chunk)
+        if octets > most_octets:
+            raise HTTPException(413, f"A form has at most {most_octets // 1024:,} KB.")
+        yield chunk

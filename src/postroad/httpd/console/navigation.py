@@ -19,6 +19,7 @@ _ACCOUNT = (
     Entry("Messages", "/messages", "message"),
     Entry("Domains", "/domains", "domain"),
     Entry("Templates", "/templates", "template"),
+    Entry("Suppressions", "/suppressions", "block"),
     Entry("Credentials", "/credentials", "key"),
     Entry("Settings", "/settings", "settings"),
 )
