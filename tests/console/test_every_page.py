@@ -12,10 +12,13 @@ from postroad.httpd.console.route import Access, Page
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import Secret
 from postroad.model.identity import Passkey
+from postroad.model.suppression import SuppressionKind
 from postroad.model.template import TemplateSource
 from postroad.model.user import Role, User
 from postroad.storage import passkeys
 from postroad.storage.database import Database
+from postroad.storage.suppressions import place_of
+from postroad.suppressions.suppressions import place_text
 
 from .conftest import Client, World, message_of
 
@@ -76,6 +79,14 @@ async def foreign(world: World, console: Console, database: Database) -> dict[st
         "message_id": message_id,
         "delivery_id": message_id,
         "passkey_id": (await database.write(passkeys.add, a_passkey(world.stranger))).id,
+        "place": place_text(
+            place_of(
+                await console.suppressions.add(SYSTEM, world.their_domain.name, "a@r.example", SuppressionKind.BLOCK)
+            )
+        ),
+        "import_id": (
+            await console.imports.begin(SYSTEM, world.their_domain, SuppressionKind.BLOCK, b"b@r.example", "list.csv")
+        ).id,
         "api_key_id": (await console.api_keys.add_for_account(SYSTEM, world.theirs.id)).key.id,
     }
 

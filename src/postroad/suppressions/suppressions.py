@@ -129,9 +129,9 @@ class Suppressions:
             found = await self._database.read(domains.by_name, normal_domain(name.strip().rstrip(".")))
         except AddressError as error:
             raise RefusedError(f"{error}.", field="domain") from error
-        if found is None:
+        # One answer for both, which tells nobody what others have.
+        if found is None or not actor.sees(found.account_id):
             raise MissingError(f"There is no sending domain {name}.", field="domain")
-        require_sight(actor, found.account_id, f"sending domain {name}")
         return found
 
     def _entry(
