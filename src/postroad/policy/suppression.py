@@ -77,10 +77,13 @@ def key_of(domain_id: int, address: str) -> int:
 
 def keys_of(deliveries: Iterable[Delivery]) -> set[int]:
     """Return the keys under which something could stand in the way of deliveries."""
+    # Many recipients share few destinations, and this is asked for every message.
+    hosts = set()
     keys = set()
     for one in deliveries:
+        hosts.add((one.domain_id, one.destination))
         keys.add(key_of(one.domain_id, comparable(one.recipient)))
-        keys.add(key_of(one.domain_id, f"@{one.destination}"))
+    keys.update([key_of(domain_id, f"@{destination}") for domain_id, destination in hosts])
     return keys
 
 
