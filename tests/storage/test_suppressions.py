@@ -25,7 +25,8 @@ _HOUR_MS = 3_600_000
 
 
 def entry(address: str = "a@r.example", kind: SuppressionKind = KIND.BOUNCE, **facts: Any) -> Suppression:
-    return Suppression(**{"account_id": 1, "domain_id": 1, "kind": kind, "address": address, "created_at": NOW} | facts)
+    values: dict[str, Any] = {"account_id": 1, "domain_id": 1, "kind": kind, "address": address, "created_at": NOW}
+    return Suppression(**values | facts)
 
 
 def with_options(accepted: Accepted, options: DeliveryOptions) -> Accepted:
@@ -116,7 +117,7 @@ async def test_each_kind_stops_what_it_should(
     database: Database, listed: list[Suppression], options: DeliveryOptions, state: str
 ) -> None:
     for one in listed:
-        await database.write(lambda connection, one=one: suppressions.add(connection, [one]))
+        await database.write(suppressions.add, [one])
     offered = with_options(samples.accepted("a@r.example"), options)
     await database.accept(offered)
 

@@ -38,7 +38,8 @@ LOCALS = st.text("abcXYZ019.+-_éÉßİıς ́", min_size=1, max_size=12).filter
 
 
 def entry(address: str = "a@r.example", kind: SuppressionKind = KIND.BOUNCE, **facts: Any) -> Suppression:
-    return Suppression(**{"account_id": 1, "domain_id": 1, "kind": kind, "address": address, "created_at": NOW} | facts)
+    values: dict[str, Any] = {"account_id": 1, "domain_id": 1, "kind": kind, "address": address, "created_at": NOW}
+    return Suppression(**values | facts)
 
 
 def found(*entries: Suppression) -> dict[int, list[Suppression]]:
@@ -216,8 +217,14 @@ def test_the_reason_is_told_in_a_sentence_and_in_words_for_programs() -> None:
 
 
 def bounced(bounce_class: BounceClass = BounceClass.BAD_MAILBOX, **facts: Any) -> Bounced:
-    values = {"phase": Phase.RCPT, "code": 550, "enhanced_status": "5.1.1", "started_at": NOW, "duration_ms": 1} | facts
-    return Bounced(AttemptFacts(**values), Scope.RECIPIENT, bounce_class)
+    values: dict[str, Any] = {
+        "phase": Phase.RCPT,
+        "code": 550,
+        "enhanced_status": "5.1.1",
+        "started_at": NOW,
+        "duration_ms": 1,
+    }
+    return Bounced(AttemptFacts(**values | facts), Scope.RECIPIENT, bounce_class)
 
 
 @pytest.mark.parametrize("bounce_class", BounceClass)
