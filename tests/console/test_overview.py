@@ -46,7 +46,7 @@ async def test_the_day_is_drawn_and_told_in_a_table(admin: Client, database: Dat
     text = (await admin.get("/")).text
 
     chart = _chart(text)
-    assert [len(counts) for counts in chart.values()] == [24] * 5
+    assert [len(counts) for counts in chart.values()] == [24] * 6
     assert (chart["accepted"][-1], chart["delivered"][-1], sum(chart["bounced"])) == (30, 20, 0)
     assert chart["complained"][-1] == 2
     assert re.search(r"Complained</dt><dd>2</dd>", text)

@@ -14,7 +14,7 @@ from postroad.model.options import DeliveryOptions, Options
 from postroad.policy.header_rules import IDENTIFIER_PURPOSE
 from postroad.policy.identifier import sign_identifier
 from postroad.rendering.return_path import make_return_path
-from postroad.storage import complaints, counters, events, messages
+from postroad.storage import complaints, counters, events, messages, suppressions
 from postroad.storage.counters import Period
 from postroad.storage.database import Database
 from postroad.storage.rows import HOUR_MS
@@ -43,7 +43,7 @@ async def stored(database: Database, *recipients: str, tags: tuple[str, ...] = (
     message = accepted(*recipients, options=Options(tags=tags))
     marked = tuple(msgspec.structs.replace(one, options=DeliveryOptions(tags=tags)) for one in message.deliveries)
     message = msgspec.structs.replace(message, deliveries=marked)
-    assert await database.accept(message) is None
+    assert (await database.accept(message)).accepted == message
     return message
 
 
@@ -252,3 +252,15 @@ async def test_what_a_stranger_calls_themselves_is_stored_as_it_can_be_shown(
     reporter = story.events[-1].data["reporter"]
     assert reporter.startswith("a b")
     assert len(reporter) == 200
+
+
+async def test_who_complained_gets_nothing_more_of_the_domain(database: Database, service: Complaints) -> None:
+    message = await stored(database, "Ann@mailbox.example", "bob@mailbox.example")
+    await service.receive(feedback_report(COMPLAINTS[0], return_path=return_path(message)))
+    again = await database.accept(accepted("ann@mailbox.example", "bob@mailbox.example"))
+
+    assert again.accepted is not None
+    assert [one.state.value for one in again.accepted.deliveries] == ["suppressed", "scheduled"]
+    [entry] = await database.read(suppressions.about, 1, "ann@mailbox.example")
+    assert (entry.kind.value, entry.way.value, entry.message_id) == ("complaint", "feedback-loop", message.message.id)
+    assert entry.reason.startswith("abuse")

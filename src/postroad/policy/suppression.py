@@ -185,6 +185,24 @@ def of_bounce(delivery: Delivery, outcome: Bounced, reply: str, now: int) -> tup
     )
 
 
+def of_complaint(delivery: Delivery, report: str, now: int) -> tuple[Suppression, ...]:
+    """Return what a complaint about a delivery adds; ``report`` says which kind of one it was."""
+    if delivery.options.is_test:
+        return ()
+    return (
+        Suppression(
+            account_id=delivery.account_id,
+            domain_id=delivery.domain_id,
+            kind=SuppressionKind.COMPLAINT,
+            address=comparable(delivery.recipient),
+            way=Way.FEEDBACK_LOOP,
+            reason=report[:_MOST_REASON],
+            created_at=now,
+            message_id=delivery.message_id,
+        ),
+    )
+
+
 # -- what is recorded of a suppressed delivery --------------------------------------------------------------------------
 
 

@@ -8,9 +8,10 @@ from postroad.model.delivery import Delivery
 from postroad.model.event import Event, EventType
 from postroad.model.ids import partition_of
 from postroad.model.message import Message
+from postroad.policy.suppression import of_complaint
 from postroad.storage import deliveries as delivery_rows
 from postroad.storage import events as event_rows
-from postroad.storage import rows
+from postroad.storage import rows, suppressions
 from postroad.storage.deliveries import NewId
 from postroad.storage.dialect import insert_into
 from postroad.storage.schema import deliveries, events, feedback_counts, messages
@@ -25,7 +26,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 def record(connection: Connection, complaint: Complaint, *, at: int, new_id: NewId) -> Recorded:
-    """Tell of a complaint in its message's story, and count it, once."""
+    """Tell of a complaint in its message's story, count it, and suppress who complained, once."""
     recorded = _record(connection, complaint, at, new_id)
     count(connection, recorded.result)
     return recorded
@@ -56,6 +57,8 @@ def _record(connection: Connection, complaint: Complaint, at: int, new_id: NewId
         return Recorded(FeedbackResult.REPEATED, known)
     event = _event(complaint, message, delivery, at, new_id(partition_of(message.id)))
     event_rows.append(connection, [event])
+    if delivery is not None:
+        suppressions.add(connection, of_complaint(delivery, _report_of(complaint), at))
     return Recorded(FeedbackResult.COUNTED, event)
 
 
@@ -96,6 +99,14 @@ def _known(connection: Connection, message_id: int, delivery: Delivery | None, r
         query = query.where(events.c.delivery_id == delivery.id)
     told = [rows.event_from(row) for row in connection.execute(query)]
     return next((one for one in told if delivery is not None or one.data.get("report") == report), None)
+
+
+def _report_of(complaint: Complaint) -> str:
+    return (
+        f"{complaint.feedback_type}, reported by {complaint.reporter}"
+        if complaint.reporter
+        else complaint.feedback_type
+    )
 
 
 def _event(complaint: Complaint, message: Message, delivery: Delivery | None, at: int, event_id: int) -> Event:
