@@ -63,8 +63,9 @@ def add(connection: Connection, offered: Iterable[Suppression]) -> list[Suppress
     for part in _parts(sorted(fresh, key=_key)):
         values = [dict(zip(COLUMNS, row_of(one), strict=True)) for one in part]
         # Somebody may add the same on another node at this moment.
-        statement = insert_into(connection, suppressions).values(values).on_conflict_do_nothing()
-        written = {tuple(row) for row in connection.execute(statement.returning(*suppressions.primary_key.columns))}
+        statement = insert_into(connection, suppressions).on_conflict_do_nothing()
+        returned = connection.execute(statement.returning(*suppressions.primary_key.columns), values)
+        written = {tuple(row) for row in returned}
         added += [one for one in part if (_key(one), one.domain_id, one.address, one.kind.value, one.tag) in written]
     return added
 
