@@ -16,7 +16,7 @@ from tests.scenarios.world import World, destination, last_event, letter
 
 pytestmark = pytest.mark.peer("nsd")
 
-ANN, BOB = f"ann@{destination(98)}", f"bob@{destination(98)}"
+ANN, BOB, CY = (f"{name}@{destination(98)}" for name in ("ann", "bob", "cy"))
 TAG = "winter-sale"
 
 
@@ -80,7 +80,7 @@ async def test_a_forged_identifier_changes_nothing(each_world: World) -> None:
     forged = 'postroad_feedback_reports_total{result="forged"}'
     before, scraped = complaints(world), samples(world).get(forged, 0.0)
     async with world.receiver(98) as host:
-        message_id = world.submit(ANN)
+        message_id = world.submit(CY)
         await world.finished(message_id)
     name = b"X-Postroad-ID: "
     at = host.messages[0].content.index(name) + len(name) + 20

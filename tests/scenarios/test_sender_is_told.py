@@ -157,7 +157,9 @@ async def first_without_report(world: World) -> int:
     """Send bounces until the setting holds, within five seconds, and return the first that led to no report."""
     deadline = time.monotonic() + 5
     while True:
-        message = world.submit(f"a@{destination(58)}", rcpt_options=["ORCPT=rfc822;quiet@example.net"])
+        # Another one each time: an address that is gone is suppressed from then on.
+        to = f"a{time.monotonic_ns()}@{destination(58)}"
+        message = world.submit(to, rcpt_options=["ORCPT=rfc822;quiet@example.net"])
         await world.finished(message)
         if await reports_about(world, message) == 0:
             return message

@@ -7,6 +7,7 @@ from postroad.model.envelope import destination_of
 from postroad.model.event import Event, EventType
 from postroad.model.ids import partition_of, text_of
 from postroad.model.message import Accepted, Message
+from postroad.model.options import REPORT_DELIVERY
 from postroad.model.outcome import Outcome, ReportKind, Settlement
 from postroad.policy.settlement import SenderFacts, reply_text
 from postroad.protocol.dsn import RecipientReport, ReportFacts, compose_report
@@ -83,6 +84,7 @@ class Reporter:
             due_at=report.accepted_at,
             expires_at=report.accepted_at + delivery.expires_at - delivery.accepted_at,
             accepted_at=report.accepted_at,
+            options=REPORT_DELIVERY,
         )
 
     def _accepted(self, delivery: Delivery, carrier: Delivery, now: int) -> Event:

@@ -101,10 +101,13 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Everything is done but the last step: nothing leaves."""
     is_transactional: bool = False
     """The domain was one for transactional mail, which goes out whether or not somebody unsubscribed."""
+    is_report: bool = False
+    """It carries a report of our own to the sender, whom the lists of the domain's recipients are not about."""
 
 
 PLAIN_DELIVERY = DeliveryOptions()
 TRANSACTIONAL_DELIVERY = DeliveryOptions(is_transactional=True)
+REPORT_DELIVERY = DeliveryOptions(is_report=True)
 
 
 class OptionFault(msgspec.Struct, frozen=True):

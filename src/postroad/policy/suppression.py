@@ -99,7 +99,9 @@ def barrier(delivery: Delivery, found: Found) -> Suppression | None:
 
 
 def verdict(entries: Iterable[Suppression], options: DeliveryOptions) -> Suppression | None:
-    """Return which of the entries about a recipient stops a delivery with these options."""
+    """Return which of the entries about a recipient stops a delivery with these options; nothing stops a report."""
+    if options.is_report:
+        return None
     entries = list(entries)
     is_allowed = any(one.kind is SuppressionKind.ALLOW for one in entries)
     tags = {tag.casefold() for tag in options.tags}
@@ -169,7 +171,7 @@ def _is_about_mailbox(enhanced_status: str) -> bool:
 
 def of_bounce(delivery: Delivery, outcome: Bounced, reply: str, now: int) -> tuple[Suppression, ...]:
     """Return what a bounce adds to the lists of its sending domain."""
-    if delivery.options.is_test or not is_hard(outcome):
+    if delivery.options.is_test or delivery.options.is_report or not is_hard(outcome):
         return ()
     return (
         Suppression(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from postroad.model.delivery import Delivery, DeliveryState, Lease
 from postroad.model.event import EventType
-from postroad.model.options import TRANSACTIONAL_DELIVERY, DeliveryOptions
+from postroad.model.options import REPORT_DELIVERY, TRANSACTIONAL_DELIVERY, DeliveryOptions
 from postroad.model.outcome import AttemptFacts, BounceClass, Bounced, Phase, Scope
 from postroad.model.suppression import Suppression, SuppressionKind, Way
 from postroad.policy.suppression import (
@@ -274,6 +274,12 @@ def test_a_hard_bounce_adds_its_address_with_the_reply() -> None:
     assert added.reason.startswith("mx: 550 5.1.1 Nobody")
     assert len(added.reason) == 500
     assert added.message_id is not None
+
+
+def test_the_lists_are_not_about_who_gets_our_reports() -> None:
+    report = delivery(options=REPORT_DELIVERY)
+    assert barrier(report, found(entry("a@r.example", KIND.BLOCK))) is None
+    assert of_bounce(report, bounced(), "", NOW) == ()
 
 
 def test_in_test_mode_nothing_is_added() -> None:
