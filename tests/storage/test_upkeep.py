@@ -7,11 +7,12 @@ import msgspec
 import sqlalchemy
 
 from postroad.model.event import EventType
-from postroad.storage import bodies, counters, events, messages
-from postroad.storage.counters import FURTHER_TAGS, MOST_TAGS, Count, Period
+from postroad.storage import bodies, counters, events, messages, statistics
+from postroad.storage.counters import FURTHER, MOST_TAGS, Count, Dimension, Period
 from postroad.storage.database import Database
 from postroad.storage.events import EventSelector
 from postroad.storage.rows import HOUR_MS
+from postroad.storage.statistics import Hours
 from tests.storage.samples import (
     DATA_TABLES,
     DAY,
@@ -122,7 +123,8 @@ async def test_the_tags_of_most_events_come_first_within_domains_and_hours(datab
     await database.append_events([rejected()])
 
     async def tags(since: int = HOUR, domain_ids: list[int] | None = None, limit: int = 9) -> list[tuple[str, Any]]:
-        return list((await database.read(counters.read_tags, since, HOUR + 1, domain_ids, limit)).items())
+        hours = Hours(since, HOUR + 2)
+        return list((await database.read(statistics.read_keys, Dimension.TAG, hours, domain_ids, limit)).items())
 
     theirs, often, rare = [(tag, {"rejected": n}) for tag, n in (("theirs", 9), ("often", 4), ("rare", 2))]
     assert await tags() == [theirs, often, rare]
@@ -199,14 +201,15 @@ async def test_an_hour_has_room_for_so_many_tags_and_counts_the_others_together(
     while await database.write(counters.fold, 50):
         pass
 
-    tags = await database.read(counters.read_tags, HOUR, HOUR + 1, [1], 1_000)
+    tags = await database.read(statistics.read_keys, Dimension.TAG, Hours(HOUR, HOUR + 1), [1], 1_000)
     assert len(tags) == MOST_TAGS + 1
     assert tags["orders"] == {"accepted": 230, "delivered": 230}
     assert tags["order 198"] == {"accepted": 1, "delivered": 1}
     assert "order 199" not in tags
-    assert tags[FURTHER_TAGS] == {"accepted": 31, "delivered": 31}
+    assert tags[FURTHER] == {"accepted": 31, "delivered": 31}
     kept = await database.read(column, "SELECT count(DISTINCT key) FROM counters_daily WHERE dimension = 'tag'")
     # One more: the next hour had room for it.
     assert kept == [MOST_TAGS + 2]
     for domain_ids, hour in (([2], HOUR), ([1], HOUR + 1)):
-        assert await database.read(counters.read_tags, hour, hour + 1, domain_ids, 9) == {"order 229": {"accepted": 1}}
+        tags = await database.read(statistics.read_keys, Dimension.TAG, Hours(hour, hour + 1), domain_ids, 9)
+        assert tags == {"order 229": {"accepted": 1}}

@@ -8,15 +8,27 @@ import msgspec
 from postroad.cli.invocation import Invocation, acting, with_database
 from postroad.cli.output import answer, duration, facts, local_time, table, utc_time
 from postroad.cli.parameters import INSTANT, account_id_of, domain_id_of
-from postroad.events.counters import TagTotals, Totals, totals, totals_by_tag
+from postroad.events import statistics_table
+from postroad.events.counters import Totals, totals
 from postroad.events.overview import SHOWN, Overviews
-from postroad.model.event import EventType
+from postroad.events.statistics import (
+    MOST_KEYS,
+    MOST_KEYS_EXPORTED,
+    KeyTotals,
+    kinds_in,
+    totals_by,
+    totals_over_time,
+)
+from postroad.events.time_spans import Span, between
 from postroad.net.clock import now_ms
 from postroad.storage import deliveries, domains
-from postroad.storage.counters import Period
+from postroad.storage.counters import Dimension, Period
 from postroad.storage.database import Database
 
 _DAY_MS = 86_400_000
+_DIMENSIONS = {"tag": Dimension.TAG, "destination": Dimension.DESTINATION, "bounce-class": Dimension.BOUNCE_CLASS}
+_NAMES = {Dimension.TAG: "tags", Dimension.DESTINATION: "destinations", Dimension.BOUNCE_CLASS: "bounce_classes"}
+"""What the lists are called in JSON."""
 
 
 @click.group()
@@ -28,11 +40,23 @@ def stats() -> None:
 @click.option("--account", "account_name", help="Only one account.")
 @click.option("--domain", "domain_name", help="Only one sending domain.")
 @click.option("--since", type=INSTANT, help="From then on: 6h, 7d, 2026-11-21; a day where it is not said.")
+@click.option("--until", type=INSTANT, help="Up to then; now where it is not said.")
 @click.option(
-    "--by", type=click.Choice([*(one.value for one in Period), "tag"]), default="hour", show_default=True, help="Rows."
+    "--by",
+    type=click.Choice([*(one.value for one in Period), *_DIMENSIONS]),
+    default="hour",
+    show_default=True,
+    help="Rows.",
 )
-@click.option("--tag", help="Only mail with one tag; case does not matter.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many tags at most.")
+@click.option("--tag", help="Only mail with one tag, by hour or day; case does not matter.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, MOST_KEYS_EXPORTED),
+    default=MOST_KEYS,
+    show_default=True,
+    help="How many tags or destinations at most.",
+)
+@click.option("--csv", "is_csv", is_flag=True, help="As CSV, with a column for every type of event.")
 @with_database
 async def show(
     invocation: Invocation,
@@ -41,22 +65,42 @@ async def show(
     account_name: str | None,
     domain_name: str | None,
     since: int | None,
+    until: int | None,
     by: str,
     tag: str | None,
     limit: int,
+    is_csv: bool,
 ) -> None:
-    """Show counters by hour or day, and how much stands in the queue now; or counters by tag."""
+    """Show what happened by hour or day of UTC, or by tag, destination or bounce class.
+
+    By hour and day, how much stands in the queue now is shown too. Hours count as a whole.
+    """
     now = now_ms()
-    since = now - _DAY_MS if since is None else since
+    span = between(now - _DAY_MS if since is None else since, now if until is None else until)
     domain_ids = await _domain_ids(database, account_name, domain_name)
-    if by != "tag":
-        found = await totals(database, Period(by), since, now, domain_ids, tag=tag and tag.strip())
-        figures = await database.read(deliveries.queue_figures, now)
-        _answer_periods(invocation, found, figures)
+    dimension = _DIMENSIONS.get(by)
+    if dimension is None:
+        found = await _over_time(database, Period(by), span, domain_ids, tag)
+        if is_csv:
+            click.echo(statistics_table.over_time((one.begins_at, one.by_type) for one in found), nl=False)
+            return
+        _answer_periods(invocation, found, await database.read(deliveries.queue_figures, now))
         return
     if tag is not None:
-        raise click.UsageError("--tag shows one tag by hour or day: it does not go with --by tag.")
-    _answer_tags(invocation, await totals_by_tag(database, since, now, domain_ids, limit))
+        raise click.UsageError(f"--tag shows one tag by hour or day: it does not go with --by {by}.")
+    by_key = await totals_by(database, dimension, span, domain_ids, limit)
+    if is_csv:
+        click.echo(statistics_table.by_key(by, by_key), nl=False)
+        return
+    _answer_keys(invocation, dimension, by_key)
+
+
+async def _over_time(
+    database: Database, period: Period, span: Span, domain_ids: list[int] | None, tag: str | None
+) -> list[Totals]:
+    if tag is None:
+        return await totals_over_time(database, period, span, domain_ids)
+    return await totals(database, period, span.since, span.until - 1, domain_ids, tag=tag.strip())
 
 
 async def _domain_ids(database: Database, account_name: str | None, domain_name: str | None) -> list[int] | None:
@@ -69,7 +113,7 @@ async def _domain_ids(database: Database, account_name: str | None, domain_name:
 
 
 def _answer_periods(invocation: Invocation, found: Sequence[Totals], figures: Sequence[tuple[str, int, float]]) -> None:
-    types = [kind.value for kind in EventType if any(kind.value in one.by_type for one in found)]
+    types = kinds_in(one.by_type for one in found)
     rows = [(local_time(one.begins_at), *(f"{one.by_type.get(kind, 0):,}" for kind in types)) for one in found]
     queue_rows = [(state, f"{number:,}", duration(int(age_s * 1000))) for state, number, age_s in figures]
     text = "\n\n".join(
@@ -85,11 +129,14 @@ def _answer_periods(invocation: Invocation, found: Sequence[Totals], figures: Se
     answer(invocation, document, text)
 
 
-def _answer_tags(invocation: Invocation, found: Sequence[TagTotals]) -> None:
-    types = [kind.value for kind in EventType if any(kind.value in one.by_type for one in found)]
-    rows = [(one.tag or "(further tags)", *(f"{one.by_type.get(kind, 0):,}" for kind in types)) for one in found]
-    document = {"tags": [{"tag": one.tag, "by_type": one.by_type} for one in found]}
-    answer(invocation, document, table(("TAG", *(kind.upper() for kind in types)), rows))
+def _answer_keys(invocation: Invocation, dimension: Dimension, found: Sequence[KeyTotals]) -> None:
+    types, many = kinds_in(one.by_type for one in found), _NAMES[dimension]
+    further = f"(further {many})"
+    rows = [(one.key or further, *(f"{one.by_type.get(kind, 0):,}" for kind in types)) for one in found]
+    name = dimension.value.replace("-", "_")
+    document = {many: [{name: one.key, "by_type": one.by_type} for one in found]}
+    headings = (dimension.value.replace("-", " ").upper(), *(kind.upper() for kind in types))
+    answer(invocation, document, table(headings, rows))
 
 
 @stats.command()

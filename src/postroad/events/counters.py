@@ -18,14 +18,6 @@ class Totals(msgspec.Struct, frozen=True):
     by_type: dict[str, int]
 
 
-class TagTotals(msgspec.Struct, frozen=True):
-    """How many events of each type the mail with one tag had."""
-
-    tag: str | None
-    """In small letters, as tags are compared; None for all that an hour had no room for, together."""
-    by_type: dict[str, int]
-
-
 async def totals(
     database: Database,
     period: Period,
@@ -39,15 +31,6 @@ async def totals(
     length = _LENGTH_MS[period]
     counts = await database.read(counters.read_of, period, since // length, until // length + 1, domain_ids, tag=tag)
     return summed(counts, length)
-
-
-async def totals_by_tag(
-    database: Database, since: int, until: int, domain_ids: Collection[int] | None, limit: int
-) -> list[TagTotals]:
-    """Return the totals of the tags that most happened with, from the hour ``since`` lies in to the one of ``until``."""
-    length = _LENGTH_MS[Period.HOUR]
-    found = await database.read(counters.read_tags, since // length, until // length + 1, domain_ids, limit)
-    return [TagTotals(tag or None, by_type) for tag, by_type in found.items()]
 
 
 def summed(counts: Iterable[Count], length_ms: int) -> list[Totals]:

@@ -50,11 +50,11 @@ def settle(delivery: Delivery, outcome: Outcome, sender: SenderFacts, facts: Set
     """Return what to record of a leased delivery's attempt."""
     lease = _lease_of(delivery)
     attempts = delivery.attempts + 1
-    due_at = facts.now
+    due_at, is_expired = facts.now, False
     if isinstance(outcome, Deferred):
         again_at = retry_at(facts.schedule, attempts, facts.now, delivery.expires_at, facts.jitter)
         if again_at is None:
-            outcome = expired(outcome)
+            outcome, is_expired = expired(outcome), True
         else:
             due_at = again_at
     state, event_type = _STATE_OF[type(outcome)]
@@ -63,6 +63,8 @@ def settle(delivery: Delivery, outcome: Outcome, sender: SenderFacts, facts: Set
     reply = reply_line(outcome.facts)
     if state is DeliveryState.SCHEDULED:
         data["due_at"] = due_at
+    if is_expired:
+        data["is_expired"] = True
     return Settlement(
         delivery_id=delivery.id,
         message_id=delivery.message_id,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from postroad.model.delivery import Delivery, DeliveryState, Lease
-from postroad.model.envelope import Notify
+from postroad.model.envelope import Notify, destination_of
 from postroad.model.event import Event, EventType
 from postroad.model.ids import partition_of
 from postroad.model.message import Accepted, Message
@@ -36,7 +36,10 @@ DELIVERY_COLUMNS = (
 EVENT_COLUMNS = (
     "id", "partition", "type", "at", "account_id", "domain_id", "message_id", "delivery_id", "recipient", "data",
 )  # fmt: skip
-COUNTER_DELTA_COLUMNS = ("id", "partition", "domain_id", "hour", "dimension", "key", "type", "count")
+COUNTER_DELTA_COLUMNS = (
+    "id", "partition", "domain_id", "hour", "dimension", "key", "type", "destination", "bounce_class", "is_expired",
+    "count",
+)  # fmt: skip
 
 Row = tuple[Any, ...]
 
@@ -226,21 +229,27 @@ def event_from(row: Sequence[Any]) -> Event:
     )
 
 
+_Counted = tuple[int, int, str, str, str, str, str, bool]
+
+
 def counter_delta_rows(events: Iterable[Event]) -> list[Row]:
-    """Return one row per distinct thing that a transaction's events are counted by: all of them, and each tag."""
-    counts: dict[tuple[int, int, str, str, str], list[int]] = {}
+    """Return one row per distinct thing that a transaction's events are counted by: all of them, and each tag.
+
+    All of them are told apart by destination, bounce class and whether they expired, in the one row that counts them.
+    """
+    counts: dict[_Counted, list[int]] = {}
     for event in events:
-        hour, kind = event.at // HOUR_MS, event.type.value
-        _count(counts, (event.domain_id, hour, "all", "", kind), event.id)
-        if "tags" in event.data:
-            for tag in event.data["tags"]:
-                _count(counts, (event.domain_id, hour, "tag", tag.casefold(), kind), event.id)
+        hour, kind, data = event.at // HOUR_MS, event.type.value, event.data
+        destination = "" if event.recipient is None else destination_of(event.recipient)
+        bounce_class, is_expired = data.get("bounce_class", ""), "is_expired" in data
+        _count(counts, (event.domain_id, hour, "all", "", kind, destination, bounce_class, is_expired), event.id)
+        if "tags" in data:
+            for tag in data["tags"]:
+                _count(counts, (event.domain_id, hour, "tag", tag.casefold(), kind, "", "", False), event.id)
     return [(first_id, partition_of(first_id), *key, count) for key, (first_id, count) in counts.items()]
 
 
-def _count(
-    counts: dict[tuple[int, int, str, str, str], list[int]], key: tuple[int, int, str, str, str], at: int
-) -> None:
+def _count(counts: dict[_Counted, list[int]], key: _Counted, at: int) -> None:
     found = counts.get(key)
     if found is None:
         counts[key] = [at, 1]

@@ -565,16 +565,20 @@ counter_deltas = Table(
     Column("key", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("count", BigInteger, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("bounce_class", Text, nullable=False),
+    Column("is_expired", Boolean, nullable=False),
 )
 """Counts of one transaction each; with what it counts by, the id of the first event it counts names a row, so that no
-sequence is needed."""
+sequence is needed. The last three tell events of the dimension ``all`` apart: folding counts by them too, so that writing
+events needs no row for each of them."""
 
 counters_hourly = Table(
     "counters_hourly",
     metadata,
     Column("domain_id", BigInteger, primary_key=True),
-    Column("hour", Integer, primary_key=True),
     Column("dimension", Text, primary_key=True),
+    Column("hour", Integer, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("type", Text, primary_key=True),
     Column("count", BigInteger, nullable=False),
@@ -584,8 +588,8 @@ counters_daily = Table(
     "counters_daily",
     metadata,
     Column("domain_id", BigInteger, primary_key=True),
-    Column("day", Integer, primary_key=True),
     Column("dimension", Text, primary_key=True),
+    Column("day", Integer, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("type", Text, primary_key=True),
     Column("count", BigInteger, nullable=False),

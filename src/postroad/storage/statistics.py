@@ -1,0 +1,145 @@
+"""Statistics: the counters of a span of hours, added up over domains, with what is not folded yet.
+
+Whole days of a span are read from the daily counters and only what is left at its ends from the hourly ones, so that the
+sums of a year read little, and agree with those of its hours.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+
+import msgspec
+from sqlalchemy import Column, ColumnElement, Connection, Select, Subquery, func, literal, select, union_all
+
+from postroad.storage.counters import EXPIRED, HOURS_OF_DAY, Dimension, Period
+from postroad.storage.schema import counter_deltas, counters_daily, counters_hourly
+
+
+class Hours(msgspec.Struct, frozen=True):
+    """A span of hours since 1970-01-01 UTC."""
+
+    since: int
+    until: int
+    """Up to, but not at, this one."""
+
+
+class Sum(msgspec.Struct, frozen=True):
+    """How many events of a type fell into a period."""
+
+    period: int
+    """Hours or days since 1970-01-01 UTC."""
+    key: str
+    """In what they are counted by."""
+    type: str
+    count: int
+
+
+def read_series(
+    connection: Connection, dimension: Dimension, period: Period, hours: Hours, domain_ids: Collection[int] | None
+) -> list[Sum]:
+    """Return the sums of every hour or day of a span that has any, oldest first.
+
+    By days, the span is widened to whole ones.
+    """
+    if period is Period.HOUR:
+        arms = [_hourly(dimension, hours, domain_ids)]
+        hour_of = counter_deltas.c.hour.label("period")
+    else:
+        days = Hours(hours.since // HOURS_OF_DAY, -(-hours.until // HOURS_OF_DAY))
+        arms = [_daily(dimension, days, domain_ids)]
+        hours = Hours(days.since * HOURS_OF_DAY, days.until * HOURS_OF_DAY)
+        hour_of = (counter_deltas.c.hour // literal(HOURS_OF_DAY)).label("period")
+    both = _together([*arms, *_unfolded(dimension, hours, domain_ids, hour_of)])
+    key = (both.c.period, both.c.key, both.c.type)
+    query = select(*key, func.sum(both.c.count)).group_by(*key).order_by(*key)
+    return [Sum(at, of, kind, int(count)) for at, of, kind, count in connection.execute(query)]
+
+
+def read_keys(
+    connection: Connection, dimension: Dimension, hours: Hours, domain_ids: Collection[int] | None, limit: int
+) -> dict[str, dict[str, int]]:
+    """Return how many events of each type a span has by each key of a dimension, the keys with most of them first.
+
+    Tags are in small letters, as they are compared; a message with two tags counts for both. ``FURTHER`` stands for the keys
+    that an hour had no room for; for as long as they are not folded they stand there on their own.
+    """
+    arms = []
+    days = whole_days(hours)
+    if days is not None:
+        arms.append(_daily(dimension, days, domain_ids))
+    arms += [_hourly(dimension, part, domain_ids) for part in beside(hours, days)]
+    both = _together([*arms, *_unfolded(dimension, hours, domain_ids, counter_deltas.c.hour.label("period"))])
+    total = func.sum(both.c.count)
+    sums = select(both.c.key, both.c.type, total.label("count")).group_by(both.c.key, both.c.type).cte("sums")
+    most = func.sum(sums.c.count).label("most")
+    ranks = select(sums.c.key, most).group_by(sums.c.key).order_by(most.desc(), sums.c.key).limit(limit).cte("ranks")
+    query = select(sums.c.key, sums.c.type, sums.c.count).join_from(ranks, sums, ranks.c.key == sums.c.key)
+    keys: dict[str, dict[str, int]] = {}
+    for key, kind, count in connection.execute(query.order_by(ranks.c.most.desc(), ranks.c.key, sums.c.type)):
+        keys.setdefault(key, {})[kind] = int(count)
+    return keys
+
+
+def whole_days(hours: Hours) -> Hours | None:
+    """Return the days, since 1970, that lie in a span as a whole; None where there is none."""
+    since, until = -(-hours.since // HOURS_OF_DAY), hours.until // HOURS_OF_DAY
+    return Hours(since, until) if since < until else None
+
+
+def beside(hours: Hours, days: Hours | None) -> Iterator[Hours]:
+    """Yield what is left of a span before and after its whole days."""
+    if days is None:
+        yield hours
+        return
+    if hours.since < days.since * HOURS_OF_DAY:
+        yield Hours(hours.since, days.since * HOURS_OF_DAY)
+    if days.until * HOURS_OF_DAY < hours.until:
+        yield Hours(days.until * HOURS_OF_DAY, hours.until)
+
+
+_Arm = Select[tuple[int, str, str, int]]
+
+
+def _hourly(dimension: Dimension, hours: Hours, domain_ids: Collection[int] | None) -> _Arm:
+    of = counters_hourly.c
+    query = select(of.hour.label("period"), of.key, of.type, of.count)
+    query = query.where(of.dimension == dimension.value, of.hour >= hours.since, of.hour < hours.until)
+    return query.where(*_of_domains(of.domain_id, domain_ids))
+
+
+def _daily(dimension: Dimension, days: Hours, domain_ids: Collection[int] | None) -> _Arm:
+    of = counters_daily.c
+    query = select(of.day.label("period"), of.key, of.type, of.count)
+    query = query.where(of.dimension == dimension.value, of.day >= days.since, of.day < days.until)
+    return query.where(*_of_domains(of.domain_id, domain_ids))
+
+
+def _unfolded(
+    dimension: Dimension, hours: Hours, domain_ids: Collection[int] | None, period: ColumnElement[int]
+) -> Iterator[_Arm]:
+    of = counter_deltas.c
+    mine = _of_domains(of.domain_id, domain_ids)
+    for key, condition in _keys_of_deltas(dimension):
+        query = select(period, key.label("key"), of.type, of.count).where(condition, *mine)
+        yield query.where(of.hour >= hours.since, of.hour < hours.until)
+
+
+def _keys_of_deltas(dimension: Dimension) -> Iterator[tuple[ColumnElement[str], ColumnElement[bool]]]:
+    """Yield what deltas are counted under in a dimension, each with which of them are; folding does the same."""
+    of = counter_deltas.c
+    match dimension:
+        case Dimension.ALL:
+            yield of.key, of.dimension == Dimension.ALL.value
+            yield literal(EXPIRED), of.is_expired
+        case Dimension.TAG:
+            yield of.key, of.dimension == Dimension.TAG.value
+        case Dimension.DESTINATION:
+            yield of.destination, of.destination != ""
+        case Dimension.BOUNCE_CLASS:
+            yield of.bounce_class, of.bounce_class != ""
+
+
+def _of_domains(column: Column[int], domain_ids: Collection[int] | None) -> list[ColumnElement[bool]]:
+    return [] if domain_ids is None else [column.in_(domain_ids)]
+
+
+def _together(arms: Sequence[_Arm]) -> Subquery:
+    return union_all(*arms).subquery()
