@@ -1,6 +1,8 @@
 """What commands tell of the use of credentials and domains, against a real database in a data folder."""
 
 import asyncio
+import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -135,3 +137,45 @@ def test_tags_that_an_hour_had_no_room_for_are_shown_together(run: Run, data: Pa
     assert shown[0] == {"tag": None, "by_type": {"accepted": 2}}
     assert len(shown) == MOST_TAGS + 1
     assert "(further tags)" in run("stats", "show", "--by", "tag").stdout
+
+
+def test_statistics_are_the_same_as_table_json_and_csv_by_everything(run: Run, data: Path) -> None:
+    run("domain", "add", "other.example.com")
+    at = now_ms() - 3 * 86_400_000
+
+    def count(connection: Any) -> None:
+        for name, times in ((NAME, 3), ("other.example.com", 500)):
+            domain = domains.by_name(connection, name)
+            assert domain is not None
+            one = accepted("u@example.net", account_id=domain.account_id, domain_id=domain.id).deliveries[0]
+            facts = {"bounce_class": "quota", "tags": ["Orders"], "is_expired": True}
+            events.append(connection, [event_of(one, EventType.BOUNCED, at=at, **facts) for _ in range(times)])
+            events.append(connection, [event_of(one, EventType.DELIVERED, at=at) for _ in range(times)])
+        counters.fold(connection, 2)
+
+    _written(data, count)
+
+    def show(by: str, *more: str) -> str:
+        return run("stats", "show", "--domain", NAME, "--since", "4d", "--by", by, *more).stdout
+
+    for by, many, name, key, row in (
+        ("tag", "tags", "tag", "orders", {"bounced": 3}),
+        ("destination", "destinations", "destination", "example.net", {"bounced": 3, "delivered": 3}),
+        ("bounce-class", "bounce_classes", "bounce_class", "quota", {"bounced": 3}),
+    ):
+        assert json.loads(show(by, "--json")) == {many: [{name: key, "by_type": row}]}
+        assert show(by).splitlines()[1].split() == [key, *(["3"] * len(row))]
+        (line,) = csv.DictReader(io.StringIO(show(by, "--csv")))
+        assert {kind: int(line[kind]) for kind in row} == row
+        assert line[by] == key
+    for by in ("hour", "day"):
+        (period,) = json.loads(show(by, "--json"))["periods"]
+        assert period["by_type"] == {"delivered": 3, "bounced": 3, "expired": 3}
+        (line,) = csv.DictReader(io.StringIO(show(by, "--csv")))
+        assert (line["from"][:13], line["bounced"], line["expired"]) == (period["begins_at"][:13], "3", "3")
+        assert "EXPIRED" in show(by)
+    assert json.loads(show("tag", "--until", "3h", "--json"))["tags"] != []
+    assert json.loads(show("tag", "--until", "3d", "--since", "5d", "--json"))["tags"] != []
+    assert json.loads(run("stats", "show", "--by", "tag", "--since", "2d", "--json").stdout) == {"tags": []}
+    everybodys = json.loads(run("stats", "show", "--by", "destination", "--since", "4d", "--json").stdout)
+    assert everybodys["destinations"][0]["by_type"] == {"bounced": 503, "delivered": 503}

@@ -26,6 +26,7 @@ from postroad.dns.resolver import Lookup
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
 from postroad.events.overview import Overviews
+from postroad.events.statistics import Statistics
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.submission_examples import SubmissionPlace
 from postroad.messages.messages import Messages
@@ -107,6 +108,7 @@ def console_of(
         submission=_submission_place(settings),
         messages=Messages(database, now_ms, new_id),
         overviews=Overviews(database, now_ms),
+        statistics=Statistics(database),
         clock=now_ms,
         has_inbox=has_inbox,
     )

@@ -20,6 +20,7 @@ from postroad.accounts.smtp_users import SmtpUsers
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
 from postroad.events.overview import Overviews
+from postroad.events.statistics import Statistics
 from postroad.httpd.console.submission_examples import SubmissionPlace
 from postroad.messages.messages import Messages
 from postroad.model.client_access import ClientAccess
@@ -55,6 +56,7 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     audit_log: AuditLog
     messages: Messages
     overviews: Overviews
+    statistics: Statistics
     clock: Clock
     session_seconds: int = 14 * 86_400
     """How long a browser keeps a session's cookie."""

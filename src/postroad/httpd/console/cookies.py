@@ -19,6 +19,7 @@ _SECURE_SESSION = "__Host-postroad"
 _LOOPBACK_SESSION = "postroad"
 _FLASH = "postroad-flash"
 _DOMAIN = "postroad-domain"
+_ZONE = "postroad-zone"
 _JOURNEY = "postroad-journey"
 _SECURE_JOURNEY = "__Host-postroad-journey"
 _DOMAIN_S = 365 * 86_400
@@ -138,3 +139,8 @@ def _is_within_machine(request: Request) -> bool:
     named = parse_address(host)
     is_loopback_name = host == "localhost" or (named is not None and named.is_loopback)
     return client is not None and client.is_loopback and is_loopback_name
+
+
+def time_zone(cookies: Mapping[str, str]) -> str:
+    """Return the name of the zone that the browser is in, as its script wrote it; empty where it did not."""
+    return cookies.get(_ZONE, "")

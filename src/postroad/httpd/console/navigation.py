@@ -17,6 +17,7 @@ class Entry(msgspec.Struct, frozen=True):
 _ACCOUNT = (
     Entry("Overview", "/", "overview"),
     Entry("Messages", "/messages", "message"),
+    Entry("Statistics", "/statistics", "statistics"),
     Entry("Domains", "/domains", "domain"),
     Entry("Templates", "/templates", "template"),
     Entry("Suppressions", "/suppressions", "block"),
