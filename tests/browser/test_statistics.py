@@ -99,7 +99,7 @@ def test_zoom_changes_all_tables_and_series_are_switched(
     expect(tags).to_contain_text("early")
     expect(tags).to_contain_text("late")
     # The zone of the browser has come back as that of the page, before anything is dragged.
-    page.wait_for_function(f"JSON.parse(document.getElementById('chart-data').textContent).zone === '{ZONE}'")
+    expect(page.locator("#span")).to_have_attribute("data-zone", ZONE)
     assert page.evaluate(FITS)
     _keep(page, "delivery", request)
 
@@ -146,7 +146,7 @@ def test_zoom_changes_all_tables_and_series_are_switched(
 
 def test_days_and_times_are_the_viewers(counted: Dev, page: Page) -> None:
     page.goto(at(counted, "/statistics?period=30d"))
-    page.wait_for_function(f"JSON.parse(document.getElementById('chart-data').textContent).zone === '{ZONE}'")
+    expect(page.locator("#span")).to_have_attribute("data-zone", ZONE)
 
     hours = page.evaluate(
         """() => JSON.parse(document.getElementById('chart-data').textContent).times.map(

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postroad.model.envelope import destination_of
 from postroad.model.event import Event, EventType
@@ -17,11 +19,12 @@ from postroad.storage.counters import EXPIRED, FURTHER, MOST_DESTINATIONS, Dimen
 from postroad.storage.database import Database
 from postroad.storage.events import EventSelector
 from postroad.storage.rows import HOUR_MS
-from postroad.storage.statistics import Hours, beside, whole_days
+from postroad.storage.statistics import Hours, cut
 from tests.storage.samples import NOW, accepted, column, event_of
 
 HOUR = NOW // HOUR_MS
-SPAN_HOURS = 80
+SPAN_HOURS = 1_500
+"""More than two times four weeks."""
 DOMAINS = (1, 2, 3)
 DESTINATIONS = ("example.net", "bücher.example", "[192.0.2.7]", "example.org")
 TAGS = ("Orders", "ORDERS", "spring", "")
@@ -103,7 +106,7 @@ async def test_sums_agree_with_the_events_before_while_and_after_folding(databas
             await database.write(counters.fold, chance.randrange(1, 30))
     happened = await database.read(events.search, EventSelector(), 10_000)
     spans = [Hours(HOUR, HOUR + SPAN_HOURS), Hours(HOUR + 3, HOUR + 9), Hours(HOUR + 60, HOUR + 60)]
-    spans += [Hours(HOUR + chance.randrange(30), HOUR + chance.randrange(30, SPAN_HOURS)) for _ in range(4)]
+    spans += [Hours(HOUR + chance.randrange(90), HOUR + chance.randrange(90, SPAN_HOURS)) for _ in range(4)]
 
     folded = 1
     while folded:
@@ -166,12 +169,23 @@ async def test_writing_events_costs_a_row_for_each_destination_and_class_and_non
     assert sorted(await database.read(column, "SELECT count FROM counter_deltas")) == [1, 2]
 
 
-def test_a_span_is_its_whole_days_and_what_is_beside_them() -> None:
-    def parts(since: int, until: int) -> tuple[Hours | None, list[Hours]]:
-        days = whole_days(Hours(since, until))
-        return days, list(beside(Hours(since, until), days))
+def test_a_span_is_cut_into_the_longest_periods_that_are_counted() -> None:
+    assert list(cut(Hours(24, 72))) == [(24, Hours(1, 3))]
+    assert list(cut(Hours(20, 75))) == [(24, Hours(1, 3)), (1, Hours(20, 24)), (1, Hours(72, 75))]
+    assert list(cut(Hours(1, 47))) == [(1, Hours(1, 47))]
+    assert list(cut(Hours(7, 7))) == []
+    assert list(cut(Hours(672 - 25, 3 * 672 + 1))) == [
+        (672, Hours(1, 3)),
+        (24, Hours(27, 28)),
+        (1, Hours(647, 648)),
+        (1, Hours(2016, 2017)),
+    ]
 
-    assert parts(24, 72) == (Hours(1, 3), [])
-    assert parts(20, 75) == (Hours(1, 3), [Hours(20, 24), Hours(72, 75)])
-    assert parts(1, 47) == (None, [Hours(1, 47)])
-    assert parts(24, 49) == (Hours(1, 2), [Hours(48, 49)])
+
+@given(since=st.integers(0, 3_000), length=st.integers(0, 20_000))
+def test_what_a_span_is_cut_into_holds_each_of_its_hours_once(since: int, length: int) -> None:
+    parts = [
+        hour for step, part in cut(Hours(since, since + length)) for hour in range(part.since * step, part.until * step)
+    ]
+
+    assert sorted(parts) == list(range(since, since + length))

@@ -60,7 +60,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[Series, ...]
     """By ``KINDS``; ``ALWAYS``, and what happened besides."""
     classes: tuple[Series, ...]
-    """The bounces by class; those that there were."""
+    """The bounces by class, those that there were; none where they were not asked for."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,12 +81,14 @@ class Statistics:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, actor: Actor, span: Span, zone: tzinfo, *, domain_id: int | None = None) -> Report:
-        """Return the statistics of the actor's account or of one of its domains."""
+    async def of(
+        self, actor: Actor, span: Span, zone: tzinfo, *, domain_id: int | None = None, by_class: bool = False
+    ) -> Report:
+        """Return the statistics of the actor's account or of one of its domains; by class, the bounces over time too."""
         mine = await self._domains(actor, domain_id)
         return Report(
             span=span,
-            timeline=await self._timeline(span, zone, mine),
+            timeline=await self._timeline(span, zone, mine, by_class=by_class),
             classes=await totals_by(self._database, Dimension.BOUNCE_CLASS, span, mine, len(CLASSES)),
             tags=await totals_by(self._database, Dimension.TAG, span, mine, MOST_KEYS),
             destinations=await totals_by(self._database, Dimension.DESTINATION, span, mine, MOST_KEYS),
@@ -95,7 +97,7 @@ class Statistics:
 
     async def timeline(self, actor: Actor, span: Span, zone: tzinfo, *, domain_id: int | None = None) -> Timeline:
         """Return what happened when in the actor's account or one of its domains."""
-        return await self._timeline(span, zone, await self._domains(actor, domain_id))
+        return await self._timeline(span, zone, await self._domains(actor, domain_id), by_class=False)
 
     async def by(
         self, actor: Actor, dimension: Dimension, span: Span, *, domain_id: int | None = None
@@ -104,12 +106,15 @@ class Statistics:
         mine = await self._domains(actor, domain_id)
         return await totals_by(self._database, dimension, span, mine, MOST_KEYS_EXPORTED)
 
-    async def _timeline(self, span: Span, zone: tzinfo, mine: Collection[int]) -> Timeline:
+    async def _timeline(self, span: Span, zone: tzinfo, mine: Collection[int], *, by_class: bool) -> Timeline:
         period = Period.DAY if span.grain is Grain.UTC_DAY else Period.HOUR
         length, starts = _LENGTH_MS[period], starts_of(span, zone)
         found = await self._database.read(statistics.read_series, Dimension.ALL, period, span.hours, mine)
         kinds = gathered(((one.period * length, kind_of(one), one.count) for one in found), starts)
-        found = await self._database.read(statistics.read_series, Dimension.BOUNCE_CLASS, period, span.hours, mine)
+        if by_class:
+            found = await self._database.read(statistics.read_series, Dimension.BOUNCE_CLASS, period, span.hours, mine)
+        else:
+            found = []
         bounced = (one for one in found if one.type not in _NOT_BOUNCED)
         classes = gathered(((one.period * length, one.key, one.count) for one in bounced), starts)
         nothing = [0] * len(starts)

@@ -18,9 +18,11 @@ from sqlalchemy import (
 )
 
 from postroad.storage.dialect import claimed_rows, insert_into
-from postroad.storage.schema import counter_deltas, counters_daily, counters_hourly
+from postroad.storage.schema import counter_deltas, counters_daily, counters_four_weekly, counters_hourly
 
 HOURS_OF_DAY = 24
+HOURS_OF_FOUR_WEEKS = 28 * HOURS_OF_DAY
+"""The longest that is counted as one: sums of a year read some forty counters of each key, not 365."""
 MOST_TAGS = 200
 """Tags that are counted on their own in one hour of a domain: counters are kept for ever, and a tag may be anything."""
 MOST_DESTINATIONS = 200
@@ -82,6 +84,7 @@ def fold(connection: Connection, limit: int) -> int:
     rooms = _rooms_of(connection, deltas)
     hourly: Counter[tuple[object, ...]] = Counter()
     daily: Counter[tuple[object, ...]] = Counter()
+    four_weekly: Counter[tuple[object, ...]] = Counter()
     for row in deltas:
         domain_id, hour = row["domain_id"], row["hour"]
         for dimension, key in _things_of(row):
@@ -89,8 +92,10 @@ def fold(connection: Connection, limit: int) -> int:
             counted = (domain_id, dimension, key if room is None else room.key_for(key), row["type"])
             hourly[(hour, *counted)] += row["count"]
             daily[(hour // HOURS_OF_DAY, *counted)] += row["count"]
-    _add(connection, counters_hourly, Period.HOUR, hourly)
-    _add(connection, counters_daily, Period.DAY, daily)
+            four_weekly[(hour // HOURS_OF_FOUR_WEEKS, *counted)] += row["count"]
+    _add(connection, counters_hourly, "hour", hourly)
+    _add(connection, counters_daily, "day", daily)
+    _add(connection, counters_four_weekly, "four_weeks", four_weekly)
     return len(deltas)
 
 
@@ -144,8 +149,8 @@ def _room_in(connection: Connection, place: _Place, keys: set[str]) -> _Room:
     return _Room(counted, _MOST[dimension] - number)
 
 
-def _add(connection: Connection, table: Table, period: Period, counts: Counter[tuple[object, ...]]) -> None:
-    names = (period.value, *_KEY)
+def _add(connection: Connection, table: Table, period: str, counts: Counter[tuple[object, ...]]) -> None:
+    names = (period, *_KEY)
     # In one order everywhere, so that two transactions over the same rows wait for each other instead of for ever.
     values = [dict(zip(names, key, strict=True)) | {"count": counts[key]} for key in sorted(counts, key=repr)]
     if values:

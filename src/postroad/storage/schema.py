@@ -594,3 +594,14 @@ counters_daily = Table(
     Column("type", Text, primary_key=True),
     Column("count", BigInteger, nullable=False),
 )
+
+counters_four_weekly = Table(
+    "counters_four_weekly",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    Column("dimension", Text, primary_key=True),
+    Column("four_weeks", Integer, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)

@@ -1,7 +1,7 @@
 """Statistics: the counters of a span of hours, added up over domains, with what is not folded yet.
 
-Whole days of a span are read from the daily counters and only what is left at its ends from the hourly ones, so that the
-sums of a year read little, and agree with those of its hours.
+What a span holds of four weeks and of days as a whole is read from their counters and only what is left at its ends from
+the hourly ones, so that the sums of a year read little, and agree with those of its hours.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterator, Sequence
 import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, Select, Subquery, func, literal, select, union_all
 
-from postroad.storage.counters import EXPIRED, HOURS_OF_DAY, Dimension, Period
-from postroad.storage.schema import counter_deltas, counters_daily, counters_hourly
+from postroad.storage.counters import EXPIRED, HOURS_OF_DAY, HOURS_OF_FOUR_WEEKS, Dimension, Period
+from postroad.storage.schema import counter_deltas, counters_daily, counters_four_weekly, counters_hourly
 
 
 class Hours(msgspec.Struct, frozen=True):
-    """A span of hours since 1970-01-01 UTC."""
+    """A span of hours, or of longer periods, since 1970-01-01 UTC."""
 
     since: int
     until: int
@@ -40,11 +40,11 @@ def read_series(
     By days, the span is widened to whole ones.
     """
     if period is Period.HOUR:
-        arms = [_hourly(dimension, hours, domain_ids)]
+        arms = [_folded(dimension, 1, hours, domain_ids)]
         hour_of = counter_deltas.c.hour.label("period")
     else:
         days = Hours(hours.since // HOURS_OF_DAY, -(-hours.until // HOURS_OF_DAY))
-        arms = [_daily(dimension, days, domain_ids)]
+        arms = [_folded(dimension, HOURS_OF_DAY, days, domain_ids)]
         hours = Hours(days.since * HOURS_OF_DAY, days.until * HOURS_OF_DAY)
         hour_of = (counter_deltas.c.hour // literal(HOURS_OF_DAY)).label("period")
     both = _together([*arms, *_unfolded(dimension, hours, domain_ids, hour_of)])
@@ -61,11 +61,7 @@ def read_keys(
     Tags are in small letters, as they are compared; a message with two tags counts for both. ``FURTHER`` stands for the keys
     that an hour had no room for; for as long as they are not folded they stand there on their own.
     """
-    arms = []
-    days = whole_days(hours)
-    if days is not None:
-        arms.append(_daily(dimension, days, domain_ids))
-    arms += [_hourly(dimension, part, domain_ids) for part in beside(hours, days)]
+    arms = [_folded(dimension, length, part, domain_ids) for length, part in cut(hours)]
     both = _together([*arms, *_unfolded(dimension, hours, domain_ids, counter_deltas.c.hour.label("period"))])
     total = func.sum(both.c.count)
     sums = select(both.c.key, both.c.type, total.label("count")).group_by(both.c.key, both.c.type).cte("sums")
@@ -78,37 +74,34 @@ def read_keys(
     return keys
 
 
-def whole_days(hours: Hours) -> Hours | None:
-    """Return the days, since 1970, that lie in a span as a whole; None where there is none."""
-    since, until = -(-hours.since // HOURS_OF_DAY), hours.until // HOURS_OF_DAY
-    return Hours(since, until) if since < until else None
-
-
-def beside(hours: Hours, days: Hours | None) -> Iterator[Hours]:
-    """Yield what is left of a span before and after its whole days."""
-    if days is None:
-        yield hours
-        return
-    if hours.since < days.since * HOURS_OF_DAY:
-        yield Hours(hours.since, days.since * HOURS_OF_DAY)
-    if days.until * HOURS_OF_DAY < hours.until:
-        yield Hours(days.until * HOURS_OF_DAY, hours.until)
+def cut(hours: Hours, lengths: Sequence[int] = (HOURS_OF_FOUR_WEEKS, HOURS_OF_DAY, 1)) -> Iterator[tuple[int, Hours]]:
+    """Yield what a span is made of, in as few counters as can be: their length in hours, and which of them."""
+    length, *shorter = lengths
+    since, until = -(-hours.since // length), hours.until // length
+    if since < until:
+        yield length, Hours(since, until)
+        rest = [Hours(hours.since, since * length), Hours(until * length, hours.until)]
+    else:
+        rest = [hours]
+    for part in rest:
+        if shorter and part.since < part.until:
+            yield from cut(part, shorter)
 
 
 _Arm = Select[tuple[int, str, str, int]]
+_COUNTERS = {
+    1: (counters_hourly, counters_hourly.c.hour),
+    HOURS_OF_DAY: (counters_daily, counters_daily.c.day),
+    HOURS_OF_FOUR_WEEKS: (counters_four_weekly, counters_four_weekly.c.four_weeks),
+}
+"""What is counted by so many hours."""
 
 
-def _hourly(dimension: Dimension, hours: Hours, domain_ids: Collection[int] | None) -> _Arm:
-    of = counters_hourly.c
-    query = select(of.hour.label("period"), of.key, of.type, of.count)
-    query = query.where(of.dimension == dimension.value, of.hour >= hours.since, of.hour < hours.until)
-    return query.where(*_of_domains(of.domain_id, domain_ids))
-
-
-def _daily(dimension: Dimension, days: Hours, domain_ids: Collection[int] | None) -> _Arm:
-    of = counters_daily.c
-    query = select(of.day.label("period"), of.key, of.type, of.count)
-    query = query.where(of.dimension == dimension.value, of.day >= days.since, of.day < days.until)
+def _folded(dimension: Dimension, length: int, which: Hours, domain_ids: Collection[int] | None) -> _Arm:
+    table, period = _COUNTERS[length]
+    of = table.c
+    query = select(period.label("period"), of.key, of.type, of.count)
+    query = query.where(of.dimension == dimension.value, period >= which.since, period < which.until)
     return query.where(*_of_domains(of.domain_id, domain_ids))
 
 

@@ -89,11 +89,14 @@ def routes() -> list[BaseRoute]:
 async def show(view: View) -> Response:
     """Show what happened in a span to the mail of the account, or of the chosen domain."""
     place = _place(view)
-    report = await view.console.statistics.of(view.actor, place.span, place.zone, domain_id=_domain_id(view))
+    report = await view.console.statistics.of(
+        view.actor, place.span, place.zone, domain_id=_domain_id(view), by_class=place.shows == BOUNCES
+    )
     timeline = report.timeline
     return view.page(
         "statistics.html",
         place=place,
+        zone=_zone_name(place.zone),
         report=report,
         is_empty=not any(one.total for one in timeline.kinds),
         periods=PERIOD_NAMES,

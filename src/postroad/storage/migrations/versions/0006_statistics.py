@@ -15,11 +15,24 @@ def upgrade() -> None:
     op.add_column("counter_deltas", sa.Column("is_expired", sa.Boolean, nullable=False, server_default=sa.false()))
     for table, period in PERIODS.items():
         _rekey(table, period)
+    _create("counters_four_weekly", "four_weeks")
+    op.execute(
+        'INSERT INTO counters_four_weekly ("domain_id", "dimension", "four_weeks", "key", "type", "count") '
+        'SELECT "domain_id", "dimension", "day" / 28, "key", "type", sum("count") FROM counters_daily '
+        'GROUP BY "domain_id", "dimension", "day" / 28, "key", "type"'
+    )
 
 
 def _rekey(table: str, period: str) -> None:
-    """Put the dimension before the period: a year of one dimension is one stretch of the index, however many others are."""
     op.rename_table(table, f"{table}_before")
+    _create(table, period)
+    columns = f'"domain_id", "dimension", "{period}", "key", "type", "count"'
+    op.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}_before")  # noqa: S608
+    op.drop_table(f"{table}_before")
+
+
+def _create(table: str, period: str) -> None:
+    """Create counters whose dimension stands before the period: a year of one is one stretch, however many others are."""
     key = ("domain_id", "dimension", period, "key", "type")
     op.create_table(
         table,
@@ -32,6 +45,3 @@ def _rekey(table: str, period: str) -> None:
         sa.PrimaryKeyConstraint(*key, name=f"{table}_by_thing"),
         sqlite_with_rowid=False,
     )
-    columns = f'"domain_id", "dimension", "{period}", "key", "type", "count"'
-    op.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}_before")  # noqa: S608
-    op.drop_table(f"{table}_before")

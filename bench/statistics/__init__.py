@@ -1,0 +1,1 @@
+"""The page of statistics over a year of counters: what it costs."""
