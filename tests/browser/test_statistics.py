@@ -103,6 +103,7 @@ def test_zoom_changes_all_tables_and_series_are_switched(
     assert page.evaluate(FITS)
     _keep(page, "delivery", request)
 
+    over.scroll_into_view_if_needed()
     box = over.bounding_box()
     assert box is not None
     middle = box["y"] + box["height"] / 2

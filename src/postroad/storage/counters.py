@@ -2,12 +2,12 @@
 
 import enum
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
     Connection,
-    RowMapping,
     Subquery,
     Table,
     delete,
@@ -79,35 +79,56 @@ def fold(connection: Connection, limit: int) -> int:
     that fold at once may both fill the last places.
     """
     oldest = claimed_rows(select(counter_deltas.c.id).order_by(counter_deltas.c.id).limit(limit))
-    statement = delete(counter_deltas).where(counter_deltas.c.id.in_(oldest)).returning(*counter_deltas.c)
-    deltas = sorted(connection.execute(statement).mappings(), key=lambda row: row["id"])
-    rooms = _rooms_of(connection, deltas)
+    columns = [counter_deltas.c[name] for name in ("id", "count", *_Delta.__struct_fields__)]
+    statement = delete(counter_deltas).where(counter_deltas.c.id.in_(oldest)).returning(*columns)
+    rows = sorted(connection.execute(statement).all(), key=lambda row: row[0])
+    # Most deltas count what others do, and what comes after costs more than adding them up.
+    alike: Counter[tuple[Any, ...]] = Counter()
+    for _, count, *told in rows:
+        alike[tuple(told)] += count
+    _add_all(connection, [(_Delta(*told), count) for told, count in alike.items()])
+    return len(rows)
+
+
+class _Delta(msgspec.Struct, frozen=True, array_like=True):
+    """What deltas count, without how many."""
+
+    domain_id: int
+    hour: int
+    dimension: str
+    key: str
+    type: str
+    destination: str
+    bounce_class: str
+    is_expired: bool
+
+
+def _add_all(connection: Connection, deltas: Sequence[tuple[_Delta, int]]) -> None:
+    rooms = _rooms_of(connection, [delta for delta, _ in deltas])
     hourly: Counter[tuple[object, ...]] = Counter()
     daily: Counter[tuple[object, ...]] = Counter()
     four_weekly: Counter[tuple[object, ...]] = Counter()
-    for row in deltas:
-        domain_id, hour = row["domain_id"], row["hour"]
-        for dimension, key in _things_of(row):
-            room = rooms.get((domain_id, hour, dimension))
-            counted = (domain_id, dimension, key if room is None else room.key_for(key), row["type"])
-            hourly[(hour, *counted)] += row["count"]
-            daily[(hour // HOURS_OF_DAY, *counted)] += row["count"]
-            four_weekly[(hour // HOURS_OF_FOUR_WEEKS, *counted)] += row["count"]
+    for delta, count in deltas:
+        for dimension, key in _things_of(delta):
+            room = rooms.get((delta.domain_id, delta.hour, dimension))
+            counted = (delta.domain_id, dimension, key if room is None else room.key_for(key), delta.type)
+            hourly[(delta.hour, *counted)] += count
+            daily[(delta.hour // HOURS_OF_DAY, *counted)] += count
+            four_weekly[(delta.hour // HOURS_OF_FOUR_WEEKS, *counted)] += count
     _add(connection, counters_hourly, "hour", hourly)
     _add(connection, counters_daily, "day", daily)
     _add(connection, counters_four_weekly, "four_weeks", four_weekly)
-    return len(deltas)
 
 
-def _things_of(delta: RowMapping) -> Iterator[_Thing]:
+def _things_of(delta: _Delta) -> Iterator[_Thing]:
     """Yield all that a delta is counted under."""
-    yield delta["dimension"], delta["key"]
-    if delta["is_expired"]:
+    yield delta.dimension, delta.key
+    if delta.is_expired:
         yield Dimension.ALL.value, EXPIRED
-    if delta["destination"]:
-        yield Dimension.DESTINATION.value, delta["destination"]
-    if delta["bounce_class"]:
-        yield Dimension.BOUNCE_CLASS.value, delta["bounce_class"]
+    if delta.destination:
+        yield Dimension.DESTINATION.value, delta.destination
+    if delta.bounce_class:
+        yield Dimension.BOUNCE_CLASS.value, delta.bounce_class
 
 
 class _Room(msgspec.Struct):
@@ -127,12 +148,12 @@ class _Room(msgspec.Struct):
         return key
 
 
-def _rooms_of(connection: Connection, deltas: Iterable[RowMapping]) -> dict[_Place, _Room]:
+def _rooms_of(connection: Connection, deltas: Iterable[_Delta]) -> dict[_Place, _Room]:
     keys: dict[_Place, set[str]] = {}
     for delta in deltas:
         for dimension, key in _things_of(delta):
             if dimension in _MOST:
-                keys.setdefault((delta["domain_id"], delta["hour"], dimension), set()).add(key)
+                keys.setdefault((delta.domain_id, delta.hour, dimension), set()).add(key)
     return {place: _room_in(connection, place, of_deltas) for place, of_deltas in keys.items()}
 
 
