@@ -40,7 +40,7 @@ def _chart(text: str) -> dict[str, Any]:
 
 def _table(text: str, name: str, *columns: str) -> list[tuple[str, ...]]:
     """Return some columns of a table's rows, without their markup."""
-    found = re.search(rf'<table id="{name}">(.*?)<tbody>(.*?)</tbody>', text, re.DOTALL)
+    found = re.search(rf'<table id="{name}"[^>]*>(.*?)<tbody>(.*?)</tbody>', text, re.DOTALL)
     if found is None:
         return []
     heads = _cells(found[1], "th")

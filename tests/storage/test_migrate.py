@@ -14,13 +14,16 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import postroad.storage.migrations
+from postroad.storage import counters, statistics
+from postroad.storage.counters import Dimension
 from postroad.storage.database import Database
 from postroad.storage.driver import connect
 from postroad.storage.engine import open_database
 from postroad.storage.errors import SchemaMismatch, StorageError, StorageUnavailable
 from postroad.storage.location import PostgresServer, SqliteFile, locate
-from postroad.storage.migrate import known_steps, migrate, schema_state
+from postroad.storage.migrate import known_steps, migrate, run, schema_state
 from postroad.storage.schema import metadata
+from postroad.storage.statistics import Hours
 from tests.storage.samples import NOW, Place
 
 
@@ -107,6 +110,40 @@ def _family(column: sqlalchemy.Column[object]) -> str:
     if isinstance(kind, sqlalchemy.Integer | sqlalchemy.BigInteger):
         return "integer"
     return {"BYTEA": "BLOB"}.get(str(kind).upper(), str(kind).upper())
+
+
+async def test_what_was_counted_is_kept_and_counted_by_four_weeks_too(empty_place: Place) -> None:
+    day = NOW // 86_400_000
+    written = [
+        f"INSERT INTO {table} (domain_id, {period}, dimension, key, type, count) VALUES (1, {at}, 'tag', 'a', 'bounced', {count})"
+        for table, period, at, count in (
+            ("counters_daily", "day", day - 60, 5),
+            ("counters_daily", "day", day - 59, 6),
+            ("counters_daily", "day", day, 7),
+            ("counters_hourly", "hour", day * 24, 7),
+        )
+    ]
+    written.append(
+        "INSERT INTO counter_deltas (id, partition, domain_id, hour, dimension, key, type, count) "
+        f"VALUES (1, 0, 1, {day * 24}, 'tag', 'a', 'bounced', 8)"
+    )
+
+    def write(connection: sqlalchemy.Connection) -> None:
+        for statement in written:
+            connection.execute(sqlalchemy.text(statement))
+
+    await asyncio.to_thread(migrate, empty_place.url, empty_place.data_dir, "0004")
+    await asyncio.to_thread(run, empty_place.url, empty_place.data_dir, write)
+    await asyncio.to_thread(migrate, *empty_place)
+    database = await _open(empty_place)
+    seen = []
+    for _ in range(2):
+        for hours in (Hours((day - 120) * 24, (day + 1) * 24), Hours(day * 24, day * 24 + 1)):
+            seen.append(await database.read(statistics.read_keys, Dimension.TAG, hours, [1], 9))
+        await database.write(counters.fold, 9)
+    await database.close()
+
+    assert seen == [{"a": {"bounced": 26}}, {"a": {"bounced": 15}}] * 2
 
 
 async def test_a_server_that_is_away_is_said_so(place: Place) -> None:
