@@ -111,11 +111,11 @@ class Statistics:
         length, starts = _LENGTH_MS[period], starts_of(span, zone)
         found = await self._database.read(statistics.read_series, Dimension.ALL, period, span.hours, mine)
         kinds = gathered(((one.period * length, kind_of(one), one.count) for one in found), starts)
+        bounced: list[Sum] = []
         if by_class:
-            found = await self._database.read(statistics.read_series, Dimension.BOUNCE_CLASS, period, span.hours, mine)
-        else:
-            found = []
-        bounced = (one for one in found if one.type not in _NOT_BOUNCED)
+            bounced = await self._database.read(
+                statistics.read_series, Dimension.BOUNCE_CLASS, period, span.hours, mine, without=_NOT_BOUNCED
+            )
         classes = gathered(((one.period * length, one.key, one.count) for one in bounced), starts)
         nothing = [0] * len(starts)
         return Timeline(

@@ -33,9 +33,15 @@ class Sum(msgspec.Struct, frozen=True):
 
 
 def read_series(
-    connection: Connection, dimension: Dimension, period: Period, hours: Hours, domain_ids: Collection[int] | None
+    connection: Connection,
+    dimension: Dimension,
+    period: Period,
+    hours: Hours,
+    domain_ids: Collection[int] | None,
+    *,
+    without: Collection[str] = (),
 ) -> list[Sum]:
-    """Return the sums of every hour or day of a span that has any, oldest first.
+    """Return the sums of every hour or day of a span that has any, oldest first, ``without`` some types of events.
 
     By days, the span is widened to whole ones.
     """
@@ -49,7 +55,7 @@ def read_series(
         hour_of = (counter_deltas.c.hour // literal(HOURS_OF_DAY)).label("period")
     both = _together([*arms, *_unfolded(dimension, hours, domain_ids, hour_of)])
     key = (both.c.period, both.c.key, both.c.type)
-    query = select(*key, func.sum(both.c.count)).group_by(*key).order_by(*key)
+    query = select(*key, func.sum(both.c.count)).where(both.c.type.not_in(without)).group_by(*key).order_by(*key)
     return [Sum(at, of, kind, int(count)) for at, of, kind, count in connection.execute(query)]
 
 

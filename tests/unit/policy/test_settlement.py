@@ -140,7 +140,7 @@ def test_a_delivery_whose_time_is_over_bounces_with_the_last_reply() -> None:
     data = settlement.events[0].data
     assert EventType.BOUNCED is settlement.events[0].type
     assert data["reply"] == "4.4.7 Not delivered in time. Last reply: 450 4.2.0 Greylisted\nsee you"
-    assert (data["enhanced_status"], data["bounce_class"]) == ("4.4.7", "policy-related")
+    assert (data["enhanced_status"], data["bounce_class"], data["is_expired"]) == ("4.4.7", "policy-related", True)
 
 
 @pytest.mark.parametrize("outcome", [DELIVERED, DEFERRED, BOUNCED])
