@@ -15,9 +15,14 @@ import pytest
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
-from tests.storage.samples import NOW, Place
+from tests.storage.samples import NOW, Place, begin_ids_anew
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _first_ids() -> None:
+    begin_ids_anew()
 
 
 @pytest.fixture(scope="session")
