@@ -7,6 +7,9 @@ from postroad.policy.lockout import LockoutRule, Standing
 
 EMAIL = "console_email"
 NETWORK = "console_network"
+SESSION = "console_session"
+"""Passwords that somebody gives who is signed in, by the person: whoever took a session over guesses from where the
+person is at home, so nothing is spared here."""
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
@@ -18,6 +21,13 @@ RULES = {
         failures=8,
         locks_ms=(_MINUTE_MS, 5 * _MINUTE_MS, 15 * _MINUTE_MS, _HOUR_MS),
         failures_forgotten_after_ms=_HOUR_MS,
+        locks_forgotten_after_ms=_DAY_MS,
+    ),
+    # Whoever guesses within a session has all the time that the session holds: some twenty tries a day.
+    SESSION: LockoutRule(
+        failures=5,
+        locks_ms=(15 * _MINUTE_MS, _HOUR_MS, 8 * _HOUR_MS),
+        failures_forgotten_after_ms=_DAY_MS,
         locks_forgotten_after_ms=_DAY_MS,
     ),
     # An office behind one address has many people who mistype.

@@ -4,7 +4,7 @@ import structlog
 
 from postroad.net.clock import Clock
 from postroad.policy.lockout import CLEAN, Standing, client_subject, credential_subject, failed, network_subject
-from postroad.policy.sign_in import EMAIL, NETWORK, RULES, locked_until
+from postroad.policy.sign_in import EMAIL, NETWORK, RULES, SESSION, locked_until
 from postroad.storage import lockouts, users, web_sessions
 from postroad.storage.database import Database
 from postroad.storage.lockouts import Failures
@@ -31,14 +31,24 @@ class ConsoleAttempts:
         is_at_home = by_email.is_locked(now) and await self._is_at_home(subject, client_address)
         return locked_until(by_email, by_network, now, is_at_home=is_at_home)
 
-    async def failed(self, email: str, client_address: str) -> None:
-        """Count something wrong that was tried."""
+    async def session_locked_until(self, email: str, client_address: str) -> int | None:
+        """Return until when a person who is signed in may not give its password again, or None where it may.
+
+        A session that was stolen guesses from where the person is at home: that spares nobody here.
+        """
+        by_session, now = await self._standing(SESSION, credential_subject(email)), self._clock()
+        if by_session.is_locked(now):
+            return by_session.locked_until
+        return await self.locked_until(email, client_address)
+
+    async def failed(self, email: str, client_address: str, *, in_session: bool = False) -> None:
+        """Count something wrong that was tried, at the sign-in page or by somebody who is signed in."""
         subject = credential_subject(email)
-        log.info("sign_in_refused", email=subject, client_address=client_address)
-        batch = [
-            Failures(scope=scope, subject=one, address=client_address, username=subject)
-            for scope, one in ((EMAIL, subject), (NETWORK, _network(client_address)))
-        ]
+        log.info("sign_in_refused", email=subject, client_address=client_address, in_session=in_session)
+        counted = [(EMAIL, subject), (NETWORK, _network(client_address))]
+        if in_session:
+            counted.append((SESSION, subject))
+        batch = [Failures(scope=scope, subject=one, address=client_address, username=subject) for scope, one in counted]
         stored = await self._database.write(lockouts.note_failures, batch, RULES, self._clock())
         for noted in stored:
             if noted.has_just_locked:

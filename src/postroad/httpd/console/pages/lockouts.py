@@ -20,6 +20,7 @@ _SCOPES = {
     CREDENTIAL: "User name",
     sign_in.EMAIL: "Console, email address",
     sign_in.NETWORK: "Console, network",
+    sign_in.SESSION: "Console, password of somebody signed in",
 }
 
 
