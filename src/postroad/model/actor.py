@@ -49,6 +49,11 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 SYSTEM = Actor(kind=ActorKind.SYSTEM, name="postroad", is_operator=True)
 
 
+def stranger(client_address: str) -> Actor:
+    """Return the actor of what anybody may have done: nobody was proven, only where it came from is known."""
+    return Actor(kind=ActorKind.SYSTEM, name="nobody signed in", client_address=client_address)
+
+
 def command_actor(name: str) -> Actor:
     """Return the actor of a command that ``name`` runs on a node."""
     return Actor(kind=ActorKind.COMMAND, name=name, is_operator=True)

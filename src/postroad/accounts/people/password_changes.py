@@ -11,7 +11,7 @@ from postroad.accounts.people.own_password import OwnPassword
 from postroad.accounts.people.person_passwords import PersonPasswords
 from postroad.accounts.people.sessions import SignedIn
 from postroad.accounts.people.tokens import hash_of
-from postroad.model.actor import Actor, ActorKind
+from postroad.model.actor import Actor, ActorKind, stranger
 from postroad.model.audit import entry_of
 from postroad.model.credential import Secret
 from postroad.model.refused import MissingError, RefusedError
@@ -137,7 +137,8 @@ class PasswordChanges:
         links = await self._database.read(one_time_tokens.of_user, user.id, PASSWORD)
         if any(one.data.get("is_mailed") and one.created_at > recently for one in links):
             return False
-        return await self._mail(_person(user, client_address), user, "user.password_link_asked_for")
+        # Whoever types an address is not its person: the entry must not say so.
+        return await self._mail(stranger(client_address), user, "user.password_link_asked_for")
 
     async def mail_link_to(self, actor: Actor, user: User) -> None:
         """Mail a link to a person of the actor's account; raises RefusedError where it cannot be mailed."""

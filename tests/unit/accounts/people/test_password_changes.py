@@ -4,7 +4,7 @@ import pytest
 
 from postroad.accounts.people.sign_in import Granted, Refused
 from postroad.model.account import Account
-from postroad.model.actor import command_actor
+from postroad.model.actor import ActorKind, command_actor
 from postroad.model.credential import Secret
 from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 from postroad.model.user import Role, User
@@ -68,6 +68,16 @@ async def test_a_link_is_mailed_to_known_addresses_and_asking_never_tells_which(
     running.cancel()
 
     assert [to for to, _subject, _text in world.post.sent] == [ada.email]
+
+
+async def test_whoever_asks_for_a_link_is_recorded_as_nobody_known_with_its_address(
+    world: ConsoleWorld, ada: User
+) -> None:
+    await world.changes.mail_link(ada.email, "203.0.113.9")
+
+    (entry,) = await world.entries("user.password_link_asked_for")
+    assert (entry.actor_kind, entry.actor_id, entry.actor_name) == (ActorKind.SYSTEM, None, "nobody signed in")
+    assert (entry.client_address, entry.target, entry.account_id) == ("203.0.113.9", ada.email, ada.account_id)
 
 
 async def test_a_link_sets_the_password_once_and_ends_all_sessions(world: ConsoleWorld, ada: User) -> None:
