@@ -424,3 +424,32 @@ async def test_what_has_expired_goes_in_slices(database: Database) -> None:
         gone = [await database.write(delete_before, NOW + 3, 2) for _ in range(3)]
         assert gone == [2, 1, 0], table
         assert await database.read(column, f"SELECT COUNT(*) FROM {table}") == [2]
+
+
+async def test_the_end_of_sessions_is_recorded_with_how_many(database: Database) -> None:
+    account = await _account(database)
+    user = await _added(database, account, "ada@acme.example")
+    first, *_, last = [
+        await database.write(web_sessions.add, _session(user), bytes([number]) * 32) for number in range(4)
+    ]
+    entry = AuditEntry(
+        at=NOW,
+        account_id=account.id,
+        actor_kind=ActorKind.USER,
+        actor_id=user.id,
+        actor_name=user.email,
+        client_address="192.0.2.7",
+        action="session.ended",
+        target=user.email,
+    )
+
+    ended = [
+        await database.write(web_sessions.end, entry, user.id, only=first.id),
+        await database.write(web_sessions.end, entry, user.id, only=first.id),
+        await database.write(web_sessions.end, entry, user.id, but=last.id),
+        await database.write(web_sessions.end, entry, user.id),
+    ]
+
+    assert ended == [1, 0, 2, 1]
+    entries = await database.read(audit.search, audit.AuditSelector(action="session.ended"), 10)
+    assert [one.after for one in entries] == [{"sessions": 1}, {"sessions": 2}, {"sessions": 1}]

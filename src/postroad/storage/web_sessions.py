@@ -4,8 +4,9 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, delete, select, update
 
 from postroad.model.account import Account
+from postroad.model.audit import AuditEntry
 from postroad.model.user import Membership, User, WebSession
-from postroad.storage import accounts, memberships, users
+from postroad.storage import accounts, audit, memberships, users
 from postroad.storage.schema import web_sessions
 
 
@@ -75,6 +76,19 @@ def remove_all_of(connection: Connection, user_id: int, *, but: int | None = Non
     """End a person's sessions, all or all but one; returns how many."""
     found = delete(web_sessions).where(web_sessions.c.user_id == user_id)
     return connection.execute(found if but is None else found.where(web_sessions.c.id != but)).rowcount
+
+
+def end(
+    connection: Connection, entry: AuditEntry, user_id: int, *, only: int | None = None, but: int | None = None
+) -> int:
+    """End a person's sessions, all, one or all but one, and record how many; returns that.
+
+    Where none has ended nothing is recorded.
+    """
+    ended = remove_all_of(connection, user_id, but=but) if only is None else int(remove(connection, user_id, only))
+    if ended:
+        audit.record(connection, msgspec.structs.replace(entry, after={"sessions": ended}))
+    return ended
 
 
 def delete_before(connection: Connection, instant: int, limit: int) -> int:

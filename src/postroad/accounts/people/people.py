@@ -241,7 +241,14 @@ class People:
         """End all sessions of a person; returns how many."""
         user = await self.changeable(actor, user_id, or_self=True)
         entry = self._entry(actor, "user.sessions_ended", user, user.account_id)
-        return await self._write(entry, web_sessions.remove_all_of, user.id)
+        return await self._database.write(web_sessions.end, entry, user.id)
+
+    async def end_session(self, actor: Actor, user_id: int, session_id: int) -> None:
+        """End one session of a person; raises MissingError."""
+        user = await self.changeable(actor, user_id, or_self=True)
+        entry = self._entry(actor, "session.ended", user, user.account_id)
+        if not await self._database.write(web_sessions.end, entry, user.id, only=session_id):
+            raise MissingError(f"There is no such session of {user.email}.")
 
     async def _is_seen(self, actor: Actor, user: User) -> bool:
         if _is_self(actor, user) or (actor.is_operator and actor.account_id is None):

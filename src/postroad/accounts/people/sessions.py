@@ -122,23 +122,32 @@ class Sessions:
             raise MissingError("There is no such account.", field="account")
         await self._database.write(web_sessions.set_account, signed_in.session.id, account_id)
 
-    async def end(self, signed_in: SignedIn) -> None:
+    async def end(self, signed_in: SignedIn, client_address: str) -> None:
         """Sign out."""
-        await self._database.write(web_sessions.remove, signed_in.user.id, signed_in.session.id)
+        await self._end(signed_in, client_address, only=signed_in.session.id)
 
     async def of(self, user: User) -> list[WebSession]:
         """Return a person's live sessions, the one used last first."""
         now = self._clock()
         return await self._database.read(web_sessions.of_user, user.id, now=now, seen_since=now - self._idle_ms)
 
-    async def end_one(self, signed_in: SignedIn, session_id: int) -> None:
+    async def end_one(self, signed_in: SignedIn, session_id: int, client_address: str) -> None:
         """End another of the person's own sessions; raises MissingError."""
-        if not await self._database.write(web_sessions.remove, signed_in.user.id, session_id):
+        if not await self._end(signed_in, client_address, only=session_id):
             raise MissingError("There is no such session.")
 
-    async def end_others(self, signed_in: SignedIn) -> int:
+    async def end_others(self, signed_in: SignedIn, client_address: str) -> int:
         """End all of the person's sessions but this one; returns how many."""
-        return await self._database.write(web_sessions.remove_all_of, signed_in.user.id, but=signed_in.session.id)
+        return await self._end(signed_in, client_address, but=signed_in.session.id)
+
+    async def _end(
+        self, signed_in: SignedIn, client_address: str, *, only: int | None = None, but: int | None = None
+    ) -> int:
+        user = signed_in.user
+        entry = entry_of(
+            signed_in.actor(client_address), "session.ended", user.email, at=self._clock(), account_id=user.account_id
+        )
+        return await self._database.write(web_sessions.end, entry, user.id, only=only, but=but)
 
     async def _touch(self, session_id: int, now: int) -> None:
         try:

@@ -5,7 +5,8 @@ from postroad.accounts.settings import AccountsSettings
 from postroad.model.account import Account
 from postroad.model.refused import MissingError
 from postroad.model.user import Role, User
-from postroad.storage import accounts, memberships, users
+from postroad.storage import accounts, audit, memberships, users
+from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from tests.unit.accounts.conftest import ManualClock
 from tests.unit.accounts.people_rows import HERE, join, person
@@ -170,12 +171,33 @@ async def test_sessions_are_ended_by_their_person_alone(
     bobs = await opened(sessions, bob)
     mine = await found(sessions, tokens[0])
     with pytest.raises(MissingError):
-        await sessions.end_one(mine, (await found(sessions, bobs)).session.id)
+        await sessions.end_one(mine, (await found(sessions, bobs)).session.id, HERE)
 
-    await sessions.end_one(mine, (await found(sessions, tokens[1])).session.id)
+    await sessions.end_one(mine, (await found(sessions, tokens[1])).session.id, HERE)
     assert [await sessions.find(token, HERE) is not None for token in tokens] == [True, False, True]
-    assert await sessions.end_others(mine) == 1
+    assert await sessions.end_others(mine, HERE) == 1
     assert [await sessions.find(token, HERE) is not None for token in tokens] == [True, False, False]
-    await sessions.end(mine)
+    await sessions.end(mine, HERE)
     assert await sessions.find(tokens[0], HERE) is None
     assert await sessions.find(bobs, HERE) is not None
+
+
+async def test_every_end_of_a_session_is_recorded_with_how_many_and_by_whom(
+    sessions: Sessions, ada: User, database: Database
+) -> None:
+    tokens = [await opened(sessions, ada) for _ in range(4)]
+    mine = await found(sessions, tokens[0])
+
+    with pytest.raises(MissingError):
+        await sessions.end_one(mine, 9_999, HERE)
+    await sessions.end_one(mine, (await found(sessions, tokens[1])).session.id, HERE)
+    assert await sessions.end_others(mine, HERE) == 2
+    assert await sessions.end_others(mine, HERE) == 0
+    await sessions.end(mine, HERE)
+
+    entries = await database.read(audit.search, AuditSelector(action="session.ended"), 10)
+    assert [one.after for one in reversed(entries)] == [{"sessions": 1}, {"sessions": 2}, {"sessions": 1}]
+    assert {(one.actor_id, one.actor_name, one.client_address, one.target) for one in entries} == {
+        (ada.id, ada.email, HERE, ada.email)
+    }
+    assert {one.account_id for one in entries} == {ada.account_id}

@@ -137,13 +137,13 @@ async def recovery_codes(view: View) -> Response:
 
 async def end_session(view: View) -> Response:
     """End another of one's own sessions."""
-    await view.console.sessions.end_one(view.signed_in, view.request.path_params["session_id"])
+    await view.console.sessions.end_one(view.signed_in, view.request.path_params["session_id"], view.client_address)
     return view.go(_PROFILE, "The session has ended.")
 
 
 async def end_other_sessions(view: View) -> Response:
     """End every other session of one's own."""
-    ended = await view.console.sessions.end_others(view.signed_in)
+    ended = await view.console.sessions.end_others(view.signed_in, view.client_address)
     return view.go(_PROFILE, f"{ended} other session{'s' if ended != 1 else ''} ended.")
 
 

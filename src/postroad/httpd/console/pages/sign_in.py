@@ -100,7 +100,7 @@ async def use_link(view: View) -> Response:
 
 async def sign_out(view: View) -> Response:
     """End this session."""
-    await view.console.sessions.end(view.signed_in)
+    await view.console.sessions.end(view.signed_in, view.client_address)
     response = view.go(f"{SIGN_IN_PATH}?said=signed-out")
     cookies.drop_session(view.request, response)
     return response
@@ -150,7 +150,7 @@ async def signed_in(view: View, result: SignInResult, wanted: str) -> Response:
     if isinstance(result, SecondFactorNeeded):
         return _code_page(view, Form(), result.ticket, wanted)
     if view.is_signed_in:
-        await view.console.sessions.end(view.signed_in)
+        await view.console.sessions.end(view.signed_in, view.client_address)
     response = view.go(wanted)
     cookies.write_session(view.request, response, result.token, view.console.session_seconds)
     cookies.choose_domain(response, None)
