@@ -330,6 +330,8 @@ async def test_an_invitation_replaces_the_earlier_one_and_is_taken_once(database
 
     await database.write(invitations.add, invitation(Role.USER), b"1")
     made = await database.write(invitations.add, invitation(Role.ADMIN), b"2")
+    assert await database.read(invitations.by_token, b"1", NOW) is not None
+    await database.write(invitations.replace_earlier, made)
 
     assert made == msgspec.structs.replace(invitation(Role.ADMIN), id=made.id)
     assert await database.read(invitations.of_account, account.id, NOW) == [made]

@@ -7,9 +7,7 @@ from postroad.storage.schema import invitations
 
 
 def add(connection: Connection, invitation: Invitation, token_hash: bytes) -> Invitation:
-    """Store an invitation in the place of an earlier one of the same address to the same account."""
-    same = (invitations.c.account_id == invitation.account_id, invitations.c.email == invitation.email)
-    connection.execute(delete(invitations).where(*same))
+    """Store an invitation beside an earlier one, which holds until ``replace_earlier``."""
     statement = invitations.insert().values(
         account_id=invitation.account_id,
         email=invitation.email,
@@ -20,6 +18,16 @@ def add(connection: Connection, invitation: Invitation, token_hash: bytes) -> In
         expires_at=invitation.expires_at,
     )
     return _invitation(connection.execute(statement.returning(*invitations.c)).mappings().one())
+
+
+def replace_earlier(connection: Connection, invitation: Invitation) -> None:
+    """Remove the invitations of the same address to the same account that are older."""
+    earlier = (
+        invitations.c.account_id == invitation.account_id,
+        invitations.c.email == invitation.email,
+        invitations.c.id < invitation.id,
+    )
+    connection.execute(delete(invitations).where(*earlier))
 
 
 def get(connection: Connection, invitation_id: int) -> Invitation | None:

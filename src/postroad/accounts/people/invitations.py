@@ -71,7 +71,7 @@ class Invitations:
         self._links = links
 
     async def invite(self, actor: Actor, account_id: int, email: str, role: Role) -> Invited:
-        """Offer a right in an account to an address, in the place of an earlier offer.
+        """Offer a right in an account to an address, in the place of an earlier offer once this one is mailed.
 
         Only who reads mail at the address may take it up: where no mail can be sent, only an operator can invite.
         """
@@ -93,9 +93,21 @@ class Invitations:
         link = self._links.to_invitation(token, made.expires_at)
         is_mailed = await self._mail(made, account, link)
         if not is_mailed and not actor.is_operator:
-            await self._database.write(invitations.remove, made.id)
+            await self._take_back(actor, made)
             raise RefusedError("The invitation could not be mailed: ask the operator of this installation to invite.")
+        await self._database.write(invitations.replace_earlier, made)
         return Invited(made, is_mailed, link if actor.is_operator else None)
+
+    async def _take_back(self, actor: Actor, made: Invitation) -> None:
+        entry = entry_of(
+            actor,
+            "invitation.not_mailed",
+            made.email,
+            at=self._clock(),
+            account_id=made.account_id,
+            before={"role": made.role.value},
+        )
+        await self._database.write(recorded, entry, invitations.remove, made.id)
 
     async def all(self, actor: Actor, account_id: int) -> list[Invitation]:
         """Return an account's open invitations, the newest first."""

@@ -143,6 +143,24 @@ async def test_an_invitation_that_cannot_be_mailed_is_none_unless_an_operator_ha
     assert (await world.invitations.offer(invited.link.url.rpartition("/")[2])).invitation.email == NEW
 
 
+async def test_an_invitation_that_cannot_be_mailed_leaves_the_earlier_one_and_its_trace(
+    world: ConsoleWorld, ada: User, account: Account
+) -> None:
+    actor = acting_as(ada, account)
+    await world.invitations.invite(actor, account.id, NEW, Role.USER)
+    earlier = world.post.last_token()
+    world.post.works = False
+
+    with pytest.raises(RefusedError, match="could not be mailed"):
+        await world.invitations.invite(actor, account.id, NEW, Role.ADMIN)
+
+    assert (await world.invitations.offer(earlier)).invitation.role is Role.USER
+    assert [one.role for one in await world.invitations.all(COMMAND, account.id)] == [Role.USER]
+    newest, *_ = await world.entries()
+    assert (newest.action, newest.actor_name, newest.target) == ("invitation.not_mailed", ada.email, NEW)
+    assert newest.before == {"role": "admin"}
+
+
 async def test_who_has_a_right_already_is_not_invited(world: ConsoleWorld, ada: User, account: Account) -> None:
     await person(world.database, "op@example.net", is_operator=True)
     for email, why in ((ada.email, "is a user of this account already"), ("op@example.net", "is an operator")):
