@@ -393,6 +393,21 @@ def test_messages_are_found_and_traced(document: Document, run: Run, stored: tup
     assert "Nothing was found" in run("message", "trace", "nobody@rcpt.example", expect=1).stderr
 
 
+def test_the_content_of_a_message_is_shown_while_it_is_kept(
+    document: Document, run: Run, stored: tuple[str, list[str]]
+) -> None:
+    message_id, _ = stored
+    source = run("message", "content", message_id, "--source").stdout_bytes
+
+    assert source == b"Subject: hello\r\n\r\nhello\r\n"
+    assert document("message", "content", message_id, "--source")["source"].encode() == source
+    shown = document("message", "content", message_id)
+    assert (shown["headers"], shown["text"].strip()) == ([{"name": "Subject", "value": "hello"}], "hello")
+    assert run("message", "content", message_id).stdout == "Subject: hello\n\nhello\n"
+    missing = run("message", "content", f"{message_id[:-1]}{'A' if message_id[-1] != 'A' else 'B'}", expect=1)
+    assert "There is no message" in missing.stderr
+
+
 def test_events_are_searched_and_counted(document: Document, run: Run, stored: tuple[str, list[str]]) -> None:
     message_id, ids = stored
     run("queue", "cancel", "--delivery", ids[0], "--yes")

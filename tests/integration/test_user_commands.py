@@ -1,5 +1,6 @@
 """``postroad user`` and ``postroad audit``, run as an operator runs them."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from postroad.accounts.people.sessions import Sessions
+from postroad.accounts.settings import AccountsSettings
 from postroad.cli import main
+from postroad.net.clock import now_ms
+from postroad.storage import users
+from postroad.storage.engine import open_database
 
 Run = Callable[..., Result]
 Document = Callable[..., Any]
@@ -91,6 +97,8 @@ def test_people_are_changed(document: Document, run: Run) -> None:
     assert networks == ["192.0.2.0/24", "2001:db8::1/128"]
     assert "from everywhere" in run("user", "set-networks", "bob@acme.example").stdout
     assert "has no second factor" in run("user", "reset-two-factor", "bob@acme.example", expect=1).stderr
+    assert document("user", "rename", "bob@acme.example", "Bob Bright")["name"] == "Bob Bright"
+    assert "is called Bob now" in run("user", "rename", "bob@acme.example", "Bob").stdout
     assert document("user", "sessions", "bob@acme.example") == []
     assert document("user", "end-sessions", "bob@acme.example")["ended"] == 0
     run("user", "set-role", "ada@acme.example", "user")
@@ -138,3 +146,33 @@ def test_what_was_done_is_found_in_the_audit_log_without_secrets(document: Docum
     everything = run("audit", "search", "--json").stdout
     assert "seven quiet" not in everything
     assert link.rpartition("/")[2] not in everything
+
+
+async def _sign_in(data: Path, email: str) -> list[str]:
+    database = await open_database("", data_dir=data, clock=now_ms, read_connections=1)
+    user = await database.read(users.by_email, email)
+    assert user is not None
+    sessions = Sessions(database, now_ms, AccountsSettings())
+    tokens = [
+        await sessions.open(user, user.account_id, method="password", client_address=one, user_agent="Firefox")
+        for one in ("192.0.2.1", "192.0.2.2")
+    ]
+    await database.close()
+    return list(tokens)
+
+
+def test_one_session_of_a_person_is_ended_by_its_id(document: Document, run: Run, tmp_path: Path) -> None:
+    for email in ("bob@acme.example", "eve@acme.example"):
+        run("user", "add", email)
+    asyncio.run(_sign_in(tmp_path / "data", "bob@acme.example"))
+    first, second = document("user", "sessions", "bob@acme.example")
+    listed = run("user", "sessions", "bob@acme.example").stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["ID", str(first["id"]), str(second["id"])]
+
+    foreign = run("user", "end-session", "eve@acme.example", str(first["id"]), expect=1)
+    assert "There is no such session of eve@acme.example." in foreign.stderr
+    assert document("user", "end-session", "bob@acme.example", str(first["id"]))["state"] == "ended"
+
+    assert [one["id"] for one in document("user", "sessions", "bob@acme.example")] == [second["id"]]
+    (entry,) = document("audit", "search", "--action", "session.ended")
+    assert (entry["target"], entry["after"]) == ("bob@acme.example", {"sessions": 1})

@@ -10,6 +10,7 @@ from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, counted, facts, local_time, table, utc_time
 from postroad.cli.parameters import ID, INSTANT, account_id_of, domain_id_of
 from postroad.cli.queue import document as delivery_document
+from postroad.httpd.console.captured import captured
 from postroad.messages.messages import Messages
 from postroad.model.delivery import Standing
 from postroad.model.ids import from_text, range_of, text_of
@@ -61,6 +62,21 @@ async def rendered(invocation: Invocation, database: Database, message_id: int, 
         "content": content.decode("utf-8", "replace"),
     }
     answer(invocation, document, document["content"])
+
+
+@message.command()
+@click.argument("message_id", type=ID, metavar="MESSAGE")
+@click.option("--source", "is_source", is_flag=True, help="The bytes as they were accepted.")
+@with_database
+async def content(invocation: Invocation, database: Database, *, message_id: int, is_source: bool) -> None:
+    """Show the header, the text and the names of the attachments of a message while its content is kept."""
+    found = await _service(database).content(acting(), message_id)
+    if found is None:
+        refuse("There is no content of this message any more: it goes once all is delivered.")
+    if is_source and not invocation.is_json:
+        click.echo(found, nl=False)
+        return
+    answer(invocation, _content_document(message_id, found, is_source=is_source), _content_text(found))
 
 
 @message.command()
@@ -193,6 +209,31 @@ async def _traced(database: Database, query: str, limit: int) -> list[Story]:
         identifiers = [one.message.id for one in page.found]
     stories = [await database.read(messages.show, identifier) for identifier in identifiers]
     return [story for story in stories if story is not None]
+
+
+def _content_document(message_id: int, content: bytes, *, is_source: bool) -> dict[str, Any]:
+    seen = captured(content, _no_key)
+    if is_source:
+        return {"id": text_of(message_id), "source": seen.source}
+    return {
+        "id": text_of(message_id),
+        "headers": [{"name": name, "value": value} for name, value in seen.headers],
+        "text": seen.text,
+        "html": seen.html,
+        "attachments": seen.attachments,
+    }
+
+
+def _content_text(content: bytes) -> str:
+    seen = captured(content, _no_key)
+    header = "\n".join(f"{name}: {value}" for name, value in seen.headers)
+    body = seen.text if seen.text is not None else seen.html
+    attachments = "\n".join(f"Attachment: {one}" for one in seen.attachments)
+    return "\n\n".join(part.rstrip() for part in (header, body, attachments) if part)
+
+
+def _no_key(_selector: str, _domain: str) -> None:
+    """Say that there is no key: signatures are not looked at here."""
 
 
 def _story_text(story: Story) -> str:

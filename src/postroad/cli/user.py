@@ -195,6 +195,19 @@ async def set_role(
     answer(invocation, document, f"{found.email} is {role} of {account.name}.")
 
 
+@user.command()
+@click.argument("email")
+@click.argument("name")
+@with_database
+async def rename(invocation: Invocation, database: Database, *, email: str, name: str) -> None:
+    """Give a person another name."""
+    people = _people(invocation, database)
+    found = await people.find(acting(), email)
+    await people.set_name(acting(), found.id, name)
+    changed = await people.get(acting(), found.id)
+    answer(invocation, _document(changed), f"{changed.email} is called {changed.name or 'nothing'} now.")
+
+
 @user.command("set-networks")
 @click.argument("email")
 @click.argument("networks", nargs=-1, metavar="[CIDR]...")
@@ -278,11 +291,31 @@ async def sessions(invocation: Invocation, database: Database, email: str) -> No
     seen_since = now_ms() - invocation.settings.accounts.session_idle_hours * _HOUR_MS
     found = await people.sessions_of(acting(), person.id, seen_since=seen_since)
     rows = [
-        (local_time(one.created_at), local_time(one.last_seen_at), one.client_address, one.method, one.user_agent)
+        (
+            str(one.id),
+            local_time(one.created_at),
+            local_time(one.last_seen_at),
+            one.client_address,
+            one.method,
+            one.user_agent,
+        )
         for one in found
     ]
-    headings = ("SINCE", "LAST SEEN", "ADDRESS", "PROVEN BY", "BROWSER")
+    headings = ("ID", "SINCE", "LAST SEEN", "ADDRESS", "PROVEN BY", "BROWSER")
     answer(invocation, [_session_document(one) for one in found], table(headings, rows))
+
+
+@user.command("end-session")
+@click.argument("email")
+@click.argument("session_id", type=int)
+@with_database
+async def end_session(invocation: Invocation, database: Database, *, email: str, session_id: int) -> None:
+    """Sign a person out of one browser; `postroad user sessions` lists the ids."""
+    people = _people(invocation, database)
+    person = await people.find(acting(), email)
+    await people.end_session(acting(), person.id, session_id)
+    document = {"email": person.email, "id": session_id, "state": "ended"}
+    answer(invocation, document, f"Session {session_id} of {person.email} ended.")
 
 
 @user.command("end-sessions")
@@ -361,6 +394,7 @@ def _invitation_document(invitation: Invitation) -> dict[str, Any]:
 
 def _session_document(session: WebSession) -> dict[str, Any]:
     return {
+        "id": session.id,
         "since": utc_time(session.created_at),
         "last_seen_at": utc_time(session.last_seen_at),
         "client_address": session.client_address,
