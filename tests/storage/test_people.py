@@ -1,6 +1,9 @@
 """People, their rights, sessions, tokens, invitations and the audit log, on both engines."""
 
 import asyncio
+from collections.abc import Awaitable
+from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -455,3 +458,22 @@ async def test_the_end_of_sessions_is_recorded_with_how_many(database: Database)
     assert ended == [1, 0, 2, 1]
     entries = await database.read(audit.search, audit.AuditSelector(action="session.ended"), 10)
     assert [one.after for one in entries] == [{"sessions": 1}, {"sessions": 2}, {"sessions": 1}]
+
+
+async def test_what_was_done_is_counted_by_account_and_target_without_commands(database: Database) -> None:
+    for number, kind in enumerate((ActorKind.USER, ActorKind.COMMAND, ActorKind.USER, ActorKind.SYSTEM)):
+        entry = msgspec.structs.replace(
+            _entry(number, 1 + number // 3), actor_kind=kind, target=f"{number // 2}@a.example"
+        )
+        await database.write(audit.record, entry)
+
+    def count(**facts: Any) -> Awaitable[int]:
+        return database.read(partial(audit.count, **facts), "smtp_user.changed")
+
+    assert [
+        await count(since=NOW),
+        await count(since=NOW + 1),
+        await count(since=NOW, account_id=1),
+        await count(since=NOW, target="1@a.example"),
+        await count(since=NOW, account_id=1, target="0@a.example"),
+    ] == [3, 2, 2, 2, 1]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, delete, select
+from sqlalchemy import Connection, RowMapping, delete, func, select
 
 from postroad.model.actor import ActorKind
 from postroad.model.audit import AuditEntry
@@ -74,6 +74,22 @@ def search(connection: Connection, selector: AuditSelector, limit: int, before: 
     if selector.until is not None:
         query = query.where(audit_entries.c.at < selector.until)
     return [_entry(row) for row in connection.execute(query).mappings()]
+
+
+def count(
+    connection: Connection, action: str, *, since: int, account_id: int | None = None, target: str | None = None
+) -> int:
+    """Return how often something was done since, in an account or to a target; what commands did is left out."""
+    query = select(func.count()).where(
+        audit_entries.c.action == action,
+        audit_entries.c.at >= since,
+        audit_entries.c.actor_kind != ActorKind.COMMAND.value,
+    )
+    if account_id is not None:
+        query = query.where(audit_entries.c.account_id == account_id)
+    if target is not None:
+        query = query.where(audit_entries.c.target == storable(target))
+    return connection.execute(query).scalar_one()
 
 
 def delete_before(connection: Connection, instant: int, limit: int) -> int:

@@ -4,6 +4,8 @@ A person who is new chooses a name and a password and belongs to the account fro
 and becomes an external user of the account: it keeps its own account and switches between them.
 """
 
+import asyncio
+
 import msgspec
 
 from postroad.accounts.notices import Notices
@@ -20,11 +22,18 @@ from postroad.model.refused import MissingError, RefusedError
 from postroad.model.user import Invitation, Membership, Role, User
 from postroad.net.clock import Clock
 from postroad.policy.permission import require_change, require_sight
-from postroad.storage import accounts, invitations, memberships, people, users
+from postroad.storage import accounts, audit, invitations, memberships, people, users
 from postroad.storage.audit import recorded
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
 
+MOST_OF_ACCOUNT = 20
+"""Invitations that an account mails in an hour."""
+MOST_TO_ADDRESS = 3
+"""Invitations that an address gets in a day, from all accounts together: it is a stranger's mailbox as yet."""
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+_MADE = "invitation.made"
 _GONE = "This invitation was taken up or revoked, or has expired: ask for a new one."
 
 _MAIL = """\
@@ -69,6 +78,7 @@ class Invitations:
         self._passwords = passwords
         self._notices = notices
         self._links = links
+        self._turn = asyncio.Lock()
 
     async def invite(self, actor: Actor, account_id: int, email: str, role: Role) -> Invited:
         """Offer a right in an account to an address, in the place of an earlier offer once this one is mailed.
@@ -78,6 +88,37 @@ class Invitations:
         require_change(actor, account_id, "such account")
         address, account = read_email(email), await self._account(account_id)
         await self._refuse_members(address, account_id)
+        # One at a time, so that many at once do not all find room.
+        async with self._turn:
+            await self._refuse_too_many(actor, account_id, address)
+            made, token = await self._made(actor, account_id, address, role)
+        link = self._links.to_invitation(token, made.expires_at)
+        is_mailed = await self._mail(made, account, link)
+        if not is_mailed and not actor.is_operator:
+            await self._take_back(actor, made)
+            raise RefusedError("The invitation could not be mailed: ask the operator of this installation to invite.")
+        await self._database.write(invitations.replace_earlier, made)
+        return Invited(made, is_mailed, link if actor.is_operator else None)
+
+    async def _refuse_too_many(self, actor: Actor, account_id: int, email: str) -> None:
+        if actor.kind is ActorKind.COMMAND:
+            # Its operator hands a link over: nothing is mailed.
+            return
+        now = self._clock()
+        by_email = await self._database.read(audit.count, _MADE, since=now - _DAY_MS, target=email)
+        if by_email >= MOST_TO_ADDRESS:
+            raise RefusedError(
+                f"{email} was invited {by_email} times within a day: at most {MOST_TO_ADDRESS} are mailed. Try tomorrow.",
+                field="email",
+            )
+        by_account = await self._database.read(audit.count, _MADE, since=now - _HOUR_MS, account_id=account_id)
+        if by_account >= MOST_OF_ACCOUNT:
+            raise RefusedError(
+                f"{by_account} people were invited into this account within an hour: at most {MOST_OF_ACCOUNT} are. "
+                "Try again in an hour."
+            )
+
+    async def _made(self, actor: Actor, account_id: int, address: str, role: Role) -> tuple[Invitation, Secret]:
         now, token = self._clock(), new_token()
         wanted = Invitation(
             id=0,
@@ -88,15 +129,8 @@ class Invitations:
             created_at=now,
             expires_at=now + INVITATION_MS,
         )
-        entry = entry_of(actor, "invitation.made", address, at=now, account_id=account_id, after={"role": role.value})
-        made = await self._database.write(recorded, entry, invitations.add, wanted, hash_of(token))
-        link = self._links.to_invitation(token, made.expires_at)
-        is_mailed = await self._mail(made, account, link)
-        if not is_mailed and not actor.is_operator:
-            await self._take_back(actor, made)
-            raise RefusedError("The invitation could not be mailed: ask the operator of this installation to invite.")
-        await self._database.write(invitations.replace_earlier, made)
-        return Invited(made, is_mailed, link if actor.is_operator else None)
+        entry = entry_of(actor, _MADE, address, at=now, account_id=account_id, after={"role": role.value})
+        return await self._database.write(recorded, entry, invitations.add, wanted, hash_of(token)), token
 
     async def _take_back(self, actor: Actor, made: Invitation) -> None:
         entry = entry_of(

@@ -18,7 +18,7 @@ from postroad.model.refused import MissingError, RefusedError
 from postroad.model.user import User
 from postroad.net.clock import Clock
 from postroad.policy.permission import require_change
-from postroad.storage import one_time_tokens, people, users
+from postroad.storage import audit, one_time_tokens, people, users
 from postroad.storage.audit import recorded
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict, StorageError
@@ -28,6 +28,10 @@ log = structlog.get_logger()
 _MOST_WAITING = 100
 _MAIL_AGAIN_MS = 5 * 60_000
 """A person gets one link in this time, however often strangers ask for it."""
+_DAY_MS = 24 * 3_600_000
+_MOST_A_DAY = 5
+"""Links that a person is mailed in a day because somebody asked at the sign-in page; an admin can mail more."""
+_ASKED = "user.password_link_asked_for"
 _LINK_GONE = "This link was used already or has expired: ask for a new one."
 
 _MAIL = """\
@@ -137,8 +141,12 @@ class PasswordChanges:
         links = await self._database.read(one_time_tokens.of_user, user.id, PASSWORD)
         if any(one.data.get("is_mailed") and one.created_at > recently for one in links):
             return False
+        asked = await self._database.read(audit.count, _ASKED, since=self._clock() - _DAY_MS, target=user.email)
+        if asked >= _MOST_A_DAY:
+            log.warning("password_links_too_many", email=email, client_address=client_address)
+            return False
         # Whoever types an address is not its person: the entry must not say so.
-        return await self._mail(stranger(client_address), user, "user.password_link_asked_for")
+        return await self._mail(stranger(client_address), user, _ASKED)
 
     async def mail_link_to(self, actor: Actor, user: User) -> None:
         """Mail a link to a person of the actor's account; raises RefusedError where it cannot be mailed."""

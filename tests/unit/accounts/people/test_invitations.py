@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from postroad.model.account import Account
@@ -159,6 +161,37 @@ async def test_an_invitation_that_cannot_be_mailed_leaves_the_earlier_one_and_it
     newest, *_ = await world.entries()
     assert (newest.action, newest.actor_name, newest.target) == ("invitation.not_mailed", ada.email, NEW)
     assert newest.before == {"role": "admin"}
+
+
+async def test_an_address_gets_three_invitations_in_a_day_from_all_accounts_together(
+    world: ConsoleWorld, ada: User, eve: User, account: Account
+) -> None:
+    assert eve.account_id is not None
+    theirs = acting_as(eve, await world.database.read(accounts.get, eve.account_id))
+    await world.invitations.invite(theirs, eve.account_id, NEW, Role.USER)
+    outcomes = await asyncio.gather(
+        *(world.invitations.invite(acting_as(ada, account), account.id, NEW, Role.USER) for _ in range(5)),
+        return_exceptions=True,
+    )
+
+    assert len(world.post.sent) == 3
+    assert [str(one) for one in outcomes if isinstance(one, RefusedError)] == [
+        f"{NEW} was invited 3 times within a day: at most 3 are mailed. Try tomorrow."
+    ] * 3
+    assert (await world.invitations.invite(COMMAND, account.id, NEW, Role.USER)).link is not None
+    world.clock.advance(DAY + 1)
+    await world.invitations.invite(theirs, eve.account_id, NEW, Role.USER)
+
+
+async def test_an_account_invites_twenty_in_an_hour(world: ConsoleWorld, ada: User, account: Account) -> None:
+    actor = acting_as(ada, account)
+    for number in range(20):
+        await world.invitations.invite(actor, account.id, f"new{number}@acme.example", Role.USER)
+
+    with pytest.raises(RefusedError, match="20 people were invited into this account within an hour"):
+        await world.invitations.invite(actor, account.id, NEW, Role.USER)
+    world.clock.advance(DAY // 24 + 1)
+    await world.invitations.invite(actor, account.id, NEW, Role.USER)
 
 
 async def test_who_has_a_right_already_is_not_invited(world: ConsoleWorld, ada: User, account: Account) -> None:

@@ -136,6 +136,17 @@ async def test_strangers_who_ask_again_and_again_fill_no_mailbox(world: ConsoleW
     assert sent == [True, False, False, True]
 
 
+async def test_a_person_is_mailed_five_links_in_a_day(world: ConsoleWorld, ada: User) -> None:
+    sent = []
+    for _ in range(8):
+        sent.append(await world.changes.mail_link(ada.email, HERE))
+        world.clock.advance(10 * MINUTE)
+    assert sent == [True] * 5 + [False] * 3
+
+    world.clock.advance(24 * 60 * MINUTE)
+    assert await world.changes.mail_link(ada.email, HERE)
+
+
 async def test_asking_for_more_than_can_be_mailed_is_dropped(world: ConsoleWorld, ada: User) -> None:
     for _ in range(200):
         world.changes.ask_for_link("nobody@acme.example", HERE)

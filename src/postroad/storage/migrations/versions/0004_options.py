@@ -17,6 +17,8 @@ BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     op.add_column("messages", sa.Column("options", sa.Text))
     op.add_column("deliveries", sa.Column("options", sa.Text))
+    # Limits on invitations and links are counted by what the audit log has of a day.
+    op.create_index("audit_entries_by_action", "audit_entries", ["action", "at"])
     _rekey_counter_deltas()
     _create_rendered()
     _create_templates()
