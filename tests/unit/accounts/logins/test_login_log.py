@@ -40,7 +40,7 @@ def test_further_failures_of_a_network_become_one_line_when_the_seconds_are_over
     with capture_logs() as lines:
         for number in range(100):
             log.failed(_failed(address=f"192.0.2.{number}", username=f"{number}@example.com"))
-        log.failed(_failed(reason="locked"))
+        log.failed(_failed(reason="locked", mechanism="LOGIN", over_tls=False))
         clock.advance(WINDOW_MS)
         log.flush()
         log.flush()
@@ -52,6 +52,9 @@ def test_further_failures_of_a_network_become_one_line_when_the_seconds_are_over
         "network": "192.0.2.0/24",
         "count": 100,
         "reasons": {"wrong": 99, "locked": 1},
+        "mechanisms": {"PLAIN": 99, "LOGIN": 1},
+        "without_tls": 1,
+        "addresses": 99,
         "usernames": [f"{number}@example.com" for number in range(1, 6)],
         "client_address": "192.0.2.1",
     }
@@ -68,6 +71,19 @@ def test_flood_from_everywhere_takes_a_bounded_number_of_lines_and_loses_no_coun
     assert len(lines) <= 41
     single = sum(line["event"] == "login_refused" for line in lines)
     assert single + sum(line.get("count", 0) for line in lines) == 5_000
+    assert lines[-1]["event"] == "logins_refused_elsewhere"
+    assert lines[-1]["mechanisms"] == {"PLAIN": lines[-1]["count"]}
+
+
+def test_addresses_of_one_network_are_counted_up_to_a_bound(clock: ManualClock) -> None:
+    log = LoginLog(clock)
+    with capture_logs() as lines:
+        for number in range(1_000):
+            log.failed(_failed(network="2001:db8::/64", address=f"2001:db8::{number:x}"))
+        clock.advance(WINDOW_MS)
+        log.flush()
+
+    assert (lines[1]["count"], lines[1]["addresses"]) == (999, 256)
 
 
 def test_next_window_begins_with_a_line_of_its_own(clock: ManualClock) -> None:
