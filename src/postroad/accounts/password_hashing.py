@@ -191,13 +191,13 @@ class PasswordHasher:
         """Whether a client may wait for its turn now; cheaper to ask than to be refused."""
         return self._lane(is_preferred).has_room(client)
 
-    async def matches(self, stored: str, password: Secret) -> bool:
-        """Whether a password is the one whose stored form is given, where nobody goes before others.
+    async def matches(self, stored: str, password: Secret, *, client: str = "", is_preferred: bool = True) -> bool:
+        """Whether a password is the one whose stored form is given, compared when it is the client's turn.
 
         Raises:
-            BusyError: too many wait already.
+            BusyError: too many wait already, or it takes too long.
         """
-        async with self.turn("", is_preferred=True) as turn:
+        async with self.turn(client, is_preferred=is_preferred) as turn:
             return await turn.matches(stored, password)
 
     def close(self) -> None:

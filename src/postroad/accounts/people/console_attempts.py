@@ -28,7 +28,7 @@ class ConsoleAttempts:
         now, subject = self._clock(), credential_subject(email)
         by_email = await self._standing(EMAIL, subject)
         by_network = await self._standing(NETWORK, _network(client_address))
-        is_at_home = by_email.is_locked(now) and await self._is_at_home(subject, client_address)
+        is_at_home = by_email.is_locked(now) and await self.is_at_home(subject, client_address)
         return locked_until(by_email, by_network, now, is_at_home=is_at_home)
 
     async def session_locked_until(self, email: str, client_address: str) -> int | None:
@@ -40,6 +40,14 @@ class ConsoleAttempts:
         if by_session.is_locked(now):
             return by_session.locked_until
         return await self.locked_until(email, client_address)
+
+    async def is_at_home(self, email: str, client_address: str) -> bool:
+        """Whether the person with this address has a session, idle ones too, from that client."""
+        user = await self._database.read(users.by_email, email)
+        if user is None:
+            return False
+        sessions = await self._database.read(web_sessions.of_user, user.id, now=self._clock(), seen_since=0)
+        return client_subject(client_address) in {client_subject(one.client_address) for one in sessions}
 
     async def failed(self, email: str, client_address: str, *, in_session: bool = False) -> None:
         """Count something wrong that was tried, at the sign-in page or by somebody who is signed in."""
@@ -75,13 +83,6 @@ class ConsoleAttempts:
                 # The one that failed longest ago goes.
                 del self._unstored[next(iter(self._unstored))]
             self._unstored[key] = failed(standing, RULES[key[0]], self._clock())
-
-    async def _is_at_home(self, email: str, client_address: str) -> bool:
-        user = await self._database.read(users.by_email, email)
-        if user is None:
-            return False
-        sessions = await self._database.read(web_sessions.of_user, user.id, now=self._clock(), seen_since=0)
-        return client_subject(client_address) in {client_subject(one.client_address) for one in sessions}
 
 
 def _network(client_address: str) -> str:

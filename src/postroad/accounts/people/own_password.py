@@ -61,6 +61,6 @@ class OwnPassword:
             minutes = math.ceil((until - self._clock()) / _MINUTE_MS)
             again = "a minute" if minutes <= 1 else f"{minutes} minutes"
             raise RefusedError(f"Too many wrong attempts: your password is taken again in {again}.", field=field)
-        if not await self._passwords.matches(user.password_hash, password):
+        if not await self._passwords.matches(user.password_hash, password, client_address, is_known=True):
             await self._attempts.failed(user.email, client_address, in_session=True)
             raise RefusedError("This is not your password.", field=field)

@@ -6,6 +6,7 @@ import secrets
 from postroad.accounts.password_hashing import BusyError, PasswordHasher, hash_password
 from postroad.model.credential import Secret
 from postroad.model.refused import RefusedError
+from postroad.policy.lockout import client_subject
 from postroad.policy.password import MAXIMUM_LENGTH, prepared
 from postroad.policy.person import person_password_refusal
 
@@ -23,8 +24,11 @@ class PersonPasswords:
         # Nobody knows the password of this one: it gives unknown addresses the same cost as known ones.
         self._nobody = hash_password(Secret(secrets.token_urlsafe(32)))
 
-    async def matches(self, stored: str, password: Secret) -> bool:
+    async def matches(self, stored: str, password: Secret, client_address: str, *, is_known: bool) -> bool:
         """Whether a password is the one whose stored form is given; nothing stored matches none, at the same cost.
+
+        ``is_known``: the person is or was signed in from that client. Strangers wait for one another only, so that a
+        flood of theirs leaves those who are known their turn.
 
         Raises:
             RefusedError: too many wait already.
@@ -33,7 +37,9 @@ class PersonPasswords:
         if len(given) > MAXIMUM_LENGTH or not _is_text(given):
             given = Secret("")
         try:
-            is_right = await self._hasher.matches(stored or self._nobody, given)
+            is_right = await self._hasher.matches(
+                stored or self._nobody, given, client=client_subject(client_address), is_preferred=is_known
+            )
         except BusyError as error:
             raise RefusedError(_BUSY) from error
         return is_right and bool(stored)

@@ -98,7 +98,9 @@ class SignIn:
             return Refused("locked", until)
         user = await self._database.read(users.by_email, address)
         try:
-            is_right = await self._passwords.matches("" if user is None else user.password_hash, password)
+            stored = "" if user is None else user.password_hash
+            is_known = await self._attempts.is_at_home(address, client_address)
+            is_right = await self._passwords.matches(stored, password, client_address, is_known=is_known)
         except RefusedError:
             return Refused("busy")
         if user is None or not is_right:

@@ -1,3 +1,6 @@
+import asyncio
+from typing import Any
+
 import pytest
 import structlog.testing
 
@@ -54,9 +57,9 @@ async def test_unknown_addresses_cost_one_hashing_too(
     hashed: list[str] = []
     matches = world.passwords._hasher.matches
 
-    async def counted(stored: str, password: Secret) -> bool:
+    async def counted(stored: str, password: Secret, **turn: Any) -> bool:
         hashed.append(stored)
-        return await matches(stored, password)
+        return await matches(stored, password, **turn)
 
     monkeypatch.setattr(world.passwords._hasher, "matches", counted)
     for email in ("ada@acme.example", "nobody@acme.example"):
@@ -64,6 +67,18 @@ async def test_unknown_addresses_cost_one_hashing_too(
 
     assert len(hashed) == 2
     assert all(one.startswith("$argon2id$v=19$m=19456,t=2,p=1$") for one in hashed)
+
+
+async def test_a_flood_of_strangers_leaves_who_is_known_its_turn(world: ConsoleWorld, ada: User) -> None:
+    await world.signs_in(ada)
+
+    *strangers, known = await asyncio.gather(
+        *(world.tries(f"guess{number}@acme.example", "wrong", address=f"203.0.{number}.1") for number in range(60)),
+        world.tries(ada.email),
+    )
+
+    assert Refused("busy") in strangers
+    assert isinstance(known, Granted)
 
 
 async def test_whoever_keeps_guessing_is_locked_out_for_longer_and_longer(world: ConsoleWorld, ada: User) -> None:
