@@ -11,8 +11,9 @@ import sqlalchemy
 from postroad.model.delivery import DeliveryState, lane_of
 from postroad.model.ids import EPOCH_MS, IdSource, partition_of
 from postroad.model.options import Options
-from postroad.storage import rows, schema
+from postroad.storage import rows
 from postroad.storage.database import Database
+from postroad.storage.schema import control_plane
 
 NOW = 1_800_000_000_000
 BIG, MIDDLE, SMALL = 1, 2, 3
@@ -129,11 +130,11 @@ def create_customers(connection: sqlalchemy.Connection) -> None:
     """Make the accounts and domains that the rows name."""
     for identifier in (BIG, MIDDLE, SMALL):
         connection.execute(
-            schema.accounts.insert().values(id=identifier, name=f"Account {identifier}", created_at=EPOCH_MS)
+            control_plane.accounts.insert().values(id=identifier, name=f"Account {identifier}", created_at=EPOCH_MS)
         )
     for identifier, account_id in ((1, BIG), (11, BIG), (12, BIG), (2, MIDDLE), (3, SMALL)):
         connection.execute(
-            schema.domains.insert().values(
+            control_plane.domains.insert().values(
                 id=identifier,
                 account_id=account_id,
                 name=f"d{identifier}.example.com",

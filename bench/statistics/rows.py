@@ -9,10 +9,10 @@ import sqlalchemy
 
 from postroad.model.event import EventType
 from postroad.model.outcome import BounceClass
-from postroad.storage import schema
 from postroad.storage.counters import Dimension
 from postroad.storage.database import Database
 from postroad.storage.rows import HOUR_MS
+from postroad.storage.schema import data_plane
 
 NOW = 1_800_000_000_000
 LAST_HOUR = NOW // HOUR_MS
@@ -34,15 +34,15 @@ async def write_rows(database: Database, days: int) -> int:
     written, four_weekly = 0, Counter[tuple[int, Thing]]()
     for day in range(LAST_HOUR // 24 - days + 1, LAST_HOUR // 24 + 1):
         hourly, daily = _day(day)
-        for table, rows in ((schema.counters_hourly, hourly), (schema.counters_daily, daily)):
+        for table, rows in ((data_plane.counters_hourly, hourly), (data_plane.counters_daily, daily)):
             for part in _parts(rows):
                 await database.write(_insert, table, part)
         four_weekly.update({(day // 28, thing_of(row)): row["count"] for row in daily})
         written += len(hourly)
     rows = [_row(thing, count) | {"four_weeks": four_weeks} for (four_weeks, thing), count in four_weekly.items()]
     for part in _parts(rows):
-        await database.write(_insert, schema.counters_four_weekly, part)
-    await database.write(_insert, schema.counter_deltas, list(_deltas()))
+        await database.write(_insert, data_plane.counters_four_weekly, part)
+    await database.write(_insert, data_plane.counter_deltas, list(_deltas()))
     await database.write(_analyze)
     return written
 

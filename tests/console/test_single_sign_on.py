@@ -136,10 +136,12 @@ def served(client: Client, console: Console, api_keys: ApiKeyCheck, database: Da
 
 
 async def test_a_provider_that_is_away_leaves_the_other_ways(
-    nobody: Client, admin: Client, console: Console, api_keys: ApiKeyCheck, database: Database, world: World
+    nobody: Client, admin: Client, console: Console, api_keys: ApiKeyCheck, database: Database
 ) -> None:
     # Who has signed in a moment ago and has no password may add a passkey without one.
-    await database.write(users.set_password, world.admin.id, "")
+    person = await database.read(users.by_email, "ada@acme.example")
+    assert person is not None
+    await database.write(users.set_password, person.id, "")
     device = Authenticator()
     options = (await admin.post("/profile/passkeys/options", headers={"X-CSRF-Token": admin.csrf})).text
     await admin.send_form("/profile/passkeys", credential=device.makes(options, BASE), name="")

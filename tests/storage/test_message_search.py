@@ -23,10 +23,11 @@ from postroad.model.search_words import (
     words_of,
 )
 from postroad.policy.message_query import readings
-from postroad.storage import message_search, messages, schema, search_index
+from postroad.storage import message_search, messages, search_index
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.message_search import Found, Page, Wanted
+from postroad.storage.schema import control_plane, data_plane
 from postroad.storage.search_index import Pass
 from tests.storage.samples import DAY, MINUTE, NOW, Place, accepted, claim, column, settled
 
@@ -68,10 +69,12 @@ async def _stored(database: Database, *stored: Accepted) -> list[int]:
 async def _create_customers(database: Database) -> None:
     def create(connection: sqlalchemy.Connection) -> None:
         for number in (1, 2):
-            connection.execute(schema.accounts.insert().values(id=number, name=f"account {number}", created_at=NOW))
+            connection.execute(
+                control_plane.accounts.insert().values(id=number, name=f"account {number}", created_at=NOW)
+            )
         for number, account_id in ((1, 1), (2, 1), (3, 2)):
             connection.execute(
-                schema.domains.insert().values(
+                control_plane.domains.insert().values(
                     id=number, account_id=account_id, name=f"d{number}", state="active", settings="{}", created_at=NOW
                 )
             )
@@ -217,8 +220,8 @@ async def _in_every_state(database: Database) -> dict[Standing, int]:
 
 
 def _set_state(connection: sqlalchemy.Connection, message_id: int, state: str) -> None:
-    mine = schema.deliveries.c.message_id == message_id
-    connection.execute(schema.deliveries.update().where(mine).values(state=state))
+    mine = data_plane.deliveries.c.message_id == message_id
+    connection.execute(data_plane.deliveries.update().where(mine).values(state=state))
 
 
 async def test_states_are_found(database: Database, way: bool) -> None:
@@ -418,7 +421,7 @@ def _wanted_by_chance(chance: random.Random) -> Wanted:
 
 
 def _standings(connection: sqlalchemy.Connection) -> dict[int, set[Standing]]:
-    d = schema.deliveries.c
+    d = data_plane.deliveries.c
     standings: dict[int, set[Standing]] = {}
     for message_id, state, attempts in connection.execute(sqlalchemy.select(d.message_id, d.state, d.attempts)):
         standings.setdefault(message_id, set()).add(standing_of(DeliveryState(state), attempts))

@@ -88,15 +88,7 @@ def console_of(
         accounts=Accounts(database, now_ms),
         sessions=sessions,
         registration=Registration(database, vault, settings.domains, organisational_domains, now_ms),
-        verification=Verification(
-            database,
-            vault,
-            lookup,
-            settings=settings.domains,
-            names=names_of(settings),
-            organisational_domain_of=organisational_domains,
-            clock=now_ms,
-        ),
+        verification=_verification(settings, database, vault, organisational_domains, lookup),
         smtp_users=SmtpUsers(database, now_ms),
         lockouts=Lockouts(database, now_ms),
         api_keys=ApiKeys(database, now_ms),
@@ -111,6 +103,20 @@ def console_of(
         statistics=Statistics(database),
         clock=now_ms,
         has_inbox=has_inbox,
+    )
+
+
+def _verification(
+    settings: Settings, database: Database, vault: Vault, organisational_domains: OrganisationalDomains, lookup: Lookup
+) -> Verification:
+    return Verification(
+        database,
+        vault,
+        lookup,
+        settings=settings.domains,
+        names=names_of(settings),
+        organisational_domain_of=organisational_domains,
+        clock=now_ms,
     )
 
 

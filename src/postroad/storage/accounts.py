@@ -6,7 +6,7 @@ from postroad.model.account import Account
 from postroad.storage import revision
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema import accounts
+from postroad.storage.schema.control_plane import accounts
 
 
 def add(connection: Connection, name: str, now: int) -> Account:

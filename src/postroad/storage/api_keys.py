@@ -11,7 +11,7 @@ from postroad.storage import revision
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
 from postroad.storage.rows import storable
-from postroad.storage.schema import api_keys
+from postroad.storage.schema.control_plane import api_keys
 
 
 class StoredKey(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, select
 from postroad.model.actor import ActorKind
 from postroad.model.audit import AuditEntry
 from postroad.storage.rows import storable
-from postroad.storage.schema import audit_entries
+from postroad.storage.schema.control_plane import audit_entries
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from postroad.model.ids import partition_of
 from postroad.storage.dialect import claimed_rows
-from postroad.storage.schema import bodies, body_chunks, messages, rendered
+from postroad.storage.schema.data_plane import bodies, body_chunks, messages, rendered
 
 
 def read_many(connection: Connection, message_ids: Collection[int]) -> dict[int, bytes]:

@@ -4,7 +4,7 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, delete, select
 
 from postroad.storage.rows import storable
-from postroad.storage.schema import captures
+from postroad.storage.schema.control_plane import captures
 
 KEPT = 1_000
 """How many are kept; each new one lets go of the oldest."""

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, RowMapping, delete, select, update
 
 from postroad.model.certificate import ObtainedCertificate
 from postroad.storage.dialect import insert_into
-from postroad.storage.schema import acme_challenges, certificates
+from postroad.storage.schema.control_plane import acme_challenges, certificates
 from postroad.storage.secrets import Vault
 
 NAME = "installation"

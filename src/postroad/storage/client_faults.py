@@ -7,7 +7,7 @@ from sqlalchemy import Connection, RowMapping, case, delete, select, tuple_
 
 from postroad.model.client_fault import ClientFault, FaultKind
 from postroad.storage.dialect import insert_into
-from postroad.storage.schema import client_faults, smtp_users
+from postroad.storage.schema.control_plane import client_faults, smtp_users
 
 _KEY = ("credential_id", "kind")
 _EXAMPLE = ("last_at", "client_address", "subject", "recipient", "recipient_count", "reply")

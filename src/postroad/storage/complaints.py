@@ -14,7 +14,8 @@ from postroad.storage import events as event_rows
 from postroad.storage import rows, suppressions
 from postroad.storage.deliveries import NewId
 from postroad.storage.dialect import insert_into
-from postroad.storage.schema import deliveries, events, feedback_counts, messages
+from postroad.storage.schema.control_plane import feedback_counts
+from postroad.storage.schema.data_plane import deliveries, events, messages
 
 
 class Recorded(msgspec.Struct, frozen=True):

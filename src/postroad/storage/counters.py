@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from postroad.storage.dialect import claimed_rows, insert_into
-from postroad.storage.schema import counter_deltas, counters_daily, counters_four_weekly, counters_hourly
+from postroad.storage.schema.data_plane import counter_deltas, counters_daily, counters_four_weekly, counters_hourly
 
 HOURS_OF_DAY = 24
 HOURS_OF_FOUR_WEEKS = 28 * HOURS_OF_DAY

@@ -9,7 +9,7 @@ from postroad.model.ids import partition_of
 from postroad.model.message import Accepted
 from postroad.storage import rows
 from postroad.storage.dialect import claimed_rows
-from postroad.storage.schema import dedupe_keys
+from postroad.storage.schema.data_plane import dedupe_keys
 
 COLUMNS = ("key", "partition", "message_id", "delivery_id", "content", "expires_at")
 

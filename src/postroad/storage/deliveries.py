@@ -11,7 +11,7 @@ from postroad.model.event import Event, EventType
 from postroad.model.ids import made_at, partition_of
 from postroad.storage import events, rows
 from postroad.storage.dialect import claimed_rows, stands_in
-from postroad.storage.schema import deliveries, messages
+from postroad.storage.schema.data_plane import deliveries, messages
 
 NewId = Callable[[int], int]
 """Makes an id in a partition."""

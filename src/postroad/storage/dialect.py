@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 
 from postroad.model.delivery import DeliveryState
-from postroad.storage.schema import deliveries
+from postroad.storage.schema.data_plane import deliveries
 
 T = TypeVar("T", bound=tuple[Any, ...])
 

@@ -8,7 +8,7 @@ from postroad.policy.records import key_record
 from postroad.storage import revision
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema import dkim_keys, domains
+from postroad.storage.schema.control_plane import dkim_keys, domains
 from postroad.storage.secrets import Vault
 
 

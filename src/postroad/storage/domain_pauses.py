@@ -10,7 +10,7 @@ from postroad.policy.pause import Tally
 from postroad.storage import audit, counters, revision
 from postroad.storage.counters import Period
 from postroad.storage.rows import HOUR_MS
-from postroad.storage.schema import domains
+from postroad.storage.schema.control_plane import domains
 
 _TALLIED = (EventType.DELIVERED, EventType.BOUNCED, EventType.COMPLAINED)
 

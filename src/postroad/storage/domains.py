@@ -12,7 +12,8 @@ from postroad.storage import audit, revision, suppression_imports, suppressions,
 from postroad.storage import dkim_keys as key_rows
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema import api_keys, deliveries, dkim_keys, domains, smtp_users
+from postroad.storage.schema.control_plane import api_keys, dkim_keys, domains, smtp_users
+from postroad.storage.schema.data_plane import deliveries
 from postroad.storage.secrets import Vault
 
 _NOTED = frozenset({"checked_at", "failing_since"})

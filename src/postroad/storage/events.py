@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, select
 from postroad.model.event import Event, EventType
 from postroad.model.ids import lowest_at, partition_of
 from postroad.storage import rows
-from postroad.storage.schema import counter_deltas, events
+from postroad.storage.schema.data_plane import counter_deltas, events
 
 _COLUMNS = [events.c[name] for name in rows.EVENT_COLUMNS]
 

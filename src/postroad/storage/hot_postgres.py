@@ -14,9 +14,10 @@ from postroad.model.outcome import Settlement
 from postroad.model.suppression import Suppression
 from postroad.policy.dedupe import sorted_out, without_repeats
 from postroad.policy.suppression import Found, keys_around, keys_of, screened
-from postroad.storage import dedupe, rows, schema, suppressions
+from postroad.storage import dedupe, rows, suppressions
 from postroad.storage.database import Claim, SettleRequest
 from postroad.storage.lanes import LaneRounds, Visit
+from postroad.storage.schema import control_plane, data_plane
 
 Raw = Any
 """A connection of asyncpg, within a transaction."""
@@ -48,13 +49,13 @@ def _columns(rows_: Sequence[rows.Row]) -> list[tuple[Any, ...]]:
     return list(zip(*rows_, strict=True))
 
 
-_MESSAGES = _Table(schema.messages, rows.MESSAGE_COLUMNS)
-_BODIES = _Table(schema.bodies, rows.BODY_COLUMNS)
-_BODY_CHUNKS = _Table(schema.body_chunks, rows.BODY_CHUNK_COLUMNS)
-_DELIVERIES = _Table(schema.deliveries, rows.DELIVERY_COLUMNS)
-_EVENTS = _Table(schema.events, rows.EVENT_COLUMNS)
-_COUNTER_DELTAS = _Table(schema.counter_deltas, rows.COUNTER_DELTA_COLUMNS)
-_SUPPRESSIONS = _Table(schema.suppressions, suppressions.COLUMNS, "ON CONFLICT DO NOTHING")
+_MESSAGES = _Table(data_plane.messages, rows.MESSAGE_COLUMNS)
+_BODIES = _Table(data_plane.bodies, rows.BODY_COLUMNS)
+_BODY_CHUNKS = _Table(data_plane.body_chunks, rows.BODY_CHUNK_COLUMNS)
+_DELIVERIES = _Table(data_plane.deliveries, rows.DELIVERY_COLUMNS)
+_EVENTS = _Table(data_plane.events, rows.EVENT_COLUMNS)
+_COUNTER_DELTAS = _Table(data_plane.counter_deltas, rows.COUNTER_DELTA_COLUMNS)
+_SUPPRESSIONS = _Table(control_plane.suppressions, suppressions.COLUMNS, "ON CONFLICT DO NOTHING")
 
 
 async def accept(raw: Raw, batch: Sequence[Accepted]) -> Sequence[Stored]:

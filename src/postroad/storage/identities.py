@@ -9,7 +9,7 @@ from postroad.model.user import Invitation, Role, User
 from postroad.storage import audit, people, users
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema import identities
+from postroad.storage.schema.control_plane import identities
 
 
 def person_of(connection: Connection, issuer: str, subject: str) -> User | None:

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, RowMapping, delete, select
 
 from postroad.model.user import Invitation, Role
-from postroad.storage.schema import invitations
+from postroad.storage.schema.control_plane import invitations
 
 
 def add(connection: Connection, invitation: Invitation, token_hash: bytes) -> Invitation:

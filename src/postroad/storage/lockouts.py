@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, 
 from postroad.policy.lockout import LockoutRule, Standing, failed
 from postroad.storage.dialect import insert_into
 from postroad.storage.rows import storable
-from postroad.storage.schema import lockouts, login_networks
+from postroad.storage.schema.control_plane import lockouts, login_networks
 
 MOST_ROWS = 50_000
 """Strangers make up as many names as they like and have as many addresses as they rent: beyond this many rows new

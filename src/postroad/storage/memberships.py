@@ -5,7 +5,7 @@ from sqlalchemy import Connection, RowMapping, delete, select, update
 from postroad.model.user import Membership, Role
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema import memberships, users
+from postroad.storage.schema.control_plane import memberships, users
 
 
 def add(connection: Connection, membership: Membership) -> None:

@@ -31,7 +31,8 @@ from postroad.model.search_words import account_term, domain_term
 from postroad.storage import messages as message_rows
 from postroad.storage import search_index
 from postroad.storage.dialect import stands_in
-from postroad.storage.schema import accounts, deliveries, domains, search_entries
+from postroad.storage.schema.control_plane import accounts, domains
+from postroad.storage.schema.data_plane import deliveries, search_entries
 from postroad.storage.search_index import Pass
 
 HIGHEST_ID = (1 << 63) - 1

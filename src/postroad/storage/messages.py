@@ -11,7 +11,7 @@ from postroad.model.ids import lowest_at, partition_of
 from postroad.model.message import Message
 from postroad.storage import bodies, events, rows, search_index
 from postroad.storage.dialect import claimed_rows
-from postroad.storage.schema import deliveries, messages
+from postroad.storage.schema.data_plane import deliveries, messages
 
 _COLUMNS = [messages.c[name] for name in rows.MESSAGE_COLUMNS]
 _DELIVERY_COLUMNS = [deliveries.c[name] for name in rows.DELIVERY_COLUMNS]

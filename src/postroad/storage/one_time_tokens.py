@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, RowMapping, delete, select
 
-from postroad.storage.schema import one_time_tokens
+from postroad.storage.schema.control_plane import one_time_tokens
 
 
 class OneTimeToken(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, RowMapping, delete, select, update
 from postroad.model.identity import Passkey
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema import passkeys
+from postroad.storage.schema.control_plane import passkeys
 
 
 def add(connection: Connection, passkey: Passkey) -> Passkey:

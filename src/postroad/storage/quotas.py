@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select, tuple_, update
 
 from postroad.policy.quota import Demand
 from postroad.storage.dialect import insert_into
-from postroad.storage.schema import quota_usage
+from postroad.storage.schema.control_plane import quota_usage
 
 
 def take(connection: Connection, demands: Sequence[Demand], count: int) -> Demand | None:

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
 from postroad.model.ids import partition_of
-from postroad.storage.schema import rendered
+from postroad.storage.schema.data_plane import rendered
 
 
 class Rendered(msgspec.Struct, frozen=True):

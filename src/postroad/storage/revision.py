@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, select, update
 
-from postroad.storage.schema import revision
+from postroad.storage.schema.control_plane import revision
 
 
 def bump(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from postroad.model.route import Login, TlsRule
 from postroad.storage import revision
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema import routes
+from postroad.storage.schema.control_plane import routes
 from postroad.storage.secrets import Vault
 
 

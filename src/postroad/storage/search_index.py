@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Connection, TextClause, bindparam, case, colu
 from postroad.model.ids import partition_of
 from postroad.model.search_words import terms_of
 from postroad.storage.dialect import insert_into
-from postroad.storage.schema import search_entries, search_progress
+from postroad.storage.schema.data_plane import search_entries, search_progress
 
 search_words = table("search_words", column("rowid", BigInteger), column("terms"))
 """The full-text index of SQLite, a virtual table; PostgreSQL has an index on ``search_entries.terms``."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, update
 
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import MasterKeyMismatch, StorageError
-from postroad.storage.schema import installation, installation_secrets
+from postroad.storage.schema.control_plane import installation, installation_secrets
 
 MASTER_KEY_FILE = "master.key"
 _KEY_OCTETS = 32

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, RowMapping, select, update
 from postroad.model.credential import Secret, SigningKeys
 from postroad.storage import revision
 from postroad.storage.dialect import insert_into
-from postroad.storage.schema import signing_keys
+from postroad.storage.schema.control_plane import signing_keys
 from postroad.storage.secrets import Vault
 
 

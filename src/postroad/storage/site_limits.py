@@ -4,7 +4,7 @@ import msgspec
 from sqlalchemy import Connection, delete, select
 
 from postroad.storage.dialect import insert_into
-from postroad.storage.schema import site_limits
+from postroad.storage.schema.control_plane import site_limits
 
 
 class SiteLimit(msgspec.Struct, frozen=True, kw_only=True):

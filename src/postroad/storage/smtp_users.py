@@ -10,7 +10,7 @@ from postroad.model.credential import CredentialKind, SmtpUser, Use
 from postroad.storage import revision
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema import smtp_users
+from postroad.storage.schema.control_plane import smtp_users
 
 _LISTS = ("networks", "allowed_from")
 """Columns that hold a list of texts as JSON."""

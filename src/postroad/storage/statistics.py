@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, Select, Subquery, func, literal, select, union_all
 
 from postroad.storage.counters import EXPIRED, HOURS_OF_DAY, HOURS_OF_FOUR_WEEKS, Dimension, Period
-from postroad.storage.schema import counter_deltas, counters_daily, counters_four_weekly, counters_hourly
+from postroad.storage.schema.data_plane import counter_deltas, counters_daily, counters_four_weekly, counters_hourly
 
 
 class Hours(msgspec.Struct, frozen=True):

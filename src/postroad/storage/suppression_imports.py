@@ -5,7 +5,7 @@ from sqlalchemy import Connection, RowMapping, delete, select, update
 
 from postroad.model.suppression import ImportProgress, SuppressionImport
 from postroad.storage.rows import storable
-from postroad.storage.schema import suppression_imports
+from postroad.storage.schema.control_plane import suppression_imports
 
 
 def begin(connection: Connection, started: SuppressionImport, forget_before: int) -> SuppressionImport:

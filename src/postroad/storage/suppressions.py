@@ -10,7 +10,7 @@ from postroad.model.suppression import Suppression, SuppressionKind, Way
 from postroad.policy.suppression import Found, additions, key_of, keys_around
 from postroad.storage import rows
 from postroad.storage.dialect import insert_into
-from postroad.storage.schema import suppressions
+from postroad.storage.schema.control_plane import suppressions
 
 T = TypeVar("T")
 

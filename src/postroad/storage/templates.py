@@ -17,7 +17,8 @@ from postroad.storage import revision
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
 from postroad.storage.rows import storable
-from postroad.storage.schema import messages, template_versions, templates
+from postroad.storage.schema.control_plane import template_versions, templates
+from postroad.storage.schema.data_plane import messages
 
 _FACTS = ("id", "template_id", "number", "tag", "note", "created_at", "created_by")
 _AT_ONCE = 500

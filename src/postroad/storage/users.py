@@ -8,7 +8,14 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, ex
 from postroad.model.user import User
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema import identities, memberships, one_time_tokens, passkeys, users, web_sessions
+from postroad.storage.schema.control_plane import (
+    identities,
+    memberships,
+    one_time_tokens,
+    passkeys,
+    users,
+    web_sessions,
+)
 from postroad.storage.secrets import Vault
 
 _HIDDEN = frozenset({"totp_secret", "totp_last_step", "recovery_codes"})

@@ -7,7 +7,7 @@ from postroad.model.account import Account
 from postroad.model.audit import AuditEntry
 from postroad.model.user import Membership, User, WebSession
 from postroad.storage import accounts, audit, memberships, users
-from postroad.storage.schema import web_sessions
+from postroad.storage.schema.control_plane import web_sessions
 
 
 class FoundSession(msgspec.Struct, frozen=True):

@@ -9,7 +9,8 @@ from postroad.model.delivery import DeliveryState
 from postroad.model.ids import WORKERS
 from postroad.storage.dialect import stands_in
 from postroad.storage.errors import StorageError
-from postroad.storage.schema import deliveries, installation, revision, workers
+from postroad.storage.schema.control_plane import installation, revision, workers
+from postroad.storage.schema.data_plane import deliveries
 
 
 class WorkerLease(msgspec.Struct, frozen=True):

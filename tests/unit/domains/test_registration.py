@@ -21,7 +21,7 @@ from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
-from postroad.storage.schema import deliveries
+from postroad.storage.schema.data_plane import deliveries
 from postroad.storage.secrets import Vault
 from tests.storage.samples import accepted
 
