@@ -80,10 +80,11 @@ class Blocklists:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _find(self, address: Address) -> Listing | None:
+        ends_at = asyncio.get_running_loop().time() + self._timeout_s
         asked = [zone for zone in self._zones if self._rests_until.get(zone.name, 0) <= self._clock()]
         waiting = {asyncio.get_running_loop().create_task(self._ask_zone(zone, address)): zone for zone in asked}
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout_at(ends_at):
                 zone = await self._first_listing(address, waiting, is_complete=len(asked) == len(self._zones))
         except TimeoutError:
             for question, silent in waiting.items():
@@ -93,7 +94,7 @@ class Blocklists:
         finally:
             for question in waiting:
                 question.cancel()
-        return None if zone is None else await self._listing(zone, address)
+        return None if zone is None else await self._listing(zone, address, ends_at)
 
     async def _first_listing(
         self, address: Address, waiting: "dict[asyncio.Task[Answer | None], BlocklistZone]", *, is_complete: bool
@@ -128,10 +129,10 @@ class Blocklists:
         self._meter.blocklist_asked(zone.name, verdict.value)
         return verdict
 
-    async def _listing(self, zone: BlocklistZone, address: Address) -> Listing:
-        """Fetch the list's own words; it is a listing without them too."""
+    async def _listing(self, zone: BlocklistZone, address: Address, ends_at: float) -> Listing:
+        """Fetch the list's own words in what is left of the time; it is a listing without them too."""
         try:
-            async with asyncio.timeout(self._timeout_s / 2):
+            async with asyncio.timeout_at(ends_at):
                 told = await self._lookup.resolve(zone.name_of(address), RecordType.TXT)
         except TimeoutError:
             return Listing(zone.name)
