@@ -126,7 +126,11 @@ class Authenticator:
             proven = await self._own_credential(attempt)
             # Before the memory of proofs is asked: who is locked out must not find a password by it either.
             may_try = self._may_try(attempt.claimant, proven)
-            is_cached = proven is not None and self._verified.holds(self._proof(proven, attempt), self._clock())
+            is_cached = (
+                proven is not None
+                and _may_act(proven, attempt)
+                and self._verified.holds(self._proof(proven, attempt), self._clock())
+            )
             if not is_cached:
                 proven = await self._compared(attempt, is_preferred=may_try.is_preferred)
             # Hashing took a while: what was read before it may have changed.
@@ -270,7 +274,11 @@ class Authenticator:
         return await asyncio.shield(flight)
 
     async def _compare(self, attempt: _Attempt, *, is_preferred: bool) -> KnownCredential | None:
-        """Return the credential that the password proves; hashes once whoever is named, and counts a wrong one."""
+        """Return the credential that the password proves; hashes once whoever is named, and counts a wrong one.
+
+        A right password that may not be used counts as a wrong one and is not remembered: neither the time that the
+        answer takes nor a lock that does not fall may tell a guesser that it was right.
+        """
         claimant = attempt.claimant
         async with self._hasher.turn(claimant.client, is_preferred=is_preferred) as turn:
             known = await self._credentials.find(attempt.name)
@@ -279,9 +287,10 @@ class Authenticator:
             has_password = known is not None and known.user.kind is CredentialKind.PASSWORD
             stored = known.user.password_hash if known is not None and has_password else self._nobody
             matches = await turn.matches(stored, attempt.password)
-        if known is not None and has_password and matches:
-            self._verified.remember(self._proof(known, attempt), self._clock())
-            return known
+        proven = known if has_password and matches else None
+        if proven is not None and _may_act(proven, attempt):
+            self._verified.remember(self._proof(proven, attempt), self._clock())
+            return proven
         user = None if known is None else known.user
         self._guard.failed(
             claimant,
@@ -289,7 +298,7 @@ class Authenticator:
             credential_id=None if user is None else user.id,
             account_id=None if user is None else user.account_id,
         )
-        return None
+        return proven
 
     def _proof(self, known: KnownCredential, attempt: _Attempt) -> bytes:
         return self._verified.proof_of(known.user.id, known.user.password_hash, attempt.password)
@@ -305,6 +314,12 @@ class Authenticator:
         if not flight.cancelled():
             # Seen here too, for the case that every client hung up meanwhile.
             flight.exception()
+
+
+def _may_act(known: KnownCredential, attempt: _Attempt) -> bool:
+    """Whether a credential may be used by a client at all; that TLS is missing is said openly, so it hides nothing."""
+    refusal = known.refusal_of(attempt.client_address, over_tls=attempt.over_tls)
+    return known.is_usable and refusal != "network"
 
 
 def _is_same(before: KnownCredential, now: KnownCredential) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from postroad.accounts.accounts import Accounts
-from postroad.accounts.logins.authentication import Authenticator, AuthRefused
+from postroad.accounts.logins.authentication import Authenticator, AuthRefused, Reason
 from postroad.accounts.password_hashing import Turn
 from postroad.accounts.settings import AccountsSettings
 from postroad.accounts.smtp_user_changes import SmtpUserChange
@@ -281,6 +281,26 @@ async def test_a_log_in_from_outside_the_networks_is_wrong_at_the_same_cost(
     assert len(hashed) == 2
     assert meter.results == {"network": 1, "wrong": 1}
     assert isinstance(await authenticator.verify(NAME, PASSWORD, "198.51.100.7", over_tls=True), Principal)
+
+
+@pytest.mark.parametrize("is_disabled", [False, True], ids=["network", "disabled"])
+async def test_a_right_password_that_may_not_be_used_costs_and_locks_like_a_wrong_one(
+    authenticator: Authenticator, users: SmtpUsers, monkeypatch: pytest.MonkeyPatch, *, is_disabled: bool
+) -> None:
+    await _set(users, authenticator, networks=["198.51.100.0/24"])
+    # What its owner proved elsewhere a moment ago must not answer a guesser either.
+    assert isinstance(await authenticator.verify(NAME, PASSWORD, "198.51.100.7", over_tls=True), Principal)
+    if is_disabled:
+        await users.disable(SYSTEM, await _id(users))
+        await authenticator.refresh()
+    hashed = _count_hashings(monkeypatch)
+    failures = AccountsSettings().lockout.failures
+
+    results = [await _log_in(authenticator) for _ in range(failures + 1)]
+
+    reason: Reason = "wrong" if is_disabled else "network"
+    assert results == [AuthRefused(reason)] * failures + [AuthRefused("locked")]
+    assert len(hashed) == failures
 
 
 async def test_only_a_proven_password_is_told_that_it_needs_tls(authenticator: Authenticator, users: SmtpUsers) -> None:
