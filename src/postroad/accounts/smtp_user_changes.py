@@ -1,5 +1,6 @@
 """What people may choose for an SMTP user: read from what they typed, checked, and laid over what is stored."""
 
+import unicodedata
 from collections.abc import Sequence
 
 import msgspec
@@ -16,6 +17,7 @@ _MOST_ENTRIES = 100
 """Networks, and addresses for From, of one user: what is looked through at a log-in or for a message stays short."""
 _WIDEST = {4: 8, 6: 32}
 """Wider networks than these as a proof are a mistake: 0.0.0.0/0 is everybody."""
+_LONGEST_NAME = 254
 _LARGEST_LIMIT = 2**31 - 1
 
 
@@ -34,15 +36,33 @@ NOTHING_CHOSEN = SmtpUserChange()
 
 
 def read_username(text: str) -> str:
-    """Return a user name in its one spelling: an address in lower case, which need not receive mail."""
+    """Return a user name in its one spelling: an address in lower case, which need not receive mail.
+
+    International domains become A-labels, and characters are composed (NFC), as no two keyboards agree on that.
+    """
     try:
-        name = parse_path(text.strip().lower(), is_utf8=True)
+        name = parse_path(_plain(text), is_utf8=True)
     except AddressError as error:
         sentence = f"{text!r} is not a user name in the form of an address: {error}."
         raise RefusedError(sentence, field="username") from error
     if not name:
         raise RefusedError("A user name has the form of an address, such as app@news.example.com.", field="username")
     return name
+
+
+def tried_username(text: str) -> str:
+    """Return a name that somebody tries, spelled as that of a user would be; what is no user name stays much as it is."""
+    name = _plain(text)
+    if len(name) > _LONGEST_NAME:
+        return name  # nobody is named so, and strangers must not have long names worked on
+    try:
+        return parse_path(name, is_utf8=True)
+    except AddressError:
+        return name
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFC", text.strip().lower())
 
 
 def changed(user: SmtpUser, change: SmtpUserChange, sending_domain: str) -> SmtpUser:

@@ -15,6 +15,7 @@ from postroad.accounts.smtp_user_changes import (
     choices_of,
     networks_of,
     read_username,
+    tried_username,
 )
 from postroad.model.actor import Actor
 from postroad.model.audit import entry_of
@@ -105,7 +106,7 @@ class SmtpUsers:
 
     async def find(self, actor: Actor, username: str) -> SmtpUser:
         """Return a user by name."""
-        name = username.strip().lower()
+        name = tried_username(username)
         return _seen(actor, await self._database.read(smtp_users.by_username, name), f"SMTP user {name}")
 
     async def get(self, actor: Actor, user_id: int) -> SmtpUser:

@@ -18,6 +18,7 @@ from postroad.accounts.logins.login_log import FailedLogin, LoginLog
 from postroad.accounts.logins.verified_passwords import VerifiedPasswords
 from postroad.accounts.password_hashing import BusyError, PasswordHasher, hash_password
 from postroad.accounts.settings import AccountsSettings
+from postroad.accounts.smtp_user_changes import tried_username
 from postroad.model.credential import CredentialKind, Principal, Secret
 from postroad.net.clock import Clock
 from postroad.policy.lockout import Locked, MayTry
@@ -66,15 +67,13 @@ class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One log-in as it came in."""
 
     username: str
+    name: str
+    """The name in the spelling that users are stored in."""
     password: Secret
     mechanism: str
     client_address: str
     over_tls: bool
     claimant: Claimant
-
-    @property
-    def name(self) -> str:
-        return self.username.strip().lower()
 
 
 class Meter(Protocol):
@@ -114,13 +113,15 @@ class Authenticator:
     ) -> Principal | AuthRefused:
         """Return who a name and password prove, or why they prove nobody."""
         secret = prepared(password)
+        name = tried_username(username)
         attempt = _Attempt(
             username=username,
+            name=name,
             password=secret if len(secret) <= MAXIMUM_LENGTH else Secret(""),
             mechanism=mechanism,
             client_address=client_address,
             over_tls=over_tls,
-            claimant=claimant_of(username, client_address),
+            claimant=claimant_of(name, client_address),
         )
         try:
             proven = await self._own_credential(attempt)
@@ -158,13 +159,15 @@ class Authenticator:
 
         It decides as ``verify`` would, from memory alone: this is where a flood ends.
         """
+        name = tried_username(username)
         attempt = _Attempt(
             username=username,
+            name=name,
             password=Secret(""),
             mechanism=mechanism,
             client_address=client_address,
             over_tls=over_tls,
-            claimant=claimant_of(username, client_address),
+            claimant=claimant_of(name, client_address),
         )
         known = self._credentials.in_view(attempt.name)
         if known is None and self._guard.is_known(attempt.claimant):

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from postroad.accounts.smtp_user_changes import tried_username
 from postroad.model.actor import Actor
 from postroad.model.audit import entry_of
 from postroad.model.credential import SmtpUser
@@ -40,7 +41,7 @@ class Lockouts:
 
     async def release(self, actor: Actor, subject: str) -> list[Lockout]:
         """Forget the failures of an address, a network or a name; raises RefusedError. Workers follow within seconds."""
-        wanted = client_subject(credential_subject(subject))
+        wanted = client_subject(credential_subject(tried_username(subject)))
         found = await self._search(actor, Selector(subject=wanted))
         if not found:
             raise MissingError(f"There is no lock-out of {wanted}.", field="subject")

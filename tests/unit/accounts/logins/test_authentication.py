@@ -73,6 +73,33 @@ async def test_right_password_gives_the_principal_of_its_domain(
     )
 
 
+INTERNATIONAL = "app@münchen.example"
+
+
+@pytest.mark.parametrize(
+    "typed", [INTERNATIONAL, "App@MÜNCHEN.example", "app@mu\u0308nchen.example", "app@xn--mnchen-3ya.example"]
+)
+async def test_an_international_name_logs_in_as_it_is_typed_and_has_one_lock_out(
+    authenticator: Authenticator, users: SmtpUsers, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    added = await users.add(SYSTEM, INTERNATIONAL, domain_name="news.example.com", password=Secret(PASSWORD))
+    await authenticator.refresh()
+    hashed = _count_hashings(monkeypatch)
+    failures = AccountsSettings().lockout.failures
+
+    principal = await _log_in(authenticator, name=typed)
+
+    assert isinstance(principal, Principal)
+    assert principal.username == added.user.username == "app@xn--mnchen-3ya.example"
+    assert await users.find(SYSTEM, typed) == added.user
+    for number in range(failures):
+        spelling = typed if number % 2 else INTERNATIONAL
+        client = f"203.0.{number}.1"
+        assert await authenticator.verify(spelling, "wrong", client, over_tls=True) == AuthRefused("wrong")
+    assert len(hashed) == 1 + failures
+    assert await authenticator.verify(typed, PASSWORD, "203.0.200.1", over_tls=True) == AuthRefused("locked")
+
+
 async def _id(users: SmtpUsers) -> int:
     return (await users.find(SYSTEM, NAME)).id
 
