@@ -81,7 +81,6 @@ class SmtpUsers:
         if kind is CredentialKind.ADDRESS and choices.networks is msgspec.UNSET:
             choices = msgspec.structs.replace(choices, networks=())
         user = changed(user, choices, domain.name)
-        await self._require_own_networks(user)
         user = msgspec.structs.replace(user, password_hash=await _hash_for(kind, password))
         entry = entry_of(
             actor,
@@ -92,7 +91,9 @@ class SmtpUsers:
             after=choices_of(user) | {"domain": domain.name, "kind": kind.value},
         )
         try:
-            added = await self._database.write(audit.recorded, entry, smtp_users.add, user)
+            added = await self._database.write(
+                audit.recorded, entry, smtp_users.apart, _require_own_networks, user, smtp_users.add
+            )
         except Conflict as error:
             raise RefusedError(f"There is an SMTP user {name} already.", field="username") from error
         return AddedUser(added, await self.warning_about(actor, added))
@@ -121,9 +122,9 @@ class SmtpUsers:
         after = changed(before, change, domain.name)
         if after == before:
             return after
-        await self._require_own_networks(after)
         values = choices_of(before), choices_of(after)
-        await self._write(actor, "changed", before, smtp_users.change, after, values=values)
+        arguments = (_require_own_networks, after, smtp_users.change)
+        await self._write(actor, "changed", before, smtp_users.apart, *arguments, values=values)
         return after
 
     async def set_password(self, actor: Actor, user_id: int, password: Secret) -> SmtpUser:
@@ -214,18 +215,17 @@ class SmtpUsers:
         )
         await self._database.write(audit.recorded, entry, change, *arguments)
 
-    async def _require_own_networks(self, user: SmtpUser) -> None:
-        """Refuse networks that prove a user of another account: its mail would be taken for this one's."""
-        if user.kind is not CredentialKind.ADDRESS:
-            return
-        wanted = networks_of(user)
-        for other in await self._database.read(smtp_users.list_of_kind, CredentialKind.ADDRESS):
-            if other.account_id == user.account_id:
-                continue
-            for taken in networks_of(other):
-                shared = next((one for one in wanted if one.version == taken.version and one.overlaps(taken)), None)
-                if shared is not None:
-                    raise RefusedError(f"{shared} overlaps a network that proves another account.", field="networks")
+
+def _require_own_networks(user: SmtpUser, others: Sequence[SmtpUser]) -> None:
+    """Refuse networks that prove a user of another account: its mail would be taken for this one's."""
+    wanted = networks_of(user)
+    for other in others:
+        if other.account_id == user.account_id:
+            continue
+        for taken in networks_of(other):
+            shared = next((one for one in wanted if one.version == taken.version and one.overlaps(taken)), None)
+            if shared is not None:
+                raise RefusedError(f"{shared} overlaps a network that proves another account.", field="networks")
 
 
 def generated_password() -> Secret:

@@ -1,7 +1,7 @@
 """SMTP users: credentials that submit mail for one sending domain."""
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
@@ -11,6 +11,8 @@ from postroad.storage import revision
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
 from postroad.storage.schema.control_plane import smtp_users
+
+T = TypeVar("T")
 
 _LISTS = ("networks", "allowed_from")
 """Columns that hold a list of texts as JSON."""
@@ -29,6 +31,20 @@ def add(connection: Connection, user: SmtpUser) -> SmtpUser:
         raise Conflict(f"SMTP user {user.username}")
     revision.bump(connection)
     return _user(row)
+
+
+def apart(
+    connection: Connection,
+    require: Callable[[SmtpUser, list[SmtpUser]], None],
+    user: SmtpUser,
+    write: Callable[[Connection, SmtpUser], T],
+) -> T:
+    """Write a user that others proven by their address must agree with; what ``require`` raises ends the transaction."""
+    if user.kind is CredentialKind.ADDRESS:
+        # The one row of the revision is a lock that whoever changes a user takes: what is read next stays as it is.
+        revision.bump(connection)
+        require(user, list_of_kind(connection, CredentialKind.ADDRESS))
+    return write(connection, user)
 
 
 def get(connection: Connection, user_id: int) -> SmtpUser | None:
