@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -28,6 +29,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     folder: Path
     is_kept: bool
+    is_parted: bool
 
 
 def read_options(arguments: list[str]) -> Options:
@@ -42,6 +44,7 @@ def read_options(arguments: list[str]) -> Options:
     parser.add_argument("--limit-s", type=float, default=600, help="a longer round has failed (default %(default)s)")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="on the disk to be measured")
     parser.add_argument("--no-files", action="store_true", help="print only, write nothing to bench/results")
+    parser.add_argument("--one-core", action="store_true", help="servers on one core, clients and sink on the others")
     parsed = parser.parse_args(arguments)
     return Options(
         load=Load(messages=parsed.messages, sessions=parsed.sessions, size=parsed.size, limit_s=parsed.limit_s),
@@ -50,15 +53,24 @@ def read_options(arguments: list[str]) -> Options:
         rounds=parsed.rounds,
         folder=parsed.folder,
         is_kept=not parsed.no_files,
+        is_parted=parsed.one_core,
     )
 
 
 def run(options: Options) -> list[Measurement]:
     """Measure each server with each driver, one server after the other within a round, the rest of them idle."""
     measurements = []
+    first, *others = sorted(os.sched_getaffinity(0))
     with contextlib.ExitStack() as running:
+        # What is started later takes over the cores of the moment.
+        if options.is_parted:
+            os.sched_setaffinity(0, others)
         sink = running.enter_context(Sink())
+        if options.is_parted:
+            os.sched_setaffinity(0, {first})
         servers = [running.enter_context(SERVERS[name](sink.port, options.folder)) for name in options.servers]
+        if options.is_parted:
+            os.sched_setaffinity(0, others)
         warm_up = msgspec.structs.replace(options.load, messages=min(_WARM_UP_MESSAGES, options.load.messages))
         for driver in options.drivers:
             suitable = [server for server in servers if runs_on(driver, server)]
@@ -85,6 +97,7 @@ def main(arguments: list[str]) -> int:
         versions=versions(),
         load=options.load,
         measurements=run(options),
+        is_parted=options.is_parted,
     )
     print(report.render(found))
     if options.is_kept:

@@ -20,6 +20,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     versions: Mapping[str, str]
     load: Load
     measurements: Sequence[Measurement]
+    is_parted: bool = False
+    """Whether the servers had one core, and the clients and the sink the others."""
 
 
 def machine(folder: Path) -> dict[str, str]:
@@ -49,6 +51,8 @@ def render(report: Report) -> str:
         "",
         f"{report.load.messages} messages of {report.load.size} octets a round, {report.load.sessions} sessions.",
     ]
+    if report.is_parted:
+        lines.append("The servers ran on one core, the clients and the sink on the others.")
     lines += ["delivered/s is end to end, the median of the rounds; memory is the peak, shared pages counted once.", ""]
     lines += [f"- {name}: {text}" for name, text in DRIVERS.items()]
     lines.append("- Postfix takes the generator's mail without a login: it would need Dovecot or saslauthd for one.")
@@ -59,7 +63,8 @@ def render(report: Report) -> str:
 def write(report: Report, folder: Path) -> list[Path]:
     """Write the report as Markdown and JSON and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    text, data = (folder / f"load-{report.date}.{suffix}" for suffix in ("md", "json"))
+    name = f"load-{'one-core-' if report.is_parted else ''}{report.date}"
+    text, data = (folder / f"{name}.{suffix}" for suffix in ("md", "json"))
     text.write_text(f"# Load bench, {report.date}\n\n{render(report)}")
     data.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     return [text, data]

@@ -164,3 +164,12 @@ async def test_what_belongs_to_another_account_does_not_exist(
 
     assert reply.status_code == 404
     assert "There is no" in reply.text
+
+
+@pytest.mark.parametrize("one", [one for one in WITH_NAMES if ":id}" in one.path], ids=title)
+async def test_an_id_that_no_database_can_have_does_not_exist(one: Page, operator: Client) -> None:
+    path = _PLACE.sub("1" + "0" * 22, one.path)
+
+    reply = await operator.request(method_of(one), path, data={"csrf": operator.csrf} if one in FORMS else None)
+
+    assert reply.status_code == 404

@@ -1,6 +1,8 @@
 """Suppressions in the console: search, by hand, and uploaded lists."""
 
 import asyncio
+import base64
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -264,3 +266,13 @@ async def test_a_message_tells_why_its_recipient_got_nothing(
     assert "On the block list since" in page
     assert 'href="/suppressions?q=a%40r.example"' in page
     assert ">suppressed<" in page
+
+
+@pytest.mark.parametrize(
+    "place", [[10**22, "a@r.example", "block", ""], [0, "a@r.example", "block", ""], [1, "\0", "block", ""]]
+)
+async def test_a_place_that_no_database_can_have_does_not_exist(place: list[object], admin: Client) -> None:
+    text = base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+    assert (await admin.get(f"/suppressions/entries/{text}/remove")).status_code == 404
+    assert (await admin.get("/suppressions", params={"after": text})).status_code == 404

@@ -21,7 +21,7 @@ from postroad.model.actor import Actor
 from postroad.model.audit import entry_of
 from postroad.model.client_fault import ClientFault
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
-from postroad.model.domain import SendingDomain
+from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.envelope import destination_of
 from postroad.model.refused import MissingError, RefusedError
 from postroad.net.clock import Clock
@@ -70,6 +70,7 @@ class SmtpUsers:
         name = read_username(username)
         domain = await self.domain(actor, domain_name or destination_of(name))
         require_change(actor, domain.account_id, f"sending domain {domain.name}")
+        await self._require_no_name_of_others(name, domain.account_id)
         user = SmtpUser(
             id=0,
             account_id=domain.account_id,
@@ -95,7 +96,7 @@ class SmtpUsers:
                 audit.recorded, entry, smtp_users.apart, _require_own_networks, user, smtp_users.add
             )
         except Conflict as error:
-            raise RefusedError(f"There is an SMTP user {name} already.", field="username") from error
+            raise await self._taken(actor, name) from error
         return AddedUser(added, await self.warning_about(actor, added))
 
     async def all(self, actor: Actor, domain_name: str | None = None) -> list[SmtpUser]:
@@ -190,6 +191,18 @@ class SmtpUsers:
         require_sight(actor, user.account_id, f"SMTP user {user.username}")
         return f"{named} is not a sending domain of this account: names at domains you control are safer."
 
+    async def _require_no_name_of_others(self, name: str, account_id: int) -> None:
+        """Refuse a name at a domain that another account has proven to be its own: it would be lost to that one."""
+        owned = await self._database.read(domains.by_name, destination_of(name))
+        if owned is not None and owned.account_id != account_id and owned.state is DomainState.ACTIVE:
+            raise _not_free(name)
+
+    async def _taken(self, actor: Actor, name: str) -> RefusedError:
+        existing = await self._database.read(smtp_users.by_username, name)
+        if existing is None or not actor.sees(existing.account_id):
+            return _not_free(name)
+        return RefusedError(f"There is an SMTP user {name} already.", field="username")
+
     async def _for_change(self, actor: Actor, user_id: int) -> SmtpUser:
         user = await self.get(actor, user_id)
         require_change(actor, user.account_id, f"SMTP user {user.username}")
@@ -226,6 +239,11 @@ def _require_own_networks(user: SmtpUser, others: Sequence[SmtpUser]) -> None:
             shared = next((one for one in wanted if one.version == taken.version and one.overlaps(taken)), None)
             if shared is not None:
                 raise RefusedError(f"{shared} overlaps a network that proves another account.", field="networks")
+
+
+def _not_free(name: str) -> RefusedError:
+    # The same for whatever another account has: which names and domains that are is its own affair.
+    return RefusedError(f"{name} cannot be used here: choose a name at a domain of your own.", field="username")
 
 
 def generated_password() -> Secret:

@@ -60,6 +60,8 @@ class InstantType(click.ParamType[int]):
 
 
 ID = IdType()
+ROW_ID = click.IntRange(1, (1 << 63) - 1)
+"""The number of a row of the control plane, as its listing shows it."""
 INSTANT = InstantType()
 
 

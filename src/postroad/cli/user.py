@@ -14,6 +14,7 @@ from postroad.accounts.people.person_passwords import PersonPasswords
 from postroad.cli import user_proofs
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, confirm, counted, facts, local_time, table, utc_time
+from postroad.cli.parameters import ROW_ID
 from postroad.model.credential import Secret
 from postroad.model.user import Invitation, Role, User, WebSession
 from postroad.net.clock import now_ms
@@ -307,7 +308,7 @@ async def sessions(invocation: Invocation, database: Database, email: str) -> No
 
 @user.command("end-session")
 @click.argument("email")
-@click.argument("session_id", type=int)
+@click.argument("session_id", type=ROW_ID)
 @with_database
 async def end_session(invocation: Invocation, database: Database, *, email: str, session_id: int) -> None:
     """Sign a person out of one browser; `postroad user sessions` lists the ids."""

@@ -8,6 +8,7 @@ from postroad.accounts.people.bindings import Bindings
 from postroad.accounts.people.passkeys import Passkeys
 from postroad.cli.invocation import Invocation, acting, with_database
 from postroad.cli.output import answer, confirm, counted, local_time, table, utc_time
+from postroad.cli.parameters import ROW_ID
 from postroad.model.identity import Passkey
 from postroad.net.clock import now_ms
 from postroad.storage.database import Database
@@ -26,7 +27,7 @@ async def list_passkeys(invocation: Invocation, database: Database, email: str) 
 
 @click.command("remove-passkey")
 @click.argument("email")
-@click.argument("passkey_id", type=int)
+@click.argument("passkey_id", type=ROW_ID)
 @with_database
 async def remove_passkey(invocation: Invocation, database: Database, *, email: str, passkey_id: int) -> None:
     """Remove a passkey of a person: it signs in no more; `postroad user passkeys` lists the ids."""

@@ -3,7 +3,7 @@
 import base64
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -39,13 +39,19 @@ def place_text(place: Place) -> str:
     return base64.urlsafe_b64encode(fields).decode().rstrip("=")
 
 
+_RowId = Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
+
+
 def place_from(text: str) -> Place:
     """Read what :func:`place_text` wrote; raises MissingError for anything else."""
     try:
         fields = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return Place(*msgspec.json.decode(fields, type=tuple[int, str, str, str]))
+        domain_id, *texts = msgspec.json.decode(fields, type=tuple[_RowId, str, str, str])
     except (ValueError, msgspec.DecodeError) as error:
         raise MissingError("There is no such suppression.") from error
+    if any("\0" in text for text in texts):
+        raise MissingError("There is no such suppression.")  # PostgreSQL has no text with NUL
+    return Place(domain_id, *texts)
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):

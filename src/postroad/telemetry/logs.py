@@ -19,6 +19,15 @@ _ROUTED = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "alembic", "
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+# Tracebacks without the values of local variables: among them are passwords, session tokens and people's mail.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+
+def _for_people() -> structlog.dev.ConsoleRenderer:
+    # Plain ones: where the library ``rich`` is installed, the usual ones show local variables.
+    return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+
+
 class Sink(Protocol):
     """Where finished lines go: a text stream."""
 
@@ -95,9 +104,7 @@ def configure(settings: LogSettings, sink: Sink | None = None) -> LineWriter:
         hide_secrets,
     ]
     rendering: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-        if settings.format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=False)]
+        [_TRACEBACKS, structlog.processors.JSONRenderer()] if settings.format == "json" else [_for_people()]
     )
     structlog.configure(
         processors=[*shared, *rendering],
@@ -113,7 +120,7 @@ def configure(settings: LogSettings, sink: Sink | None = None) -> LineWriter:
 def configure_for_command() -> None:
     """Send the warnings of a command to its error output, where they are apart from its answer."""
     structlog.configure(
-        processors=[structlog.processors.add_log_level, hide_secrets, structlog.dev.ConsoleRenderer(colors=False)],
+        processors=[structlog.processors.add_log_level, hide_secrets, _for_people()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,

@@ -38,9 +38,9 @@ def member(account: Account, role: Role = Role.ADMIN) -> Actor:
     return Actor(kind=ActorKind.USER, id=7, name="ann@example.com", account_id=account.id, role=role)
 
 
-async def added(users: SmtpUsers, name: str = NAME, **choices: object) -> SmtpUser:
+async def added(users: SmtpUsers, name: str = NAME, *, domain_name: str | None = None, **choices: object) -> SmtpUser:
     change = SmtpUserChange(**choices)  # type: ignore[arg-type]
-    return (await users.add(SYSTEM, name, password=PASSWORD, choices=change)).user
+    return (await users.add(SYSTEM, name, domain_name=domain_name, password=PASSWORD, choices=change)).user
 
 
 async def entries(database: Database) -> list[AuditEntry]:
@@ -188,6 +188,38 @@ async def test_a_name_is_taken_once(users: SmtpUsers) -> None:
         await added(users, "APP@news.example.com")
 
     assert refused.value.field == "username"
+
+
+async def test_a_name_of_another_account_is_refused_without_telling_of_it(
+    users: SmtpUsers, database: Database, stranger: Actor
+) -> None:
+    account_id = stranger.account_id
+    assert account_id is not None
+    theirs = SendingDomain(id=0, account_id=account_id, name="other.example", state=DomainState.ACTIVE, created_at=1)
+    await database.write(domains.add, theirs)
+    await added(users, "app@nowhere.example", domain_name="news.example.com")
+    sentences = set()
+    for name in ("squat@news.example.com", "app@nowhere.example"):
+        with pytest.raises(RefusedError) as refused:
+            await users.add(stranger, name, domain_name="other.example", password=PASSWORD)
+        assert refused.value.field == "username"
+        sentences.add(str(refused.value).replace(name, "it"))
+
+    assert sentences == {"it cannot be used here: choose a name at a domain of your own."}
+
+
+@pytest.mark.parametrize("state", [one for one in DomainState if one is not DomainState.ACTIVE])
+async def test_a_domain_that_another_account_has_not_proven_keeps_no_name_from_anybody(
+    state: DomainState, users: SmtpUsers, database: Database, stranger: Actor
+) -> None:
+    account_id = stranger.account_id
+    assert account_id is not None
+    unproven = SendingDomain(id=0, account_id=account_id, name="claimed.example", state=state, created_at=1)
+    await database.write(domains.add, unproven)
+
+    result = await users.add(SYSTEM, "app@claimed.example", domain_name="news.example.com", password=PASSWORD)
+
+    assert result.warning is not None
 
 
 async def test_restrictions_are_stored_in_one_spelling(users: SmtpUsers) -> None:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 import structlog
 
@@ -83,6 +84,34 @@ def test_an_exception_is_written_with_its_traceback() -> None:
     writer.close()
 
     assert json.loads(stream.getvalue())["exception"][0]["exc_type"] == "LookupError"
+
+
+class _Login(msgspec.Struct):
+    username: str
+    password: str
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("logger", ["ours", "of a library"])
+def test_a_traceback_shows_no_values_of_variables(form: str, logger: str) -> None:
+    stream, writer = _logged(LogSettings(format=form))  # type: ignore[arg-type]
+
+    def verify(password: str, login: _Login) -> None:
+        raise LookupError("no such thing")
+
+    secret = "Hunter-two-2"
+    try:
+        verify(secret, _Login("shop", secret))
+    except LookupError:
+        if logger == "ours":
+            structlog.get_logger().exception("failed")
+        else:
+            logging.getLogger("uvicorn.error").exception("failed")
+    writer.close()
+
+    assert "no such thing" in stream.getvalue()
+    assert "verify" in stream.getvalue()
+    assert "Hunter" not in stream.getvalue()
 
 
 def test_console_lines_name_the_event_and_fields() -> None:

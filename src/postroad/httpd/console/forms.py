@@ -31,7 +31,8 @@ class Form:
     def __init__(self, pairs: Sequence[tuple[str, str]] = (), errors: Mapping[str, str] | None = None) -> None:
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
-            self._values.setdefault(name, []).append(value)
+            # No browser sends NUL, and PostgreSQL has no text with it.
+            self._values.setdefault(name, []).append(value.replace("\0", "\N{REPLACEMENT CHARACTER}"))
         self.errors: dict[str, str] = dict(errors or {})
         self.file: File | None = None
         """The file that came with it."""

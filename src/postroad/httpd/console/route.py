@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import quote, urlsplit
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -23,6 +24,21 @@ from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 _SAFE = frozenset({"GET", "HEAD"})
 _STATUS: dict[type[RefusedError], int] = {MissingError: 404, ForbiddenError: 403}
 SIGN_IN_PATH = "/sign-in"
+
+
+class _IdConvertor(Convertor[int]):
+    """Ids as the database can have them: a larger number is the address of no page."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("id", _IdConvertor())
 
 
 class Access(enum.Enum):

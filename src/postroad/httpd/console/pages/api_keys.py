@@ -12,7 +12,7 @@ from postroad.model.refused import RefusedError
 from postroad.policy.network_list import in_words
 
 _LIST = "/credentials/api-keys"
-_ONE = "/credentials/api-keys/{api_key_id:int}"
+_ONE = "/credentials/api-keys/{api_key_id:id}"
 _POST = ("POST",)
 TEST_PATH = "/api/postroad/v1/key"
 

@@ -23,8 +23,8 @@ def routes() -> list[BaseRoute]:
         page(PATH, list_passkeys, access=Access.PERSON),
         page(PATH, add, access=Access.PERSON, methods=post),
         page(f"{PATH}/options", creation_options, access=Access.PERSON, methods=post),
-        page(f"{PATH}/{{passkey_id:int}}/remove", ask_remove, access=Access.PERSON),
-        page(f"{PATH}/{{passkey_id:int}}/remove", remove, access=Access.PERSON, methods=post),
+        page(f"{PATH}/{{passkey_id:id}}/remove", ask_remove, access=Access.PERSON),
+        page(f"{PATH}/{{passkey_id:id}}/remove", remove, access=Access.PERSON, methods=post),
     ]
 
 

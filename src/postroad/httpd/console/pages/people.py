@@ -12,7 +12,7 @@ from postroad.model.user import Role, User
 
 _POST = ("POST",)
 _LIST = "/people"
-_ONE = "/people/{person_id:int}"
+_ONE = "/people/{person_id:id}"
 
 
 def routes() -> list[BaseRoute]:

@@ -30,7 +30,7 @@ def routes() -> list[BaseRoute]:
         page("/profile/two-factor/off", two_factor_off, access=Access.PERSON, methods=_POST),
         page("/profile/recovery-codes", ask_recovery_codes, access=Access.PERSON),
         page("/profile/recovery-codes", recovery_codes, access=Access.PERSON, methods=_POST),
-        page("/profile/sessions/{session_id:int}/end", end_session, access=Access.PERSON, methods=_POST),
+        page("/profile/sessions/{session_id:id}/end", end_session, access=Access.PERSON, methods=_POST),
         page("/profile/sessions/end-others", end_other_sessions, access=Access.PERSON, methods=_POST),
     ]
 

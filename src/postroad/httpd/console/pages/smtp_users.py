@@ -14,7 +14,7 @@ from postroad.policy.network_list import in_words
 from postroad.policy.repetition import ADVICE
 
 _LIST = "/credentials/smtp-users"
-_ONE = "/credentials/smtp-users/{smtp_user_id:int}"
+_ONE = "/credentials/smtp-users/{smtp_user_id:id}"
 _POST = ("POST",)
 _MOST_SHOWN = 500
 _STAND_IN = Secret("PASSWORD")

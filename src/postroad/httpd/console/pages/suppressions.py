@@ -44,7 +44,7 @@ def routes() -> list[BaseRoute]:
         page(f"{_LIST}/new", add_suppression, access=Access.ADMIN, methods=_POST),
         page(f"{_LIST}/upload", new_upload, access=Access.ADMIN),
         page(f"{_LIST}/upload", upload, access=Access.ADMIN, methods=_POST, form_octets=_FORM_OCTETS),
-        page(f"{_LIST}/imports/{{import_id:int}}", show_import, access=Access.ACCOUNT),
+        page(f"{_LIST}/imports/{{import_id:id}}", show_import, access=Access.ACCOUNT),
         page(_ONE, ask_remove, access=Access.ADMIN),
         page(_ONE, remove, access=Access.ADMIN, methods=_POST),
     ]

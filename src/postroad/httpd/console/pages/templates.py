@@ -16,8 +16,8 @@ from postroad.model.template import TemplateSource
 from postroad.templating.templates import MOST_OCTETS
 
 _LIST = "/templates"
-_ONE = "/templates/{template_id:int}"
-_VERSION = "/templates/{template_id:int}/versions/{version_number:int}"
+_ONE = "/templates/{template_id:id}"
+_VERSION = "/templates/{template_id:id}/versions/{version_number:id}"
 _POST = ("POST",)
 _FORM_OCTETS = 6 * MOST_OCTETS
 """Three parts at their largest, percent-encoded where they need it."""

@@ -12,8 +12,8 @@ from postroad.model.user import Invitation, Role
 
 _POST = ("POST",)
 _LIST = "/settings/users"
-_ONE = "/settings/users/{user_id:int}"
-_INVITATION = "/settings/invitations/{invitation_id:int}"
+_ONE = "/settings/users/{user_id:id}"
+_INVITATION = "/settings/invitations/{invitation_id:id}"
 ROLES = ((Role.USER.value, "User: looks, and changes nothing"), (Role.ADMIN.value, "Admin: changes everything"))
 
 
