@@ -104,13 +104,21 @@ async def open_vault(invocation: Invocation, database: Database) -> Vault:
 
 
 def settings_for(config_file: Path | None, data_dir: Path | None) -> Settings:
-    """Return the settings of the file named, else of ./postroad.toml where there is one, else the defaults."""
-    if config_file is None and data_dir is None and DEFAULT_CONFIG.exists():
-        config_file = DEFAULT_CONFIG
+    """Return what ``read_settings`` does; refuses the command where they make no sense."""
     try:
-        settings = load(config_file, os.environ)
+        return read_settings(config_file, data_dir)
     except ConfigError as error:
         refuse(str(error))
+
+
+def read_settings(config_file: Path | None, data_dir: Path | None) -> Settings:
+    """Return the settings of the file named, else of ./postroad.toml where there is one, else the defaults.
+
+    Raises ConfigError.
+    """
+    if config_file is None and data_dir is None and DEFAULT_CONFIG.exists():
+        config_file = DEFAULT_CONFIG
+    settings = load(config_file, os.environ)
     return settings if data_dir is None else msgspec.structs.replace(settings, data_dir=str(data_dir))
 
 

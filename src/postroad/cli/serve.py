@@ -4,7 +4,7 @@ import click
 import msgspec
 
 from postroad.accounts.people.links import Link
-from postroad.cli.invocation import Invocation, refuse, settings_for, with_settings
+from postroad.cli.invocation import Invocation, read_settings, refuse, with_settings
 from postroad.config import ConfigError, Settings
 from postroad.model.refused import RefusedError
 from postroad.net.listen import ListenError
@@ -51,7 +51,7 @@ def serve(invocation: Invocation, workers: int | None, roles: str) -> None:
         run_node(
             chosen(invocation.settings),
             roles=wanted,
-            reload=lambda: chosen(settings_for(given["config_file"], given["data_dir"])),
+            reload=lambda: chosen(read_settings(given["config_file"], given["data_dir"])),
             prepare=prepare,
         )
     except START_ERRORS as error:
