@@ -60,17 +60,17 @@ def read_options(arguments: list[str]) -> Options:
 def run(options: Options) -> list[Measurement]:
     """Measure each server with each driver, one server after the other within a round, the rest of them idle."""
     measurements = []
-    first, *others = sorted(os.sched_getaffinity(0))
+    all_cores = os.sched_getaffinity(0)
+    servers_cores, others = (
+        ({min(all_cores)}, all_cores - {min(all_cores)}) if options.is_parted else (all_cores, all_cores)
+    )
     with contextlib.ExitStack() as running:
         # What is started later takes over the cores of the moment.
-        if options.is_parted:
-            os.sched_setaffinity(0, others)
+        os.sched_setaffinity(0, others)
         sink = running.enter_context(Sink())
-        if options.is_parted:
-            os.sched_setaffinity(0, {first})
+        os.sched_setaffinity(0, servers_cores)
         servers = [running.enter_context(SERVERS[name](sink.port, options.folder)) for name in options.servers]
-        if options.is_parted:
-            os.sched_setaffinity(0, others)
+        os.sched_setaffinity(0, others)
         warm_up = msgspec.structs.replace(options.load, messages=min(_WARM_UP_MESSAGES, options.load.messages))
         for driver in options.drivers:
             suitable = [server for server in servers if runs_on(driver, server)]

@@ -21,7 +21,6 @@ from tests.storage.test_limited_submissions import LIMITED, Door
 from bench.micro.merge import HEADER, HTML
 from postroad.delivery.contents import Contents, Outgoing
 from postroad.dialects.headers.submission import read_options
-from postroad.model.credential import Principal
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.envelope import Envelope, Recipient
 from postroad.model.options import OptionFault
@@ -67,14 +66,14 @@ def newsletter(recipients: Sequence[str]) -> bytes:
     )
 
 
-async def accept(door: Door, content: bytes, recipients: Sequence[str], principal: Principal = _SENDER) -> None:
+async def accept(door: Door, content: bytes, recipients: Sequence[str]) -> None:
     """Do what the SMTP door does with a message that has arrived."""
     block = split(content)
     assert not isinstance(block, HeaderFault)
     asked = read_options(block)
     assert not isinstance(asked, OptionFault), asked
     submission = Submission(
-        principal=principal,
+        principal=_SENDER,
         envelope=Envelope(_SENDER.username, tuple(Recipient(one, "dest.example") for one in recipients)),
         content=content,
         block=block,

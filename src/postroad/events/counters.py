@@ -8,7 +8,7 @@ from postroad.storage import counters
 from postroad.storage.counters import Count, Period
 from postroad.storage.database import Database
 
-_LENGTH_MS = {Period.HOUR: 3_600_000, Period.DAY: 86_400_000}
+LENGTH_MS = {Period.HOUR: 3_600_000, Period.DAY: 86_400_000}
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ async def totals(
     tag: str | None = None,
 ) -> list[Totals]:
     """Return the totals of every hour or day that has any, from the one ``since`` lies in to the one of ``until``."""
-    length = _LENGTH_MS[period]
+    length = LENGTH_MS[period]
     counts = await database.read(counters.read_of, period, since // length, until // length + 1, domain_ids, tag=tag)
     return summed(counts, length)
 

@@ -5,9 +5,9 @@ from datetime import tzinfo
 
 import msgspec
 
-from postroad.events.counters import Totals
+from postroad.events.counters import LENGTH_MS, Totals
 from postroad.events.overview import SHOWN
-from postroad.events.time_spans import DAY_MS, HOUR_MS, Grain, Span, gathered, starts_of
+from postroad.events.time_spans import Grain, Span, gathered, starts_of
 from postroad.model.actor import Actor
 from postroad.model.event import EventType
 from postroad.model.outcome import BounceClass
@@ -29,7 +29,6 @@ ALWAYS = tuple(kind.value for kind in SHOWN)
 CLASSES = tuple(one.value for one in BounceClass)
 _NOT_BOUNCED = frozenset({EventType.DEFERRED.value})
 """Events with a bounce class that end nothing."""
-_LENGTH_MS = {Period.HOUR: HOUR_MS, Period.DAY: DAY_MS}
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -108,7 +107,7 @@ class Statistics:
 
     async def _timeline(self, span: Span, zone: tzinfo, mine: Collection[int], *, by_class: bool) -> Timeline:
         period = Period.DAY if span.grain is Grain.UTC_DAY else Period.HOUR
-        length, starts = _LENGTH_MS[period], starts_of(span, zone)
+        length, starts = LENGTH_MS[period], starts_of(span, zone)
         found = await self._database.read(statistics.read_series, Dimension.ALL, period, span.hours, mine)
         kinds = gathered(((one.period * length, kind_of(one), one.count) for one in found), starts)
         bounced: list[Sum] = []
@@ -149,7 +148,7 @@ async def totals_over_time(
     found = await database.read(statistics.read_series, Dimension.ALL, period, span.hours, domain_ids)
     periods: dict[int, dict[str, int]] = {}
     for one in found:
-        periods.setdefault(one.period * _LENGTH_MS[period], {})[kind_of(one)] = one.count
+        periods.setdefault(one.period * LENGTH_MS[period], {})[kind_of(one)] = one.count
     return [Totals(begins_at, by_type) for begins_at, by_type in periods.items()]
 
 

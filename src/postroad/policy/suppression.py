@@ -30,7 +30,8 @@ _RANK = {
 }
 """Which of several reasons is told: what people decided before what hosts said."""
 _UNQUOTED = re.compile(r"[^\s\"\\@<>(),:;\[\].]+(?:\.[^\s\"\\@<>(),:;\[\].]+)*")
-_MOST_REASON = 500
+MOST_REASON = 500
+"""Characters of a reason that are kept."""
 _SENTENCES = {
     SuppressionKind.BLOCK: "The address is blocked",
     SuppressionKind.COMPLAINT: "The recipient complained",
@@ -89,13 +90,18 @@ def keys_of(deliveries: Iterable[Delivery]) -> set[int]:
 
 def keys_around(entries: Iterable[Suppression]) -> set[int]:
     """Return the keys of everything that is said of the addresses of entries."""
-    names = {(one.domain_id, name) for one in entries for name in (one.address, f"@{one.address.rpartition('@')[2]}")}
+    names = {(one.domain_id, name) for one in entries for name in names_about(one.address)}
     return {key_of(domain_id, name) for domain_id, name in names}
+
+
+def names_about(address: str) -> tuple[str, ...]:
+    """Return what is said of an address under: itself, and all addresses of its destination, which it may be already."""
+    return tuple(dict.fromkeys((address, f"@{address.rpartition('@')[2]}")))
 
 
 def barrier(delivery: Delivery, found: Found) -> Suppression | None:
     """Return what keeps a delivery from leaving, or None where nothing does."""
-    return verdict(_about(delivery.domain_id, comparable(delivery.recipient), found), delivery.options)
+    return verdict(entries_about(delivery.domain_id, comparable(delivery.recipient), found), delivery.options)
 
 
 def verdict(entries: Iterable[Suppression], options: DeliveryOptions) -> Suppression | None:
@@ -121,11 +127,11 @@ def _stops(entry: Suppression, options: DeliveryOptions, tags: Collection[str], 
             return True
 
 
-def _about(domain_id: int, address: str, found: Found) -> list[Suppression]:
-    names = (address, f"@{address.rpartition('@')[2]}")
+def entries_about(domain_id: int, address: str, found: Found) -> list[Suppression]:
+    """Return those of the entries found that are about an address, or about all of its destination."""
     return [
         one
-        for name in names
+        for name in names_about(address)
         for one in found.get(key_of(domain_id, name), ())
         # Another address may have the same key.
         if one.domain_id == domain_id and one.address == name
@@ -136,7 +142,7 @@ def additions(offered: Iterable[Suppression], found: Found) -> list[Suppression]
     """Return those of the offered entries that add something: no bounce of an allowed address, nothing twice."""
     fresh: dict[tuple[int, str, SuppressionKind, str], Suppression] = {}
     for one in offered:
-        known = _about(one.domain_id, one.address, found)
+        known = entries_about(one.domain_id, one.address, found)
         is_allowed = any(other.kind is SuppressionKind.ALLOW for other in known)
         is_known = any((other.address, other.kind, other.tag) == (one.address, one.kind, one.tag) for other in known)
         if not is_known and not (is_allowed and one.kind is SuppressionKind.BOUNCE):
@@ -173,35 +179,26 @@ def of_bounce(delivery: Delivery, outcome: Bounced, reply: str, now: int) -> tup
     """Return what a bounce adds to the lists of its sending domain."""
     if delivery.options.is_test or delivery.options.is_report or not is_hard(outcome):
         return ()
-    return (
-        Suppression(
-            account_id=delivery.account_id,
-            domain_id=delivery.domain_id,
-            kind=SuppressionKind.BOUNCE,
-            address=comparable(delivery.recipient),
-            way=Way.DELIVERY,
-            reason=reply[:_MOST_REASON],
-            created_at=now,
-            message_id=delivery.message_id,
-        ),
-    )
+    return (_of_recipient(delivery, SuppressionKind.BOUNCE, Way.DELIVERY, reply, now),)
 
 
 def of_complaint(delivery: Delivery, report: str, now: int) -> tuple[Suppression, ...]:
     """Return what a complaint about a delivery adds; ``report`` says which kind of one it was."""
     if delivery.options.is_test:
         return ()
-    return (
-        Suppression(
-            account_id=delivery.account_id,
-            domain_id=delivery.domain_id,
-            kind=SuppressionKind.COMPLAINT,
-            address=comparable(delivery.recipient),
-            way=Way.FEEDBACK_LOOP,
-            reason=report[:_MOST_REASON],
-            created_at=now,
-            message_id=delivery.message_id,
-        ),
+    return (_of_recipient(delivery, SuppressionKind.COMPLAINT, Way.FEEDBACK_LOOP, report, now),)
+
+
+def _of_recipient(delivery: Delivery, kind: SuppressionKind, way: Way, reason: str, now: int) -> Suppression:
+    return Suppression(
+        account_id=delivery.account_id,
+        domain_id=delivery.domain_id,
+        kind=kind,
+        address=comparable(delivery.recipient),
+        way=way,
+        reason=reason[:MOST_REASON],
+        created_at=now,
+        message_id=delivery.message_id,
     )
 
 

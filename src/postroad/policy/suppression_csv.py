@@ -11,12 +11,11 @@ import msgspec
 
 from postroad.model.options import MAX_TAG_LENGTH
 from postroad.model.suppression import Fault, Suppression, SuppressionKind, Way
-from postroad.policy.suppression import understood
+from postroad.policy.suppression import MOST_REASON, understood
 from postroad.protocol.smtp.address import AddressError
 
 MOST_OCTETS = 10 * 1024 * 1024
 MOST_LINES = 200_000
-MOST_REASON = 500
 HEADINGS = ("address", "kind", "tag", "way", "reason", "created_at", "created_by")
 """The columns that we write; a file needs the first one only."""
 _ADDRESS = ("address", "email", "recipient", "value", "domain")

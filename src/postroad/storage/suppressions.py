@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, collate, delete, func, literal_column, select, tuple_
 
 from postroad.model.suppression import Suppression, SuppressionKind, Way
-from postroad.policy.suppression import Found, additions, key_of, keys_around
+from postroad.policy.suppression import Found, additions, entries_about, key_of, keys_around, names_about
 from postroad.storage import rows
 from postroad.storage.dialect import insert_into
 from postroad.storage.schema.control_plane import suppressions
@@ -101,10 +101,8 @@ def get(connection: Connection, place: Place) -> Suppression | None:
 
 def about(connection: Connection, domain_id: int, address: str) -> list[Suppression]:
     """Return all that a domain's lists say of an address, or of all addresses of its destination."""
-    names = (address, f"@{address.rpartition('@')[2]}")
-    found = lookup(connection, {key_of(domain_id, name) for name in names})
-    entries = [one for several in found.values() for one in several if one.domain_id == domain_id]
-    return sorted((one for one in entries if one.address in names), key=lambda one: (one.kind.value, one.tag))
+    found = lookup(connection, {key_of(domain_id, name) for name in names_about(address)})
+    return sorted(entries_about(domain_id, address, found), key=lambda one: (one.kind.value, one.tag))
 
 
 def page(connection: Connection, wanted: Wanted, limit: int, after: Place | None = None) -> list[Suppression]:

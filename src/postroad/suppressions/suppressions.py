@@ -14,8 +14,8 @@ from postroad.model.refused import MissingError, RefusedError
 from postroad.model.suppression import Suppression, SuppressionKind, Way
 from postroad.net.clock import Clock
 from postroad.policy.permission import require_change, require_sight
-from postroad.policy.suppression import comparable, understood
-from postroad.policy.suppression_csv import MOST_REASON, ListError, tag_of
+from postroad.policy.suppression import MOST_REASON, comparable, understood
+from postroad.policy.suppression_csv import ListError, tag_of
 from postroad.protocol.smtp.address import AddressError, normal_domain
 from postroad.storage import audit, domains, suppressions
 from postroad.storage.database import Database
@@ -47,10 +47,10 @@ def place_from(text: str) -> Place:
     try:
         fields = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         domain_id, *texts = msgspec.json.decode(fields, type=tuple[_RowId, str, str, str])
+        if any("\0" in text for text in texts):
+            raise ValueError("PostgreSQL has no text with NUL")
     except (ValueError, msgspec.DecodeError) as error:
         raise MissingError("There is no such suppression.") from error
-    if any("\0" in text for text in texts):
-        raise MissingError("There is no such suppression.")  # PostgreSQL has no text with NUL
     return Place(domain_id, *texts)
 
 

@@ -113,16 +113,8 @@ class Authenticator:
     ) -> Principal | AuthRefused:
         """Return who a name and password prove, or why they prove nobody."""
         secret = prepared(password)
-        name = tried_username(username)
-        attempt = _Attempt(
-            username=username,
-            name=name,
-            password=secret if len(secret) <= MAXIMUM_LENGTH else Secret(""),
-            mechanism=mechanism,
-            client_address=client_address,
-            over_tls=over_tls,
-            claimant=claimant_of(name, client_address),
-        )
+        secret = secret if len(secret) <= MAXIMUM_LENGTH else Secret("")
+        attempt = _attempt(username, secret, client_address, over_tls=over_tls, mechanism=mechanism)
         try:
             proven = await self._own_credential(attempt)
             # Before the memory of proofs is asked: who is locked out must not find a password by it either.
@@ -159,16 +151,7 @@ class Authenticator:
 
         It decides as ``verify`` would, from memory alone: this is where a flood ends.
         """
-        name = tried_username(username)
-        attempt = _Attempt(
-            username=username,
-            name=name,
-            password=Secret(""),
-            mechanism=mechanism,
-            client_address=client_address,
-            over_tls=over_tls,
-            claimant=claimant_of(name, client_address),
-        )
+        attempt = _attempt(username, Secret(""), client_address, over_tls=over_tls, mechanism=mechanism)
         known = self._credentials.in_view(attempt.name)
         if known is None and self._guard.is_known(attempt.claimant):
             return None
@@ -317,6 +300,19 @@ class Authenticator:
         if not flight.cancelled():
             # Seen here too, for the case that every client hung up meanwhile.
             flight.exception()
+
+
+def _attempt(username: str, password: Secret, client_address: str, *, over_tls: bool, mechanism: str) -> _Attempt:
+    name = tried_username(username)
+    return _Attempt(
+        username=username,
+        name=name,
+        password=password,
+        mechanism=mechanism,
+        client_address=client_address,
+        over_tls=over_tls,
+        claimant=claimant_of(name, client_address),
+    )
 
 
 def _may_act(known: KnownCredential, attempt: _Attempt) -> bool:

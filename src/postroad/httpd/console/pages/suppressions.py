@@ -12,7 +12,7 @@ from postroad.httpd.console.view import View
 from postroad.model.refused import RefusedError
 from postroad.model.suppression import SuppressionKind
 from postroad.policy.suppression_csv import MOST_LINES, MOST_OCTETS, written
-from postroad.storage.suppressions import Place
+from postroad.storage.suppressions import Place, place_of
 from postroad.suppressions.suppressions import Page, Search, place_from, place_text
 
 PAGE_SIZE = 50
@@ -64,7 +64,7 @@ async def list_suppressions(view: View) -> Response:
         names=_names(view),
         kinds=KINDS,
         badges=BADGES,
-        place_of=lambda one: place_text(Place(one.domain_id, one.address, one.kind.value, one.tag)),
+        place_of=lambda one: place_text(place_of(one)),
     )
 
 
