@@ -1,28 +1,18 @@
 """Feedback reports handed to the command, against a real database in a data folder."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from postroad.cli import main
 from postroad.protocol.arf import MAX_OCTETS
 from tests.feedback_reports import around, feedback_report
-
-Run = Callable[..., Result]
+from tests.integration.commands import Run, commands_in
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    def invoke(*arguments: str, given: bytes = b"", expect: int = 0) -> Result:
-        result = CliRunner().invoke(main, [*arguments, "--data", str(tmp_path / "data")], input=given)
-        assert result.exit_code == expect, f"{result.output}\n{result.exception!r}"
-        return result
-
-    invoke("migrate")
-    return invoke
+    return commands_in(tmp_path / "data")
 
 
 @pytest.mark.parametrize(

@@ -6,32 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from postroad.cli import main
 from postroad.policy.key_text import KeyTextKind, kind_of
+from tests.integration.commands import Run, commands_in
 
 NAME = "news.example.com"
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Result]:
-    def invoke(*arguments: str, expect: int = 0, given: str | None = None) -> Result:
-        result = CliRunner().invoke(main, [*arguments, "--data", str(tmp_path / "data")], input=given)
-        assert result.exit_code == expect, f"{result.output}\n{result.exception!r}"
-        return result
-
-    invoke("migrate")
-    invoke("domain", "add", NAME)
-    return invoke
+def run(tmp_path: Path) -> Run:
+    return commands_in(tmp_path / "data", ("domain", "add", NAME))
 
 
 @pytest.fixture
-def document(run: Callable[..., Result]) -> Callable[..., Any]:
+def document(run: Run) -> Callable[..., Any]:
     return lambda *arguments: json.loads(run(*arguments, "--json").stdout)
 
 
-Run = Callable[..., Result]
 Document = Callable[..., Any]
 
 

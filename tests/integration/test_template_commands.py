@@ -6,27 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from postroad.cli import main
+from tests.integration.commands import Run, commands_in
 
 NAME = "news.example.com"
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
-
-    def invoke(*arguments: str, expect: int = 0, given: str | None = None) -> Result:
-        result = CliRunner().invoke(main, [*arguments, "--data", str(tmp_path / "data")], input=given)
-        assert result.exit_code == expect, f"{result.output}\n{result.exception!r}"
-        return result
-
-    invoke("migrate")
-    invoke("domain", "add", NAME)
-    return invoke
+    return commands_in(tmp_path / "data", ("domain", "add", NAME))
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from postroad.cli import main
 from postroad.model.client_fault import ClientFault, FaultKind
 from postroad.model.event import EventType
 from postroad.net.clock import now_ms
@@ -20,12 +18,11 @@ from postroad.policy.repetition import ADVICE
 from postroad.storage import client_faults, counters, domains, events, quotas, smtp_users
 from postroad.storage.counters import MOST_TAGS
 from postroad.storage.engine import open_database
+from tests.integration.commands import Run, commands_in
 from tests.storage.samples import accepted, event_of
 
 NAME = "news.example.com"
 USERNAME = f"app@{NAME}"
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -35,14 +32,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(data: Path) -> Run:
-    def invoke(*arguments: str) -> Result:
-        result = CliRunner().invoke(main, [*arguments, "--data", str(data)])
-        assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
-        return result
-
-    invoke("migrate")
-    invoke("domain", "add", NAME)
-    return invoke
+    return commands_in(data, ("domain", "add", NAME))
 
 
 def _written(data: Path, write: Callable[[Any], Any]) -> None:
