@@ -20,6 +20,7 @@ import msgspec
 import uvloop
 from tests.peers.postgres import postgres_database
 
+from bench.rounds import timed
 from bench.search.cases import cases
 from bench.search.rows import NOW, write_rows
 from postroad.model.ids import lowest_at
@@ -55,16 +56,9 @@ async def fill_index(database: Database, slice_rows: int = _SLICE) -> None:
 
 
 async def time_case(database: Database, name: str, wanted: Wanted, rounds: int) -> Timing:
-    """Search again and again; the first time counts like the others."""
-    taken = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        page = await database.read(message_search.search, wanted, PAGE)
-        taken.append((time.perf_counter() - began) * 1000)
-    taken.sort()
-    return Timing(
-        name, len(page.found), page.is_cut, taken[0], taken[rounds // 2], taken[max(0, -(-rounds * 99 // 100) - 1)]
-    )
+    """Search again and again."""
+    page, spread = await timed(lambda: database.read(message_search.search, wanted, PAGE), rounds)
+    return Timing(name, len(page.found), page.is_cut, *spread)
 
 
 async def some_id_of(database: Database) -> int:

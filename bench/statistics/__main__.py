@@ -10,7 +10,6 @@ import os
 import platform
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import msgspec
 import uvloop
 from tests.peers.postgres import postgres_database
 
+from bench.rounds import timed
 from bench.statistics.cases import Case, cases
 from bench.statistics.rows import DOMAIN_IDS, NOW, TAGS, write_rows
 from postroad.model.actor import Actor, ActorKind
@@ -53,14 +53,9 @@ async def account_with_domains(database: Database) -> Actor:
 
 
 async def time_case(name: str, case: Case, rounds: int) -> Timing:
-    """Do it again and again; the first time counts like the others."""
-    taken = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        await case()
-        taken.append((time.perf_counter() - began) * 1000)
-    taken.sort()
-    return Timing(name, taken[0], taken[rounds // 2], taken[max(0, -(-rounds * 99 // 100) - 1)])
+    """Do it again and again."""
+    _, spread = await timed(case, rounds)
+    return Timing(name, *spread)
 
 
 async def run(url: str, data_dir: Path, days: int, rounds: int) -> dict[str, Any]:
