@@ -37,7 +37,8 @@ def test_an_address_is_added_found_and_taken_off(dev: Dev, page: Page) -> None:
     page.get_by_label("Beginning of an address").fill("AN")
     row = page.get_by_role("row").filter(has_text="Asked by phone")
     expect(row).to_contain_text("Bounce")
-    row.get_by_role("link", name="Remove ann@example.net").click()
+    # A slow finger: leaving the field does not search anew, which would take the link away from under it.
+    row.get_by_role("link", name="Remove ann@example.net").click(delay=500)
     expect(page.get_by_role("dialog")).to_contain_text("bounce list of demo.example")
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page.get_by_role("status").first).to_contain_text("was removed")
@@ -64,7 +65,8 @@ def test_a_list_is_uploaded_and_followed_to_its_end(dev: Dev, page: Page, tmp_pa
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     assert download.value.suggested_filename == "suppressions-all-domains.csv"
-    assert len(Path(download.value.path()).read_text().splitlines()) == 5_001
+    addresses = {line.split(",")[0] for line in Path(download.value.path()).read_text().splitlines()}
+    assert addresses >= {f"u{number}@example.net" for number in range(5_000)}
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
