@@ -6,6 +6,8 @@ from postroad.model.domain import DomainSettings
 from postroad.model.options import NO_OPTIONS, CallbackFormat, OptionFault, Options, TlsDemand
 
 FURTHEST_AHEAD_DAYS = 30
+LONGEST_WAIT_DAYS = 30
+"""How long after the time to send at a message may be tried."""
 _DAY_MS = 86_400_000
 
 
@@ -37,6 +39,9 @@ def _held(asked: bool | None, default: bool) -> bool | None:
 def _time_fault(asked: Options, now: int) -> OptionFault | None:
     if asked.deliver_at is not None and asked.deliver_at > now + FURTHEST_AHEAD_DAYS * _DAY_MS:
         return OptionFault("X-OV-Deliver-At", f"is more than {FURTHEST_AHEAD_DAYS} days ahead")
-    if asked.expires_at is not None and asked.expires_at <= max(now, asked.deliver_at or 0):
+    due_at = max(now, asked.deliver_at or 0)
+    if asked.expires_at is not None and asked.expires_at <= due_at:
         return OptionFault("X-OV-Expires", "is over before the message could be sent")
+    if asked.expires_at is not None and asked.expires_at > due_at + LONGEST_WAIT_DAYS * _DAY_MS:
+        return OptionFault("X-OV-Expires", f"is more than {LONGEST_WAIT_DAYS} days after the message is to be sent")
     return None

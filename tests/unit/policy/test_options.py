@@ -51,6 +51,9 @@ def test_a_callback_has_a_format_and_a_format_alone_means_nothing() -> None:
         ({"deliver_at": NOW + 30 * DAY + 1}, "X-OV-Deliver-At", "30 days"),
         ({"expires_at": NOW}, "X-OV-Expires", "over before"),
         ({"expires_at": NOW + DAY, "deliver_at": NOW + DAY}, "X-OV-Expires", "over before"),
+        ({"expires_at": NOW + 30 * DAY + 1}, "X-OV-Expires", "more than 30 days after"),
+        ({"expires_at": 999_999_999_999_000}, "X-OV-Expires", "more than 30 days after"),
+        ({"expires_at": NOW + 40 * DAY, "deliver_at": NOW + 9 * DAY}, "X-OV-Expires", "more than 30 days after"),
     ],
 )
 def test_times_that_make_no_sense_are_refused(asked: dict[str, Any], name: str, words: str) -> None:
