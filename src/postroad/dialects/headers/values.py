@@ -120,7 +120,7 @@ def read_recipient_variables(text: str) -> dict[str, dict[str, Any]]:
     for address, variables in read_json_object(text).items():
         if not isinstance(variables, dict):
             raise OptionValueError(f"must hold an object for {shown(address)}, not {_kind(variables)}")
-        _refuse_line_ends(variables, address)
+        _require_lines(variables, address)
         found[address.strip().lower()] = variables
     return found
 
@@ -218,15 +218,17 @@ def _kind(value: object) -> str:
     return "an object"
 
 
-def _refuse_line_ends(value: object, address: str) -> None:
-    """Refuse CR and LF in values: they would begin a new line of a header."""
+def _require_lines(value: object, address: str) -> None:
+    """Refuse CR and LF in values, which would begin a new line of a header, and NUL, which no message may hold."""
     match value:
         case str() if "\r" in value or "\n" in value:
             raise OptionValueError(f"holds a line end in a value for {shown(address)}; variables are single lines")
+        case str() if "\0" in value:
+            raise OptionValueError(f"holds a NUL in a value for {shown(address)}, which no message may hold")
         case dict():
             for key, inner in value.items():
-                _refuse_line_ends(key, address)
-                _refuse_line_ends(inner, address)
+                _require_lines(key, address)
+                _require_lines(inner, address)
         case list():
             for inner in value:
-                _refuse_line_ends(inner, address)
+                _require_lines(inner, address)

@@ -181,6 +181,7 @@ def test_what_is_not_known_is_noted_and_not_refused() -> None:
         ('X-OV-Recipient-Variables: {"a@b.c": 1}', ["an object for", '"a@b.c"', "a number"]),
         ('X-OV-Recipient-Variables: {"a@b.c": {"x": "1\\r\\nBcc: d"}}', ["line end", '"a@b.c"']),
         ('X-OV-Recipient-Variables: {"a@b.c": {"x": [{"y\\n": 1}]}}', ["line end"]),
+        ('X-OV-Recipient-Variables: {"a@b.c": {"x": "1\\u0000"}}', ["NUL", '"a@b.c"']),
         ('X-OV-Variables: {"a": 1,, "b": 2}', ["is not JSON", "at character 9"]),
         ('X-OV-Variables: {"ä": tru}', ["is not JSON", "at character"]),
         ('X-OV-Variables: {"a": ', ["is not JSON", "at its end"]),
