@@ -8,7 +8,7 @@ UTF-32 are looked at as text, for their octets are no ASCII, and keep their byte
 import codecs
 import re
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import msgspec
 
@@ -233,8 +233,8 @@ def _quoted_pieces(octets: bytes, codec: str) -> Iterator[bytes | Run]:
 
 def _runs_of(line: bytes, decoded: bytes, codec: str) -> Iterator[bytes | Run]:
     """Cut one line at its soft breaks into what stays and what placeholders touch."""
-    encoded = [part + _SOFT_BREAK for part in line.split(_SOFT_BREAK)]
-    encoded[-1] = encoded[-1].removesuffix(_SOFT_BREAK)
+    cuts = [0, *(found.end() for found in transfer_encoding.SOFT_BREAK.finditer(line)), len(line)]
+    encoded = [line[start:end] for start, end in pairwise(cuts)]
     texts = [transfer_encoding.decode_quoted_printable(one) for one in encoded]
     ends = list(accumulate(map(len, texts)))
     if b"".join(texts) != decoded:

@@ -156,6 +156,13 @@ def test_quoted_printable_changes_only_the_encoded_lines_that_a_placeholder_touc
     )
 
 
+def test_white_space_behind_a_soft_break_is_none_of_the_text() -> None:
+    # RFC 2045 §6.7 (3): it was added on the way.
+    content = quoted("kept=  \n as it is\nDear %recip=  \nient.na=\t\nme%, this is kept=  \n too\n")
+    found = fill(content, {"name": "Ada"})
+    assert found.content == quoted("kept=  \n as it is\nDear Ada, this is kept=\n too\n")
+
+
 @pytest.mark.parametrize("length", range(60, 160))
 def test_no_quoted_printable_line_is_longer_than_76_columns(length: int) -> None:
     content = quoted("%recipient.name% and so on=\n and the rest of it\nend =\n%recipient.name%\n")
