@@ -19,7 +19,8 @@ from postroad.rendering.placeholder import PLACEHOLDER, Segments, segments_of
 
 LONGEST_LINE = 998
 """RFC 5322 §2.1.1."""
-_TEXTS = frozenset({"plain", "html", "x-amp-html"})
+TEXTS = frozenset({"plain", "html", "x-amp-html"})
+"""Subtypes of text that are read."""
 _IDENTITY = frozenset({"7bit", "8bit", "binary"})
 _STATEFUL = ("iso2022", "hz", "utf-7")
 """Codecs in which an octet such as 0x25 means other things too, so that text is looked at instead of octets."""
@@ -28,6 +29,8 @@ _WIDE = {"utf-16": ("utf-16-be", "utf-16-le"), "utf-32": ("utf-32-be", "utf-32-l
 _ORDERED = frozenset(order for orders in _WIDE.values() for order in orders)
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _SOFT_BREAK = b"=\r\n"
+# RFC 9580 §6.2.1, §7: a text that is signed or encrypted within itself.
+_ARMOUR = re.compile(rb"^(?:\xef\xbb\xbf)?-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
 _FILE_NAME = re.compile(rb";[ \t]*filename\*?[0-9*]*[ \t]*=", re.IGNORECASE)
 
 
@@ -116,10 +119,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def body_of(part: Part, octets: bytes) -> Body | None:
-    """Take the body of a part apart; None where nothing in it may or need change."""
+    """Take the body of a text part that is no file apart; None where nothing in it may or need change."""
     kind = part.content_type
-    if kind.type != "text" or kind.subtype not in _TEXTS or is_attachment(part):
-        return None
     codec = _codec_of(kind.parameters.get("charset", "us-ascii"), octets)
     if codec in _WIDE or codec in _ORDERED:
         # RFC 2046 §4.1.1: unencoded it could not have the CRLF that ends a line, so it is not what it says.
@@ -127,7 +128,7 @@ def body_of(part: Part, octets: bytes) -> Body | None:
     if codec is None:
         return None
     pieces = tuple(_pieces(octets, part.transfer_encoding, codec))
-    if all(isinstance(piece, bytes) for piece in pieces):
+    if all(isinstance(piece, bytes) for piece in pieces) or _is_armoured(octets, part.transfer_encoding, codec):
         return None
     return Body(
         codec=codec,
@@ -145,6 +146,35 @@ def is_attachment(part: Part) -> bool:
         return False
     disposition = part.block.text(field)
     return disposition.lower().startswith(b"attachment") or bool(_FILE_NAME.search(disposition))
+
+
+def is_file(part: Part, read: set[str]) -> bool:
+    """Whether a text part is a file: an attachment, or a named part behind what is read.
+
+    Clients show a first text that has a name in its Content-Type alone as the message, and a later one as a file.
+
+    Args:
+        part: The part.
+        read: The kinds of text that came before it and are read; its own is added.
+    """
+    kind = part.content_type
+    is_named = any(name == "name" or name.startswith("name*") for name in kind.parameters)
+    if is_attachment(part) or (is_named and kind.subtype in read):
+        return True
+    read.add(kind.subtype)
+    return False
+
+
+def _is_armoured(octets: bytes, encoding: str, codec: str) -> bool:
+    """Whether a text holds a PGP message, or one that PGP signed: nothing in it may change."""
+    match encoding:
+        case "quoted-printable":
+            octets = transfer_encoding.decode_quoted_printable(octets)
+        case "base64":
+            octets = transfer_encoding.decode_base64(octets)
+    if codec in _ORDERED:
+        octets = octets.decode(codec, "replace").encode("utf-8", "replace")
+    return bool(_ARMOUR.search(octets))
 
 
 def _codec_of(charset: str, octets: bytes) -> str | None:

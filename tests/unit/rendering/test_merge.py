@@ -340,6 +340,15 @@ PLACED = b"%recipient.name%\r\n"
         b"Content-Type: text/plain; charset=utf-16\r\n\r\n" + PLACED,
         b"Content-Type: text/plain\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n" + PLACED,
         b"no header and no empty line\r\n",
+        b"Content-Type: text/plain; name=a.txt\r\n\r\n" + PLACED,
+        b"Content-Type: text/plain;\r\n name*0*=utf-8''a; name*1=.txt\r\n\r\n" + PLACED,
+        b"Content-Type: multipart/digest; boundary=c\r\n\r\n--c\r\n\r\nSubject: x\r\n\r\n" + PLACED + b"--c--",
+        b"Subject: 1\r\n\r\n-----BEGIN PGP SIGNED MESSAGE-----\r\n\r\n" + PLACED,
+        b"Subject: 2\r\n\r\n" + PLACED + b"-----BEGIN PGP MESSAGE-----\r\n",
+        b"Subject: 3\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64_lines(PLACED + b"-----BEGIN PGP MESSAGE-----"),
+        b"Subject: 4\r\nContent-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64_lines("-----BEGIN PGP MESSAGE-----\r\n%recipient.name%".encode("utf-16")),
     ],
     ids=lambda part: part[:40].decode(),
 )
@@ -347,6 +356,21 @@ def test_what_is_no_text_to_read_is_never_touched(part: bytes) -> None:
     content = header('Content-Type: multipart/mixed; boundary="b"') + b"--b\r\n\r\n[%recipient.name%]\r\n--b\r\n" + part
     content += b"\r\n--b--\r\n"
     assert fill(content, {"name": "Ada"}).content == content.replace(b"[%recipient.name%]", b"[Ada]")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"Content-Type: text/html; name=a.html\r\n\r\n",
+        b"Content-Type: multipart/digest; boundary=c\r\n\r\n--c\r\nContent-Type: text/plain\r\n\r\n",
+        b"\r\n> -----BEGIN PGP MESSAGE-----\r\n",
+    ],
+)
+def test_the_first_text_of_its_kind_is_read_whatever_its_name_and_so_is_what_quotes_pgp(part: bytes) -> None:
+    content = (
+        header("Content-Type: multipart/mixed; boundary=b") + b"--b\r\n\r\nHi\r\n--b\r\n" + part + PLACED + b"--b--\r\n"
+    )
+    assert fill(content, {"name": "Ada"}).content == content.replace(b"%recipient.name%", b"Ada")
 
 
 def test_texts_in_nested_multiparts_are_filled() -> None:
