@@ -112,6 +112,8 @@ def _attempt_words(data: dict[str, Any]) -> Iterator[str]:
         yield f"again {local_time(data['due_at'])}"
     if data.get("maybe_delivered"):
         yield "may have been delivered"
+    if data.get("missing_variables"):
+        yield f"no value for {', '.join(data['missing_variables'])}"
     yield from data.get("notes", ())
 
 
