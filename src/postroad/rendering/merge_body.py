@@ -31,6 +31,11 @@ _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _SOFT_BREAK = b"=\r\n"
 # RFC 9580 §6.2.1, §7: a text that is signed or encrypted within itself.
 _ARMOUR = re.compile(rb"^(?:\xef\xbb\xbf)?-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
+_BODY = re.compile(r"<body\b|</head\b", re.IGNORECASE)
+_LONGEST_HEAD = 4096
+"""Characters in which a character set is looked for; browsers look at the first 1,024 octets."""
+_CHARSET = re.compile(r"(<meta\b[^<>]{0,200}?\bcharset[ \t]*=[ \t]*[\"']?)[a-z0-9_.:-]+", re.IGNORECASE)
+"""In ``<meta charset=…>``, and in the content of ``<meta http-equiv=Content-Type …>``."""
 _FILE_NAME = re.compile(rb";[ \t]*filename\*?[0-9*]*[ \t]*=", re.IGNORECASE)
 
 
@@ -75,8 +80,11 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
                 texts += (_text_of(b"".join(octets), self.codec), piece)
                 octets = []
         texts.append(_text_of(b"".join(octets), self.codec))
+        text = "".join(texts)
+        if self.is_html and self.codec != "utf-8":
+            text = _declared_utf8(text)
         # What was not of the character set it was said to be of stays as it was.
-        return transfer_encoding.quoted_printable("".join(texts).encode("utf-8", "surrogateescape"))
+        return transfer_encoding.quoted_printable(text.encode("utf-8", "surrogateescape"))
 
     def _decoded(self, values: Values) -> Iterator[bytes | str]:
         for piece in self.pieces:
@@ -211,6 +219,12 @@ def _text_of(octets: bytes, codec: str) -> str:
     except UnicodeDecodeError:
         # Octets below 0x80 that a stateful codec has no character for have no surrogate that they could stay as.
         return octets.decode(codec, "replace")
+
+
+def _declared_utf8(html: str) -> str:
+    """Return HTML whose own elements, too, say that it is UTF-8: some clients believe them."""
+    head = _BODY.split(html[:_LONGEST_HEAD], maxsplit=1)[0]
+    return _CHARSET.sub(r"\g<1>utf-8", head) + html[len(head) :]
 
 
 def _is_utf8(octets: bytes) -> bool:

@@ -112,6 +112,16 @@ def test_links_that_the_message_does_not_have_stay_as_they_are_written() -> None
     assert field(linked.content, "List-Unsubscribe") == "<https://u.test/1>"
 
 
+@pytest.mark.parametrize("written", ["List-Unsubscribe: <%unsubscribe_url%>", "Subject: %unsubscribe_url%"])
+def test_a_link_that_the_message_does_not_have_stays_in_the_header_too(written: str) -> None:
+    content = header(written, "Content-Transfer-Encoding: quoted-printable") + b"=3D%unsubscribe_url%=\r\n.\r\n"
+    kept = fill(content)
+    assert (kept.content, kept.missing) == (content, frozenset())
+    filled = fill(content, links={"unsubscribe_url": "https://u.test/?a=1"}).content
+    assert written.replace("%unsubscribe_url%", "https://u.test/?a=1").encode() in filled
+    assert body(filled) == b"=3Dhttps://u.test/?a=3D1=\r\n.\r\n"
+
+
 def test_a_value_is_never_looked_at_again() -> None:
     content = (
         header("Subject: %recipient.a%", "To: %recipient.a% <%recipient_email%>") + b"%recipient.a%%recipient.b%\r\n"
@@ -279,6 +289,29 @@ def test_a_part_that_cannot_hold_a_value_alone_becomes_utf8(charset: str, encodi
     assert first.get_content().strip() == expected.decode(charset).replace("%recipient.name%", "Łukasz 山")
     assert first["Content-Type"].params == {"charset": "utf-8", "format": "fixed"}
     assert second.as_bytes(policy=email.policy.SMTP) == b"Content-Type: text/html; charset=us-ascii\r\n\r\n<p>x</p>"
+
+
+@pytest.mark.parametrize(
+    ("head", "recoded"),
+    [
+        ('<meta charset="iso-8859-1">', '<meta charset="utf-8">'),
+        ("<META NAME=x><meta charset=ISO-8859-1/>", "<META NAME=x><meta charset=utf-8/>"),
+        (
+            '<meta http-equiv="Content-Type" content="text/html; charset=iso-8859-1">',
+            '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">',
+        ),
+        ("<meta name=a content=b>charset=iso-8859-1", "<meta name=a content=b>charset=iso-8859-1"),
+        ("</head><meta charset=iso-8859-1>", "</head><meta charset=iso-8859-1>"),
+    ],
+)
+def test_html_that_becomes_utf8_says_so_itself(head: str, recoded: str) -> None:
+    coded = header("Content-Type: text/html; charset=iso-8859-1", "Content-Transfer-Encoding: 8bit")
+    page = "<html><head>%s</head><body>%%recipient.name%% <meta charset=iso-8859-1></body></html>\r\n"
+    content = coded + (page % head).encode()
+    read = email.message_from_bytes(fill(content, {"name": "山"}).content)
+    assert read.get_content_charset() == "utf-8"
+    assert read.get_payload(decode=True) == (page % recoded).replace("%recipient.name%", "山").encode()
+    assert fill(content, {"name": "ä"}).content == content.replace(b"%recipient.name%", b"\xe4")
 
 
 def test_a_message_without_mime_becomes_mime_where_it_must() -> None:
