@@ -512,6 +512,11 @@ async def test_placeholders_in_the_template_itself_are_filled(
     assert seen.html == "<p><Bob> 1 Bob |%unsubscribe_url%</p>"
     assert seen.missing == ["recipient.gone"]
     assert "&lt;Bob&gt;" in (await rendered(library, escaping, {"first": "<Bob>"})).html
+    # It is one rule for all that the template makes, whether its author wrote it or a value brought it.
+    await add(service, "echo", "{{said}}")
+    echo = await held(library, domain, "echo", **batch)
+    own = {"first": "Bob", "said": "%recipient.first%"}
+    assert (await rendered(library, echo, own)).html == "Bob"
 
 
 async def test_a_message_whose_text_is_signed_cannot_have_a_template(
