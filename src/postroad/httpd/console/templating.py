@@ -25,7 +25,7 @@ def render(template: str, **values: Any) -> str:
     return _environment.get_template(template).render(**values)
 
 
-def _time(instant: int | None, form: str = "full") -> Markup:
+def shown_time(instant: int | None, form: str = "full") -> Markup:
     """Return an instant in UTC, which the browser shows in its own zone.
 
     ``form`` is ``full``, ``short``, ``seconds`` or ``ago``.
@@ -61,7 +61,7 @@ _environment.globals["standing_of"] = standing_of
 _environment.filters |= {
     "length_of_time": _length_of_time,
     "browser": browser_name,
-    "time": _time,
+    "time": shown_time,
     "id": text_of,
     "count": _count,
     "breakable": _breakable,
