@@ -65,7 +65,9 @@ def _store(data: Path, *recipients: str) -> tuple[str, list[str]]:
             domain = await database.read(domains.by_name, "news.example.com")
             assert domain is not None
             now = now_ms()
-            asked = Options(tags=("Orders",), variables={"order": 17, "paid": True}, callback_url="https://app.example/")
+            asked = Options(
+                tags=("Orders",), variables={"order": 17, "paid": True}, callback_url="https://app.example/"
+            )
             offered = samples.accepted(*recipients, domain_id=domain.id, due_at=now, accepted_at=now, options=asked)
             tagged = DeliveryOptions(tags=("Orders",))
             deliveries = tuple(
