@@ -1,6 +1,5 @@
 """The console's templates and how values look in them."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -9,6 +8,7 @@ from markupsafe import Markup, escape
 from postroad.httpd.console.browsers import browser_name
 from postroad.model.delivery import standing_of
 from postroad.model.ids import text_of
+from postroad.protocol.mime.date import utc_moment
 
 _environment = Environment(
     loader=PackageLoader("postroad.httpd.console"),
@@ -32,7 +32,7 @@ def shown_time(instant: int | None, form: str = "full") -> Markup:
     """
     if instant is None:
         return Markup('<span class="muted">never</span>')
-    at = datetime.fromtimestamp(instant / 1000, UTC)
+    at = utc_moment(instant)
     machine = at.isoformat(timespec="seconds").replace("+00:00", "Z")
     people = at.strftime("%Y-%m-%d %H:%M UTC")
     return Markup('<time datetime="{}" data-form="{}">{}</time>').format(machine, form, people)
