@@ -171,10 +171,14 @@ def name_of(block: HeaderBlock, field: Field) -> str:
 
 def _read_whole(block: HeaderBlock, fields: list[Field], given: dict[str, Any], notes: list[str]) -> None:
     """Read the headers that hold a whole request as JSON; what was said before stays."""
+    seen: set[bytes] = set()
     for field in fields:
         if field.name not in OPTION_DOCUMENTS:
             continue
         header = name_of(block, field)
+        if field.name in seen:
+            raise _HeaderError(header, "is there more than once; keep one")
+        seen.add(field.name)
         before = frozenset(given)
         try:
             document = values.read_json_object(decode(block.value(field)))
@@ -206,8 +210,19 @@ def _msys(document: dict[str, Any]) -> Iterator[Pair]:
                 yield name, "variables", value
             case "options", dict():
                 yield from _msys_options(value)
+            case (("campaign_id" | "tags" | "metadata" | "options"), _):
+                raise OptionValueError(f"must hold {_MSYS_KINDS[name]} in {name}, not {values.kind_of(value)}")
             case _:
                 yield name, None, None
+
+
+_MSYS_KINDS = {"campaign_id": "a text", "tags": "a list", "metadata": "an object", "options": "an object"}
+_SMTPAPI_KINDS = {
+    "category": "a text or a list",
+    "unique_args": "an object",
+    "send_at": "whole seconds since 1970",
+    "filters": "an object",
+}
 
 
 def _msys_options(options: dict[str, Any]) -> Iterator[Pair]:
@@ -224,10 +239,12 @@ def _smtpapi(document: dict[str, Any]) -> Iterator[Pair]:
                 yield name, "tags", _tags_of([value] if isinstance(value, str) else value, name)
             case "unique_args", dict():
                 yield name, "variables", value
-            case "send_at", int():
+            case "send_at", int() if not isinstance(value, bool):
                 yield name, "deliver_at", value * 1000
             case "filters", dict():
                 yield from _smtpapi_filters(value)
+            case (("category" | "unique_args" | "send_at" | "filters"), _):
+                raise OptionValueError(f"must hold {_SMTPAPI_KINDS[name]} in {name}, not {values.kind_of(value)}")
             case _:
                 yield name, None, None
 

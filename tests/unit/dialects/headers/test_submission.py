@@ -209,6 +209,16 @@ def test_what_is_not_known_is_noted_and_not_refused() -> None:
         (f'X-SMTPAPI: {{"category": {json.dumps([str(one) for one in range(11)])}}}', ["11 tags", "10"]),
         ('X-MSYS-API: {"options": {"open_tracking": "x"}}', ["yes or no"]),
         ("X-SMTPAPI: {", ["is not JSON"]),
+        ('X-MSYS-API: {"campaign_id": 5}', ["a text in campaign_id", "a number"]),
+        ('X-MSYS-API: {"tags": "x"}', ["a list in tags", "a text"]),
+        ('X-MSYS-API: {"metadata": "x"}', ["an object in metadata", "a text"]),
+        ('X-MSYS-API: {"options": []}', ["an object in options", "a list"]),
+        ('X-SMTPAPI: {"category": 1}', ["a text or a list in category", "a number"]),
+        ('X-SMTPAPI: {"unique_args": []}', ["an object in unique_args", "a list"]),
+        ('X-SMTPAPI: {"send_at": "soon"}', ["seconds since 1970 in send_at", "a text"]),
+        ('X-SMTPAPI: {"send_at": true}', ["seconds since 1970 in send_at", "true or false"]),
+        ('X-SMTPAPI: {"send_at": 1.5}', ["seconds since 1970 in send_at", "a number"]),
+        ('X-SMTPAPI: {"filters": null}', ["an object in filters", "null"]),
     ],
 )
 def test_a_malformed_value_is_told_with_its_header_and_what_was_expected(line: str, words: list[str]) -> None:
@@ -223,6 +233,11 @@ def test_a_malformed_value_is_told_with_its_header_and_what_was_expected(line: s
 def test_a_header_that_may_stand_once_is_refused_twice(name: str) -> None:
     value = {"X-OV-testmode": "yes", "X-OV-Variables": "{}", "X-OV-Template": "a"}.get(name, "https://a.test")
     assert "more than once" in fault(f"{name}: {value}", f"{name.upper()}: {value}").text
+
+
+@pytest.mark.parametrize("name", ["X-MSYS-API", "X-SMTPAPI"])
+def test_a_whole_request_is_refused_twice(name: str) -> None:
+    assert "more than once" in fault(f"{name}: {{}}", f"{name.lower()}: {{}}").text
 
 
 def test_the_name_is_told_as_it_was_written() -> None:
