@@ -131,6 +131,19 @@ def _apply(
             _put(given, option, value, before)
         except OptionValueError as fault:
             raise _HeaderError(header, str(fault)) from fault
+    _settle(given, before)
+
+
+def _settle(given: dict[str, Any], before: frozenset[str]) -> None:
+    """Let the specific headers of a family beat its general ones, before the next family is read."""
+    tracks = given.pop("tracks", None)
+    if tracks is not None:
+        given.setdefault("tracks_clicks", tracks)
+        given.setdefault("tracks_opens", tracks)
+    version = given.pop("template_version", None)
+    # A version says nothing of another family's template.
+    if version is not None and "template" in given and "template" not in before and given["template"].version is None:
+        given["template"] = msgspec.structs.replace(given["template"], version=version)
 
 
 def _put(given: dict[str, Any], option: _Option, value: Any, before: frozenset[str]) -> None:
@@ -152,15 +165,6 @@ def _put(given: dict[str, Any], option: _Option, value: Any, before: frozenset[s
 
 
 def _options_of(given: dict[str, Any]) -> Options:
-    tracks = given.pop("tracks", None)
-    version = given.pop("template_version", None)
-    template = given.get("template")
-    if template is not None and version is not None and template.version is None:
-        given["template"] = msgspec.structs.replace(template, version=version)
-    # The specific switch beats the general one.
-    if tracks is not None:
-        given.setdefault("tracks_clicks", tracks)
-        given.setdefault("tracks_opens", tracks)
     return Options(**given | {"tags": tuple(given.get("tags", ()))})
 
 

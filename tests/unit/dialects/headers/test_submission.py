@@ -149,6 +149,22 @@ def test_our_own_header_stands_above_those_of_others() -> None:
     assert found == Options(tags=("ours",), variables={"a": 1}, tracks_clicks=True, tracks_opens=True)
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["X-Mailgun-Track-Clicks: yes", "X-OV-Track: no"], {"tracks_clicks": False, "tracks_opens": False}),
+        (["X-Mailgun-Track: yes", "X-OV-tracking_click: no"], {"tracks_clicks": False, "tracks_opens": True}),
+        (["X-Mailgun-Template-Version: 2", "X-OV-Template: a"], {"template": TemplateName("a", None)}),
+        (
+            ["X-Mailgun-Template-Version: 2", "X-Mailgun-Template-Name: b", "X-OV-Template: a"],
+            {"template": TemplateName("a", None)},
+        ),
+    ],
+)
+def test_a_specific_header_of_others_does_not_beat_our_general_one(lines: list[str], expected: dict[str, Any]) -> None:
+    assert options(*lines) == Options(**expected)
+
+
 def test_a_message_without_option_headers_has_the_one_value() -> None:
     assert options("Subject: x", "X-Other: y") is NO_OPTIONS
 
