@@ -127,7 +127,7 @@ def _apply(
             notes.append(f"ignored {header}: there is no such option")
             continue
         try:
-            value = option.read(decode(block.value(field)))
+            value = option.read(_text_of(block, field))
             _put(given, option, value, before)
         except OptionValueError as fault:
             raise _HeaderError(header, str(fault)) from fault
@@ -144,6 +144,11 @@ def _settle(given: dict[str, Any], before: frozenset[str]) -> None:
     # A version says nothing of another family's template.
     if version is not None and "template" in given and "template" not in before and given["template"].version is None:
         given["template"] = msgspec.structs.replace(given["template"], version=version)
+
+
+def _text_of(block: HeaderBlock, field: Field) -> str:
+    # A TAB that only folds a line (RFC 5322 §2.2.3) stands for a space: JSON has no TAB inside a text.
+    return decode(block.value(field).replace(b"\r\n\t", b"\r\n "))
 
 
 def _put(given: dict[str, Any], option: _Option, value: Any, before: frozenset[str]) -> None:
@@ -185,7 +190,7 @@ def _read_whole(block: HeaderBlock, fields: list[Field], given: dict[str, Any], 
         seen.add(field.name)
         before = frozenset(given)
         try:
-            document = values.read_json_object(decode(block.value(field)))
+            document = values.read_json_object(_text_of(block, field))
             pairs = _msys(document) if field.name == b"x-msys-api" else _smtpapi(document)
             for name, option, value in pairs:
                 if option is None:
