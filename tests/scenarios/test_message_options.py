@@ -51,6 +51,7 @@ async def test_recipient_variables_make_each_recipient_a_message_of_its_own(worl
     variables = {
         f"ada@{destination(71)}": {"name": "Ada", "order": {"id": 17}},
         f"BO@{destination(71)}": {"name": "Bö", "order": {"id": 18}},
+        f"eve@{destination(71)}": {"name": "Eve"},
     }
     message = EmailMessage()
     message["From"] = USERNAME
@@ -77,6 +78,8 @@ async def test_recipient_variables_make_each_recipient_a_message_of_its_own(worl
         assert "Recipient-Variables" not in header_of(received)
         assert header_of(received).startswith("DKIM-Signature:")
         assert b"JXJlY2lwaWVudC5uYW1lJQ" in received.content or b"\r\n%recipient.name%\r\n" in received.content
+    stray = f"variables for eve@{destination(71)}, who is no recipient"
+    assert stray in last_event(story, EventType.ACCEPTED).data["edits"]
     missing = {
         event.recipient: event.data.get("missing_variables")
         for event in story.events
@@ -212,6 +215,7 @@ async def test_a_scheduled_message_tells_when_it_is_due_and_can_be_cancelled(wor
         ("X-OV-testmode: perhaps", "X-OV-testmode must be yes or no"),
         ('X-OV-Variables: {"a": }', "X-OV-Variables is not JSON"),
         ('X-OV-Recipient-Variables: {"a@b.c": {"x": "1\\n2"}}', "holds a line end"),
+        ('X-OV-Recipient-Variables: {"ada": {}}', 'as its keys, not "ada"'),
         ("X-OV-Deliver-At: 9999999999", "X-OV-Deliver-At is more than 30 days ahead"),
     ],
 )

@@ -15,7 +15,7 @@ from postroad.model.submission import NOTICE_CHANNEL, Admitted, Rejected, Submis
 from postroad.policy import quota
 from postroad.policy.alignment import OrganisationalDomainOf, header_from_is_aligned
 from postroad.policy.header_rules import MAX_RECEIVED, HeaderFacts, edit_header
-from postroad.policy.options import resolved
+from postroad.policy.options import resolved, stray_variables
 from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import HeaderBlock, HeaderFault, split
 from postroad.protocol.mime.long_line import repair
@@ -122,6 +122,8 @@ def admit(submission: Submission, facts: AdmissionFacts) -> Admitted | Rejected:
     if not submission.envelope.is_eight_bit and not content.isascii():
         notes.append("8-bit content without BODY=8BITMIME")
     notes += submission.option_notes
+    stray = stray_variables(options, (one.forward_path for one in submission.envelope.recipients))
+    notes += [stray] if stray else []
     return _admitted(submission, facts, block, header_from=header_from, options=options, notes=notes)
 
 

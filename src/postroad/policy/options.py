@@ -1,5 +1,7 @@
 """Which options hold for a message: what its sender asked for, over what its sending domain has as defaults."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from postroad.model.domain import DomainSettings
@@ -9,6 +11,8 @@ FURTHEST_AHEAD_DAYS = 30
 LONGEST_WAIT_DAYS = 30
 """How long after the time to send at a message may be tried."""
 _DAY_MS = 86_400_000
+_MOST_NAMED = 3
+"""Addresses that a remark names."""
 
 
 def resolved(asked: Options, settings: DomainSettings, now: int) -> Options | OptionFault:
@@ -30,6 +34,20 @@ def resolved(asked: Options, settings: DomainSettings, now: int) -> Options | Op
         callback_format=callback_format,
     )
     return NO_OPTIONS if held == NO_OPTIONS else held
+
+
+def stray_variables(options: Options, recipients: Iterable[str]) -> str | None:
+    """Return what a message's story says of recipient variables for addresses that it does not go to."""
+    if not options.recipient_variables:
+        return None
+    known = {address.lower() for address in recipients}
+    strays = [address for address in options.recipient_variables if address not in known]
+    if not strays:
+        return None
+    named, others = ", ".join(strays[:_MOST_NAMED]), len(strays) - _MOST_NAMED
+    if others > 0:
+        named += f" and {others} other{'s' if others > 1 else ''}"
+    return f"variables for {named}, {'who is no recipient' if len(strays) == 1 else 'who are no recipients'}"
 
 
 def _held(asked: bool | None, default: bool) -> bool | None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from postroad.model.domain import DomainState
+from postroad.model.options import Options
 from postroad.model.submission import NOTICE_CHANNEL, Admitted, Rejected
 from postroad.policy.admission import RULES, admit, check_reverse_path, pause_refusal, reference_page
 from postroad.protocol.smtp.data import Fault
@@ -128,6 +129,13 @@ def test_a_long_subject_is_cut_for_people_and_whole_in_the_message() -> None:
 
     assert verdict.subject == "x" * 255
     assert b"Subject: " + b"x" * 300 in verdict.content
+
+
+def test_variables_for_an_address_that_gets_no_copy_are_in_the_story() -> None:
+    options = Options(recipient_variables={"bob@example.net": {}, "eve@example.net": {}})
+    verdict = admit(msgspec.structs.replace(submission(), options=options), facts())
+    assert isinstance(verdict, Admitted)
+    assert "variables for eve@example.net, who is no recipient" in verdict.edits
 
 
 def test_the_story_of_a_thousand_edits_stays_short() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from postroad.model.domain import DomainSettings
 from postroad.model.options import NO_OPTIONS, CallbackFormat, OptionFault, Options, TlsDemand
-from postroad.policy.options import resolved
+from postroad.policy.options import resolved, stray_variables
 
 NOW = 1_795_000_000_000
 DAY = 86_400_000
@@ -66,3 +66,29 @@ def test_times_that_make_no_sense_are_refused(asked: dict[str, Any], name: str, 
 def test_times_within_bounds_are_kept() -> None:
     assert held(deliver_at=NOW + 30 * DAY, expires_at=NOW + 31 * DAY).deliver_at == NOW + 30 * DAY
     assert held(deliver_at=NOW - DAY).deliver_at == NOW - DAY
+
+
+@pytest.mark.parametrize(
+    ("addresses", "note"),
+    [
+        (["ada@a.test"], None),
+        (["ada@a.test", "x@y.test"], "variables for x@y.test, who is no recipient"),
+        (["x@y.test", "z@y.test"], "variables for x@y.test, z@y.test, who are no recipients"),
+        (
+            [f"{n}@y.test" for n in range(4)],
+            "variables for 0@y.test, 1@y.test, 2@y.test and 1 other, who are no recipients",
+        ),
+        (
+            [f"{n}@y.test" for n in range(999)],
+            "variables for 0@y.test, 1@y.test, 2@y.test and 996 others, who are no recipients",
+        ),
+    ],
+)
+def test_variables_for_those_who_get_no_copy_are_told(addresses: list[str], note: str | None) -> None:
+    variables: dict[str, dict[str, Any]] = {address: {} for address in addresses}
+    assert stray_variables(Options(recipient_variables=variables), ["Ada@a.test", "bob@a.test"]) == note
+
+
+def test_nothing_is_told_of_a_message_without_recipient_variables() -> None:
+    assert stray_variables(NO_OPTIONS, ["ada@a.test"]) is None
+    assert stray_variables(Options(recipient_variables={}), ["ada@a.test"]) is None

@@ -9,6 +9,7 @@ import msgspec
 
 from postroad.model.options import MAX_TAG_LENGTH, MAX_TAGS, CallbackFormat, OnMissing, TemplateName, TlsDemand
 from postroad.protocol.mime.date import read_date
+from postroad.protocol.smtp.address import AddressError, parse_path
 
 LONGEST_URL = 2048
 LONGEST_KEY = 255
@@ -115,14 +116,31 @@ def _is_deep(value: object) -> bool:
 
 
 def read_recipient_variables(text: str) -> dict[str, dict[str, Any]]:
-    """Read the variables of each recipient: a JSON object of objects, by address."""
+    """Read the variables of each recipient: a JSON object of objects, by address, as the envelope writes it in lower case."""
     found: dict[str, dict[str, Any]] = {}
-    for address, variables in read_json_object(text).items():
+    written: dict[str, str] = {}
+    for key, variables in read_json_object(text).items():
+        address = _address_of(key)
+        if address in found:
+            raise OptionValueError(
+                f"holds {shown(written[address])} and {shown(key)}, which are the same address; keep one"
+            )
         if not isinstance(variables, dict):
-            raise OptionValueError(f"must hold an object for {shown(address)}, not {kind_of(variables)}")
-        _require_lines(variables, address)
-        found[address.strip().lower()] = variables
+            raise OptionValueError(f"must hold an object for {shown(key)}, not {kind_of(variables)}")
+        _require_lines(variables, key)
+        found[address], written[address] = variables, key
     return found
+
+
+def _address_of(key: str) -> str:
+    try:
+        # With its domain as A-labels (RFC 5890 §2.3.2.1), however it is written, it is the envelope's.
+        address = parse_path(key.strip(), is_utf8=True)
+    except AddressError:
+        address = ""
+    if not address:
+        raise OptionValueError(f"must have addresses such as ada@example.net as its keys, not {shown(key)}")
+    return address.lower()
 
 
 def read_url(text: str) -> str:
