@@ -11,7 +11,7 @@ import msgspec
 
 from postroad.dialects.headers import values
 from postroad.dialects.headers.values import OptionValueError
-from postroad.model.options import NO_OPTIONS, OnMissing, OptionFault, Options, merged_tags
+from postroad.model.options import NO_OPTIONS, OnMissing, OptionFault, Options, TlsDemand, merged_tags
 from postroad.policy.header_rules import OPTION_DOCUMENTS, OPTION_PREFIXES
 from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import Field, HeaderBlock
@@ -93,6 +93,7 @@ _MAILGUN: Mapping[bytes, _Option] = {
     ),
     b"x-mailgun-track-opens": _Option("tracks_opens", values.read_switch),
     b"x-mailgun-require-tls": _Option("tls", values.read_tls_demand),
+    b"x-mailgun-skip-verification": _Option("skips_verification", values.read_switch),
     b"x-mailgun-recipient-variables": _Option(
         "recipient_variables", values.read_recipient_variables, on_missing=OnMissing.KEEP
     ),
@@ -131,10 +132,10 @@ def _apply(
             _put(given, option, value, before)
         except OptionValueError as fault:
             raise _HeaderError(header, str(fault)) from fault
-    _settle(given, before)
+    _settle(given, before, notes)
 
 
-def _settle(given: dict[str, Any], before: frozenset[str]) -> None:
+def _settle(given: dict[str, Any], before: frozenset[str], notes: list[str]) -> None:
     """Let the specific headers of a family beat its general ones, before the next family is read."""
     tracks = given.pop("tracks", None)
     if tracks is not None:
@@ -144,6 +145,12 @@ def _settle(given: dict[str, Any], before: frozenset[str]) -> None:
     # A version says nothing of another family's template.
     if version is not None and "template" in given and "template" not in before and given["template"].version is None:
         given["template"] = msgspec.structs.replace(given["template"], version=version)
+    if given.pop("skips_verification", False):
+        # Nor does lifting the check of certificates from a demand of this family lift it from ours.
+        if "tls" not in given or "tls" in before:
+            notes.append("ignored X-Mailgun-Skip-Verification: X-Mailgun-Require-TLS, which it is about, does not hold")
+        elif given["tls"] is TlsDemand.VERIFY:
+            given["tls"] = TlsDemand.ENCRYPT
 
 
 def _text_of(block: HeaderBlock, field: Field) -> str:

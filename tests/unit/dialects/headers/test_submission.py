@@ -108,6 +108,9 @@ def test_a_switch_is_off_in_every_way_it_is_written(word: str) -> None:
         (["X-Mailgun-Track-Clicks: htmlonly"], {"tracks_clicks": True}),
         (["X-Mailgun-Track-Opens: yes"], {"tracks_opens": True}),
         (["X-Mailgun-Require-TLS: true"], {"tls": TlsDemand.VERIFY}),
+        (["X-Mailgun-Skip-Verification: yes", "X-Mailgun-Require-TLS: yes"], {"tls": TlsDemand.ENCRYPT}),
+        (["X-Mailgun-Require-TLS: yes", "X-Mailgun-Skip-Verification: no"], {"tls": TlsDemand.VERIFY}),
+        (["X-Mailgun-Require-TLS: no", "X-Mailgun-Skip-Verification: yes"], {"tls": TlsDemand.NOTHING}),
         (['X-Mailgun-Variables: {"a": 1}', 'X-Mailgun-Variables: {"b": 2}'], {"variables": {"a": 1, "b": 2}}),
         (
             ['X-Mailgun-Recipient-Variables: {"b@d.test": {}}'],
@@ -169,6 +172,25 @@ def test_our_own_header_stands_above_those_of_others() -> None:
 )
 def test_a_specific_header_of_others_does_not_beat_our_general_one(lines: list[str], expected: dict[str, Any]) -> None:
     assert options(*lines) == Options(**expected)
+
+
+@pytest.mark.parametrize(
+    ("lines", "tls"),
+    [
+        (["X-Mailgun-Skip-Verification: yes"], None),
+        (["X-Mailgun-Skip-Verification: yes", "X-OV-Require-TLS: yes"], TlsDemand.VERIFY),
+        (
+            ["X-Mailgun-Skip-Verification: yes", "X-Mailgun-Require-TLS: yes", "X-OV-Require-TLS: yes"],
+            TlsDemand.VERIFY,
+        ),
+    ],
+)
+def test_skipping_verification_alone_or_beside_our_own_demand_is_noted(lines: list[str], tls: TlsDemand | None) -> None:
+    found = read_options(block_of(*lines))
+    assert isinstance(found, Read)
+    assert found.options == Options(tls=tls)
+    [note] = found.notes
+    assert note.startswith("ignored X-Mailgun-Skip-Verification")
 
 
 def test_a_message_without_option_headers_has_the_one_value() -> None:
