@@ -17,7 +17,7 @@ from postroad.model.ids import text_of
 from postroad.net.clock import now_ms
 from tests.scenarios.product import USERNAME
 from tests.scenarios.receiver import Received
-from tests.scenarios.world import World, destination, last_event, letter, only_delivery, outcomes, refusal_of
+from tests.scenarios.world import World, destination, host_of, last_event, letter, only_delivery, outcomes, refusal_of
 
 pytestmark = pytest.mark.peer("nsd")
 
@@ -177,6 +177,28 @@ async def test_encryption_is_enough_for_one_and_a_verified_host_is_needed_for_th
     assert last_event(ended, EventType.BOUNCED).data["enhanced_status"] == "5.7.10"
 
 
+@pytest.mark.parametrize("offers_tls", [False, True])
+async def test_behind_a_smarthost_the_demand_is_about_that_hop(
+    world: World, tls_context: ssl.SSLContext, *, offers_tls: bool
+) -> None:
+    # The destination itself has no host at all: nobody but the smarthost could meet the demand.
+    recipient = f"a@{'tls' if offers_tls else 'clear'}.relayed.test"
+    relay = world.receiver(68, tls_context=tls_context if offers_tls else None)
+    route = ("route", "add", recipient.partition("@")[2], host_of(68), "--port", str(world.port))
+    await asyncio.to_thread(world.product.run, *route)
+    fields = f"X-OV-Require-TLS: encrypt\r\nX-OV-Expires: {int(time.time()) + (60 if offers_tls else 4)}\r\n"
+    async with relay as host:
+        story = await world.finished(world.submit(recipient, content=letter(extra=fields)))
+    if offers_tls:
+        assert [one.is_tls for one in host.messages] == [True]
+        assert last_event(story, EventType.DELIVERED).data["site"] == f"{host_of(68)}:{world.port}"
+    else:
+        assert host.messages == []
+        bounced = last_event(story, EventType.BOUNCED).data
+        assert bounced["enhanced_status"] == "5.7.10"
+        assert "the host does not offer STARTTLS" in bounced["reply"]
+
+
 @pytest.mark.parametrize("way", ["header", "holdfor", "holduntil", "both"])
 async def test_a_message_is_sent_when_it_was_asked_to_be(world: World, way: str) -> None:
     at = int(time.time()) + 2
@@ -216,6 +238,8 @@ async def test_a_scheduled_message_tells_when_it_is_due_and_can_be_cancelled(wor
         ('X-OV-Variables: {"a": }', "X-OV-Variables is not JSON"),
         ('X-OV-Recipient-Variables: {"a@b.c": {"x": "1\\n2"}}', "holds a line end"),
         ('X-OV-Recipient-Variables: {"ada": {}}', 'as its keys, not "ada"'),
+        ("X-OV-Expires: Fri, 27 Nov 2020 08:30:00 +0000", "X-OV-Expires is over before the message could be sent"),
+        ("X-OV-Expires: 9999999999", "X-OV-Expires is more than 30 days after the message is to be sent"),
         ("X-OV-Deliver-At: 9999999999", "X-OV-Deliver-At is more than 30 days ahead"),
     ],
 )

@@ -1,6 +1,8 @@
 """The headers of message options as nodemailer writes, folds and encodes them."""
 
 import asyncio
+import email
+import email.policy
 import json
 import time
 from typing import Any
@@ -10,9 +12,9 @@ import pytest
 from postroad.model.delivery import DeliveryState
 from postroad.model.event import EventType
 from postroad.model.ids import from_text
-from postroad.model.options import CallbackFormat, TlsDemand
+from postroad.model.options import CallbackFormat, OnMissing, TemplateName, TlsDemand
 from tests.peers.node import run_node
-from tests.scenarios.product import PASSWORD, USERNAME
+from tests.scenarios.product import DOMAIN, PASSWORD, USERNAME
 from tests.scenarios.world import World, destination, last_event, only_delivery
 
 pytestmark = pytest.mark.peer("nsd", "node", "npm:nodemailer")
@@ -90,3 +92,52 @@ async def test_every_header_is_read_as_it_was_meant(world: World) -> None:
     assert only_delivery(scheduled).state is DeliveryState.SCHEDULED
     assert isinstance(refusal, str)
     assert refusal.lower().startswith("550 5.6.0 x-ov-variables is not json")
+
+
+async def test_the_headers_of_templates_are_read_as_they_were_meant(world: World) -> None:
+    html = "<h1>{{title}} %recipient.name%</h1><b>{{order.lines.[2]}}</b><i>%recipient.none%</i>"
+    await asyncio.to_thread(
+        world.product.run,
+        "template",
+        "add",
+        "receipt",
+        "--domain",
+        DOMAIN,
+        "--html",
+        "-",
+        "--tag",
+        "spring",
+        given=html,
+    )
+    options = message(
+        69,
+        {
+            "X-OV-Template": "receipt.html:spring",
+            "X-OV-Template-Variables": json.dumps(DATA | {"title": f"Für {WIDE}"}, ensure_ascii=False),
+            "X-OV-tracking_click": "yes",
+            "X-OV-Recipient-Variables": json.dumps({f"a@{destination(69)}": {"name": "<Ann>"}}),
+            "X-OV-On-Missing": "keep",
+            "X-OV-Escape-HTML": "true",
+            "X-OV-Idempotency-Key": f"order 17 {WIDE} " + "k" * 200,
+        },
+        text="",
+    )
+    async with world.receiver(69) as host:
+        first, again, other = await sent(world, options, options, options | {"subject": "Another"})
+        assert isinstance(first, int)
+        story = await world.finished(first)
+    assert again == first
+    assert isinstance(other, str)
+    assert other.startswith("550 5.6.0 The idempotency key was used for another content")
+    [received] = host.messages
+    assert b"x-ov-" not in received.content.partition(b"\r\n\r\n")[0].lower()
+    opened = email.message_from_bytes(received.content, policy=email.policy.default)
+    assert opened["Subject"] == "By nodemailer"
+    body = opened.get_body(("html",))
+    assert body is not None
+    assert body.get_content().strip() == (f"<h1>Für {WIDE} &lt;Ann&gt;</h1><b>{WIDE}</b><i>%recipient.none%</i>")
+    kept = story.message.options
+    assert kept.template == TemplateName("receipt", "1")
+    assert (kept.tracks_clicks, kept.tracks_opens) == (True, None)
+    assert (kept.on_missing, kept.escapes_html) == (OnMissing.KEEP, True)
+    assert kept.idempotency_key == f"order 17 {WIDE} " + "k" * 200
