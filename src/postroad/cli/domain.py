@@ -20,6 +20,7 @@ from postroad.domains.verification import Verification
 from postroad.model.account import Account
 from postroad.model.actor import Actor
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingDomain
+from postroad.model.setting_type import misfit
 from postroad.net.clock import now_ms
 from postroad.node.client_access import names_of
 from postroad.policy.alignment import OrganisationalDomains
@@ -245,7 +246,8 @@ def changed_settings(settings: DomainSettings, assignments: Sequence[str]) -> Do
     try:
         return msgspec.convert(values, DomainSettings, strict=False)
     except msgspec.ValidationError as error:
-        refuse(f"{error}.".replace("`", ""))
+        found = misfit(DomainSettings, error)
+        refuse(f"{found.path} {found.text}.".replace("true or false", "on or off"))
 
 
 async def _account_of(database: Database, domain: SendingDomain) -> Account:

@@ -1,12 +1,12 @@
 """Every setting as a row: its path, type, bounds, default and sentence; the reference is generated from these."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-Kind = Literal["int", "float", "bool", "text", "list", "choice", "table"]
+from postroad.model.setting_type import Kind, kind_of, unwrapped
 
 
 class SettingField(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ def _sections(info: inspect.Type, path: str, header: str = "", *, is_repeated: b
     fields: list[SettingField] = []
     inner_sections: list[Iterator[Section]] = []
     for field in info.fields:
-        inner, _ = _unwrapped(field.type)
+        inner, _ = unwrapped(field.type)
         name = f"{path}.{field.encode_name}" if path else field.encode_name
         if isinstance(inner, inspect.StructType):
             inner_sections.append(_sections(inner, name, f"[{name}]"))
@@ -72,8 +72,8 @@ def _sections(info: inspect.Type, path: str, header: str = "", *, is_repeated: b
 
 
 def _field(field: inspect.Field, path: str) -> SettingField:
-    inner, sentence = _unwrapped(field.type)
-    kind, type_text = _kind_of(inner)
+    inner, sentence = unwrapped(field.type)
+    kind, type_text = kind_of(inner)
     default = field.default_factory() if field.default is msgspec.NODEFAULT and not field.required else field.default
     return SettingField(
         path=path,
@@ -82,59 +82,3 @@ def _field(field: inspect.Field, path: str) -> SettingField:
         default=None if default is msgspec.NODEFAULT else default,
         description=sentence.replace("``", "`"),
     )
-
-
-def _unwrapped(info: inspect.Type) -> tuple[inspect.Type, str]:
-    """Take the sentence off a type, and ``None`` out of a union."""
-    sentence = ""
-    while isinstance(info, inspect.Metadata):
-        sentence = sentence or (info.extra_json_schema or {}).get("description", "")
-        info = info.type
-    if isinstance(info, inspect.UnionType):
-        kept = [one for one in info.types if not isinstance(one, inspect.NoneType)]
-        if len(kept) == 1:
-            inner, inner_sentence = _unwrapped(kept[0])
-            return inner, sentence or inner_sentence
-    return info, sentence
-
-
-def _kind_of(info: inspect.Type) -> tuple[Kind, str]:
-    match info:
-        case inspect.IntType():
-            return "int", "whole number" + _bounds(info.ge, info.le)
-        case inspect.FloatType():
-            return "float", "number" + _bounds(info.ge, info.le)
-        case inspect.BoolType():
-            return "bool", "true or false"
-        case inspect.StrType():
-            return "text", "text"
-        case inspect.LiteralType():
-            return "choice", "one of " + ", ".join(f"`{value}`" for value in info.values)
-        case inspect.EnumType():
-            return "choice", "one of " + ", ".join(f"`{member.value}`" for member in info.cls)
-        case inspect.VarTupleType() | inspect.ListType():
-            return "list", "list of " + _plural(_unwrapped(info.item_type)[0])
-        case inspect.DictType():
-            value = _unwrapped(info.value_type)[0]
-            named = "a table" if isinstance(value, inspect.StructType) else _kind_of(value)[1]
-            return "table", f"table: for each name {named}"
-        case _:
-            raise TypeError(f"settings have no form for {type(info).__name__}")
-
-
-def _plural(item: inspect.Type) -> str:
-    if isinstance(item, inspect.StructType):
-        return "tables"
-    kind, type_text = _kind_of(item)
-    return {"int": "whole numbers", "float": "numbers", "text": "texts"}.get(kind, type_text)
-
-
-def _bounds(low: float | None, high: float | None) -> str:
-    match low, high:
-        case None, None:
-            return ""
-        case _, None:
-            return f", at least {low}"
-        case None, _:
-            return f", at most {high}"
-    return f", {low} to {high}"

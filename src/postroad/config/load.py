@@ -11,11 +11,11 @@ import msgspec
 
 from postroad.config.fields import SettingField, fields_by_path, sections_of
 from postroad.config.settings import Settings
+from postroad.model.setting_type import Misfit, misfit
 
 PREFIX = "POSTROAD_"
 _SIZE = re.compile(r"^\s*(\d+)\s*(KB|MB|GB)\s*$", re.IGNORECASE)
 _UNITS = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
-_PLACE = re.compile(r"^(?P<what>.*) - at `\$\.?(?P<path>.*)`$")
 
 
 class ConfigError(Exception):
@@ -41,7 +41,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     try:
         return msgspec.convert(document, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(_sentence_of(str(error), origin, environ)) from error
+        raise ConfigError(_sentence_of(misfit(Settings, error), origin, environ)) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -123,11 +123,8 @@ def _read_sizes(document: dict[str, Any], fields: Mapping[str, SettingField], pr
                 document[key] = int(match[1]) * _UNITS[match[2].upper()]
 
 
-def _sentence_of(text: str, origin: str, environ: Mapping[str, str]) -> str:
-    """Write msgspec's message the way the file's reader looks for it: path first."""
-    match = _PLACE.match(text)
-    what, path = (match["what"], match["path"]) if match else (text, "")
-    what = what.replace("`", "").replace(">=", "≥").replace("<=", "≤")
-    variable = PREFIX + re.sub(r"\[.*", "", path).replace(".", "__").upper()
-    place = f"environment: {variable}" if variable in environ else f"{origin}: {path}" if origin else path
-    return f"{place}: {what[:1].lower()}{what[1:]}"
+def _sentence_of(found: Misfit, origin: str, environ: Mapping[str, str]) -> str:
+    """Write what does not fit the way the file's reader looks for it: path first."""
+    variable = PREFIX + re.sub(r"\[.*", "", found.path).replace(".", "__").upper()
+    place = f"environment: {variable}" if variable in environ else f"{origin}: {found.path}" if origin else found.path
+    return f"{place}: {found.text}"

@@ -80,8 +80,8 @@ def test_a_form_fills_the_struct() -> None:
         ("percent", "nan", "'nan' is not a number such as 0.3."),
         ("percent", "-1", "'-1' is not a number such as 0.3."),
         ("percent", "1e1", "'1e1' is not a number such as 0.3."),
-        ("dkim_name", "A", "Expected str matching regex '^[a-z]*$'."),
-        ("choice", "three", "Invalid enum value 'three'."),
+        ("dkim_name", "A", "Must be a text that matches ^[a-z]*$."),
+        ("choice", "three", "Must be one of one, two."),
     ],
 )
 def test_what_does_not_fit_is_named(name: str, text: str, sentence: str) -> None:

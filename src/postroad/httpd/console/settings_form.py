@@ -7,6 +7,7 @@ from msgspec import inspect
 
 from postroad.httpd.console.forms import Form
 from postroad.model.refused import RefusedError
+from postroad.model.setting_type import misfit
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -41,8 +42,8 @@ def filled_in(settings: T, form: Form) -> T:
     try:
         return msgspec.convert(values, type(settings))
     except msgspec.ValidationError as error:
-        name = next((name for name in values if f"`$.{name}`" in str(error)), "")
-        raise RefusedError(f"{str(error).partition(' - at')[0].replace('`', '')}.", field=name) from error
+        found = misfit(type(settings), error)
+        raise RefusedError(f"{found.text[:1].upper()}{found.text[1:]}.", field=found.path) from error
 
 
 def _field(field: inspect.Field) -> SettingField:
