@@ -89,6 +89,19 @@ async def test_recipient_variables_make_each_recipient_a_message_of_its_own(worl
     assert missing[f"ada@{destination(71)}"] is None
 
 
+async def test_variables_of_an_international_address_are_its_own_however_it_is_written(world: World) -> None:
+    variables = {
+        f"{name}@bücher.example": {"name": name.title()} for name in ("ada", *(f"other{n}" for n in range(400)))
+    }
+    field = json.dumps(variables).replace(", ", ",\r\n ")
+    content = letter(extra=f"X-OV-testmode: yes\r\nX-OV-Recipient-Variables: {field}\r\n", body=b"%recipient.name%\r\n")
+    story = await world.finished(world.submit("Ada@XN--bcher-kva.example", content=content))
+    shown = await asyncio.to_thread(world.product.run_json, "message", "rendered", text_of(story.message.id))
+    assert shown["content"].endswith("\r\n\r\nAda\r\n")
+    [stray] = [note for note in last_event(story, EventType.ACCEPTED).data["edits"] if note.startswith("variables for")]
+    assert stray.endswith("other2@xn--bcher-kva.example and 397 others, who are no recipients")
+
+
 async def test_without_recipient_variables_a_placeholder_is_text(world: World) -> None:
     async with world.receiver(72) as host:
         await world.finished(submit(world, 72, "X-OV-Tag: a", body=b"100%recipient.name%\r\n"))

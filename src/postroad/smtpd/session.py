@@ -25,6 +25,9 @@ log = structlog.get_logger()
 
 _LONGEST_NAME = 254
 """Characters of a tried name that are logged: an address has no more (RFC 5321 §4.5.3.1.3)."""
+_LARGEST_INLINE = 16_384
+"""Octets of a header whose options are read at once; those of a larger one, with variables for hundreds of recipients,
+are read in a thread, so that other sessions go on meanwhile."""
 
 
 class LoginRefused(Protocol):
@@ -242,7 +245,7 @@ class SubmissionSession(Connection):
         assert self._principal is not None
         self._services.authenticator.note_use(self._principal, self.client_address, self._machine.is_tls)
         block = split(offer.content)
-        asked = _asked_for(offer.mail, block, received_at)
+        asked = await asked_for(offer.mail, block, received_at)
         submission = Submission(
             principal=self._principal,
             envelope=envelope_of(offer.mail, offer.recipients),
@@ -279,6 +282,13 @@ class SubmissionSession(Connection):
             tls_version=self.tls_version,
             tls_cipher=self.tls_cipher,
         )
+
+
+async def asked_for(mail: Mail, block: HeaderBlock | HeaderFault, now: int) -> Read | OptionFault:
+    """Return the options of a message; those of a large header are read in a thread."""
+    if isinstance(block, HeaderFault) or block.end <= _LARGEST_INLINE:
+        return _asked_for(mail, block, now)
+    return await asyncio.to_thread(_asked_for, mail, block, now)
 
 
 def _asked_for(mail: Mail, block: HeaderBlock | HeaderFault, now: int) -> Read | OptionFault:

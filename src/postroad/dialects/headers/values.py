@@ -119,8 +119,9 @@ def read_recipient_variables(text: str) -> dict[str, dict[str, Any]]:
     """Read the variables of each recipient: a JSON object of objects, by address, as the envelope writes it in lower case."""
     found: dict[str, dict[str, Any]] = {}
     written: dict[str, str] = {}
+    domains: dict[str, str] = {}
     for key, variables in read_json_object(text).items():
-        address = _address_of(key)
+        address = _address_of(key, domains)
         if address in found:
             raise OptionValueError(
                 f"holds {shown(written[address])} and {shown(key)}, which are the same address; keep one"
@@ -132,14 +133,19 @@ def read_recipient_variables(text: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _address_of(key: str) -> str:
+def _address_of(key: str, domains: dict[str, str]) -> str:
+    """Return the address that a key names; ``domains`` remembers what those of earlier keys came to."""
+    local, at, domain = key.strip().rpartition("@")
+    known = domains.get(domain, domain)
     try:
         # With its domain as A-labels (RFC 5890 §2.3.2.1), however it is written, it is the envelope's.
-        address = parse_path(key.strip(), is_utf8=True)
+        address = parse_path(local + at + known, is_utf8=True)
     except AddressError:
         address = ""
     if not address:
         raise OptionValueError(f"must have addresses such as ada@example.net as its keys, not {shown(key)}")
+    if not domain.isascii():
+        domains[domain] = address.rpartition("@")[2]
     return address.lower()
 
 
