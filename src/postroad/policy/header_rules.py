@@ -84,7 +84,11 @@ class HeaderEdits:
 
     def replace(self, field: Field, name: str, value: str) -> None:
         """Put another value in place of a field's."""
-        self._edits.append(replace_edit(field, f"{name}: {value}\r\n".encode()))
+        self.replace_written(field, name, f"{name}: {value}\r\n".encode())
+
+    def replace_written(self, field: Field, name: str, raw: bytes) -> None:
+        """Put a field, written out, in place of another."""
+        self._edits.append(replace_edit(field, raw))
         self.notes.append(f"replaced {name}")
 
     def remove(self, field: Field, why: str = "") -> None:
@@ -221,7 +225,11 @@ def _options(edits: HeaderEdits, facts: HeaderFacts) -> None:
         is_option = field.name.startswith(OPTION_PREFIXES) or field.name in OPTION_DOCUMENTS
         if is_option and field.name != _VARIABLES:
             edits.remove(field)
-    if facts.variables and edits.block.first(_VARIABLES) is None:
+    kept = edits.block.first(_VARIABLES)
+    if kept is not None and b"\r\n\t" in edits.block.raw(kept):
+        # Unfolding leaves the TAB (RFC 5322 §2.2.3), and in a text it is no JSON to whoever reads the message.
+        edits.replace_written(kept, VARIABLES_HEADER, json_field(VARIABLES_HEADER, facts.variables))
+    elif kept is None and facts.variables:
         edits.add_written(VARIABLES_HEADER, json_field(VARIABLES_HEADER, facts.variables))
 
 
@@ -311,7 +319,7 @@ HEADER_RULES = (
     HeaderRule("List-*", "kept, and signed", "readers unsubscribe by them (RFC 2369, RFC 8058 §4)"),
     HeaderRule(
         "X-OV-*, X-Mailgun-*, X-MSYS-API, X-SMTPAPI",
-        "removed, but for X-OV-Variables, which is kept, and added where another platform's header holds the variables",
+        "removed, but for X-OV-Variables, which is kept (written anew where a TAB folds it), and added where another platform's header holds the variables",
         "options are for this host, not for the reader",
         _options,
     ),

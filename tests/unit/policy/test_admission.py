@@ -131,6 +131,15 @@ def test_a_long_subject_is_cut_for_people_and_whole_in_the_message() -> None:
     assert b"Subject: " + b"x" * 300 in verdict.content
 
 
+def test_variables_that_a_tab_folds_within_a_text_leave_as_json() -> None:
+    content = b'X-OV-Variables: {"a": "%recipient.x%\\u00e5\r\n\tb", "n": 1}\r\n' + CONTENT
+    options = Options(variables={"a": "%recipient.x%å b", "n": 1})
+    verdict = admit(msgspec.structs.replace(submission(content), options=options), facts())
+    assert isinstance(verdict, Admitted)
+    assert b'\r\nX-OV-Variables: {"a": "%recipient.x%\\u00e5 b", "n": 1}\r\n' in b"\r\n" + verdict.content
+    assert "replaced X-OV-Variables" in verdict.edits
+
+
 def test_variables_for_an_address_that_gets_no_copy_are_in_the_story() -> None:
     options = Options(recipient_variables={"bob@example.net": {}, "eve@example.net": {}})
     verdict = admit(msgspec.structs.replace(submission(), options=options), facts())
