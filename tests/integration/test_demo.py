@@ -68,3 +68,7 @@ def test_a_password_that_was_changed_meanwhile_is_the_printed_one_again(settings
 
     assert len(_audited(settings)) == before + 1
     assert _audited(settings)[0] == ("smtp_user.password_changed", USERNAME)
+
+
+def test_an_application_on_the_same_machine_may_be_called_back(settings: Settings) -> None:
+    assert settings.webhooks.allow_private_addresses

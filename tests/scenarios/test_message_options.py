@@ -254,6 +254,9 @@ async def test_a_scheduled_message_tells_when_it_is_due_and_can_be_cancelled(wor
         ("X-OV-Expires: Fri, 27 Nov 2020 08:30:00 +0000", "X-OV-Expires is over before the message could be sent"),
         ("X-OV-Expires: 9999999999", "X-OV-Expires is more than 30 days after the message is to be sent"),
         ("X-OV-Deliver-At: 9999999999", "X-OV-Deliver-At is more than 30 days ahead"),
+        ("X-OV-Callback-URL: http://169.254.169.254/", "X-OV-Callback-URL must not lead to 169.254.169.254: "),
+        ("X-OV-Callback-URL: http://[::1]:8080/", "X-OV-Callback-URL must not lead to ::1: "),
+        ("X-OV-Callback-URL: http://localhost/events", "X-OV-Callback-URL must not lead to localhost: "),
     ],
 )
 def test_a_malformed_option_refuses_the_message(client: smtplib.SMTP, field: str, words: str) -> None:

@@ -8,6 +8,7 @@ from postroad.accounts.settings import AccountsSettings
 from postroad.delivery.settings import DeliverySettings
 from postroad.dns.settings import DnsSettings
 from postroad.domains.settings import DomainsSettings
+from postroad.events.settings import WebhooksSettings
 from postroad.httpd.settings import HttpSettings
 from postroad.net.settings import TlsSettings
 from postroad.smtpd.settings import SmtpSettings
@@ -59,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     domains: DomainsSettings = DomainsSettings()
     submission: SubmissionSettings = SubmissionSettings()
     delivery: DeliverySettings = DeliverySettings()
+    webhooks: WebhooksSettings = WebhooksSettings()
     tls: TlsSettings = TlsSettings()
     http: HttpSettings = HttpSettings()
     admin: AdminSettings = AdminSettings()

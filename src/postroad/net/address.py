@@ -2,6 +2,7 @@
 
 import functools
 import ipaddress
+import socket
 from collections.abc import Iterable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -75,6 +76,29 @@ def is_public(address: Address) -> bool:
     if carried is not None:
         return is_public(carried)
     return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def is_private_host(host: str) -> bool:
+    """Tell whether the host of a URL is, by itself, none of the public Internet: such an address, or this machine's name.
+
+    Names that merely lead to such an address are for who connects to them.
+    """
+    name = host.removesuffix(".").lower()
+    # RFC 6761 §6.3: these are loopback, whatever the DNS says.
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = parse_address(name) or _short_ipv4(name)
+    return address is not None and not is_public(address)
+
+
+def _short_ipv4(text: str) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address of a text such as 127.1 or 0x7f000001, as resolvers read it (POSIX inet_addr)."""
+    if not text[:1].isdigit():
+        return None
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(text))
+    except OSError:
+        return None
 
 
 def _carried_ipv4(address: Address) -> ipaddress.IPv4Address | None:

@@ -41,6 +41,7 @@ from postroad.httpd.console.console import Console
 from postroad.model.domain import SendingDomain
 from postroad.model.ids import IdSource
 from postroad.model.route import TlsRule
+from postroad.net.address import is_private_host
 from postroad.net.clock import now_ms
 from postroad.net.tls import ServerCertificate, opportunistic_context, verifying_context
 from postroad.node.blocklists import running_blocklists
@@ -275,6 +276,7 @@ async def _ground(plan: Plan, database: Database, lease: WorkerLease, meter: Met
 
 def _submissions(ground: _Ground, engine: DeliveryEngine | None, repetitions: Repetitions) -> Submissions:
     hostname, max_size = ground.hostname, ground.settings.smtp.max_message_size
+    private_host_test = None if ground.settings.webhooks.allow_private_addresses else is_private_host
 
     def facts_for(domain: SendingDomain, message_id: int, now: int, faults: Fault | None) -> AdmissionFacts:
         return AdmissionFacts(
@@ -285,6 +287,7 @@ def _submissions(ground: _Ground, engine: DeliveryEngine | None, repetitions: Re
             identifier_key=ground.keys.identifier,
             organisational_domain_of=ground.organisational_domains,
             max_size=max_size,
+            is_private_host=private_host_test,
             faults=faults,
         )
 

@@ -15,7 +15,7 @@ from postroad.model.submission import NOTICE_CHANNEL, Admitted, Rejected, Submis
 from postroad.policy import quota
 from postroad.policy.alignment import OrganisationalDomainOf, header_from_is_aligned
 from postroad.policy.header_rules import MAX_RECEIVED, HeaderFacts, edit_header
-from postroad.policy.options import resolved, stray_variables
+from postroad.policy.options import HostTest, resolved, stray_variables
 from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import HeaderBlock, HeaderFault, split
 from postroad.protocol.mime.long_line import repair
@@ -86,6 +86,8 @@ class AdmissionFacts(msgspec.Struct, frozen=True, kw_only=True):
     identifier_key: bytes
     organisational_domain_of: OrganisationalDomainOf
     max_size: int = 25 * 1024 * 1024
+    is_private_host: HostTest | None = None
+    """Tells the hosts that callbacks must not lead to; None lets them lead anywhere."""
     faults: Fault | None = None
     """What a scan of the content in chunks has shown; None has it scanned here."""
 
@@ -285,7 +287,11 @@ def _shown(allowed: tuple[str, ...]) -> str:
 def _options(submission: Submission, facts: AdmissionFacts) -> Options | Rejected:
     """Return the options as they hold for the message, if all of them are understood."""
     asked = submission.options
-    found = asked if isinstance(asked, OptionFault) else resolved(asked, facts.domain.settings, facts.now)
+    found = (
+        asked
+        if isinstance(asked, OptionFault)
+        else resolved(asked, facts.domain.settings, facts.now, facts.is_private_host)
+    )
     return _rejected("option_malformed", f"{found.name} {found.text}.") if isinstance(found, OptionFault) else found
 
 

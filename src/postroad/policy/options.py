@@ -1,6 +1,7 @@
 """Which options hold for a message: what its sender asked for, over what its sending domain has as defaults."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,14 +14,23 @@ LONGEST_WAIT_DAYS = 30
 _DAY_MS = 86_400_000
 _MOST_NAMED = 3
 """Addresses that a remark names."""
+_MOST_SHOWN = 80
+"""Characters of a host that a refusal names: a reply line has its bounds."""
 
 
-def resolved(asked: Options, settings: DomainSettings, now: int) -> Options | OptionFault:
+HostTest = Callable[[str], bool]
+"""Tells whether something holds for the host of a URL."""
+
+
+def resolved(
+    asked: Options, settings: DomainSettings, now: int, is_private_host: HostTest | None = None
+) -> Options | OptionFault:
     """Return the options as they hold, with nothing left open: what is off, by whomever, is None.
 
-    A message for which nothing is on has the one value ``NO_OPTIONS``, which costs nothing to keep.
+    A message for which nothing is on has the one value ``NO_OPTIONS``, which costs nothing to keep. A callback must not
+    lead to a private host, unless there is no test for one.
     """
-    fault = _time_fault(asked, now)
+    fault = _time_fault(asked, now) or _callback_fault(asked, is_private_host)
     if fault is not None:
         return fault
     callback_format = None if asked.callback_url is None else asked.callback_format or CallbackFormat.MAILGUN
@@ -52,6 +62,19 @@ def stray_variables(options: Options, recipients: Iterable[str]) -> str | None:
 
 def _held(asked: bool | None, default: bool) -> bool | None:
     return (default if asked is None else asked) or None
+
+
+def _callback_fault(asked: Options, is_private_host: HostTest | None) -> OptionFault | None:
+    if asked.callback_url is None or is_private_host is None:
+        return None
+    host = urlsplit(asked.callback_url).hostname or ""
+    if not is_private_host(host):
+        return None
+    return OptionFault(
+        "X-OV-Callback-URL",
+        f"must not lead to {host[:_MOST_SHOWN]}: take a host of the public Internet, or have the operator set "
+        "webhooks.allow_private_addresses",
+    )
 
 
 def _time_fault(asked: Options, now: int) -> OptionFault | None:

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from postroad.net.address import Networks, is_public, normalise, parse_address
+from postroad.net.address import Networks, is_private_host, is_public, normalise, parse_address
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,31 @@ def test_a_network_that_cannot_be_read_is_refused_with_its_text(text: str) -> No
 )
 def test_public_addresses_are_told_from_all_others_through_transition_prefixes(text: str, expected: bool) -> None:
     assert is_public(ipaddress.ip_address(text)) is expected
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST.",
+        "app.localhost",
+        "169.254.169.254",
+        "::1",
+        "fe80::1%25eth0",
+        "::ffff:10.0.0.1",
+        "127.0.0.1.",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "017700000001",
+    ],
+)
+def test_hosts_that_are_private_by_themselves_are_told_in_every_spelling(host: str) -> None:
+    assert is_private_host(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["app.example", "8.8.8.8", "134744072", "10.example", "localhost.example", "1e100.net", ""]
+)
+def test_other_hosts_are_for_who_connects_to_them(host: str) -> None:
+    assert not is_private_host(host)

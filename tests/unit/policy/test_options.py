@@ -45,6 +45,19 @@ def test_a_callback_has_a_format_and_a_format_alone_means_nothing() -> None:
     assert held(callback_format=CallbackFormat.STANDARD) is NO_OPTIONS
 
 
+def test_a_callback_must_not_lead_to_a_private_host_unless_any_is_allowed() -> None:
+    asked = Options(callback_url="http://app@Inside.test:8080/events")
+    outside = Options(callback_url="https://outside.test/inside.test")
+    found = resolved(asked, DEFAULTS, NOW, "inside.test".__eq__)
+
+    assert isinstance(found, OptionFault)
+    assert found.name == "X-OV-Callback-URL"
+    assert found.text.startswith("must not lead to inside.test: ")
+    assert "webhooks.allow_private_addresses" in found.text
+    assert isinstance(resolved(asked, DEFAULTS, NOW), Options)
+    assert isinstance(resolved(outside, DEFAULTS, NOW, "inside.test".__eq__), Options)
+
+
 @pytest.mark.parametrize(
     ("asked", "name", "words"),
     [
