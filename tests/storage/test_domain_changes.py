@@ -3,8 +3,10 @@
 import msgspec
 import pytest
 
+from postroad.model.actor import SYSTEM, Actor, ActorKind
 from postroad.model.credential import CredentialKind, SmtpUser
 from postroad.model.domain import DkimKey, DomainState, KeyAlgorithm, KeyState, SendingDomain
+from postroad.model.refused import MissingError, RefusedError
 from postroad.storage import accounts, dkim_keys, domains, revision, smtp_users
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
@@ -48,6 +50,22 @@ async def test_a_domain_is_stored_with_its_keys(database: Database) -> None:
     assert await database.read(domains.by_name, NAME) == stored
     assert (stored_key.domain_id, stored_key.private_key) == (stored.id, b"private postroad1")
     assert stored_key.id
+
+
+async def test_a_domain_is_seen_in_any_spelling_by_its_account_and_the_operators_alone(database: Database) -> None:
+    stored = await added(database)
+    owner = Actor(kind=ActorKind.USER, name="ann", account_id=stored.account_id)
+    stranger = Actor(kind=ActorKind.USER, name="stan", account_id=stored.account_id + 1)
+
+    assert await database.read(domains.seen, owner, f" {NAME.upper()}. ") == stored
+    assert await database.read(domains.seen, SYSTEM, NAME) == stored
+    with pytest.raises(MissingError, match=f"^There is no sending domain {NAME}.$") as missing:
+        await database.read(domains.seen, stranger, NAME)
+    assert missing.value.field == "domain"
+    with pytest.raises(MissingError, match=r"^There is no sending domain none\.example: look again\.$"):
+        await database.read(domains.seen, SYSTEM, "none.example", "look again")
+    with pytest.raises(RefusedError, match="is not a domain name"):
+        await database.read(domains.seen, SYSTEM, "no domain")
 
 
 async def test_a_name_that_is_taken_leaves_nothing_of_the_second_domain(database: Database) -> None:

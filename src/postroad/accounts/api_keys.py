@@ -13,7 +13,6 @@ from postroad.net.clock import Clock
 from postroad.policy.key_text import RANDOM_BYTES, KeyTextKind, digest_of, key_text, shown_part
 from postroad.policy.network_list import NetworkList, read_networks
 from postroad.policy.permission import require_change, require_sight
-from postroad.protocol.smtp.address import AddressError, normal_domain
 from postroad.storage import api_keys, domains
 from postroad.storage.audit import recorded
 from postroad.storage.database import Database
@@ -39,9 +38,7 @@ class ApiKeys:
 
     async def add_for_domain(self, actor: Actor, domain_name: str, *, note: str = "", networks: str = "") -> AddedKey:
         """Add a key that sends for one domain, from the networks of a list if it names any."""
-        domain = await self._domain(domain_name)
-        if domain is None:
-            raise MissingError(f"There is no sending domain {domain_name}.", field="domain")
+        domain = await self._database.read(domains.seen, actor, domain_name)
         require_change(actor, domain.account_id, f"sending domain {domain_name}")
         return await self._add(actor, domain.account_id, domain, note, networks)
 
@@ -138,12 +135,6 @@ class ApiKeys:
         key = await self.get(actor, key_id)
         require_change(actor, key.account_id, "such API key")
         return key
-
-    async def _domain(self, name: str) -> SendingDomain | None:
-        try:
-            return await self._database.read(domains.by_name, normal_domain(name.strip().rstrip(".")))
-        except AddressError as error:
-            raise RefusedError(f"{error}.", field="domain") from error
 
     async def _facts(self, key: ApiKey) -> dict[str, object]:
         domain = None if key.domain_id is None else await self._database.read(domains.get, key.domain_id)

@@ -28,7 +28,6 @@ from postroad.net.clock import Clock
 from postroad.policy.password import RANDOM_BYTES, generate_password, password_refusal, prepared
 from postroad.policy.permission import require_change, require_sight
 from postroad.policy.quota import Demand, demands_of_user
-from postroad.protocol.smtp.address import AddressError, normal_domain
 from postroad.storage import audit, client_faults, domains, quotas, smtp_users
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
@@ -68,7 +67,7 @@ class SmtpUsers:
         Without a domain the user belongs to the sending domain its own name is at.
         """
         name = read_username(username)
-        domain = await self.domain(actor, domain_name or destination_of(name))
+        domain = await self._domain(actor, domain_name or destination_of(name))
         require_change(actor, domain.account_id, f"sending domain {domain.name}")
         await self._require_no_name_of_others(name, domain.account_id)
         user = SmtpUser(
@@ -103,7 +102,7 @@ class SmtpUsers:
         """Return the users of a domain, else of the actor's account or of all, in the order of their names."""
         if domain_name is None:
             return await self._database.read(smtp_users.list_all, account_id=actor.account_id)
-        domain = await self.domain(actor, domain_name)
+        domain = await self._domain(actor, domain_name)
         return await self._database.read(smtp_users.list_all, domain_id=domain.id)
 
     async def find(self, actor: Actor, username: str) -> SmtpUser:
@@ -172,15 +171,8 @@ class SmtpUsers:
             found.setdefault(fault.credential_id, []).append(fault)
         return found
 
-    async def domain(self, actor: Actor, name: str) -> SendingDomain:
-        """Return the sending domain that is named; raises MissingError."""
-        try:
-            found = await self._database.read(domains.by_name, normal_domain(name))
-        except AddressError as error:
-            raise RefusedError(f"{error}.", field="domain") from error
-        if found is None or not actor.sees(found.account_id):
-            raise MissingError(f"There is no sending domain {name}: name the one the user sends for.", field="domain")
-        return found
+    async def _domain(self, actor: Actor, name: str) -> SendingDomain:
+        return await self._database.read(domains.seen, actor, name, "name the one the user sends for")
 
     async def warning_about(self, actor: Actor, user: SmtpUser) -> str | None:
         """Return what the owner of a user should know about it, if anything."""

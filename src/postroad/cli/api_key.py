@@ -6,8 +6,9 @@ import click
 
 from postroad.accounts.accounts import Accounts
 from postroad.accounts.api_keys import ApiKeys
-from postroad.cli.invocation import Invocation, acting, refuse, with_database
+from postroad.cli.invocation import Invocation, acting, with_database
 from postroad.cli.output import answer, confirm, local_time, table, utc_time
+from postroad.cli.parameters import domain_id_of
 from postroad.model.credential import ApiKey
 from postroad.net.clock import now_ms
 from postroad.policy.network_list import in_words
@@ -58,11 +59,9 @@ async def list_keys(
 ) -> None:
     """List API keys: of each what it begins with, never the key."""
     account = await Accounts(database, now_ms).find(acting(), account_name) if account_name is not None else None
-    domain = None if domain_name is None else await database.read(domain_rows.by_name, domain_name.lower())
-    if domain_name is not None and domain is None:
-        refuse(f"There is no sending domain {domain_name}.")
+    domain_id = await domain_id_of(database, domain_name)
     found = await ApiKeys(database, now_ms).all(
-        acting(), account_id=None if account is None else account.id, domain_id=None if domain is None else domain.id
+        acting(), account_id=None if account is None else account.id, domain_id=domain_id
     )
     documents = [await _document(database, key) for key in found]
     rows = [

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from postroad.cli.invocation import refuse
+from postroad.cli.invocation import acting, refuse
 from postroad.model.delivery import DeliveryState
 from postroad.model.ids import EPOCH_MS, from_text
 from postroad.net.clock import now_ms
@@ -144,7 +144,4 @@ async def domain_id_of(database: Database, name: str | None) -> int | None:
     """Return the id of a sending domain, or None where none is named."""
     if name is None:
         return None
-    domain = await database.read(domains.by_name, name.lower())
-    if domain is None:
-        refuse(f"There is no sending domain {name}.")
-    return domain.id
+    return (await database.read(domains.seen, acting(), name)).id

@@ -10,6 +10,7 @@ import msgspec
 from postroad.accounts.accounts import Accounts
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, confirm, counted, facts, local_time, table, utc_time
+from postroad.cli.parameters import domain_id_of
 from postroad.model.refused import RefusedError
 from postroad.model.template import StoredTemplate, TemplateSource, VersionFacts
 from postroad.net.clock import now_ms
@@ -219,10 +220,7 @@ async def remove(
 
 
 async def _of_domain(templates: Templates, database: Database, domain_name: str) -> list[StoredTemplate]:
-    domain = await database.read(domain_rows.by_name, domain_name.lower())
-    if domain is None:
-        refuse(f"There is no sending domain {domain_name}.")
-    return await templates.all(acting(), domain_id=domain.id)
+    return await templates.all(acting(), domain_id=await domain_id_of(database, domain_name))
 
 
 def _is_named(found: StoredTemplate, name: str) -> bool:

@@ -5,9 +5,12 @@ from collections.abc import Collection, Sequence
 import msgspec
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
 
+from postroad.model.actor import Actor
 from postroad.model.audit import AuditEntry
 from postroad.model.delivery import DeliveryState
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingDomain
+from postroad.model.refused import MissingError, RefusedError
+from postroad.protocol.smtp.address import AddressError, normal_domain
 from postroad.storage import audit, revision, suppression_imports, suppressions, templates
 from postroad.storage import dkim_keys as key_rows
 from postroad.storage.dialect import insert_into
@@ -80,6 +83,22 @@ def by_name(connection: Connection, name: str) -> SendingDomain | None:
     """Return the domain of a name, an A-label in lower case."""
     row = connection.execute(select(domains).where(domains.c.name == name)).mappings().one_or_none()
     return None if row is None else _domain(row)
+
+
+def seen(connection: Connection, actor: Actor, name: str, advice: str = "") -> SendingDomain:
+    """Return the domain that somebody named, in whatever spelling; ``advice`` follows where there is none.
+
+    Raises:
+        RefusedError: the text is no domain name.
+        MissingError: there is no such domain, or the actor does not see it: one answer, which tells nobody what others have.
+    """
+    try:
+        found = by_name(connection, normal_domain(name.strip().rstrip(".")))
+    except AddressError as error:
+        raise RefusedError(f"{error}.", field="domain") from error
+    if found is None or not actor.sees(found.account_id):
+        raise MissingError(f"There is no sending domain {name}{advice and ': '}{advice}.", field="domain")
+    return found
 
 
 def list_all(connection: Connection, account_id: int | None = None) -> list[SendingDomain]:

@@ -131,14 +131,7 @@ class Suppressions:
 
     async def domain(self, actor: Actor, name: str) -> SendingDomain:
         """Return a sending domain by its name; raises MissingError or RefusedError."""
-        try:
-            found = await self._database.read(domains.by_name, normal_domain(name.strip().rstrip(".")))
-        except AddressError as error:
-            raise RefusedError(f"{error}.", field="domain") from error
-        # One answer for both, which tells nobody what others have.
-        if found is None or not actor.sees(found.account_id):
-            raise MissingError(f"There is no sending domain {name}.", field="domain")
-        return found
+        return await self._database.read(domains.seen, actor, name)
 
     def _entry(
         self, actor: Actor, domain: SendingDomain, address: str, kind: SuppressionKind, *, tag: str, reason: str

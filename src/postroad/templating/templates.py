@@ -16,7 +16,6 @@ from postroad.model.template import StoredTemplate, TemplateSource, TemplateVers
 from postroad.net.clock import Clock
 from postroad.policy.permission import require_change, require_sight
 from postroad.policy.template_name import lookup_keys, name_fault, tag_fault
-from postroad.protocol.smtp.address import AddressError, normal_domain
 from postroad.rendering.placeholder import Addressee
 from postroad.storage import domains, templates
 from postroad.storage.audit import recorded
@@ -67,7 +66,7 @@ class Templates:
 
     async def find(self, actor: Actor, domain_name: str, name: str) -> StoredTemplate:
         """Return the template that a domain's messages find by a name; raises MissingError."""
-        domain = await self._domain(actor, domain_name)
+        domain = await self._database.read(domains.seen, actor, domain_name)
         template = await self._database.read(templates.by_keys, domain.id, lookup_keys(name.strip()))
         if template is None:
             raise MissingError(f"There is no template {name} of {domain.name}.", field="name")
@@ -123,7 +122,7 @@ class Templates:
         self, actor: Actor, domain_name: str, name: str, source: TemplateSource, *, tag: str = "", note: str = ""
     ) -> StoredTemplate:
         """Add a template to a domain; what it is written as becomes its first version, and the active one."""
-        domain = await self._domain(actor, domain_name)
+        domain = await self._database.read(domains.seen, actor, domain_name)
         require_change(actor, domain.account_id, f"sending domain {domain_name}")
         name = name.strip()
         if fault := name_fault(name):
@@ -234,16 +233,6 @@ class Templates:
         if domain is None:
             raise MissingError("There is no such template.")
         return template, domain
-
-    async def _domain(self, actor: Actor, name: str) -> SendingDomain:
-        try:
-            found = await self._database.read(domains.by_name, normal_domain(name.strip().rstrip(".")))
-        except AddressError as error:
-            raise RefusedError(f"{error}.", field="domain") from error
-        if found is None:
-            raise MissingError(f"There is no sending domain {name}.", field="domain")
-        require_sight(actor, found.account_id, f"sending domain {name}")
-        return found
 
     # -- previews ------------------------------------------------------------------------------------------------------
 
