@@ -16,6 +16,7 @@ from postroad.model.options import CallbackFormat, OnMissing, TemplateName, TlsD
 from tests.peers.node import run_node
 from tests.scenarios.product import DOMAIN, PASSWORD, USERNAME
 from tests.scenarios.world import World, destination, last_event, only_delivery
+from tests.waiting import PROMISED_S
 
 pytestmark = pytest.mark.peer("nsd", "node", "npm:nodemailer")
 
@@ -141,3 +142,29 @@ async def test_the_headers_of_templates_are_read_as_they_were_meant(world: World
     assert (kept.tracks_clicks, kept.tracks_opens) == (True, None)
     assert (kept.on_missing, kept.escapes_html) == (OnMissing.KEEP, True)
     assert kept.idempotency_key == f"order 17 {WIDE} " + "k" * 200
+
+
+async def test_by_content_its_repeats_are_known_whatever_it_makes_anew(world: World) -> None:
+    """Each copy has a Message-ID, a Date and boundaries of its own."""
+    parts = {
+        "subject": f"Once {time.monotonic_ns()}",
+        "html": "<p>Hello.</p>",
+        "attachments": [{"filename": "a.bin", "content": "data", "contentType": "application/octet-stream"}],
+    }
+    copy = message(79, {}, **parts)
+    other = message(79, {}, **parts | {"html": "<p>Hullo.</p>"})
+    world.product.run("domain", "set", DOMAIN, "deduplicate=content")
+    try:
+        await asyncio.sleep(PROMISED_S)
+        async with world.receiver(79) as host:
+            first, *again, another = await sent(world, copy, copy, copy, other)
+            assert isinstance(first, int)
+            assert isinstance(another, int)
+            await world.finished(first)
+            await world.finished(another)
+    finally:
+        world.product.run("domain", "set", DOMAIN, "deduplicate=message_id")
+    assert again == [first, first]
+    assert another != first
+    boundaries = {one.content.partition(b"boundary=")[2].split()[0] for one in host.messages}
+    assert len(boundaries) == len(host.messages) == 2
