@@ -270,6 +270,7 @@ def test_an_impossible_time_at_mail_is_refused_at_once(client: smtplib.SMTP) -> 
     assert client.esmtp_features["futurerelease"].startswith("2592000 20")
     for parameters, words in (
         (["HOLDFOR=2592001"], b"too far ahead"),
+        (["HOLDUNTIL=9999-12-31T23:59:59Z"], b"too far ahead"),
         (["HOLDFOR=60", "HOLDUNTIL=2026-12-01T00:00:00Z"], b"given both"),
         (["HOLDUNTIL=soon"], b"a date and time"),
     ):

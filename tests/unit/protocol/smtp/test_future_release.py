@@ -83,3 +83,21 @@ def test_a_server_that_does_not_offer_it_refuses_it() -> None:
     said = converse(0, b"MAIL FROM:<a@b.example> HOLDFOR=3600")
     assert b"FUTURERELEASE" not in said
     assert b"555 5.5.4" in said
+
+
+@pytest.mark.parametrize(
+    ("parameter", "reply"),
+    [
+        ("HOLDFOR=2592000", b"250 2.1.0"),
+        ("HOLDFOR=2592001", b"501 5.5.4 HOLDFOR is too far ahead; at most 2592000 seconds"),
+        ("HOLDFOR=999999999", b"501 5.5.4 HOLDFOR is too far ahead"),
+        ("HOLDUNTIL=2026-12-27T08:50:00Z", b"250 2.1.0"),
+        ("HOLDUNTIL=2026-12-27T08:50:00.001Z", b"501 5.5.4 HOLDUNTIL is too far ahead"),
+        ("HOLDUNTIL=2026-12-27T08:50:01Z", b"501 5.5.4 HOLDUNTIL is too far ahead"),
+        ("HOLDUNTIL=9999-12-31T23:59:59-23:59", b"501 5.5.4 HOLDUNTIL is too far ahead"),
+        ("HOLDUNTIL=0001-01-01T00:00:00+23:59", b"250 2.1.0"),
+    ],
+)
+def test_the_furthest_time_is_taken_and_the_next_is_refused(parameter: str, reply: bytes) -> None:
+    last = converse(30 * DAY_S, b"MAIL FROM:<a@b.example> " + parameter.encode()).splitlines()[-1]
+    assert last.startswith(reply)
