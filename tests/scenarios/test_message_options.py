@@ -232,6 +232,8 @@ async def test_a_message_is_sent_when_it_was_asked_to_be(world: World, way: str)
         story = await world.finished(message_id)
         assert len(host.messages) == 1
     assert last_event(story, EventType.DELIVERED).at >= at * 1000 - 1000
+    note = "ignored X-OV-Deliver-At: MAIL stands above it"
+    assert (note in last_event(story, EventType.ACCEPTED).data["edits"]) == (way == "both")
 
 
 async def test_a_scheduled_message_tells_when_it_is_due_and_can_be_cancelled(world: World) -> None:

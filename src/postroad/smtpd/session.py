@@ -296,7 +296,9 @@ def _asked_for(mail: Mail, block: HeaderBlock | HeaderFault, now: int) -> Read |
     asked = read_options(block) if isinstance(block, HeaderBlock) else Read(NO_OPTIONS)
     if mail.release is None or isinstance(asked, OptionFault):
         return asked
-    return Read(msgspec.structs.replace(asked.options, deliver_at=mail.release.at(now)), asked.notes)
+    overruled = asked.sources.get("deliver_at")
+    notes = asked.notes if overruled is None else (*asked.notes, f"ignored {overruled}: MAIL stands above it")
+    return Read(msgspec.structs.replace(asked.options, deliver_at=mail.release.at(now)), notes)
 
 
 def _reply_to(refused: LoginRefused) -> Reply:

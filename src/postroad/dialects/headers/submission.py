@@ -4,7 +4,7 @@
 application moves over by changing the host it sends to.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -22,6 +22,8 @@ class Read(msgspec.Struct, frozen=True):
 
     options: Options
     notes: tuple[str, ...] = ()
+    sources: Mapping[str, str] = {}
+    """By option, the header that gave it, as it is written."""
 
 
 def is_option(name: bytes) -> bool:
@@ -34,15 +36,14 @@ def read_options(block: HeaderBlock) -> Read | OptionFault:
     fields = [field for field in block.fields if is_option(field.name)]
     if not fields:
         return _NOTHING
-    given: dict[str, Any] = {}
-    notes: list[str] = []
+    reading = _Reading()
     try:
-        for names, read in ((_OURS, _apply), (_MAILGUN, _apply)):
-            read(block, fields, names, given, notes)
-        _read_whole(block, fields, given, notes)
+        for known in (_OURS, _MAILGUN):
+            _apply(block, fields, known, reading)
+        _read_whole(block, fields, reading)
     except _HeaderError as fault:
         return OptionFault(fault.header, fault.text)
-    return Read(_options_of(given), tuple(notes))
+    return Read(_options_of(reading.given), tuple(reading.notes), reading.sources)
 
 
 _NOTHING = Read(NO_OPTIONS)
@@ -63,6 +64,48 @@ class _Option(msgspec.Struct, frozen=True):
     is_repeatable: bool = False
     on_missing: OnMissing | None = None
     """What becomes of placeholders without a value where these variables were written for another platform."""
+
+
+class _Reading:
+    """What was read so far, family by family: what an earlier family gave stays."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, Any] = {}
+        self.sources: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.earlier: frozenset[str] = frozenset()
+        """Options that an earlier family gave."""
+
+    def begin_family(self) -> None:
+        self.earlier = frozenset(self.given)
+
+    def put(self, source: str, option: str, value: Any, *, is_repeatable: bool = False) -> bool:
+        """Take a value, unless an earlier family gave the option; returns whether it was taken."""
+        if option in self.earlier:
+            self.note_overruled(source, [option])
+            return False
+        if option not in self.given:
+            self.given[option] = value
+            self.sources[option] = source
+        elif not is_repeatable:
+            raise OptionValueError("is there more than once; keep one")
+        elif isinstance(value, dict):
+            self.given[option] = self.given[option] | value
+        else:
+            self.given[option] = [*self.given[option], *value]
+        if option == "tags":
+            self.given["tags"] = list(merged_tags(self.given["tags"]))
+            values.check_tag_count(len(self.given["tags"]))
+        return True
+
+    def take(self, option: str) -> tuple[Any, str]:
+        """Take an option of this family out again, with the header that gave it."""
+        return self.given.pop(option, None), self.sources.pop(option, "")
+
+    def note_overruled(self, source: str, options: Iterable[str], what: str = "") -> None:
+        """Note that a header, or what of it is named, does not hold because of those that gave the options."""
+        above = " and ".join(dict.fromkeys(self.sources[option] for option in options))
+        self.notes.append(f"ignored {source}{what}: {above} {'stand' if ' and ' in above else 'stands'} above it")
 
 
 _OURS: Mapping[bytes, _Option] = {
@@ -87,10 +130,8 @@ _OURS: Mapping[bytes, _Option] = {
 _MAILGUN: Mapping[bytes, _Option] = {
     b"x-mailgun-tag": _Option("tags", values.read_one_tag, is_repeatable=True),
     b"x-mailgun-drop-message": _Option("is_test", values.read_switch),
-    b"x-mailgun-track": _Option("tracks", values.read_switch),
-    b"x-mailgun-track-clicks": _Option(
-        "tracks_clicks", lambda text: text.lower() == "htmlonly" or values.read_switch(text)
-    ),
+    b"x-mailgun-track": _Option("tracks", values.read_html_switch),
+    b"x-mailgun-track-clicks": _Option("tracks_clicks", values.read_html_switch),
     b"x-mailgun-track-opens": _Option("tracks_opens", values.read_switch),
     b"x-mailgun-require-tls": _Option("tls", values.read_tls_demand),
     b"x-mailgun-skip-verification": _Option("skips_verification", values.read_switch),
@@ -99,13 +140,10 @@ _MAILGUN: Mapping[bytes, _Option] = {
     ),
     b"x-mailgun-variables": _Option("variables", values.read_json_object, is_repeatable=True),
     b"x-mailgun-template-name": _Option("template", values.read_template),
-    b"x-mailgun-template-version": _Option("template_version", values.read_key),
+    b"x-mailgun-template-version": _Option("template_version", values.read_version),
     b"x-mailgun-template-variables": _Option("template_variables", values.read_json_object),
     b"x-mailgun-deliver-by": _Option("deliver_at", values.read_instant),
 }
-
-
-_TAGS = _OURS[b"x-ov-tag"]
 
 
 def known_headers() -> frozenset[str]:
@@ -113,11 +151,9 @@ def known_headers() -> frozenset[str]:
     return frozenset(name.decode() for name in (*_OURS, *_MAILGUN, *OPTION_DOCUMENTS))
 
 
-def _apply(
-    block: HeaderBlock, fields: list[Field], known: Mapping[bytes, _Option], given: dict[str, Any], notes: list[str]
-) -> None:
-    """Read the fields of one family; what an earlier family gave stays."""
-    before = frozenset(given)
+def _apply(block: HeaderBlock, fields: list[Field], known: Mapping[bytes, _Option], reading: _Reading) -> None:
+    """Read the fields of one family."""
+    reading.begin_family()
     prefix = next(iter(known))[: next(iter(known)).index(b"-", 2) + 1]
     for field in fields:
         if not field.name.startswith(prefix):
@@ -125,55 +161,69 @@ def _apply(
         option = known.get(field.name)
         header = name_of(block, field)
         if option is None:
-            notes.append(f"ignored {header}: there is no such option")
+            reading.notes.append(f"ignored {header}: {_UNKNOWN if known is _OURS else _MEANINGLESS}")
             continue
         try:
             value = option.read(_text_of(block, field))
-            _put(given, option, value, before)
+            is_taken = reading.put(header, option.option, value, is_repeatable=option.is_repeatable)
         except OptionValueError as fault:
             raise _HeaderError(header, str(fault)) from fault
-    _settle(given, before, notes)
+        if is_taken and option.on_missing is not None:
+            reading.given.setdefault("on_missing", option.on_missing)
+    _settle_tracking(reading)
+    _settle_template(reading)
+    _settle_verification(reading)
 
 
-def _settle(given: dict[str, Any], before: frozenset[str], notes: list[str]) -> None:
-    """Let the specific headers of a family beat its general ones, before the next family is read."""
-    tracks = given.pop("tracks", None)
-    if tracks is not None:
-        given.setdefault("tracks_clicks", tracks)
-        given.setdefault("tracks_opens", tracks)
-    version = given.pop("template_version", None)
-    # A version says nothing of another family's template.
-    if version is not None and "template" in given and "template" not in before and given["template"].version is None:
-        given["template"] = msgspec.structs.replace(given["template"], version=version)
-    if given.pop("skips_verification", False):
-        # Nor does lifting the check of certificates from a demand of this family lift it from ours.
-        if "tls" not in given or "tls" in before:
-            notes.append("ignored X-Mailgun-Skip-Verification: X-Mailgun-Require-TLS, which it is about, does not hold")
-        elif given["tls"] is TlsDemand.VERIFY:
-            given["tls"] = TlsDemand.ENCRYPT
+_UNKNOWN = "there is no such option"
+_MEANINGLESS = "it has no meaning here"
+
+
+def _settle_tracking(reading: _Reading) -> None:
+    """Let the specific headers of a family beat its general one, before the next family is read."""
+    tracks, source = reading.take("tracks")
+    if tracks is None:
+        return
+    overruled = {}
+    for option, what in {"tracks_clicks": "clicks", "tracks_opens": "opens"}.items():
+        if option in reading.earlier:
+            overruled[option] = what
+        elif option not in reading.given:
+            reading.put(source, option, tracks)
+    if overruled:
+        what = f" for {next(iter(overruled.values()))}" if len(overruled) == 1 else ""
+        reading.note_overruled(source, overruled, what)
+
+
+def _settle_template(reading: _Reading) -> None:
+    version, source = reading.take("template_version")
+    if version is None:
+        return
+    template = reading.given.get("template")
+    if template is None:
+        reading.notes.append(f"ignored {source}: no header names a template")
+    elif "template" in reading.earlier or template.version is not None:
+        # A version says nothing of another family's template.
+        reading.note_overruled(source, ["template"])
+    else:
+        reading.given["template"] = msgspec.structs.replace(template, version=version)
+
+
+def _settle_verification(reading: _Reading) -> None:
+    skips, source = reading.take("skips_verification")
+    if not skips:
+        return
+    if "tls" in reading.earlier:
+        reading.note_overruled(source, ["tls"])
+    elif reading.given.get("tls") is TlsDemand.VERIFY:
+        reading.given["tls"] = TlsDemand.ENCRYPT
+    else:
+        reading.notes.append(f"ignored {source}: no header demands a verified connection")
 
 
 def _text_of(block: HeaderBlock, field: Field) -> str:
     # A TAB that only folds a line (RFC 5322 §2.2.3) stands for a space: JSON has no TAB inside a text.
     return decode(block.value(field).replace(b"\r\n\t", b"\r\n "))
-
-
-def _put(given: dict[str, Any], option: _Option, value: Any, before: frozenset[str]) -> None:
-    if option.option in before:
-        return
-    if option.option not in given:
-        given[option.option] = value
-        if option.on_missing is not None:
-            given.setdefault("on_missing", option.on_missing)
-    elif not option.is_repeatable:
-        raise OptionValueError("is there more than once; keep one")
-    elif isinstance(value, dict):
-        given[option.option] = given[option.option] | value
-    else:
-        given[option.option] = [*given[option.option], *value]
-    if option.option == "tags":
-        given["tags"] = list(merged_tags(given["tags"]))
-        values.check_tag_count(len(given["tags"]))
 
 
 def _options_of(given: dict[str, Any]) -> Options:
@@ -185,8 +235,8 @@ def name_of(block: HeaderBlock, field: Field) -> str:
     return block.content[field.start : field.colon].decode("ascii")
 
 
-def _read_whole(block: HeaderBlock, fields: list[Field], given: dict[str, Any], notes: list[str]) -> None:
-    """Read the headers that hold a whole request as JSON; what was said before stays."""
+def _read_whole(block: HeaderBlock, fields: list[Field], reading: _Reading) -> None:
+    """Read the headers that hold a whole request as JSON, each a family of its own."""
     seen: set[bytes] = set()
     for field in fields:
         if field.name not in OPTION_DOCUMENTS:
@@ -195,18 +245,17 @@ def _read_whole(block: HeaderBlock, fields: list[Field], given: dict[str, Any], 
         if field.name in seen:
             raise _HeaderError(header, "is there more than once; keep one")
         seen.add(field.name)
-        before = frozenset(given)
+        reading.begin_family()
         try:
             document = values.read_json_object(_text_of(block, field))
             pairs = _msys(document) if field.name == b"x-msys-api" else _smtpapi(document)
             for name, option, value in pairs:
+                source = f"{name} of {header}"
                 if option is None:
-                    notes.append(f"ignored {name} of {header}: it has no meaning here")
-                elif option == "tags":
-                    # Two keys of one document may both name tags.
-                    _put(given, _TAGS, value, before)
+                    reading.notes.append(f"ignored {source}: {_MEANINGLESS}")
                 else:
-                    given.setdefault(option, value)
+                    # Two keys of one document may both name tags.
+                    reading.put(source, option, value, is_repeatable=option == "tags")
         except OptionValueError as fault:
             raise _HeaderError(header, str(fault)) from fault
 
@@ -244,7 +293,8 @@ _SMTPAPI_KINDS = {
 def _msys_options(options: dict[str, Any]) -> Iterator[Pair]:
     known = {"click_tracking": "tracks_clicks", "open_tracking": "tracks_opens"}
     for name, value in options.items():
-        yield name, known.get(name), _switch_of(value, name) if name in known else None
+        path = f"options.{name}"
+        yield path, known.get(name), _switch_of(value, path) if name in known else None
 
 
 def _smtpapi(document: dict[str, Any]) -> Iterator[Pair]:
@@ -266,26 +316,38 @@ def _smtpapi(document: dict[str, Any]) -> Iterator[Pair]:
 
 
 def _smtpapi_filters(filters: dict[str, Any]) -> Iterator[Pair]:
-    known = {"clicktrack": "tracks_clicks", "opentrack": "tracks_opens", "bypass_list_management": None}
+    known = {"clicktrack": "tracks_clicks", "opentrack": "tracks_opens"}
     for name, value in filters.items():
-        settings = value.get("settings") if isinstance(value, dict) else None
-        enable = settings.get("enable") if isinstance(settings, dict) else None
-        option = known.get(name)
-        yield f"filters.{name}", option, _switch_of(enable, name) if option else None
+        path = f"filters.{name}"
+        yield path, known.get(name), _enabled(value, path) if name in known else None
+
+
+def _enabled(value: Any, path: str) -> bool:
+    """Read the switch of a filter, which stands two objects within."""
+    whole = f"{path}.settings.enable"
+    for key in ("settings", "enable"):
+        if not isinstance(value, dict):
+            raise OptionValueError(f"must hold an object in {path}, with {whole}, not {values.kind_of(value)}")
+        if key not in value:
+            raise OptionValueError(f"must hold true or false in {whole}, which is missing")
+        path, value = f"{path}.{key}", value[key]
+    return _switch_of(value, path)
 
 
 def _tags_of(listed: list[Any], name: str) -> list[str]:
-    if not all(isinstance(one, str) for one in listed):
-        raise OptionValueError(f"must hold texts in {name}")
+    for one in listed:
+        if not isinstance(one, str):
+            raise OptionValueError(f"must hold nothing but texts in {name}, not {values.kind_of(one)}")
     tags = values.listed_tags(listed)
     if listed and not tags:
         raise OptionValueError(f"holds {name}, which is empty; write a tag, or leave it out")
     return tags
 
 
-def _switch_of(value: object, name: str) -> bool:
+def _switch_of(value: object, path: str) -> bool:
     if value in (True, False, 0, 1):
         return bool(value)
-    if isinstance(value, str):
+    if isinstance(value, str) and values.is_switch(value):
         return values.read_switch(value)
-    raise OptionValueError(f"must hold true or false for {name}")
+    found = values.shown(value) if isinstance(value, str) else values.kind_of(value)
+    raise OptionValueError(f"must hold true or false in {path}, not {found}")

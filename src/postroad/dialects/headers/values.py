@@ -20,6 +20,7 @@ _MOST_LEVELS = 64
 """Of objects and lists inside one another."""
 _TOO_DEEP = f"holds JSON that is nested too deeply; at most {_MOST_LEVELS} levels are possible"
 _TEMPLATE = re.compile(r"([^\s:/\\\x00-\x1f]{1,128})(?::([^\s:]{1,64}))?")
+_VERSION = re.compile(r"[^\s:]{1,64}")
 _SECONDS = re.compile(r"\d{1,12}")
 
 
@@ -33,6 +34,20 @@ def read_switch(text: str) -> bool:
     if value is None:
         raise OptionValueError(f"must be yes or no (also true, false, on, off, 1, 0), not {shown(text)}")
     return value
+
+
+def is_switch(text: str) -> bool:
+    """Whether a text is one of the ways to write ``yes`` or ``no``."""
+    return text.lower() in _SWITCHES
+
+
+def read_html_switch(text: str) -> bool:
+    """Read a switch that Mailgun also lets say ``htmlonly``, which is on."""
+    if text.lower() == "htmlonly":
+        return True
+    if not is_switch(text):
+        raise OptionValueError(f"must be yes, no or htmlonly (also true, false, on, off, 1, 0), not {shown(text)}")
+    return read_switch(text)
 
 
 def read_tags(text: str) -> list[str]:
@@ -180,6 +195,13 @@ def read_template(text: str) -> TemplateName:
     if found is None:
         raise OptionValueError(f"must be a template's name, such as welcome or welcome.html:2, not {shown(text)}")
     return TemplateName(found[1], found[2])
+
+
+def read_version(text: str) -> str:
+    """Read the version of a template by itself."""
+    if not _VERSION.fullmatch(text):
+        raise OptionValueError(f"must be the version of a template, such as 2, not {shown(text)}")
+    return text
 
 
 def read_instant(text: str) -> int:

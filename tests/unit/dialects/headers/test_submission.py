@@ -107,6 +107,10 @@ def test_a_switch_is_off_in_every_way_it_is_written(word: str) -> None:
         (["X-Mailgun-Track: no"], {"tracks_clicks": False, "tracks_opens": False}),
         (["X-Mailgun-Track-Clicks: htmlonly"], {"tracks_clicks": True}),
         (["X-Mailgun-Track-Opens: yes"], {"tracks_opens": True}),
+        (["X-Mailgun-Track: htmlonly"], {"tracks_clicks": True, "tracks_opens": True}),
+        (["X-Mailgun-Require-TLS: yes", "X-Mailgun-Skip-Verification: yes"], {"tls": TlsDemand.ENCRYPT}),
+        (["X-Mailgun-Skip-Verification: no", "X-Mailgun-Require-TLS: yes"], {"tls": TlsDemand.VERIFY}),
+        (["X-Mailgun-Skip-Verification: yes", "X-OV-Require-TLS: yes"], {"tls": TlsDemand.VERIFY}),
         (["X-Mailgun-Require-TLS: true"], {"tls": TlsDemand.VERIFY}),
         (["X-Mailgun-Skip-Verification: yes", "X-Mailgun-Require-TLS: yes"], {"tls": TlsDemand.ENCRYPT}),
         (["X-Mailgun-Require-TLS: yes", "X-Mailgun-Skip-Verification: no"], {"tls": TlsDemand.VERIFY}),
@@ -205,9 +209,63 @@ def test_what_is_not_known_is_noted_and_not_refused() -> None:
     assert found.options == Options(tags=("a",))
     assert found.notes == (
         "ignored X-OV-Colour: there is no such option",
-        "ignored X-Mailgun-Sscore: there is no such option",
+        "ignored X-Mailgun-Sscore: it has no meaning here",
         "ignored asm_group_id of X-SMTPAPI: it has no meaning here",
     )
+
+
+@pytest.mark.parametrize(
+    ("lines", "note"),
+    [
+        (["X-Mailgun-Tag: a", "x-ov-tag: b"], "X-Mailgun-Tag: x-ov-tag stands above it"),
+        (
+            ["X-Mailgun-Template-Version: 2", "X-OV-Template: a"],
+            "X-Mailgun-Template-Version: X-OV-Template stands above it",
+        ),
+        (
+            ["X-Mailgun-Template-Version: 2", "X-Mailgun-Template-Name: a:3"],
+            "X-Mailgun-Template-Version: X-Mailgun-Template-Name stands above it",
+        ),
+        (["X-Mailgun-Template-Version: 2"], "X-Mailgun-Template-Version: no header names a template"),
+        (["X-Mailgun-Track: yes", "X-OV-Track: no"], "X-Mailgun-Track: X-OV-Track stands above it"),
+        (
+            ["X-Mailgun-Track: yes", "X-OV-tracking_click: no"],
+            "X-Mailgun-Track for clicks: X-OV-tracking_click stands above it",
+        ),
+        (
+            ["X-Mailgun-Track: yes", "X-OV-tracking_click: no", "X-OV-tracking_open: no"],
+            "X-Mailgun-Track: X-OV-tracking_click and X-OV-tracking_open stand above it",
+        ),
+        (
+            ["X-Mailgun-Skip-Verification: yes", "X-OV-Require-TLS: yes"],
+            "X-Mailgun-Skip-Verification: X-OV-Require-TLS stands above it",
+        ),
+        (["X-Mailgun-Skip-Verification: yes"], "X-Mailgun-Skip-Verification: no header demands a verified connection"),
+        (
+            ['X-SMTPAPI: {"unique_args": {"a": 1}}', "X-OV-Variables: {}"],
+            "unique_args of X-SMTPAPI: X-OV-Variables stands above it",
+        ),
+        (
+            ['X-SMTPAPI: {"category": "a"}', 'X-MSYS-API: {"tags": ["b"]}'],
+            "tags of X-MSYS-API: category of X-SMTPAPI stands above it",
+        ),
+        (['X-MSYS-API: {"options": {"sandbox": true}}'], "options.sandbox of X-MSYS-API: it has no meaning here"),
+        (
+            ['X-SMTPAPI: {"filters": {"bypass_list_management": {"settings": {"enable": 1}}}}'],
+            "filters.bypass_list_management of X-SMTPAPI: it has no meaning here",
+        ),
+    ],
+)
+def test_what_does_not_hold_is_noted_with_what_stands_above_it(lines: list[str], note: str) -> None:
+    found = read_options(block_of(*lines))
+    assert isinstance(found, Read)
+    assert found.notes == (f"ignored {note}",)
+
+
+def test_headers_of_one_family_settled_among_themselves_leave_no_note() -> None:
+    found = read_options(block_of("X-OV-Track: yes", "X-OV-tracking_click: no", "X-OV-Tag: a", "X-OV-Tag: b"))
+    assert isinstance(found, Read)
+    assert found.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -256,7 +314,40 @@ def test_what_is_not_known_is_noted_and_not_refused() -> None:
         ('X-MSYS-API: {"campaign_id": ""}', ["campaign_id", "is empty"]),
         ('X-SMTPAPI: {"category": ""}', ["category", "is empty"]),
         (f'X-SMTPAPI: {{"category": {json.dumps([str(one) for one in range(11)])}}}', ["11 tags", "10"]),
-        ('X-MSYS-API: {"options": {"open_tracking": "x"}}', ["yes or no"]),
+        ('X-MSYS-API: {"options": {"open_tracking": "x"}}', ["true or false in options.open_tracking", 'not "x"']),
+        ('X-MSYS-API: {"options": {"click_tracking": null}}', ["true or false in options.click_tracking", "null"]),
+        (
+            'X-SMTPAPI: {"filters": {"clicktrack": 1}}',
+            ["an object in filters.clicktrack, with filters.clicktrack.settings.enable, not a number"],
+        ),
+        (
+            'X-SMTPAPI: {"filters": {"clicktrack": {"settings": true}}}',
+            ["an object in filters.clicktrack.settings, with", "not true or false"],
+        ),
+        (
+            'X-SMTPAPI: {"filters": {"clicktrack": {"enable": 1}}}',
+            ["true or false in filters.clicktrack.settings.enable, which is missing"],
+        ),
+        (
+            'X-SMTPAPI: {"filters": {"opentrack": {"settings": {}}}}',
+            ["true or false in filters.opentrack.settings.enable, which is missing"],
+        ),
+        (
+            'X-SMTPAPI: {"filters": {"opentrack": {"settings": {"enable": 2}}}}',
+            ["true or false in filters.opentrack.settings.enable, not a number"],
+        ),
+        ("X-Mailgun-Track-Clicks: html", ["yes, no or htmlonly", '"html"']),
+        ("X-Mailgun-Track: html", ["yes, no or htmlonly"]),
+        ("X-Mailgun-Track-Opens: htmlonly", ["must be yes or no"]),
+        ("X-Mailgun-Drop-Message: maybe", ["must be yes or no"]),
+        ("X-Mailgun-Skip-Verification: maybe", ["must be yes or no"]),
+        ("X-Mailgun-Require-TLS: maybe", ["yes, encrypt or no"]),
+        ("X-Mailgun-Template-Version: a b", ["the version of a template", '"a b"']),
+        ("X-Mailgun-Template-Name: a b", ["template's name"]),
+        ("X-Mailgun-Template-Variables: []", ["must be a JSON object", "a list"]),
+        ("X-Mailgun-Variables: 1", ["must be a JSON object", "a number"]),
+        ("X-Mailgun-Recipient-Variables: []", ["must be a JSON object", "a list"]),
+        ("X-Mailgun-Deliver-By: 3 h", ["a date", '"3 h"']),
         ("X-SMTPAPI: {", ["is not JSON"]),
         ('X-MSYS-API: {"campaign_id": 5}', ["a text in campaign_id", "a number"]),
         ('X-MSYS-API: {"tags": "x"}', ["a list in tags", "a text"]),
