@@ -22,6 +22,17 @@ async def test_mail_that_needs_smtputf8_is_bounced(world: World) -> None:
     assert host.messages == []
 
 
+@pytest.mark.parametrize("parameters", [[], ["SMTPUTF8"]], ids=["plain", "smtputf8"])
+async def test_options_in_utf8_need_no_smtputf8(world: World, parameters: list[str]) -> None:
+    content = letter(extra='X-OV-Tag: Grüße\r\nX-OV-Variables: {"name": "Åse"}\r\n')
+    async with world.receiver(60, extensions=[*BARE, "8BITMIME"]) as host:
+        story = await world.finished(world.submit(f"b@{destination(60)}", content=content, mail_options=parameters))
+
+    assert story.message.options.tags == ("Grüße",)
+    [one] = host.messages
+    assert b'\r\nX-OV-Variables: {"name": "\\u00c5se"}\r\n' in one.content
+
+
 async def test_mail_that_needs_smtputf8_is_delivered_where_it_is_offered(world: World) -> None:
     async with world.receiver(61) as host:
         message = world.submit(

@@ -69,6 +69,8 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """The Message-ID with its brackets."""
     has_own_message_id: bool = False
     """The client wrote the Message-ID."""
+    is_utf8: bool = False
+    """SMTPUTF8 was declared, and an address or a header that stays needs it (RFC 6531)."""
     options: Options = NO_OPTIONS
     """As they hold: the sender's over the domain's defaults."""
     edits: tuple[str, ...] = ()

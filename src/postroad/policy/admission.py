@@ -10,16 +10,18 @@ import msgspec
 
 from postroad.model.credential import Principal
 from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.envelope import Envelope
 from postroad.model.options import OptionFault, Options
 from postroad.model.submission import NOTICE_CHANNEL, Admitted, Rejected, Submission
 from postroad.policy import quota
 from postroad.policy.alignment import OrganisationalDomainOf, header_from_is_aligned
-from postroad.policy.header_rules import MAX_RECEIVED, HeaderFacts, edit_header
+from postroad.policy.header_rules import MAX_RECEIVED, HeaderFacts, edit_header, is_option
 from postroad.policy.options import HostTest, resolved, stray_variables
 from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import HeaderBlock, HeaderFault, split
 from postroad.protocol.mime.long_line import repair
 from postroad.protocol.mime.mailbox import ListFault, Mailbox, parse_address_list
+from postroad.protocol.mime.structure import Part, parse
 from postroad.protocol.smtp.data import LONGEST_LINE, ContentScanner, Fault
 
 _LONGEST_SUBJECT = 255
@@ -49,7 +51,7 @@ RULES: dict[str, tuple[str, str]] = {
     "header_line_without_colon": ("5.6.0", "a header line without a colon"),
     "header_name_empty": ("5.6.0", "a field without a name"),
     "header_name_invalid": ("5.6.0", "a field name with characters other than printable ASCII"),
-    "header_not_ascii": ("5.6.0", "octets beyond ASCII in the header block without SMTPUTF8"),
+    "header_not_ascii": ("5.6.0", "octets beyond ASCII in the header block, option headers aside, without SMTPUTF8"),
     "header_not_utf8": ("5.6.0", "octets in the header block that are not UTF-8"),
     "too_many_received": ("5.4.6", f"more than {MAX_RECEIVED} Received fields: the message goes in circles"),
     "header_from_missing": ("5.7.1", "there is no From field"),
@@ -121,8 +123,6 @@ def admit(submission: Submission, facts: AdmissionFacts) -> Admitted | Rejected:
     options = _options(submission, facts)
     if isinstance(options, Rejected):
         return options
-    if not submission.envelope.is_eight_bit and not content.isascii():
-        notes.append("8-bit content without BODY=8BITMIME")
     notes += submission.option_notes
     stray = stray_variables(options, (one.forward_path for one in submission.envelope.recipients))
     notes += [stray] if stray else []
@@ -215,7 +215,8 @@ def _long_line_refusal(*, is_allowed: bool) -> Rejected:
 def _charset_refusal(block: HeaderBlock, *, is_utf8: bool) -> Rejected | None:
     if block.is_ascii:
         return None
-    if not is_utf8:
+    # Options are taken out, or written anew in ASCII: the message leaves without their UTF-8.
+    if not is_utf8 and not all(block.raw(field).isascii() for field in block.fields if not is_option(field.name)):
         return _rejected(
             "header_not_ascii",
             "The header has characters beyond ASCII; write them as encoded words (RFC 2047), "
@@ -321,15 +322,36 @@ def _admitted(
         ),
     )
     subject = block.first(b"subject")
+    content = edits.applied()
+    if not submission.envelope.is_eight_bit and not content.isascii():
+        notes.append("8-bit content without BODY=8BITMIME")
     return Admitted(
-        content=edits.applied(),
+        content=content,
         header_from=header_from.address,
         subject=decode(block.value(subject)[:_SUBJECT_OCTETS])[:_LONGEST_SUBJECT] if subject else "",
         message_id_header=edits.message_id,
         has_own_message_id=edits.has_own_message_id,
+        is_utf8=submission.envelope.is_utf8 and _needs_utf8(submission.envelope, content),
         options=options,
         edits=_told(notes + edits.notes),
     )
+
+
+def _needs_utf8(envelope: Envelope, content: bytes) -> bool:
+    """Whether an address, or a header of the message or of one of its parts, is beyond ASCII (RFC 6531 §3.4)."""
+    paths = [envelope.reverse_path]
+    for recipient in envelope.recipients:
+        paths += (recipient.forward_path, recipient.original_recipient or "")
+    if not all(map(str.isascii, paths)):
+        return True
+    if content.isascii():
+        return False
+    root = parse(content)
+    return isinstance(root, HeaderFault) or _has_utf8_header(root)
+
+
+def _has_utf8_header(part: Part) -> bool:
+    return not part.block.is_ascii or any(map(_has_utf8_header, part.children))
 
 
 def _told(notes: list[str]) -> tuple[str, ...]:

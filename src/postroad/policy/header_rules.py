@@ -38,6 +38,11 @@ _FEEDBACK_ID = re.compile(rb"(?:[^:\x00-\x1f]*:){3}[^:\x00-\x20]{5,15}")
 _FEEDBACK_SENDER = "postroad"
 
 
+def is_option(name: bytes) -> bool:
+    """Whether a field (its name in lower case) is an instruction to us and not part of the message."""
+    return name.startswith(OPTION_PREFIXES) or name in OPTION_DOCUMENTS
+
+
 class HeaderFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules need to know of a submission and of the installation."""
 
@@ -220,14 +225,18 @@ def _authentication_results(edits: HeaderEdits, facts: HeaderFacts) -> None:
             edits.remove(field, "it claims to be ours")
 
 
+def _travels(variables: bytes) -> bool:
+    """Whether a field's JSON is read as it was meant, and by hosts without SMTPUTF8."""
+    # Unfolding leaves the TAB (RFC 5322 §2.2.3), and in a text it is no JSON to whoever reads the message.
+    return variables.isascii() and b"\r\n\t" not in variables
+
+
 def _options(edits: HeaderEdits, facts: HeaderFacts) -> None:
     for field in edits.block.fields:
-        is_option = field.name.startswith(OPTION_PREFIXES) or field.name in OPTION_DOCUMENTS
-        if is_option and field.name != _VARIABLES:
+        if is_option(field.name) and field.name != _VARIABLES:
             edits.remove(field)
     kept = edits.block.first(_VARIABLES)
-    if kept is not None and b"\r\n\t" in edits.block.raw(kept):
-        # Unfolding leaves the TAB (RFC 5322 §2.2.3), and in a text it is no JSON to whoever reads the message.
+    if kept is not None and not _travels(edits.block.raw(kept)):
         edits.replace_written(kept, VARIABLES_HEADER, json_field(VARIABLES_HEADER, facts.variables))
     elif kept is None and facts.variables:
         edits.add_written(VARIABLES_HEADER, json_field(VARIABLES_HEADER, facts.variables))
@@ -319,7 +328,8 @@ HEADER_RULES = (
     HeaderRule("List-*", "kept, and signed", "readers unsubscribe by them (RFC 2369, RFC 8058 §4)"),
     HeaderRule(
         "X-OV-*, X-Mailgun-*, X-MSYS-API, X-SMTPAPI",
-        "removed, but for X-OV-Variables, which is kept (written anew where a TAB folds it), and added where another platform's header holds the variables",
+        "removed, but for X-OV-Variables, which is kept (written anew where it holds UTF-8 or a TAB folds it), and added "
+        "where another platform's header holds the variables",
         "options are for this host, not for the reader",
         _options,
     ),

@@ -322,7 +322,7 @@ class Submissions:
             client_address=submission.client.address,
             channel=submission.client.channel,
             is_eight_bit=envelope.is_eight_bit,
-            is_utf8=envelope.is_utf8,
+            is_utf8=admitted.is_utf8,
             ret=envelope.ret,
             envid=envelope.envid,
             keep_content_ms=_kept_days(domain, admitted.options) * _DAY_MS,

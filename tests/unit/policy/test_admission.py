@@ -1,14 +1,17 @@
 """Admission: what is refused, by which rule, and what the sentence says."""
 
+import json
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from postroad.model.domain import DomainState
+from postroad.model.envelope import Recipient
 from postroad.model.options import Options
 from postroad.model.submission import NOTICE_CHANNEL, Admitted, Rejected
 from postroad.policy.admission import RULES, admit, check_reverse_path, pause_refusal, reference_page
+from postroad.protocol.mime.header import HeaderBlock, split
 from postroad.protocol.smtp.data import Fault
 from tests.unit.policy.submissions import CONTENT, NOW, admitted, facts, principal, rejected, submission
 
@@ -165,6 +168,76 @@ def test_utf8_in_the_header_is_for_smtputf8() -> None:
 
     assert admitted(content, is_utf8=True).subject == "Grüße"
     assert rejected(changed(b"Hello", b"\xff"), is_utf8=True).rule == "header_not_utf8"
+
+
+OPTIONS_IN_UTF8 = 'X-OV-Tag: Grüße\r\nX-SMTPAPI: {"category": "ä"}\r\nX-Mailgun-Colour: é\r\n'.encode()
+
+
+@pytest.mark.parametrize("is_utf8", [True, False])
+def test_options_in_utf8_are_admitted_and_ask_nothing_of_the_next_host(is_utf8: bool) -> None:
+    verdict = admitted(OPTIONS_IN_UTF8 + CONTENT, is_utf8=is_utf8)
+
+    assert verdict.content.isascii()
+    assert not verdict.is_utf8
+    assert "8-bit content without BODY=8BITMIME" not in verdict.edits
+
+
+def test_options_are_utf8_or_refused() -> None:
+    assert rejected(b"X-OV-Tag: \xff\r\n" + CONTENT).rule == "header_not_utf8"
+
+
+def test_variables_in_utf8_leave_in_ascii_with_the_same_values() -> None:
+    variables = {"name": "Åse \U0001f600", "n": 1.5, "deep": {"ключ": [True, None]}, "a": "=?utf-8?q?x?="}
+    content = b"X-OV-Variables: " + json.dumps(variables, ensure_ascii=False).encode() + b"\r\n" + CONTENT
+    offered = msgspec.structs.replace(submission(content), options=Options(variables=variables))
+
+    verdict = admit(offered, facts())
+
+    assert isinstance(verdict, Admitted)
+    assert verdict.content.isascii()
+    assert "replaced X-OV-Variables" in verdict.edits
+    block = split(verdict.content)
+    assert isinstance(block, HeaderBlock)
+    [field] = block.named(b"x-ov-variables")
+    assert json.loads(block.text(field)) == variables
+
+
+@pytest.mark.parametrize(
+    ("content", "envelope"),
+    [
+        (changed(b"Hello", "Grüße".encode()), {}),
+        (CONTENT, {"reverse_path": "bäck@news.example.com"}),
+        (
+            changed(b"\r\n\r\nText\r\n", "\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+                    "--b\r\nContent-Description: Grüße\r\n\r\nText\r\n--b--\r\n".encode()),
+            {},
+        ),
+        (
+            changed(b"\r\n\r\nText\r\n",
+                    "\r\nContent-Type: message/global\r\n\r\nSubject: Grüße\r\n\r\nText\r\n".encode()),
+            {},
+        ),
+    ],
+    ids=["header", "reverse path", "part", "message within"],
+)  # fmt: skip
+def test_what_stays_in_utf8_needs_smtputf8(content: bytes, envelope: dict[str, str]) -> None:
+    assert admitted(OPTIONS_IN_UTF8 + content, is_utf8=True, **envelope).is_utf8
+
+
+def test_a_recipient_in_utf8_needs_smtputf8() -> None:
+    for recipient in (
+        Recipient("jürgen@example.net", "example.net"),
+        Recipient("j@example.net", "example.net", original_recipient="utf-8;jürgen@example.net"),
+    ):
+        offered = submission(CONTENT, is_utf8=True)
+        envelope = msgspec.structs.replace(offered.envelope, recipients=(*offered.envelope.recipients, recipient))
+        verdict = admit(msgspec.structs.replace(offered, envelope=envelope), facts())
+        assert isinstance(verdict, Admitted)
+        assert verdict.is_utf8
+
+
+def test_a_text_in_utf8_needs_no_smtputf8() -> None:
+    assert not admitted(changed(b"Text", "Täxt".encode()), is_utf8=True, is_eight_bit=True).is_utf8
 
 
 def test_eight_bit_text_that_was_not_declared_is_noted() -> None:

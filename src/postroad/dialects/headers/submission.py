@@ -12,7 +12,7 @@ import msgspec
 from postroad.dialects.headers import values
 from postroad.dialects.headers.values import OptionValueError
 from postroad.model.options import NO_OPTIONS, OnMissing, OptionFault, Options, TlsDemand, merged_tags
-from postroad.policy.header_rules import OPTION_DOCUMENTS, OPTION_PREFIXES
+from postroad.policy.header_rules import OPTION_DOCUMENTS, is_option
 from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import Field, HeaderBlock
 
@@ -24,11 +24,6 @@ class Read(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     sources: Mapping[str, str] = {}
     """By option, the header that gave it, as it is written."""
-
-
-def is_option(name: bytes) -> bool:
-    """Whether a field (its name in lower case) is an instruction to us and not part of the message."""
-    return name.startswith(OPTION_PREFIXES) or name in OPTION_DOCUMENTS
 
 
 def read_options(block: HeaderBlock) -> Read | OptionFault:
