@@ -84,6 +84,7 @@ TITLES = {
     7636: "Proof Key for Code Exchange by OAuth Public Clients",
     7766: "DNS Transport over TCP",
     8058: "Signaling One-Click Functionality for List Email Headers",
+    8259: "The JavaScript Object Notation (JSON) Data Interchange Format",
     8265: "Preparation, Enforcement, and Comparison of Internationalized Strings Representing Usernames and Passwords",
     8301: "Cryptographic Algorithm and Key Usage Update to DKIM",
     8314: "Cleartext Considered Obsolete: Use of TLS for Email Submission and Access",

@@ -259,6 +259,13 @@ async def test_a_scheduled_message_tells_when_it_is_due_and_can_be_cancelled(wor
         ("X-OV-Callback-URL: http://169.254.169.254/", "X-OV-Callback-URL must not lead to 169.254.169.254: "),
         ("X-OV-Callback-URL: http://[::1]:8080/", "X-OV-Callback-URL must not lead to ::1: "),
         ("X-OV-Callback-URL: http://localhost/events", "X-OV-Callback-URL must not lead to localhost: "),
+        ("X-Mailgun-Deliver-By: 9999999999", "X-Mailgun-Deliver-By is more than 30 days ahead"),
+        (
+            "X-Mailgun-Deliver-By: Fri, 31 Dec 9999 23:59:59 -2359",
+            "X-Mailgun-Deliver-By is more than 30 days ahead",
+        ),
+        ('X-SMTPAPI: {"send_at": 9999999999}', "send_at of X-SMTPAPI is more than 30 days ahead"),
+        (f'X-SMTPAPI: {{"send_at": {"9" * 30}}}', "send_at of X-SMTPAPI is more than 30 days ahead"),
     ],
 )
 def test_a_malformed_option_refuses_the_message(client: smtplib.SMTP, field: str, words: str) -> None:

@@ -1,6 +1,7 @@
 """What a sender asks for with one message, whichever way it was handed in: the same value for SMTP headers and HTTP APIs."""
 
 import enum
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -87,6 +88,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 NO_OPTIONS = Options()
+NO_SOURCES: Mapping[str, str] = {}
+"""Nobody said which header gave which option."""
 
 
 class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,10 +1,12 @@
 """A submission: mail that is offered and not yet accepted, and what admission makes of it."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from postroad.model.credential import Principal
 from postroad.model.envelope import Envelope
-from postroad.model.options import NO_OPTIONS, OptionFault, Options
+from postroad.model.options import NO_OPTIONS, NO_SOURCES, OptionFault, Options
 from postroad.protocol.mime.header import HeaderBlock, HeaderFault
 from postroad.protocol.smtp.data import Fault
 
@@ -37,6 +39,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """The header of ``content`` as it was read; null where nobody has."""
     options: Options | OptionFault = NO_OPTIONS
     """What is asked for with it, or what of that is not understood."""
+    option_sources: Mapping[str, str] = NO_SOURCES
+    """By option, the header that gave it, as it is written."""
     option_notes: tuple[str, ...] = ()
     """What the message's story should say of its options."""
     faults: Fault | None = None

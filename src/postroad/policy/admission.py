@@ -28,6 +28,7 @@ _LONGEST_SUBJECT = 255
 _SUBJECT_OCTETS = 8192
 """More than 255 characters take in encoded words; what follows is not looked at."""
 _MAX_NOTES = 40
+_LONGEST_SHOWN_NAME = 76
 _CHUNK = 256 * 1024
 _MOST_SHOWN = 3
 """Addresses that a refusal names: a reply line has its bounds."""
@@ -186,7 +187,7 @@ def _sound_content(content: bytes, facts: AdmissionFacts, notes: list[str]) -> b
     if Fault.LONG_LINE in faults:
         repaired = repair(content) if facts.domain.settings.repair_long_lines else None
         if repaired is None:
-            return _long_line_refusal(is_allowed=facts.domain.settings.repair_long_lines)
+            return _long_line_refusal(content, is_allowed=facts.domain.settings.repair_long_lines)
         content = repaired
         notes.append("re-encoded a part with lines over 998 octets")
     if not content.endswith(b"\r\n"):
@@ -203,9 +204,22 @@ def _faults(content: bytes) -> Fault:
     return scanner.faults
 
 
-def _long_line_refusal(*, is_allowed: bool) -> Rejected:
+def _long_line_refusal(content: bytes, *, is_allowed: bool) -> Rejected:
+    block = split(content)
+    fields = () if isinstance(block, HeaderFault) else block.fields
+    for field in fields:
+        if max(map(len, content[field.start : field.end].split(b"\r\n"))) > LONGEST_LINE:
+            name = content[field.start : field.colon][:_LONGEST_SHOWN_NAME].decode("ascii")
+            how = (
+                "at a space (in JSON, between two values): end the line there and begin the next one with that space"
+                if is_option(field.name)
+                else "at a space, or shorten it"
+            )
+            return _rejected(
+                "line_too_long", f"The header {name} has a line of more than {LONGEST_LINE} octets; fold it {how}."
+            )
     advice = (
-        "it stands where it cannot be re-encoded, so fold the header field or encode the part"
+        "it stands where it cannot be re-encoded, so encode the part as quoted-printable or base64"
         if is_allowed
         else "encode the part as quoted-printable or base64"
     )
@@ -288,11 +302,16 @@ def _shown(allowed: tuple[str, ...]) -> str:
 def _options(submission: Submission, facts: AdmissionFacts) -> Options | Rejected:
     """Return the options as they hold for the message, if all of them are understood."""
     asked = submission.options
-    found = (
-        asked
-        if isinstance(asked, OptionFault)
-        else resolved(asked, facts.domain.settings, facts.now, facts.is_private_host)
-    )
+    if isinstance(asked, OptionFault):
+        found: Options | OptionFault = asked
+    else:
+        found = resolved(
+            asked,
+            facts.domain.settings,
+            facts.now,
+            sources=submission.option_sources,
+            is_private_host=facts.is_private_host,
+        )
     return _rejected("option_malformed", f"{found.name} {found.text}.") if isinstance(found, OptionFault) else found
 
 

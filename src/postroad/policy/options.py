@@ -1,12 +1,12 @@
 """Which options hold for a message: what its sender asked for, over what its sending domain has as defaults."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
 
 from postroad.model.domain import DomainSettings
-from postroad.model.options import NO_OPTIONS, CallbackFormat, OptionFault, Options, TlsDemand
+from postroad.model.options import NO_OPTIONS, NO_SOURCES, CallbackFormat, OptionFault, Options, TlsDemand
 
 FURTHEST_AHEAD_DAYS = 30
 LONGEST_WAIT_DAYS = 30
@@ -23,14 +23,20 @@ HostTest = Callable[[str], bool]
 
 
 def resolved(
-    asked: Options, settings: DomainSettings, now: int, is_private_host: HostTest | None = None
+    asked: Options,
+    settings: DomainSettings,
+    now: int,
+    *,
+    sources: Mapping[str, str] = NO_SOURCES,
+    is_private_host: HostTest | None = None,
 ) -> Options | OptionFault:
     """Return the options as they hold, with nothing left open: what is off, by whomever, is None.
 
-    A message for which nothing is on has the one value ``NO_OPTIONS``, which costs nothing to keep. A callback must not
-    lead to a private host, unless there is no test for one.
+    A message for which nothing is on has the one value ``NO_OPTIONS``, which costs nothing to keep. ``sources`` are the
+    headers that gave the options, which a fault names. A callback must not lead to a private host, unless there is no
+    test for one.
     """
-    fault = _time_fault(asked, now) or _callback_fault(asked, is_private_host)
+    fault = _time_fault(asked, now, sources) or _callback_fault(asked, is_private_host)
     if fault is not None:
         return fault
     callback_format = None if asked.callback_url is None else asked.callback_format or CallbackFormat.MAILGUN
@@ -77,12 +83,14 @@ def _callback_fault(asked: Options, is_private_host: HostTest | None) -> OptionF
     )
 
 
-def _time_fault(asked: Options, now: int) -> OptionFault | None:
+def _time_fault(asked: Options, now: int, sources: Mapping[str, str]) -> OptionFault | None:
+    deliver_at = sources.get("deliver_at", "X-OV-Deliver-At")
+    expires_at = sources.get("expires_at", "X-OV-Expires")
     if asked.deliver_at is not None and asked.deliver_at > now + FURTHEST_AHEAD_DAYS * _DAY_MS:
-        return OptionFault("X-OV-Deliver-At", f"is more than {FURTHEST_AHEAD_DAYS} days ahead")
+        return OptionFault(deliver_at, f"is more than {FURTHEST_AHEAD_DAYS} days ahead")
     due_at = max(now, asked.deliver_at or 0)
     if asked.expires_at is not None and asked.expires_at <= due_at:
-        return OptionFault("X-OV-Expires", "is over before the message could be sent")
+        return OptionFault(expires_at, "is over before the message could be sent")
     if asked.expires_at is not None and asked.expires_at > due_at + LONGEST_WAIT_DAYS * _DAY_MS:
-        return OptionFault("X-OV-Expires", f"is more than {LONGEST_WAIT_DAYS} days after the message is to be sent")
+        return OptionFault(expires_at, f"is more than {LONGEST_WAIT_DAYS} days after the message is to be sent")
     return None

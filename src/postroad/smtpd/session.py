@@ -10,7 +10,7 @@ import structlog
 from postroad.dialects.headers.submission import Read, read_options
 from postroad.model.credential import Principal
 from postroad.model.envelope import Envelope, Notify, Recipient, destination_of
-from postroad.model.options import NO_OPTIONS, OptionFault
+from postroad.model.options import NO_OPTIONS, NO_SOURCES, OptionFault
 from postroad.model.submission import ClientFacts, Rejected, Submission
 from postroad.policy.admission import check_reverse_path
 from postroad.policy.rbl import Listing
@@ -252,6 +252,7 @@ class SubmissionSession(Connection):
             content=offer.content,
             block=block,
             options=asked if isinstance(asked, OptionFault) else asked.options,
+            option_sources=NO_SOURCES if isinstance(asked, OptionFault) else asked.sources,
             option_notes=() if isinstance(asked, OptionFault) else asked.notes,
             received_at=received_at,
             client=self._client_facts(offer.mail),

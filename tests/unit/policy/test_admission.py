@@ -274,7 +274,30 @@ def test_a_long_header_line_is_refused_even_then() -> None:
     verdict = admit(submission(changed(b"Hello", b"x" * 999)), facts(repair_long_lines=True))
 
     assert isinstance(verdict, Rejected)
-    assert (verdict.rule, "cannot be re-encoded" in verdict.text) == ("line_too_long", True)
+    assert verdict.rule == "line_too_long"
+    assert verdict.text == ("The header Subject has a line of more than 998 octets; fold it at a space, or shorten it.")
+
+
+@pytest.mark.parametrize("repairs", [True, False])
+@pytest.mark.parametrize("name", ["X-OV-Variables", "X-SMTPAPI"])
+def test_a_long_line_of_json_is_told_where_to_fold(name: str, repairs: bool) -> None:
+    field = f"Bcc: b@example.net\r\n{name}: {json.dumps({'a': 'x' * 999})}\r\n".encode()
+    verdict = admit(submission(field + CONTENT), facts(repair_long_lines=repairs))
+
+    assert isinstance(verdict, Rejected)
+    assert verdict.text == (
+        f"The header {name} has a line of more than 998 octets; fold it at a space (in JSON, between two values): "
+        "end the line there and begin the next one with that space."
+    )
+
+
+def test_a_long_line_of_a_signed_part_is_told_to_be_encoded() -> None:
+    content = changed(b"\r\n\r\nText\r\n", b"\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n"
+                      b"--b\r\n\r\n" + b"x" * 999 + b"\r\n--b--\r\n")  # fmt: skip
+    verdict = admit(submission(content), facts(repair_long_lines=True))
+
+    assert isinstance(verdict, Rejected)
+    assert "cannot be re-encoded, so encode the part" in verdict.text
 
 
 def test_faults_that_are_known_are_not_looked_for_again() -> None:

@@ -76,6 +76,14 @@ def test_times_that_make_no_sense_are_refused(asked: dict[str, Any], name: str, 
     assert words in found.text
 
 
+def test_a_fault_names_the_header_that_the_client_wrote() -> None:
+    far, sources = Options(deliver_at=NOW + 31 * DAY), {"deliver_at": "send_at of X-SMTPAPI", "tags": "X-OV-Tag"}
+    found = resolved(far, DomainSettings(), NOW, sources)
+    assert found == OptionFault("send_at of X-SMTPAPI", "is more than 30 days ahead")
+    found = resolved(Options(expires_at=NOW), DomainSettings(), NOW, {"expires_at": "x-ov-expires"})
+    assert found == OptionFault("x-ov-expires", "is over before the message could be sent")
+
+
 def test_times_within_bounds_are_kept() -> None:
     assert held(deliver_at=NOW + 30 * DAY, expires_at=NOW + 31 * DAY).deliver_at == NOW + 30 * DAY
     assert held(deliver_at=NOW - DAY).deliver_at == NOW - DAY

@@ -11,7 +11,7 @@ import msgspec
 
 from postroad.dialects.headers import values
 from postroad.dialects.headers.values import OptionValueError
-from postroad.model.options import NO_OPTIONS, OnMissing, OptionFault, Options, TlsDemand, merged_tags
+from postroad.model.options import NO_OPTIONS, NO_SOURCES, OnMissing, OptionFault, Options, TlsDemand, merged_tags
 from postroad.policy.header_rules import OPTION_DOCUMENTS, is_option
 from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import Field, HeaderBlock
@@ -22,7 +22,7 @@ class Read(msgspec.Struct, frozen=True):
 
     options: Options
     notes: tuple[str, ...] = ()
-    sources: Mapping[str, str] = {}
+    sources: Mapping[str, str] = NO_SOURCES
     """By option, the header that gave it, as it is written."""
 
 

@@ -1,5 +1,6 @@
 """The values that option headers hold: switches, lists, JSON, instants and addresses of the web."""
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,11 +17,20 @@ LONGEST_KEY = 255
 _SWITCHES = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 _TLS_WORDS = {"encrypt": TlsDemand.ENCRYPT, "verify": TlsDemand.VERIFY}
 _BYTE = re.compile(r" \(byte (\d+)\)")
+# An escape within a text of JSON, named where it is half of a surrogate pair (RFC 8259 §7).
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+# A number of JSON; texts are passed over.
+_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*+"?|(-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?)')
+_LONGEST_NUMBER = 4300
+"""Digits and sign of a whole number that the JSON reader takes."""
 _MOST_LEVELS = 64
 """Of objects and lists inside one another."""
 _TOO_DEEP = f"holds JSON that is nested too deeply; at most {_MOST_LEVELS} levels are possible"
 _TEMPLATE = re.compile(r"([^\s:/\\\x00-\x1f]{1,128})(?::([^\s:]{1,64}))?")
 _VERSION = re.compile(r"[^\s:]{1,64}")
+_WEEKDAY = re.compile(r"^[A-Za-z]{3}[ \t]*,[ \t]*")
 _SECONDS = re.compile(r"\d{1,12}")
 
 
@@ -104,7 +114,7 @@ def read_json_object(text: str) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(octets)
     except msgspec.DecodeError as error:
-        raise OptionValueError(_json_sentence(str(error), octets)) from error
+        raise OptionValueError(_json_sentence(str(error), text, octets)) from error
     except RecursionError as error:
         raise OptionValueError(_TOO_DEEP) from error
     if not isinstance(value, dict):
@@ -209,6 +219,10 @@ def read_instant(text: str) -> int:
     if _SECONDS.fullmatch(text):
         return int(text) * 1000
     at = read_date(text)
+    if at is None and read_date(_WEEKDAY.sub("", text)) is not None:
+        raise OptionValueError(
+            f"has a weekday that is not that of its date, {shown(text)}; correct it, or leave it out"
+        )
     if at is None:
         raise OptionValueError(
             f"must be a date such as Fri, 27 Nov 2026 08:30:00 +0000, or seconds since 1970, not {shown(text)}"
@@ -240,13 +254,33 @@ def shown(text: str) -> str:
 Reader = Callable[[str], Any]
 
 
-def _json_sentence(error: str, octets: bytes) -> str:
+def _json_sentence(error: str, text: str, octets: bytes) -> str:
+    if not text:
+        return "is empty; write a JSON object, or leave the header out"
     found = _BYTE.search(error)
     what = _BYTE.sub("", error).removeprefix("JSON is malformed: ").rstrip(".")
+    # Half a pair at the end of a text is taken for one that breaks off.
+    half = next((one for one in _ESCAPE.finditer(text) if one[1]), None)
+    if half is not None and (found is None or "surrogate" in what):
+        return (
+            f"is not JSON: {half[0]} at character {half.start() + 1} is half of a surrogate pair; "
+            "write both halves, or the character itself"
+        )
+    if "out of range" in what:
+        number = next((one for one in _NUMBER.finditer(text) if _is_too_large(one[1])), None)
+        where = "" if number is None else f" at character {number.start() + 1}"
+        return f"holds a number that is too large{where}; write it as a text"
     if found is None:
-        return f"is not JSON: {what[:1].lower()}{what[1:]} at its end"
+        return "is not JSON: it breaks off before its end; a quotation mark or a bracket is missing"
     at = len(octets[: int(found[1])].decode("utf-8", "ignore")) + 1
     return f"is not JSON: {what[:1].lower()}{what[1:]} at character {at}"
+
+
+def _is_too_large(number: str | None) -> bool:
+    if number is None:
+        return False
+    is_whole = number.removeprefix("-").isdecimal()
+    return len(number) > _LONGEST_NUMBER if is_whole else math.isinf(float(number))
 
 
 def kind_of(value: object) -> str:
