@@ -48,14 +48,14 @@ def test_a_callback_has_a_format_and_a_format_alone_means_nothing() -> None:
 def test_a_callback_must_not_lead_to_a_private_host_unless_any_is_allowed() -> None:
     asked = Options(callback_url="http://app@Inside.test:8080/events")
     outside = Options(callback_url="https://outside.test/inside.test")
-    found = resolved(asked, DEFAULTS, NOW, "inside.test".__eq__)
+    found = resolved(asked, DEFAULTS, NOW, is_private_host="inside.test".__eq__)
 
     assert isinstance(found, OptionFault)
     assert found.name == "X-OV-Callback-URL"
     assert found.text.startswith("must not lead to inside.test: ")
     assert "webhooks.allow_private_addresses" in found.text
     assert isinstance(resolved(asked, DEFAULTS, NOW), Options)
-    assert isinstance(resolved(outside, DEFAULTS, NOW, "inside.test".__eq__), Options)
+    assert isinstance(resolved(outside, DEFAULTS, NOW, is_private_host="inside.test".__eq__), Options)
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_times_that_make_no_sense_are_refused(asked: dict[str, Any], name: str, 
 
 def test_a_fault_names_the_header_that_the_client_wrote() -> None:
     far, sources = Options(deliver_at=NOW + 31 * DAY), {"deliver_at": "send_at of X-SMTPAPI", "tags": "X-OV-Tag"}
-    found = resolved(far, DomainSettings(), NOW, sources)
+    found = resolved(far, DomainSettings(), NOW, sources=sources)
     assert found == OptionFault("send_at of X-SMTPAPI", "is more than 30 days ahead")
-    found = resolved(Options(expires_at=NOW), DomainSettings(), NOW, {"expires_at": "x-ov-expires"})
+    found = resolved(Options(expires_at=NOW), DomainSettings(), NOW, sources={"expires_at": "x-ov-expires"})
     assert found == OptionFault("x-ov-expires", "is over before the message could be sent")
 
 
