@@ -57,7 +57,8 @@ def field_edit(block: HeaderBlock, field: Field, values: Values) -> Edit | None:
 
 def _variables_edit(field: Field, name: str, value: bytes, values: Values) -> Edit | None:
     try:
-        document = json.loads(decode(value))
+        # A TAB that only folds a line (RFC 5322 §2.2.3) stands for a space: JSON has no TAB inside a text.
+        document = json.loads(decode(value.replace(b"\r\n\t", b"\r\n ")))
     except (ValueError, RecursionError):
         return None
     return replace(field, json_field(name, values.replaced_within(document)))

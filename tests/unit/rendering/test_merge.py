@@ -456,6 +456,7 @@ def test_a_message_without_placeholders_and_one_that_is_no_mime_stay_as_they_are
         ("Sender: %recipient.name%@news.test", "Sender: %recipient.name%@news.test"),
         ("Message-ID: <%recipient.id%@news.test>", "Message-ID: <%recipient.id%@news.test>"),
         ("Date: %recipient.id%", "Date: %recipient.id%"),
+        ('X-OV-Variables: {"a": "x\r\n\t%recipient.wide%"}', 'X-OV-Variables: {"a": "x \\u00c5se"}'),
         ("X-OV-Variables: {\"a\": \"%recipient.wide%\",\r\n \"n\": [1, true]}", 'X-OV-Variables: {"a": "\\u00c5se", "n": [1, true]}'),
     ],
 )  # fmt: skip
