@@ -17,6 +17,10 @@ LONGEST_KEY = 255
 _SWITCHES = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 _TLS_WORDS = {"encrypt": TlsDemand.ENCRYPT, "verify": TlsDemand.VERIFY}
 _BYTE = re.compile(r" \(byte (\d+)\)")
+_IN_OTHER_WORDS = {
+    "object keys must be strings": "a name in double quotes is expected",
+    "trailing characters": "something follows its end",
+}
 # An escape within a text of JSON, named where it is half of a surrogate pair (RFC 8259 §7).
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -259,6 +263,7 @@ def _json_sentence(error: str, text: str, octets: bytes) -> str:
         return "is empty; write a JSON object, or leave the header out"
     found = _BYTE.search(error)
     what = _BYTE.sub("", error).removeprefix("JSON is malformed: ").rstrip(".")
+    what = _IN_OTHER_WORDS.get(what, what)
     # Half a pair at the end of a text is taken for one that breaks off.
     half = next((one for one in _ESCAPE.finditer(text) if one[1]), None)
     if half is not None and (found is None or "surrogate" in what):

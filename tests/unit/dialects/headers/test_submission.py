@@ -290,6 +290,8 @@ def test_headers_of_one_family_settled_among_themselves_leave_no_note() -> None:
         ('X-OV-Recipient-Variables: {"a@b.c": {"x": [{"y\\n": 1}]}}', ["line end"]),
         ('X-OV-Recipient-Variables: {"a@b.c": {"x": "1\\u0000"}}', ["NUL", '"a@b.c"']),
         ('X-OV-Variables: {"a": 1,, "b": 2}', ["is not JSON", "at character 9"]),
+        ("X-OV-Variables: {a: 1}", ["is not JSON: a name in double quotes is expected at character 2"]),
+        ('X-OV-Variables: {"a": 1} {}', ["is not JSON: something follows its end at character 10"]),
         ('X-OV-Variables: {"ä": tru}', ["is not JSON", "at character"]),
         ('X-OV-Variables: {"a": ', ["is not JSON: it breaks off", "a bracket is missing"]),
         ("X-OV-Variables:", ["is empty; write a JSON object, or leave the header out"]),
