@@ -277,7 +277,10 @@ async def test_a_repeat_of_what_a_domain_sent_before_its_pause_is_no_new_mail(do
 async def test_a_recipient_that_is_named_twice_gets_one_copy(database: Database, door: Door) -> None:
     envelope = Envelope(
         "a@news.example.com",
-        tuple(Recipient(path, "example.net") for path in ("Ann@example.net", "b@example.net", "ann@example.net")),
+        tuple(
+            Recipient(path, "example.net")
+            for path in ("Ann@example.net", "b@example.net", "ann@example.net", '"ann"@example.net')
+        ),
     )
     result = await door.submit(0, envelope=envelope)
 
@@ -287,5 +290,5 @@ async def test_a_recipient_that_is_named_twice_gets_one_copy(database: Database,
     assert [one.recipient for one in story.deliveries] == ["Ann@example.net", "b@example.net"]
     assert story.message.recipient_count == 2
     edits = next(one.data["edits"] for one in story.events if one.type is EventType.ACCEPTED)
-    assert "recipients named again and left out: 1" in edits
+    assert "recipients named again and left out: 2" in edits
     assert await used(database, door) == [2, 2]

@@ -10,6 +10,7 @@ from postroad.model.dedupe import Deduplicate, First, Repeatable, Repeats
 from postroad.model.domain import DomainSettings
 from postroad.model.message import Accepted
 from postroad.model.submission import Admitted
+from postroad.policy.suppression import comparable
 from postroad.protocol.mime.header import HeaderBlock, split
 
 _MINUTE_MS = 60_000
@@ -48,7 +49,7 @@ def repeatable(
     keys = []
     for recipient in recipients:
         one = base.copy()
-        one.update(recipient.lower().encode("utf-8", "surrogateescape"))
+        one.update(comparable(recipient).encode("utf-8", "surrogateescape"))
         keys.append(one.digest())
     return Repeatable(keys=tuple(keys), content=content, expires_at=now + settings.deduplicate_minutes * _MINUTE_MS)
 

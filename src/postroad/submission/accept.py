@@ -20,6 +20,7 @@ from postroad.net.clock import Clock
 from postroad.policy.admission import AdmissionFacts, admit, pause_refusal
 from postroad.policy.dedupe import repeatable, sorted_out
 from postroad.policy.quota import Demand, demands_of, over_quota
+from postroad.policy.suppression import comparable
 from postroad.protocol.smtp.data import Fault
 from postroad.storage import dedupe, quotas
 from postroad.storage.database import Database
@@ -388,15 +389,15 @@ class Submissions:
 def _without_doubles(submission: Submission) -> Submission:
     """Return a submission that names each recipient once: somebody who is written twice gets one copy.
 
-    Case is no difference here, as for repeats and suppressions: RFC 5321 §2.4 lets local parts differ by it, and warns
-    of it in the same breath.
+    Addresses are compared as for repeats and suppressions: RFC 5321 §2.4 lets local parts differ by case, and warns of
+    it in the same breath.
     """
     recipients = submission.envelope.recipients
     if len(recipients) == 1:
         return submission
     distinct: dict[str, Recipient] = {}
     for recipient in recipients:
-        distinct.setdefault(recipient.forward_path.lower(), recipient)
+        distinct.setdefault(comparable(recipient.forward_path), recipient)
     left_out = len(recipients) - len(distinct)
     if not left_out:
         return submission

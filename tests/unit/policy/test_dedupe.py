@@ -46,9 +46,10 @@ def test_a_message_id_is_a_key_only_when_the_client_wrote_it() -> None:
     assert noticed(admitted(has_own_message_id=False)) is None
 
 
-def test_keys_differ_by_domain_recipient_and_name_and_not_by_the_case_of_a_recipient() -> None:
+def test_keys_differ_by_domain_recipient_and_name_and_not_by_the_spelling_of_a_recipient() -> None:
     first = noticed(admitted())
     assert noticed(admitted(), recipient="A@R.example") == first
+    assert noticed(admitted(), recipient='"a"@r.example') == first
     assert noticed(admitted(), domain_id=2) != first
     assert noticed(admitted(), recipient="b@r.example") != first
     assert noticed(admitted(message_id_header="<2@news.example.com>")) != first
