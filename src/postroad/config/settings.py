@@ -8,6 +8,7 @@ from postroad.accounts.settings import AccountsSettings
 from postroad.delivery.settings import DeliverySettings
 from postroad.dns.settings import DnsSettings
 from postroad.domains.settings import DomainsSettings
+from postroad.feedback.settings import TrackingSettings
 from postroad.httpd.settings import HttpSettings
 from postroad.net.settings import TlsSettings
 from postroad.smtpd.settings import SmtpSettings
@@ -61,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     delivery: DeliverySettings = DeliverySettings()
     tls: TlsSettings = TlsSettings()
     http: HttpSettings = HttpSettings()
+    tracking: TrackingSettings = TrackingSettings()
     admin: AdminSettings = AdminSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()

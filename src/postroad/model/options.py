@@ -62,6 +62,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_test: bool | None = None
     tracks_clicks: bool | None = None
     tracks_opens: bool | None = None
+    offers_unsubscribe: bool | None = None
+    """Its copies say how to unsubscribe, in the header and where ``%unsubscribe_url%`` is written."""
     tls: TlsDemand | None = None
     recipient_variables: dict[str, dict[str, Any]] | None = None
     """By address in lower case."""
@@ -79,6 +81,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_missing: OnMissing = OnMissing.EMPTY
     escapes_html: bool = False
     """Recipient variables are escaped in HTML parts."""
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether each recipient's copy has links of its own."""
+        return bool(self.tracks_clicks or self.tracks_opens or self.offers_unsubscribe)
 
     @property
     def is_plain(self) -> bool:

@@ -147,6 +147,13 @@ def is_attachment(part: Part) -> bool:
     return disposition.lower().startswith(b"attachment") or bool(_FILE_NAME.search(disposition))
 
 
+def ascii_codec_of(charset: str, octets: bytes) -> str | None:
+    """Return a codec whose octets below 0x80 are always ASCII; None where the character set is of another kind."""
+    codec = _codec_of(charset, octets)
+    is_other = codec is None or codec in _WIDE or codec in _ORDERED or codec.startswith(_STATEFUL)
+    return None if is_other else codec
+
+
 def _codec_of(charset: str, octets: bytes) -> str | None:
     """Return a codec in which ASCII stands for itself, or a wide one; None where the character set is of another kind."""
     try:

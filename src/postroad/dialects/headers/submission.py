@@ -71,6 +71,7 @@ _OURS: Mapping[bytes, _Option] = {
     b"x-ov-track": _Option("tracks", values.read_switch),
     b"x-ov-tracking_click": _Option("tracks_clicks", values.read_switch),
     b"x-ov-tracking_open": _Option("tracks_opens", values.read_switch),
+    b"x-ov-unsubscribe": _Option("offers_unsubscribe", values.read_switch),
     b"x-ov-require-tls": _Option("tls", values.read_tls_demand),
     b"x-ov-recipient-variables": _Option("recipient_variables", values.read_recipient_variables),
     b"x-ov-variables": _Option("variables", values.read_json_object),
@@ -233,7 +234,12 @@ def _smtpapi(document: dict[str, Any]) -> Iterator[Pair]:
 
 
 def _smtpapi_filters(filters: dict[str, Any]) -> Iterator[Pair]:
-    known = {"clicktrack": "tracks_clicks", "opentrack": "tracks_opens", "bypass_list_management": None}
+    known = {
+        "clicktrack": "tracks_clicks",
+        "opentrack": "tracks_opens",
+        "subscriptiontrack": "offers_unsubscribe",
+        "bypass_list_management": None,
+    }
     for name, value in filters.items():
         settings = value.get("settings") if isinstance(value, dict) else None
         enable = settings.get("enable") if isinstance(settings, dict) else None
