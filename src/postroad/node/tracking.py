@@ -3,17 +3,17 @@
 import asyncio
 import os
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
 from cryptography import x509
 
-from postroad.config import ConfigError, Settings
+from postroad.config import Settings
 from postroad.delivery.tracked import TrackingTerms
 from postroad.httpd.hosts import name_of
 from postroad.model.domain import SendingDomain
+from postroad.net.address import parse_network
 from postroad.net.clock import Clock
 from postroad.node.certificate import is_obtained
 from postroad.node.first_start import console_url
@@ -114,11 +114,8 @@ class TrackingDirectory:
 
 
 def machine_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Return the networks of ``tracking.machine_networks``; raises ConfigError."""
-    try:
-        return tuple(ip_network(text) for text in texts)
-    except ValueError as error:
-        raise ConfigError(f"tracking.machine_networks: {error}") from error
+    """Return the networks of ``tracking.machine_networks``, which were found sound."""
+    return tuple(parse_network(text) for text in texts)
 
 
 def _text_of(path: Path) -> str:

@@ -31,6 +31,15 @@ def test_the_domains_defaults_hold_where_the_message_says_nothing() -> None:
     assert held(settings) == Options(is_test=True, tracks_clicks=True, tracks_opens=True, tls=TlsDemand.ENCRYPT)
 
 
+def test_unsubscribing_is_offered_in_transactional_mail_only_where_the_message_asks() -> None:
+    offering = DomainSettings(offers_unsubscribe=True)
+    assert held(offering) == Options(offers_unsubscribe=True)
+    assert held(offering, offers_unsubscribe=False) is NO_OPTIONS
+    transactional = DomainSettings(offers_unsubscribe=True, is_transactional=True)
+    assert held(transactional) is NO_OPTIONS
+    assert held(transactional, offers_unsubscribe=True) == Options(offers_unsubscribe=True)
+
+
 def test_the_messages_word_lifts_what_the_domain_sets() -> None:
     settings = DomainSettings(test_mode=True, tracks_clicks=True, tracks_opens=True, require_tls=TlsDemand.VERIFY)
     asked = {"is_test": False, "tracks_clicks": False, "tracks_opens": False, "tls": TlsDemand.NOTHING}
