@@ -59,7 +59,8 @@ def _changes(content: bytes, part: Part, place: Place, wishes: Wishes) -> Iterat
         return
     for child in part.children:
         yield from _changes(content, child, place, wishes)
-    is_html = (kind.type, kind.subtype) == ("text", "html") and not part.children
+    # Without a body there may be no empty line that it would stand behind.
+    is_html = (kind.type, kind.subtype) == ("text", "html") and part.body_start < part.end
     if not is_html or not (wishes.clicks or wishes.opens) or is_attachment(part):
         return
     body = body_of(part, content[part.body_start : part.end], place, wishes)

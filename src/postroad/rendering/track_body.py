@@ -222,7 +222,7 @@ def _link_change(link: HtmlLink, place: Place) -> _Change | None:
     before, behind = place.link(Kind.CLICK).encode(), written(payload).encode()
     if len(before) + HEAD_LETTERS + len(behind) > LONGEST_URL:
         return None
-    return _Change(link.start, link.end, (before, Slot(Kind.CLICK, payload), behind))
+    return _Change(link.start, link.end, (before, Slot(Kind.FORM if link.is_form else Kind.CLICK, payload), behind))
 
 
 def _replaced(octets: bytes, changes: Sequence[_Change]) -> Iterator[bytes | Slot]:

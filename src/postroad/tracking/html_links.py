@@ -27,7 +27,8 @@ _RAW = {
     for name in (b"style", b"script", b"title", b"textarea", b"xmp", b"iframe", b"noembed", b"noframes")
 }
 """Elements whose content is no markup (HTML §13.2.5.2)."""
-_WHERE = {b"a": b"href", b"area": b"href", b"form": b"action"}
+_FORM = b"action"
+_WHERE = {b"a": b"href", b"area": b"href", b"form": _FORM}
 _VML = b"v:"
 """Outlook's shapes may be links: buttons are often made of them."""
 _LEFT_ALONE = b"data-ov-notrack"
@@ -43,6 +44,8 @@ class HtmlLink(msgspec.Struct, frozen=True):
     end: int
     url: str
     """In ASCII: what is not is written in percent, as browsers send it (RFC 3987 §3.1)."""
+    is_form: bool = False
+    """A form is sent there."""
 
 
 class Links(msgspec.Struct, frozen=True):
@@ -120,7 +123,7 @@ class _Scan:
         while (found := _ATTRIBUTE.match(self._octets, position)) is not None and found.end() > position:
             position = found.end()
             if found["end"] is not None:
-                return (None if value is None or is_left_alone else self._link(value)), position
+                return (None if value is None or is_left_alone else self._link(value, wanted)), position
             if found["double_end"] == b"" or found["single_end"] == b"":
                 return None, 0
             name = found["name"].lower()
@@ -129,7 +132,7 @@ class _Scan:
                 value = found
         return None, 0
 
-    def _link(self, found: re.Match[bytes]) -> HtmlLink | None:
+    def _link(self, found: re.Match[bytes], attribute: bytes | None) -> HtmlLink | None:
         group = next((one for one in ("double", "single", "bare") if found[one] is not None), None)
         if group is None:
             return None
@@ -137,7 +140,7 @@ class _Scan:
             url = destination(found[group].decode(self._codec))
         except UnicodeDecodeError:
             return None
-        return None if url is None else HtmlLink(*found.span(group), url)
+        return None if url is None else HtmlLink(*found.span(group), url, is_form=attribute == _FORM)
 
 
 def destination(value: str) -> str | None:

@@ -39,10 +39,12 @@ class Kind(enum.Enum):
     UNSUBSCRIBE = 3
     TRAP = 4
     """A link that nobody can see: who follows it follows every link."""
+    FORM = 5
+    """Where a form is sent: its fields come along."""
 
 
-PATHS = {Kind.OPEN: "/o/", Kind.CLICK: "/c/", Kind.UNSUBSCRIBE: "/u/", Kind.TRAP: "/c/"}
-"""Where the door answers each kind; a trap looks like any other link."""
+PATHS = {Kind.OPEN: "/o/", Kind.CLICK: "/c/", Kind.UNSUBSCRIBE: "/u/", Kind.TRAP: "/c/", Kind.FORM: "/c/"}
+"""Where the door answers each kind; a trap and a form look like any other link."""
 
 
 class TrackingKey(msgspec.Struct, frozen=True):

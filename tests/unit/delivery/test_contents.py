@@ -361,3 +361,22 @@ async def test_without_a_host_nothing_is_tracked(table: MessageTable, place: One
     [copy] = (await leaving(contents, {1: msgspec.structs.replace(make_message(1), options=options)})).values()
     assert isinstance(copy, Outgoing)
     assert copy.rendered.content == HTML
+
+
+async def test_the_links_of_a_template_are_tracked_like_others(table: MessageTable) -> None:
+    class Made:
+        async def content_of(
+            self, message: Message, delivery: Delivery, content: bytes, addressee: Addressee
+        ) -> Merged:
+            assert set(addressee.links) == {"unsubscribe_url", "tag_unsubscribe_url"}
+            return Merged(content.replace(b"a.test", delivery.recipient[:2].encode() + b".test"), frozenset())
+
+    contents = Contents(cast("Database", table), OneDomain(), lambda: 0, 10_000, Made(), tracking=OnePlace())
+    options = Options(tracks_clicks=True, offers_unsubscribe=True, template=TemplateName("welcome"))
+    message = msgspec.structs.replace(make_message(1, recipients=2), options=options)
+    table.contents = {1: HTML}
+    copies = tracked_copies(
+        await contents.outgoing([make_delivery(message, number) for number in range(2)], {1: message})
+    )
+
+    assert [[url for _, url in read(copy, b"c")] for copy in copies] == [[b"https://r0.test/"], [b"https://r1.test/"]]

@@ -211,6 +211,8 @@ def test_a_link_that_would_be_too_long_is_left_alone() -> None:
 def test_what_asks_for_nothing_is_fixed() -> None:
     assert lay_out(part(b"<p>x</p>"), PLACE, Wishes()).is_fixed
     assert lay_out(b"no header at all", PLACE, ALL).is_fixed
+    # Nothing is put where a header would be taken to go on.
+    assert lay_out(b"Subject: x\r\nContent-Type: text/html\r\n", PLACE, ALL).is_fixed
     assert not lay_out(part(b"<p>x</p>"), PLACE, ALL).is_fixed
 
 

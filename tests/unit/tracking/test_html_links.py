@@ -93,6 +93,12 @@ def test_a_link_leads_to_exactly_what_is_written(written: str, meant: str) -> No
     assert destination(written) == meant
 
 
+def test_where_a_form_is_sent_is_told_from_a_link() -> None:
+    both = links_in(b'<a href="https://a.example/"><form action="https://a.example/">').links
+
+    assert [link.is_form for link in both] == [False, True]
+
+
 def test_a_character_set_says_what_its_octets_mean() -> None:
     assert found('<a href="https://a.example/ä">', "iso8859-1") == ["https://a.example/%C3%A4"]
     assert links_in('<a href="https://a.example/ä">'.encode("latin-1"), "utf-8").links == ()

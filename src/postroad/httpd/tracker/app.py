@@ -30,8 +30,12 @@ _PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBR
 _PREFIXES = tuple(dict.fromkeys(PATHS.values()))
 _LONGEST_AGENT = 500
 _LONGEST_FORM = 4096
-_HIT_KINDS = {Kind.OPEN: HitKind.OPEN, Kind.CLICK: HitKind.CLICK, Kind.TRAP: HitKind.TRAP}
-_RESULTS = {Kind.OPEN: "opened", Kind.CLICK: "clicked", Kind.TRAP: "trapped"}
+_METHODS = ("GET", "HEAD")
+_FORM_METHODS = ("GET", "HEAD", "POST")
+_HIT_KINDS = {
+    Kind.OPEN: HitKind.OPEN, Kind.CLICK: HitKind.CLICK, Kind.FORM: HitKind.CLICK, Kind.TRAP: HitKind.TRAP,
+}  # fmt: skip
+_RESULTS = {Kind.OPEN: "opened", Kind.CLICK: "clicked", Kind.FORM: "clicked", Kind.TRAP: "trapped"}
 _ONE_CLICK = ("List-Unsubscribe", "One-Click")
 """What a mail client posts (RFC 8058 §3.2)."""
 _NEVER_KEPT = ((b"cache-control", b"no-store, private"), (b"x-robots-tag", b"noindex, nofollow"))
@@ -90,14 +94,14 @@ class Tracker:
             await _answer_page(send, 404, pages.UNKNOWN, asked)
         elif token.kind is Kind.UNSUBSCRIBE:
             await self._unsubscribing(token, asked, receive, send)
-        elif asked.method not in {"GET", "HEAD"}:
-            await _answer(send, 405, b"", (*_NEVER_KEPT, (b"allow", b"GET, HEAD")), asked)
+        elif asked.method not in (allowed := _FORM_METHODS if token.kind is Kind.FORM else _METHODS):
+            await _answer(send, 405, b"", (*_NEVER_KEPT, (b"allow", ", ".join(allowed).encode())), asked)
         else:
             await self._hit(token, asked, send)
 
     async def _hit(self, token: Token, asked: "_Asked", send: Send) -> None:
         url = token.payload.decode("ascii")
-        if token.kind is Kind.CLICK and is_blocked(url, self._facts.blocked):
+        if is_blocked(url, self._facts.blocked):
             self._meter.tracked("blocked")
             await _answer_page(send, 410, pages.BLOCKED, asked)
             return
@@ -120,6 +124,10 @@ class Tracker:
                 await _answer(send, 200, _PIXEL, (*_NEVER_KEPT, (b"content-type", b"image/gif")), asked)
             case Kind.CLICK:
                 await _answer(send, 302, b"", (*_NEVER_KEPT, (b"location", token.payload)), asked)
+            case Kind.FORM:
+                # RFC 9110 §15.4.8: the fields of a POST are posted again, unlike with 302.
+                status = 307 if asked.method == "POST" else 302
+                await _answer(send, status, b"", (*_NEVER_KEPT, (b"location", _with_fields(url, asked.query))), asked)
             case _:
                 await _answer_page(send, 200, pages.NOTHING, asked)
 
@@ -170,12 +178,22 @@ class _Asked:
         self.prefix, self.token = path[:3], path[3:]
         self.host = name_of(_text(headers, b"host"))
         self.agent = _text(headers, b"user-agent")[:_LONGEST_AGENT]
+        self.query: bytes = scope["query_string"]
         self.content_type = headers.get(b"content-type", b"")
         client = scope.get("client")
         self.client_address: str = client[0] if client else ""
         purpose = headers.get(b"sec-purpose", b"") + headers.get(b"purpose", b"") + headers.get(b"x-purpose", b"")
         purpose += headers.get(b"x-moz", b"")
         self.is_prefetch = b"prefetch" in purpose.lower() or b"preview" in purpose.lower()
+
+
+def _with_fields(url: str, query: bytes) -> bytes:
+    """Return where a form leads with the fields that a GET has in its query: they take the place of the form's own."""
+    if not query:
+        return url.encode("ascii")
+    # HTML §4.10.21.3, "mutate action URL"
+    page, mark, fragment = url.partition("#")
+    return f"{page.partition('?')[0]}?{query.decode('ascii', 'replace')}{mark}{fragment}".encode("ascii", "replace")
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:

@@ -139,6 +139,28 @@ async def test_a_destination_that_was_taken_down_is_gone(client: httpx2.AsyncCli
     assert (around.hits, around.counts) == ([], {"blocked": 1})
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "reply"),
+    [
+        ("GET", "?q=a%20b&x=%C3%A4", (302, "https://shop.example/%C3%A4?q=a%20b&x=%C3%A4#part")),
+        ("GET", "", (302, URL)),
+        ("POST", "", (307, URL)),
+    ],
+)
+async def test_a_form_takes_its_fields_along(
+    client: httpx2.AsyncClient, around: Everything, method: str, query: str, reply: tuple[int, str]
+) -> None:
+    given = {"a": "b"} if method == "POST" else None
+    answer = await client.request(method, path(Kind.FORM, URL.encode()) + query, data=given)
+
+    assert (answer.status_code, answer.headers["Location"]) == reply
+    assert [(one.kind, one.url) for one in around.hits] == [(HitKind.CLICK, URL)]
+
+
+async def test_what_is_added_to_a_link_changes_nothing(client: httpx2.AsyncClient) -> None:
+    assert (await client.get(path(Kind.CLICK, URL.encode()) + "?next=https://evil.example/")).headers["Location"] == URL
+
+
 async def test_the_hidden_link_is_told_of_and_shows_nothing(client: httpx2.AsyncClient, around: Everything) -> None:
     assert (await client.get(path(Kind.TRAP))).status_code == 200
     assert [one.kind for one in around.hits] == [HitKind.TRAP]
