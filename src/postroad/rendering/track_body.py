@@ -4,6 +4,7 @@ Of quoted-printable text only the changed values are encoded, between soft line 
 is. A part that would get lines longer than RFC 5322 allows becomes quoted-printable.
 """
 
+import functools
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -169,15 +170,16 @@ def _encoded(pieces: Sequence[bytes | Slot], octets: bytes, start: int, end: int
             yield piece
             column += HEAD_LETTERS
             continue
-        line: list[bytes] = []
-        for octet in piece:
-            written_octet = b"=%02X" % octet if octet == 0x3D or not 0x20 <= octet < 0x7F else b"%c" % octet
-            if column + len(written_octet) > _COLUMNS:
-                line.append(_SOFT_BREAK)
-                column = 0
-            line.append(written_octet)
-            column += len(written_octet)
-        yield b"".join(line)
+        # All that is put in is printable ASCII.
+        text = piece.replace(b"=", b"=3D")
+        while column + len(text) > _COLUMNS:
+            cut = _COLUMNS - column
+            split = text.rfind(b"=", max(0, cut - 2), cut)
+            cut = cut if split < 0 else split
+            yield text[:cut] + _SOFT_BREAK
+            text, column = text[cut:], 0
+        yield text
+        column += len(text)
     if end < len(octets) and not octets.startswith(b"\r\n", end):
         yield _SOFT_BREAK
 
@@ -217,9 +219,15 @@ def _changes(octets: bytes, asked: _Asked) -> list[_Change]:
     return sorted(changes, key=lambda change: change.start)
 
 
+@functools.lru_cache(maxsize=4096)
+def _payload_of(url: str) -> tuple[bytes, bytes]:
+    """Return a payload and how it is written; the links of a message that is made anew for each recipient come again."""
+    return url.encode(), written(url.encode()).encode()
+
+
 def _link_change(link: HtmlLink, place: Place) -> _Change | None:
-    payload = link.url.encode()
-    before, behind = place.link(Kind.CLICK).encode(), written(payload).encode()
+    payload, behind = _payload_of(link.url)
+    before = place.link(Kind.CLICK).encode()
     if len(before) + HEAD_LETTERS + len(behind) > LONGEST_URL:
         return None
     return _Change(link.start, link.end, (before, Slot(Kind.FORM if link.is_form else Kind.CLICK, payload), behind))

@@ -5,6 +5,7 @@ What stands in ``<!--[if mso]>`` is read as well, as Outlook does; other comment
 Every octet is looked at a bounded number of times, whatever the text is.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from html.entities import html5
@@ -14,6 +15,12 @@ import msgspec
 
 _SPACE = rb"[\t\n\f\r ]"
 _MARKUP = re.compile(rb"<(?:(!--)|/([A-Za-z][^\t\n\f\r />]*+)|([A-Za-z][^\t\n\f\r />]*+)|[!?/])")
+_ORDINARY = re.compile(
+    rb"(?:[^<]++|</?+(?!(?:a|area|form|body|html|style|script|title|textarea|xmp|iframe|noembed|noframes)[\t\n\f\r />]|v:)"
+    rb"[A-Za-z][^\t\n\f\r />\"'=<]*+(?:" + _SPACE + rb"++[A-Za-z:_-]++=\"[^\"<]*+\")*+" + _SPACE + rb"*+/?+>)*+",
+    re.IGNORECASE,
+)
+"""Text, and tags of which nothing is wanted: most of a message is passed over in one step."""
 _CONDITION = re.compile(rb"<!--[\t\n\f\r ]*+\[if[^\]>]{0,200}\]>", re.IGNORECASE)
 _COMMENT_END = re.compile(rb"--!?>")
 _ATTRIBUTE = re.compile(
@@ -73,7 +80,7 @@ class _Scan:
 
     def run(self) -> Iterator[HtmlLink]:
         position = 0
-        while (found := _MARKUP.search(self._octets, position)) is not None:
+        while (found := self._next(position)) is not None:
             comment, end_tag, tag = found.groups()
             if tag is not None:
                 name = tag.lower()
@@ -88,6 +95,10 @@ class _Scan:
             if position <= 0:
                 # It never ends, so nothing behind it is markup.
                 return
+
+    def _next(self, position: int) -> re.Match[bytes] | None:
+        ordinary = _ORDINARY.match(self._octets, position)
+        return _MARKUP.search(self._octets, position if ordinary is None else ordinary.end())
 
     def _note_end(self, tag: bytes | None, at: int) -> None:
         if tag is not None and tag.lower() == b"body":
@@ -143,6 +154,7 @@ class _Scan:
         return None if url is None else HtmlLink(*found.span(group), url, is_form=attribute == _FORM)
 
 
+@functools.lru_cache(maxsize=4096)
 def destination(value: str) -> str | None:
     """Return where an attribute's value leads, as browsers read it; None where that is no web page."""
     # URL Standard §4.4: space around it, and tabs and line ends within, are no part of it.
