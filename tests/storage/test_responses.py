@@ -228,6 +228,21 @@ async def test_what_waits_is_written_at_the_end(database: Database) -> None:
     assert service.meter.lost == {}
 
 
+async def test_a_write_under_way_at_the_end_is_not_repeated(database: Database) -> None:
+    message, service = await stored(database), Service(database)
+    service.responses.take(hit(message))
+    service.now = LATER + SETTLED_MS
+    running = asyncio.create_task(service.responses.run())
+    async with asyncio.timeout(5):
+        while service.responses._waiting:
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await service.responses.close()
+
+    assert len(await told(database, message)) == 1
+
+
 async def test_hits_wait_while_storage_is_away_and_overflow_is_counted(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

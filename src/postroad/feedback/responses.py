@@ -77,6 +77,7 @@ class Responses:
         self._waiting: deque[Hit] = deque()
         self._lately: OrderedDict[int, _Lately] = OrderedDict()
         self._is_failing = False
+        self._flushing: asyncio.Future[None] | None = None
 
     def take(self, hit: Hit) -> None:
         """Note a hit, to be written soon; it is counted as lost where there is no room for it."""
@@ -95,21 +96,28 @@ class Responses:
         """Write what is old enough, until cancelled."""
         while True:
             await asyncio.sleep(_WAIT_AFTER_FAILURE_S if self._is_failing else _LOOK_S)
-            while await self._write(self._clock() - SETTLED_MS):
-                continue
+            # Shielded, as a transaction that was handed in ends even where nobody waits for it any more: what it wrote must
+            # not be written again.
+            self._flushing = asyncio.ensure_future(self._flush(self._clock() - SETTLED_MS))
+            await asyncio.shield(self._flushing)
             self._meter.hits_waiting(len(self._waiting))
 
     async def close(self) -> None:
         """Write all that waits, within some seconds; what cannot be written is counted as lost."""
         try:
             async with asyncio.timeout(_CLOSING_S):
-                while await self._write(self._clock()):
-                    continue
+                if self._flushing is not None:
+                    await asyncio.shield(self._flushing)
+                await self._flush(self._clock())
         except TimeoutError:
             log.warning("hits_not_written", waiting=len(self._waiting))
         if self._waiting:
             self._meter.hits_lost("stopped", len(self._waiting))
             self._waiting.clear()
+
+    async def _flush(self, until: int) -> None:
+        while await self._write(until):
+            continue
 
     async def _write(self, until: int) -> bool:
         """Write a batch of what is as old as that; tells whether there may be more."""
@@ -121,10 +129,8 @@ class Responses:
         seen = [self._with_neighbours(hit) for hit in batch]
         try:
             unknown = await self._database.write(responses.record, seen, new_id=self._new_id, networks=self._networks)
-        except (StorageError, asyncio.CancelledError) as error:
+        except StorageError as error:
             self._waiting.extendleft(reversed(batch))
-            if isinstance(error, asyncio.CancelledError):
-                raise
             if not self._is_failing:
                 log.warning("hits_not_written", waiting=len(self._waiting), why=str(error))
             self._is_failing = True

@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ from postroad.node.installation import hostname_of
 from postroad.node.keys import InstallationKeys, installation_keys
 from postroad.node.notices import MailedNotices
 from postroad.node.single_sign_on import single_sign_on
-from postroad.node.tracking import TrackingDirectory, machine_networks
+from postroad.node.tracking import TrackingDirectory, machine_networks, name_of_domain
 from postroad.policy.admission import AdmissionFacts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.protocol.smtp.data import Fault
@@ -257,7 +258,9 @@ async def _tracker(ground: _Ground, directory: TrackingDirectory) -> AsyncIterat
     )
     try:
         async with _running([responses.run()]):
-            yield Tracker(responses, directory, ground.meter, now_ms)
+            yield Tracker(
+                responses, directory, ground.meter, now_ms, name_of_domain=partial(name_of_domain, ground.directory)
+            )
     finally:
         await responses.close()
 

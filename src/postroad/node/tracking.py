@@ -11,6 +11,7 @@ from cryptography import x509
 
 from postroad.config import Settings
 from postroad.delivery.tracked import TrackingTerms
+from postroad.domains.directory import DomainDirectory
 from postroad.httpd.hosts import name_of
 from postroad.model.domain import SendingDomain
 from postroad.net.address import parse_network
@@ -111,6 +112,16 @@ class TrackingDirectory:
             files = self._settings.tls.certificate
             pem = await asyncio.to_thread(_text_of, Path(files)) if files else ""
         return frozenset(_names_in(pem))
+
+
+async def name_of_domain(directory: DomainDirectory, domain_id: int) -> str:
+    """Return the name of a domain; empty where it is gone, or storage is away."""
+    try:
+        domain = await directory.get(domain_id)
+    except StorageError as error:
+        log.warning("domain_not_named", error=str(error))
+        return ""
+    return "" if domain is None else domain.name
 
 
 def machine_networks(texts: Iterable[str]) -> tuple[Network, ...]:

@@ -5,7 +5,7 @@ that look at every link of a message must not do it (RFC 8058 §6).
 """
 
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol
 from urllib.parse import parse_qs
 
@@ -54,6 +54,10 @@ class Facts(Protocol):
         """The destinations that were taken down."""
 
 
+NameOfDomain = Callable[[int], Awaitable[str]]
+"""Returns the name of a sending domain, by which recipients know who it is; empty where it is not known now."""
+
+
 class Taker(Protocol):
     """Takes what is asked for."""
 
@@ -79,8 +83,11 @@ def is_asked_of_tracker(path: str) -> bool:
 class Tracker:
     """The application (ASGI) behind tracked links, whatever name it is asked under: tokens say which one they are for."""
 
-    def __init__(self, taker: Taker, facts: Facts, meter: TrackerMeter, clock: Clock) -> None:
+    def __init__(
+        self, taker: Taker, facts: Facts, meter: TrackerMeter, clock: Clock, *, name_of_domain: NameOfDomain
+    ) -> None:
         self._taker = taker
+        self._name_of_domain = name_of_domain
         self._facts = facts
         self._meter = meter
         self._clock = clock
@@ -135,7 +142,8 @@ class Tracker:
         leaving = read_leaving(token.payload)
         if asked.method in {"GET", "HEAD"}:
             self._meter.tracked("page")
-            await _answer_page(send, 200, pages.question(leaving.address, leaving.tags), asked)
+            sender = await self._name_of_domain(token.domain_id)
+            await _answer_page(send, 200, pages.question(leaving.address, leaving.tags, sender), asked)
             return
         if asked.method != "POST":
             await _answer(send, 405, b"", (*_NEVER_KEPT, (b"allow", b"GET, HEAD, POST")), asked)
@@ -143,7 +151,8 @@ class Tracker:
         form = _form_of(await _body(receive), asked.content_type)
         way = Way.ONE_CLICK if form.get(_ONE_CLICK[0]) == _ONE_CLICK[1] else Way.LINK if "leave" in form else None
         if way is None:
-            await _answer_page(send, 400, pages.question(leaving.address, leaving.tags), asked)
+            sender = await self._name_of_domain(token.domain_id)
+            await _answer_page(send, 400, pages.question(leaving.address, leaving.tags, sender), asked)
             return
         unsubscribing = Unsubscribing(
             delivery_id=token.delivery_id,
@@ -163,7 +172,8 @@ class Tracker:
             await _answer_page(send, 503, pages.NOT_NOW, asked)
             return
         self._meter.tracked("unsubscribed")
-        await _answer_page(send, 200, pages.done(leaving.address, leaving.tags), asked)
+        sender = await self._name_of_domain(token.domain_id)
+        await _answer_page(send, 200, pages.done(leaving.address, leaving.tags, sender), asked)
 
 
 class _Asked:

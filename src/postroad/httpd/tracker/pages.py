@@ -20,25 +20,26 @@ HEADERS = (
 )
 
 
-def question(address: str, tags: Sequence[str]) -> bytes:
+def question(address: str, tags: Sequence[str], sender: str) -> bytes:
     """Return the page that asks whether somebody wants to unsubscribe."""
     return _page(
         "Unsubscribe?",
-        f"<p>{escape(address)} will get {_what(tags)} no more.</p>"
+        f"<p>{escape(address)} will get {_what(tags, sender)} no more.</p>"
         '<form method="post"><button name="leave" value="yes">Unsubscribe</button></form>',
     )
 
 
-def done(address: str, tags: Sequence[str]) -> bytes:
+def done(address: str, tags: Sequence[str], sender: str) -> bytes:
     """Return the page that says that somebody is unsubscribed."""
     return _page(
         "You are unsubscribed",
-        f"<p>{escape(address)} gets {_what(tags)} no more. What is on its way already may still arrive.</p>",
+        f"<p>{escape(address)} gets {_what(tags, sender)} no more. What is on its way already may still arrive.</p>",
     )
 
 
-def _what(tags: Sequence[str]) -> str:
-    return f"mail about {escape(', '.join(tags))} from this sender" if tags else "mail of this kind from this sender"
+def _what(tags: Sequence[str], sender: str) -> str:
+    about = f"mail about {escape(', '.join(tags))}" if tags else "mail of this kind"
+    return f"{about} from {escape(sender) or 'this sender'}"
 
 
 def _page(title: str, content: str) -> bytes:

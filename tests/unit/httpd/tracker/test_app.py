@@ -32,6 +32,10 @@ class Everything:
         self.counts: Counter[str] = Counter()
         self.is_storage_away = False
 
+    async def name(self, domain_id: int) -> str:
+        assert domain_id == 7
+        return "" if self.is_storage_away else "news.example.com"
+
     def take(self, hit: Hit) -> None:
         self.hits.append(hit)
 
@@ -52,7 +56,9 @@ def around() -> Everything:
 
 @pytest.fixture
 async def client(around: Everything) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(app=Tracker(around, around, around, lambda: NOW), client=("203.0.113.7", 5))
+    transport = httpx2.ASGITransport(
+        app=Tracker(around, around, around, lambda: NOW, name_of_domain=around.name), client=("203.0.113.7", 5)
+    )
     async with httpx2.AsyncClient(
         transport=transport, base_url=f"http://{HOST}", headers={"User-Agent": AGENT}
     ) as opened:
@@ -175,7 +181,7 @@ async def test_looking_at_the_unsubscribe_page_unsubscribes_nobody(
     assert reply.status_code == 200
     assert around.leaving == []
     if method == "GET":
-        assert "a&lt;b@example.net" in reply.text
+        assert "a&lt;b@example.net will get mail of this kind from news.example.com no more" in reply.text
         assert '<form method="post">' in reply.text
         assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
 
@@ -226,6 +232,7 @@ async def test_while_storage_is_away_links_lead_on_and_nobody_is_told_to_be_unsu
     assert "not unsubscribed yet" in reply.text
     assert around.counts == {"failed": 1}
     assert (await client.get(path(Kind.CLICK, URL.encode()))).status_code == 302
+    assert "from this sender" in (await client.get(leaving_path())).text
 
 
 @pytest.mark.parametrize("kind", [Kind.OPEN, Kind.CLICK, Kind.UNSUBSCRIBE])
