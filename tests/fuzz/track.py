@@ -20,7 +20,7 @@ def run_one(data: bytes) -> None:
         assert destination(data[link.start : link.end].decode()) == link.url
         assert link.url.isascii()
     assert lay_out(data, _PLACE, Wishes()).filled(_signer(1)) == data
-    layout = lay_out(data, _PLACE, Wishes(clicks=True, opens=True, unsubscribe=True))
+    layout = lay_out(data, _PLACE, Wishes(clicks=True, text_clicks=True, opens=True, unsubscribe=True))
     first, second = (layout.filled(_signer(number), "https://t.example.com/u/x") for number in (1, 2))
     assert len(first) == len(second)
     before, after = split(data), split(first)

@@ -36,6 +36,7 @@ class Tracked:
         self._signer = Signer(terms.key, terms.place.host, domain_id=delivery.domain_id, delivery_id=delivery.id)
         self._wishes = Wishes(
             clicks=bool(options.tracks_clicks),
+            text_clicks=bool(options.tracks_text_clicks),
             opens=bool(options.tracks_opens),
             unsubscribe=bool(options.offers_unsubscribe),
             trap=terms.sets_traps,

@@ -39,6 +39,9 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ed25519: Annotated[bool, _setting("Sign with an Ed25519 key beside the RSA one (RFC 8463).")] = False
     test_mode: Annotated[bool, _setting("Do everything but the last step: nothing leaves.")] = False
     tracks_clicks: Annotated[bool, _setting("Count clicks, unless a message says otherwise.")] = False
+    tracks_text_clicks: Annotated[
+        bool, _setting("Count clicks in plain text too, whose readers then see the longer addresses.")
+    ] = False
     tracks_opens: Annotated[bool, _setting("Count opens, unless a message says otherwise.")] = False
     offers_unsubscribe: Annotated[
         bool,

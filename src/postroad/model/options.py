@@ -61,6 +61,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """As first written; compared without case. The first field: ``storage.search_index`` reads it by its place."""
     is_test: bool | None = None
     tracks_clicks: bool | None = None
+    tracks_text_clicks: bool | None = None
+    """Clicks are counted in plain text too, where they are counted at all."""
     tracks_opens: bool | None = None
     offers_unsubscribe: bool | None = None
     """Its copies say how to unsubscribe, in the header and where ``%unsubscribe_url%`` is written."""

@@ -60,8 +60,8 @@ def _changes(content: bytes, part: Part, place: Place, wishes: Wishes) -> Iterat
     for child in part.children:
         yield from _changes(content, child, place, wishes)
     # Without a body there may be no empty line that it would stand behind.
-    is_html = (kind.type, kind.subtype) == ("text", "html") and part.body_start < part.end
-    if not is_html or not (wishes.clicks or wishes.opens) or is_attachment(part):
+    is_wanted = kind.type == "text" and part.body_start < part.end and _wants(kind.subtype, wishes)
+    if not is_wanted or is_attachment(part):
         return
     body = body_of(part, content[part.body_start : part.end], place, wishes)
     if body is None:
@@ -72,6 +72,15 @@ def _changes(content: bytes, part: Part, place: Place, wishes: Wishes) -> Iterat
         edit = insert_at_end(part.block, raw) if field is None else replace(field, raw)
         yield part.start + edit.start, part.start + edit.end, (edit.replacement,)
     yield part.body_start, part.end, body.pieces
+
+
+def _wants(subtype: str, wishes: Wishes) -> bool:
+    match subtype:
+        case "html":
+            return wishes.clicks or wishes.opens
+        case "plain":
+            return wishes.clicks and wishes.text_clicks
+    return False
 
 
 def _place_of(change: _Change) -> tuple[int, int]:

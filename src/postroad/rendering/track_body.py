@@ -1,4 +1,4 @@
-"""The HTML of one part with its links led over the tracking host, laid out in the transfer encoding that it has.
+"""The HTML or text of one part with its links led over the tracking host, laid out in the transfer encoding that it has.
 
 Of quoted-printable text only the changed values are encoded, between soft line breaks of their own; of base64 everything
 is. A part that would get lines longer than RFC 5322 allows becomes quoted-printable.
@@ -14,7 +14,8 @@ import msgspec
 from postroad.protocol.mime import transfer_encoding
 from postroad.protocol.mime.structure import Part
 from postroad.rendering.merge_body import LONGEST_LINE, ascii_codec_of
-from postroad.tracking.html_links import HtmlLink, links_in
+from postroad.tracking.html_links import HtmlLink, Links, links_in
+from postroad.tracking.text_links import links_in_text
 from postroad.tracking.token import HEAD_LETTERS, LONGEST_URL, PATHS, Kind, Place, written
 
 _IDENTITY = frozenset({"7bit", "8bit", "binary"})
@@ -28,6 +29,8 @@ class Wishes(msgspec.Struct, frozen=True):
     """What is asked of a message's copies."""
 
     clicks: bool = False
+    text_clicks: bool = False
+    """Addresses in plain text are led over the tracking host too, where clicks are."""
     opens: bool = False
     unsubscribe: bool = False
     """Its header says how to unsubscribe, unless the sender's own does."""
@@ -75,8 +78,9 @@ class _Change(msgspec.Struct, frozen=True):
 
 
 def body_of(part: Part, octets: bytes, place: Place, wishes: Wishes) -> TrackedBody | None:
-    """Lay the body of an HTML part out; None where it stays as it is."""
-    asked = _Asked(part.content_type.parameters.get("charset", "us-ascii"), place, wishes)
+    """Lay the body of an HTML or text part out; None where it stays as it is."""
+    kind = part.content_type
+    asked = _Asked(kind.parameters.get("charset", "us-ascii"), kind.subtype == "html", place, wishes)
     if part.transfer_encoding in _IDENTITY:
         return _plain(octets, asked)
     if part.transfer_encoding == "quoted-printable":
@@ -188,6 +192,7 @@ class _Asked(msgspec.Struct, frozen=True):
     """What is to become of a text in a character set."""
 
     charset: str
+    is_html: bool
     place: Place
     wishes: Wishes
 
@@ -198,16 +203,16 @@ def _changes(octets: bytes, asked: _Asked) -> list[_Change]:
     if codec is None:
         # Its octets are no ASCII, or mean other things too.
         return []
-    found = links_in(octets, codec)
+    found = links_in(octets, codec) if asked.is_html else Links(links_in_text(octets, codec), len(octets))
     # The unsubscribe link says itself what is to be done.
     own = tuple(place.origin + path for path in PATHS.values())
     wanted = [link for link in found.links if wishes.clicks and not link.url.startswith(own)]
     changes = [change for link in wanted if (change := _link_change(link, place)) is not None]
     added: list[bytes | Slot] = []
-    if wishes.opens:
+    if wishes.opens and asked.is_html:
         start = b'<img src="' + place.link(Kind.OPEN).encode()
         added += (start, Slot(Kind.OPEN), b'" width="1" height="1" alt="">')
-    if wishes.trap and wishes.clicks:
+    if wishes.trap and wishes.clicks and asked.is_html:
         start = b'<a href="' + place.link(Kind.TRAP).encode()
         added += (
             start,

@@ -163,6 +163,20 @@ def test_the_text_part_and_attachments_stay() -> None:
     assert len(TOKEN.findall(made)) == 1
 
 
+@pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64"])
+def test_addresses_in_plain_text_are_led_over_the_host_where_that_is_asked_for(encoding: str) -> None:
+    text = f"Grüße: https://a.example/ü?b=1 (siehe http://b.example/x). {UNSUBSCRIBE}\r\n"
+    content = part(encoded(text, encoding), encoding, "text/plain; charset=utf-8")
+    wishes = Wishes(clicks=True, text_clicks=True, opens=True, trap=True)
+    made = email.message_from_bytes(copy(content, wishes)).get_payload(decode=True)
+
+    assert isinstance(made, bytes)
+    assert tokens(made) == [(Kind.CLICK, b"https://a.example/%C3%BC?b=1"), (Kind.CLICK, b"http://b.example/x")]
+    originals = iter(["https://a.example/ü?b=1".encode(), b"http://b.example/x"])
+    assert TOKEN.sub(lambda _found: next(originals), made) == text.encode()
+    assert copy(content, Wishes(text_clicks=True, opens=True)) == copy(content, Wishes(clicks=True)) == content
+
+
 def test_signed_and_encrypted_parts_and_messages_within_stay() -> None:
     inner = part(b'<a href="https://a.example/">x</a>\r\n', "7bit")
     for kind in ('multipart/signed; boundary="b"', 'multipart/encrypted; boundary="b"', "message/rfc822"):

@@ -70,6 +70,7 @@ _OURS: Mapping[bytes, _Option] = {
     b"x-ov-testmode": _Option("is_test", values.read_switch),
     b"x-ov-track": _Option("tracks", values.read_switch),
     b"x-ov-tracking_click": _Option("tracks_clicks", values.read_switch),
+    b"x-ov-tracking_text": _Option("tracks_text_clicks", values.read_switch),
     b"x-ov-tracking_open": _Option("tracks_opens", values.read_switch),
     b"x-ov-unsubscribe": _Option("offers_unsubscribe", values.read_switch),
     b"x-ov-require-tls": _Option("tls", values.read_tls_demand),
