@@ -104,6 +104,7 @@ TITLES = {
     9476: "The .alt Special-Use Top-Level Domain",
     9520: "Negative Caching of DNS Resolution Failures",
     9525: "Service Identity in TLS",
+    9580: "OpenPGP",
     9715: "IP Fragmentation Avoidance in DNS over UDP",
     9989: "Domain-based Message Authentication, Reporting, and Conformance (DMARC)",
 }

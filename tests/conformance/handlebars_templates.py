@@ -55,6 +55,18 @@ _NAMES = [
     "item.n",
     "../list",
 ]
+_TELLING = (
+    "a",
+    "@root.a",
+    "@root.obj.x",
+    "@root.text",
+    "n",
+    "this",
+    "@index",
+    "@root.list.length",
+    "@root.items.[0].n",
+)
+"""Names that mostly have a value wherever they stand: what writes nothing shows no difference."""
 _SPACE = ("", " ", "\n", "  ", "\n\n", "x", "-", "\t\n", "<b>\n", "\r\n", " y ", "  \n  ", "q\n")
 _LITERALS = ('"s"', "1", "0", "-2.5", "true", "false", "undefined", "'q\"'", "12")
 _ODDITIES = (
@@ -63,16 +75,20 @@ _ODDITIES = (
 _HEADS = ("if {}", "unless {}", "each {}", "with {}", "eq {} {}", "each {} as |item place|", "with {} as |item|")
 
 
+_DEPTH = 4
+
+
 class Maker:
     """Makes templates, the same ones for the same chance."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
 
-    def template(self, depth: int = 4) -> str:
+    def template(self, depth: int = _DEPTH) -> str:
         """Return statements with blocks in one another up to a depth."""
         kinds: tuple[Callable[[], str], ...] = (self._text, self._text, lambda: self._statement(depth))
-        return "".join(self._chance.choice(kinds)() for _ in range(self._chance.randint(0, 5)))
+        fewest = 2 if depth == _DEPTH else 0
+        return "".join(self._chance.choice(kinds)() for _ in range(self._chance.randint(fewest, 6)))
 
     def _text(self) -> str:
         return "".join(self._chance.choice(_SPACE) for _ in range(self._chance.randint(0, 3)))
@@ -83,6 +99,9 @@ class Maker:
 
     def _name(self) -> str:
         return self._chance.choice(_NAMES)
+
+    def _written(self) -> str:
+        return self._chance.choice(_TELLING) if self._chance.random() < 0.6 else self._name()
 
     def _expression(self, depth: int = 0) -> str:
         kind = self._chance.random()
@@ -100,9 +119,9 @@ class Maker:
             return self._chance.choice((self._block, self._block, self._section, self._partial))(depth - 1)
         kind = self._chance.random()
         if kind < 0.7:
-            return self._tag(self._name())
+            return self._tag(self._written())
         if kind < 0.85:
-            return self._chance.choice(("{{{%s}}}", "{{&%s}}")) % self._name()
+            return self._chance.choice(("{{{%s}}}", "{{&%s}}")) % self._written()
         if kind < 0.93:
             return f"{{{{lookup {self._name()} {self._expression(1)}}}}}"
         return self._chance.choice(_ODDITIES)

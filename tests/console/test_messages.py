@@ -122,6 +122,7 @@ async def test_a_story_tells_each_attempt_with_its_reply_and_tls(
         "attempt": 1,
         "phase": Phase.RCPT.value,
         "reply": "451 4.7.1 <b>Greylisted</b>",
+        "missing_variables": ["recipient.first", "<i>"],
         "host": "mx1.example.net",
         "host_address": "203.0.113.9",
         "duration_ms": 412,
@@ -148,6 +149,7 @@ async def test_a_story_tells_each_attempt_with_its_reply_and_tls(
         assert expected in text, expected
     assert _HOSTILE not in text
     assert "<b>Greylisted" not in text
+    assert "No value for</dt><dd>recipient.<wbr>first, &lt;i&gt;</dd>" in text
 
 
 async def test_content_is_shown_while_it_is_kept_and_html_has_no_power(

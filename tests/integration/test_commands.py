@@ -65,9 +65,10 @@ def _store(data: Path, *recipients: str) -> tuple[str, list[str]]:
             domain = await database.read(domains.by_name, "news.example.com")
             assert domain is not None
             now = now_ms()
-            offered = samples.accepted(
-                *recipients, domain_id=domain.id, due_at=now, accepted_at=now, options=Options(tags=("Orders",))
+            asked = Options(
+                tags=("Orders",), variables={"order": 17, "paid": True}, callback_url="https://app.example/"
             )
+            offered = samples.accepted(*recipients, domain_id=domain.id, due_at=now, accepted_at=now, options=asked)
             tagged = DeliveryOptions(tags=("Orders",))
             deliveries = tuple(
                 msgspec.structs.replace(one, accepted_at=now, options=tagged) for one in offered.deliveries
@@ -413,6 +414,7 @@ def test_events_are_searched_and_counted(document: Document, run: Run, stored: t
     run("queue", "cancel", "--delivery", ids[0], "--yes")
 
     found = document("events", "search", "--message", message_id, "--type", "cancelled", "--since", "1h")
+    assert found[0]["variables"] == {"order": 17, "paid": True}
     assert [(one["delivery_id"], one["type"]) for one in found] == [(ids[0], "cancelled")]
     counters = document("stats", "show", "--domain", "news.example.com", "--by", "day")
     assert sum(one["by_type"].get("cancelled", 0) for one in counters["periods"]) == 1
@@ -523,3 +525,19 @@ def test_backup_comes_back_with_everything_in_it(
     listed = CliRunner().invoke(main, ["queue", "list", "--message", message_id, *elsewhere])
     assert [one["id"] for one in json.loads(listed.stdout)] == ids
     assert archive.stat().st_mode & 0o077 == 0
+
+
+def test_what_a_message_asked_for_is_told_with_it_and_its_variables_with_each_event(
+    document: Document, run: Run, stored: tuple[str, list[str]]
+) -> None:
+    shown = document("message", "show", stored[0])
+    text = run("message", "show", stored[0]).stdout
+
+    assert shown["options"] == {
+        "tags": ["Orders"],
+        "variables": {"order": 17, "paid": True},
+        "callback_url": "https://app.example/",
+    }
+    assert [event["variables"] for event in shown["events"]] == [{"order": 17, "paid": True}] * 3
+    assert '{"order":17,"paid":true}' in text
+    assert "https://app.example/" in text

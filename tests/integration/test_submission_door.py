@@ -1,6 +1,7 @@
 """The submission door on real sockets: unmodified clients, TLS in both ways, limits, and a graceful stop."""
 
 import asyncio
+import base64
 import contextlib
 import functools
 import inspect
@@ -70,7 +71,11 @@ class Accounts:
             return Refused()
         return Refused(needs_tls=True) if self.needs_tls and not over_tls else PRINCIPAL
 
-    def refused_at_once(self, username: str, client_address: str, over_tls: bool, mechanism: str) -> Refused | None:
+    def at_once(
+        self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str
+    ) -> Principal | Refused | None:
+        if username == "remembered":
+            return PRINCIPAL
         return Refused(is_temporary=True, is_locked=True) if username == "flooding" else None
 
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
@@ -387,6 +392,23 @@ async def test_a_wrong_password_gets_535_and_a_busy_checker_or_a_lock_454(runnin
         b"454 4.7.0 Too many logins have failed for this name or from this network; try again later",
     ]
     assert rig.accounts.mechanisms == ["PLAIN", "PLAIN", "LOGIN"]
+
+
+async def test_a_remembered_login_is_answered_without_finding_out_and_submits(running: Start) -> None:
+    remembered = base64.b64encode(f"\0remembered\0{PASSWORD}".encode())
+    async with running() as rig:
+        transcript = await rig.talk(
+            b"EHLO c\r\nAUTH PLAIN "
+            + remembered
+            + b"\r\n"
+            + SEND
+            + MESSAGE.replace(b"\r\n.", b"\r\n..")
+            + b".\r\nQUIT\r\n"
+        )
+
+    assert b"\r\n235 2.7.0 " in transcript
+    assert rig.accounts.asked == []
+    assert [submission.principal for submission in rig.store.taken] == [PRINCIPAL]
 
 
 async def logged_in(rig: Rig, *more: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

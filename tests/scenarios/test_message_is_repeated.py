@@ -5,6 +5,10 @@ import smtplib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -15,8 +19,9 @@ from postroad.model.ids import text_of
 from tests.peers.ports import LOOPBACK
 from tests.scenarios.crash import database
 from tests.scenarios.ledger import Ledger, Recorder
-from tests.scenarios.product import PASSWORD, USERNAME, Product
+from tests.scenarios.product import DOMAIN, PASSWORD, USERNAME, Product
 from tests.scenarios.world import World, destination, letter, prepare, submit_over
+from tests.waiting import PROMISED_S
 
 pytestmark = pytest.mark.peer("nsd")
 
@@ -82,6 +87,98 @@ async def test_a_first_copy_that_bounced_does_not_stand_in_the_way(each_world: W
         story = await each_world.finished(second)
     assert second != first
     assert story.deliveries[0].state is DeliveryState.DELIVERED
+
+
+async def test_a_first_copy_that_was_cancelled_does_not_stand_in_the_way(each_world: World) -> None:
+    to, name = f"a@{destination(NUMBER)}", fresh("cancelled")
+    tomorrow = format_datetime(datetime.now(UTC) + timedelta(days=1))
+    extra = f"Message-ID: <{name}@client.example>\r\nX-OV-Deliver-At: {tomorrow}\r\n"
+    first = each_world.submit(to, content=letter(to=to, extra=extra))
+    assert each_world.submit(to, content=named(name, to)) == first
+    each_world.product.run("queue", "cancel", "--message", text_of(first), "--yes")
+    story = await each_world.finished(first)
+    assert story.deliveries[0].state is DeliveryState.CANCELLED
+    async with each_world.receiver(NUMBER):
+        second = each_world.submit(to, content=named(name, to))
+        story = await each_world.finished(second)
+    assert second != first
+    assert story.deliveries[0].state is DeliveryState.DELIVERED
+
+
+async def test_a_first_copy_that_was_suppressed_does_not_stand_in_the_way(each_world: World) -> None:
+    name = fresh("suppressed")
+    to = f"{name}@{destination(NUMBER)}"
+    each_world.product.run("suppression", "add", to, "--domain", DOMAIN, "--kind", "block")
+    first = each_world.submit(to, content=named(name, to))
+    story = await each_world.finished(first)
+    assert story.deliveries[0].state is DeliveryState.SUPPRESSED
+    each_world.product.run("suppression", "remove", to, "--domain", DOMAIN, "--yes")
+    async with each_world.receiver(NUMBER):
+        second = each_world.submit(to, content=named(name, to))
+        story = await each_world.finished(second)
+    assert second != first
+    assert story.deliveries[0].state is DeliveryState.DELIVERED
+
+
+async def test_a_first_copy_in_test_mode_does_not_count(each_world: World) -> None:
+    to, name = f"a@{destination(NUMBER)}", fresh("test-mode")
+    async with each_world.receiver(NUMBER) as host:
+        tried = each_world.submit(
+            to, content=letter(to=to, extra=f"Message-ID: <{name}@client.example>\r\nX-OV-testmode: yes\r\n")
+        )
+        in_earnest = each_world.submit(to, content=named(name, to))
+        await each_world.finished(in_earnest)
+    assert in_earnest != tried
+    assert len(host.messages) == 1
+
+
+async def test_by_content_a_client_that_writes_a_new_message_id_each_time_is_known(each_world: World) -> None:
+    to, name = f"a@{destination(NUMBER)}", fresh("content")
+
+    def copy(number: int, kind: str = "plain") -> bytes:
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = f"App <{USERNAME}>", to, name
+        message["Message-ID"] = f"<{number}.{name}@client.example>"
+        message.set_content("Hello.", subtype=kind)
+        message.add_attachment(b"data", maintype="application", subtype="octet-stream", filename="a.bin")
+        return message.as_bytes(policy=SMTP)
+
+    def again(number: int) -> int:
+        return each_world.submit(to, content=copy(number))
+
+    assert copy(1).split(b"boundary=")[1] != copy(2).split(b"boundary=")[1]
+    each_world.product.run("domain", "set", DOMAIN, "deduplicate=content")
+    try:
+        async with each_world.receiver(NUMBER) as host:
+            await asyncio.sleep(PROMISED_S)
+            first = again(1)
+            assert [again(number) for number in range(2, 6)] == [first] * 4
+            other = each_world.submit(to, content=copy(6, "html"))
+            await each_world.finished(first)
+            await each_world.finished(other)
+    finally:
+        each_world.product.run("domain", "set", DOMAIN, "deduplicate=message_id")
+    assert other != first
+    assert len(host.messages) == 2
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+async def test_a_repeat_is_known_after_a_restart(tmp_path: Path, engine: str) -> None:
+    ledger = Ledger()
+    with database(engine) as url:
+        async with Recorder(ledger) as recorder:
+            product = Product(tmp_path / "node", smarthost_port=recorder.port, database_url=url, workers=1)
+            await asyncio.to_thread(prepare, product)
+            content = named(fresh("restart"), "a@r.example")
+            ids: list[int] = []
+            for _ in "12":
+                await asyncio.to_thread(product.start)
+                try:
+                    ids += await at_once([product.submission_port], 1, content, "a@r.example")
+                finally:
+                    await asyncio.to_thread(product.stop)
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
 
 
 async def test_fifty_copies_in_the_same_instant_are_delivered_once(each_world: World) -> None:

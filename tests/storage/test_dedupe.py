@@ -3,12 +3,14 @@
 import asyncio
 
 import msgspec
+import pytest
 
 from postroad.model.dedupe import Repeatable, Repeats
 from postroad.model.delivery import DeliveryState
 from postroad.model.message import Accepted
 from postroad.storage import dedupe, messages
 from postroad.storage.database import Database
+from postroad.storage.errors import StorageError
 from tests.storage import samples
 from tests.storage.samples import NOW
 
@@ -85,3 +87,33 @@ async def test_expired_keys_are_removed_in_slices(database: Database) -> None:
     await database.accept(offered("kept@r.example"))
     assert [await database.write(dedupe.delete_before, NOW, 2) for _ in range(3)] == [2, 1, 0]
     assert await repeats_of(database, offered("kept@r.example")) is not None
+
+
+async def test_what_could_not_be_stored_leaves_no_key_behind(database: Database) -> None:
+    first = offered("a@r.example", name="stored")
+    await database.accept(first)
+    broken = offered("a@r.example", name="lost")
+    # Its delivery has an id that is taken: the keys were claimed by then.
+    taken = tuple(msgspec.structs.replace(one, id=first.deliveries[0].id) for one in broken.deliveries)
+
+    with pytest.raises(StorageError):
+        await database.accept(msgspec.structs.replace(broken, deliveries=taken))
+
+    assert await database.read(dedupe.known, [b"lost a@r.example"], NOW) == {}
+    assert await repeats_of(database, offered("a@r.example", name="lost")) is None
+
+
+async def test_what_is_known_is_told_as_accepting_would(database: Database) -> None:
+    first = offered("a@r.example", "b@r.example")
+    over = offered("c@r.example", until=NOW - 1)
+    gone = offered("d@r.example")
+    cancelled = tuple(msgspec.structs.replace(one, state=DeliveryState.CANCELLED) for one in gone.deliveries)
+    for one in (first, over, msgspec.structs.replace(gone, deliveries=cancelled)):
+        await database.accept(one)
+
+    found = await database.read(dedupe.known, [f"m {name}@r.example".encode() for name in "abcde"], NOW)
+
+    assert {key.decode(): one.delivery_id for key, one in found.items()} == {
+        "m a@r.example": first.deliveries[0].id,
+        "m b@r.example": first.deliveries[1].id,
+    }

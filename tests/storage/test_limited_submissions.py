@@ -8,12 +8,14 @@ import pytest
 from postroad.model.credential import CredentialKind, Principal
 from postroad.model.domain import DomainSettings, DomainState, SendingDomain
 from postroad.model.envelope import Envelope, Recipient
+from postroad.model.event import EventType
 from postroad.model.ids import IdSource
+from postroad.model.options import NO_OPTIONS, Options
 from postroad.model.submission import ClientFacts, Rejected, Submission
 from postroad.policy.admission import AdmissionFacts
 from postroad.policy.quota import demands_of
 from postroad.protocol.smtp.data import Fault
-from postroad.storage import quotas
+from postroad.storage import messages, quotas
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageUnavailable
 from postroad.submission.accept import Receipt, Submissions
@@ -67,14 +69,22 @@ class Door:
         self.submissions = self._made(repetitions)
 
     async def submit(
-        self, recipients: int, principal: Principal = LIMITED, content: bytes = CONTENT
+        self,
+        recipients: int,
+        principal: Principal = LIMITED,
+        content: bytes = CONTENT,
+        *,
+        envelope: Envelope | None = None,
+        options: Options = NO_OPTIONS,
     ) -> Receipt | Rejected:
-        envelope = Envelope(
-            "a@news.example.com", tuple(Recipient(f"u{n}@example.net", "example.net") for n in range(recipients))
-        )
-        client = ClientFacts(address="192.0.2.7")
+        named = tuple(Recipient(f"u{n}@example.net", "example.net") for n in range(recipients))
         offered = Submission(
-            principal=principal, envelope=envelope, content=content, received_at=self.now, client=client
+            principal=principal,
+            envelope=envelope or Envelope("a@news.example.com", named),
+            content=content,
+            received_at=self.now,
+            client=ClientFacts(address="192.0.2.7"),
+            options=options,
         )
         return await self.submissions.submit(offered)
 
@@ -215,3 +225,67 @@ async def test_who_goes_on_repeating_is_told_later_and_an_accepted_message_never
 
     assert [one.hold_s for one in refused if isinstance(one, Rejected)] == [0.0] * 6 + [1.0, 2.0]
     assert isinstance(await door.submit(1), Receipt)
+
+
+OWN_ID = b"Message-ID: <1@news.example.com>\r\n" + CONTENT
+
+
+async def test_a_repeat_at_a_full_limit_is_answered_with_the_first_and_takes_nothing(
+    database: Database, door: Door
+) -> None:
+    first = await door.submit(5, content=OWN_ID)
+
+    assert isinstance(first, Receipt)
+    assert await door.submit(5, content=OWN_ID) == first
+    assert await door.submit(2, content=OWN_ID) == first
+    assert await used(database, door) == [5, 5]
+    assert await rule_of(await door.submit(1)) == "hourly_limit"
+
+
+async def test_of_a_message_that_repeats_in_part_only_the_new_recipients_are_counted(
+    database: Database, door: Door
+) -> None:
+    first = await door.submit(3, content=OWN_ID)
+    more = await door.submit(5, content=OWN_ID)
+    too_many = await door.submit(6, LIMITED, OWN_ID)
+
+    assert isinstance(first, Receipt)
+    assert isinstance(more, Receipt)
+    assert more != first
+    assert isinstance(too_many, Rejected)
+    assert "and 1 more are too many now" in too_many.text
+    assert await used(database, door) == [5, 5]
+
+
+async def test_a_repeat_under_a_key_of_another_content_is_refused_at_a_full_limit_too(door: Door) -> None:
+    keyed = msgspec.structs.replace(NO_OPTIONS, idempotency_key="order-1")
+    assert isinstance(await door.submit(5, options=keyed), Receipt)
+
+    assert await rule_of(await door.submit(5, content=CONTENT + b"more\r\n", options=keyed)) == "idempotency_key_reused"
+
+
+async def test_a_repeat_of_what_a_domain_sent_before_its_pause_is_no_new_mail(door: Door) -> None:
+    first = await door.submit(2, content=OWN_ID)
+    door.domains.domain = msgspec.structs.replace(DOMAIN, paused_at=NOW)
+
+    assert isinstance(first, Receipt)
+    assert await door.submit(2, content=OWN_ID) == first
+    assert await rule_of(await door.submit(3, content=OWN_ID)) == "domain_paused"
+    assert await rule_of(await door.submit(2)) == "domain_paused"
+
+
+async def test_a_recipient_that_is_named_twice_gets_one_copy(database: Database, door: Door) -> None:
+    envelope = Envelope(
+        "a@news.example.com",
+        tuple(Recipient(path, "example.net") for path in ("Ann@example.net", "b@example.net", "ann@example.net")),
+    )
+    result = await door.submit(0, envelope=envelope)
+
+    assert isinstance(result, Receipt)
+    story = await database.read(messages.show, result.message_id)
+    assert story is not None
+    assert [one.recipient for one in story.deliveries] == ["Ann@example.net", "b@example.net"]
+    assert story.message.recipient_count == 2
+    edits = next(one.data["edits"] for one in story.events if one.type is EventType.ACCEPTED)
+    assert "recipients named again and left out: 1" in edits
+    assert await used(database, door) == [2, 2]

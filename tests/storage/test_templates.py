@@ -1,7 +1,10 @@
 """Stored templates on both engines: their rows, what people do with them, and what messages take along of them."""
 
+import asyncio
 import email
 import email.policy
+from collections.abc import Awaitable
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -514,6 +517,11 @@ async def test_placeholders_in_the_template_itself_are_filled(
     assert seen.html == "<p><Bob> 1 Bob |%unsubscribe_url%</p>"
     assert seen.missing == ["recipient.gone"]
     assert "&lt;Bob&gt;" in (await rendered(library, escaping, {"first": "<Bob>"})).html
+    # It is one rule for all that the template makes, whether its author wrote it or a value brought it.
+    await add(service, "echo", "{{said}}")
+    echo = await held(library, domain, "echo", **batch)
+    own = {"first": "Bob", "said": "%recipient.first%"}
+    assert (await rendered(library, echo, own)).html == "Bob"
 
 
 @pytest.mark.parametrize("own", [None, {"first": "Bob"}])
@@ -549,3 +557,66 @@ async def test_css_is_inlined_when_the_version_says_so(
 
     assert '<p style="color: red;">Hi</p>' in (await rendered(library, await held(library, domain, "welcome"))).html
     assert (await rendered(library, await held(library, domain, "plain"))).html.endswith("<p>Hi</p>")
+
+
+# -- beside the loop ---------------------------------------------------------------------------------------------------
+
+
+async def longest_pause_s(during: Awaitable[object]) -> float:
+    """Return for how long the loop answered nobody while it waited for something."""
+    working = asyncio.ensure_future(during)
+    longest, last = 0.0, monotonic()
+    while not working.done():
+        await asyncio.sleep(0.001)
+        longest, last = max(longest, monotonic() - last), monotonic()
+    await working
+    return longest
+
+
+async def test_a_short_template_that_makes_much_work_holds_nobody_up(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    loops = "{{#each n}}{{#each @root.n}}{{#if (eq this 3)}}{{add this 1}}{{/if}}{{/each}}{{/each}}."
+    await add(service, "welcome", f"<p>{loops}</p>", text=loops, subject=loops)
+    numbers = {"n": list(range(130))}
+    options = await held(library, domain, "welcome", template_variables={"n": [3]})
+    heavy = msgspec.structs.replace(options, template_variables=numbers)
+    took = -monotonic()
+    await rendered(library, heavy)
+    took += monotonic()
+
+    pauses = [
+        min(
+            [
+                await longest_pause_s(
+                    held(library_of(service._database), domain, "welcome", template_variables=numbers)
+                )
+                for _ in range(3)
+            ]
+        ),
+        min([await longest_pause_s(rendered(library_of(service._database), heavy)) for _ in range(3)]),
+    ]
+
+    assert max(pauses) < min(took / 2, 0.1), (took, pauses)
+
+
+async def test_only_what_makes_much_work_takes_a_thread(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add(service, "welcome", "{{#each n}}{{#each @root.n}}x{{/each}}{{/each}}")
+    options = await held(library, domain, "welcome", template_variables={"n": [1]})
+    heavy = msgspec.structs.replace(options, template_variables={"n": list(range(100))})
+    threads: list[Any] = []
+    to_thread = asyncio.to_thread
+
+    async def counted(made: Any, *given: Any) -> Any:
+        threads.append(made)
+        return await to_thread(made, *given)
+
+    monkeypatch.setattr(asyncio, "to_thread", counted)
+    assert (await rendered(library, options)).html == "x"
+    assert len(threads) == 0
+    assert (await rendered(library, heavy)).html == "x" * 10_000
+    assert len(threads) == 1
+    assert isinstance(await frozen(library, domain, "welcome", template_variables={"n": [1]}), Options)
+    assert len(threads) == 2

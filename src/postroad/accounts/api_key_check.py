@@ -103,6 +103,8 @@ class ApiKeyCheck:
         if self._uses or self._refusals:
             uses, self._uses = self._uses, {}
             refusals, self._refusals = self._refusals, {}
+            now = self._clock()
+            self._noted = {mark: at for mark, at in self._noted.items() if now - at < _TOUCH_AFTER_MS}
             await self._database.write(api_keys.touch, uses, refusals)
         return has_changed
 

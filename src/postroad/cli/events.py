@@ -1,7 +1,7 @@
 """``postroad events``: what happened, searched or followed."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -15,6 +15,7 @@ from postroad.model.event import Event, EventType
 from postroad.model.ids import text_of
 from postroad.net.clock import now_ms
 from postroad.storage import events as event_rows
+from postroad.storage import messages as message_rows
 from postroad.storage.database import Database
 from postroad.storage.events import EventSelector
 
@@ -55,8 +56,9 @@ async def search(
     """Find events, oldest first."""
     selector = msgspec.structs.replace(await _selector(database, **chosen), until=until)
     found = await database.read(event_rows.search, selector, limit, after)
+    variables = await _variables(database, found)
     text = "\n".join(f"{text_of(one.id)}  {local_time(one.at)}  {event_sentence(one)}" for one in found)
-    answer(invocation, [event_document(one) for one in found], text)
+    answer(invocation, [event_document(one, variables.get(one.message_id)) for one in found], text)
 
 
 @events.command()
@@ -68,7 +70,8 @@ async def tail(invocation: Invocation, database: Database, **chosen: Any) -> Non
     with contextlib.suppress(KeyboardInterrupt):
         async for event in follow(database, selector, now_ms):
             if invocation.is_json:
-                click.echo(msgspec.json.encode(event_document(event)).decode())
+                variables = await _variables(database, [event])
+                click.echo(msgspec.json.encode(event_document(event, variables.get(event.message_id))).decode())
             else:
                 click.echo(f"{local_time(event.at)}  {event_sentence(event)}")
 
@@ -89,6 +92,13 @@ async def _selector(
         types=tuple(EventType(kind) for kind in types),
         since=since,
     )
+
+
+async def _variables(database: Database, found: Sequence[Event]) -> dict[int | None, dict[str, Any]]:
+    """Return the variables of the messages that events are about, while those are kept."""
+    named = {one.message_id for one in found if one.message_id is not None}
+    about = await database.read(message_rows.get_many, named)
+    return {message_id: message.options.variables for message_id, message in about.items()}
 
 
 def event_sentence(event: Event) -> str:
@@ -112,6 +122,8 @@ def _attempt_words(data: dict[str, Any]) -> Iterator[str]:
         yield f"again {local_time(data['due_at'])}"
     if data.get("maybe_delivered"):
         yield "may have been delivered"
+    if data.get("missing_variables"):
+        yield f"no value for {', '.join(data['missing_variables'])}"
     yield from data.get("notes", ())
 
 
@@ -141,9 +153,9 @@ def _response_words(data: dict[str, Any]) -> Iterator[str]:
     yield f"through {data['proxy']}" if data.get("proxy") else ""
 
 
-def event_document(event: Event) -> dict[str, Any]:
-    """Return an event as programs read it."""
-    return {
+def event_document(event: Event, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return an event as programs read it, with the variables that its message was sent with."""
+    document = {
         "id": text_of(event.id),
         "type": event.type.value,
         "at": utc_time(event.at),
@@ -152,3 +164,4 @@ def event_document(event: Event) -> dict[str, Any]:
         "recipient": event.recipient,
         "data": event.data,
     }
+    return document | {"variables": variables} if variables else document

@@ -10,8 +10,9 @@ from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, counted, facts, local_time, table, utc_time
 from postroad.cli.parameters import ID, INSTANT, account_id_of, domain_id_of
 from postroad.cli.queue import document as delivery_document
-from postroad.httpd.console.captured import captured
+from postroad.messages.captured import captured
 from postroad.messages.messages import Messages
+from postroad.messages.shown_options import document_of, facts_of
 from postroad.model.delivery import Standing
 from postroad.model.ids import from_text, range_of, text_of
 from postroad.model.message import Message
@@ -246,6 +247,7 @@ def _story_text(story: Story) -> str:
         ("subject", one.subject),
         ("message-id", one.message_id_header),
         ("size", f"{one.size:,} octets, {counted(one.recipient_count, 'recipient')}"),
+        *facts_of(one.options, local_time),
     ]
     rows = [(text_of(each.id), each.recipient, each.state.value, str(each.attempts)) for each in story.deliveries]
     events = "\n".join(f"{local_time(event.at)}  {event_sentence(event)}" for event in story.events)
@@ -255,7 +257,7 @@ def _story_text(story: Story) -> str:
 def _story_document(story: Story) -> dict[str, Any]:
     return _document(story.message) | {
         "deliveries": [delivery_document(one) for one in story.deliveries],
-        "events": [event_document(one) for one in story.events],
+        "events": [event_document(one, story.message.options.variables) for one in story.events],
     }
 
 
@@ -272,4 +274,5 @@ def _document(message: Message) -> dict[str, Any]:
         "client_address": message.client_address,
         "channel": message.channel,
         "is_report": message.is_report,
+        "options": document_of(message.options, utc_time),
     }

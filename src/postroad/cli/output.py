@@ -1,13 +1,14 @@
 """How answers look: aligned tables and local time for people, one JSON document for programs."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 import click
 import msgspec
 
 from postroad.cli.invocation import Invocation
+from postroad.protocol.mime.date import utc_moment
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -41,14 +42,14 @@ def local_time(at: int | None, zone: tzinfo | None = None) -> str:
     """Return an instant in local time with its zone, or a dash for none."""
     if at is None:
         return "-"
-    return datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return utc_moment(at).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def utc_time(at: int | None) -> str | None:
     """Return an instant as programs read it: RFC 3339 in UTC with milliseconds."""
     if at is None:
         return None
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_moment(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def duration(ms: int) -> str:

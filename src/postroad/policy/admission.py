@@ -94,7 +94,6 @@ def admit(submission: Submission, facts: AdmissionFacts) -> Admitted | Rejected:
     """Decide on one submission; a pure function, which may run off the loop for large content."""
     refusal = (
         _domain_refusal(facts.domain)
-        or _pause_refusal(facts.domain, submission.client.channel)
         or check_reverse_path(submission.principal, submission.envelope.reverse_path)
         or _size_refusal(submission.content, facts.max_size)
     )
@@ -154,7 +153,8 @@ def _domain_refusal(domain: SendingDomain) -> Rejected | None:
     return _rejected("domain_not_active", f"The sending domain {domain.name} {what}.")
 
 
-def _pause_refusal(domain: SendingDomain, channel: str) -> Rejected | None:
+def pause_refusal(domain: SendingDomain, channel: str) -> Rejected | None:
+    """Refuse new mail of a domain that is paused; what repeats mail of before the pause is none."""
     # What tells the admins of a pause may well be sent from the domain that is paused.
     if domain.paused_at is None or channel == NOTICE_CHANNEL:
         return None

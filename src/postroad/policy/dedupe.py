@@ -10,6 +10,7 @@ from postroad.model.dedupe import Deduplicate, First, Repeatable, Repeats
 from postroad.model.domain import DomainSettings
 from postroad.model.message import Accepted
 from postroad.model.submission import Admitted
+from postroad.protocol.mime.header import HeaderBlock, split
 
 _MINUTE_MS = 60_000
 _KEY_OCTETS = 16
@@ -55,7 +56,8 @@ def repeatable(
 def fingerprint(admitted: Admitted, reverse_path: str) -> bytes:
     """Return what is the same for sender, subject, body and options that are the same.
 
-    Boundaries of multiparts, which programs make anew each time, and the time to send at do not count.
+    The body is what its Content fields make of it. Boundaries of multiparts, which programs make anew each time, and
+    the time to send at do not count.
     """
     options = msgspec.structs.replace(
         admitted.options, idempotency_key=None, deliver_at=None, expires_at=None, frozen_template=None
@@ -63,6 +65,11 @@ def fingerprint(admitted: Admitted, reverse_path: str) -> bytes:
     whole = hashlib.blake2b(digest_size=_KEY_OCTETS)
     for part in (reverse_path.encode(), admitted.header_from.encode(), admitted.subject.encode(), _encode(options)):
         whole.update(b"%d\0" % len(part) + part)
+    block = split(admitted.content)
+    assert isinstance(block, HeaderBlock), "what was admitted has a header"
+    for field in block.fields:
+        if field.name.startswith(b"content-"):
+            whole.update(comparable_field(block.raw(field)))
     whole.update(comparable_body(admitted.content))
     return whole.digest()
 

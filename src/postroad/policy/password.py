@@ -20,6 +20,8 @@ def prepared(password: str) -> Secret:
 
     Keyboards and systems compose accents differently; without this the same password would not match itself.
     """
+    if password.isascii():
+        return Secret(password)
     # RFC 8265 §4.2.1: OpaqueString maps other spaces to SPACE, then normalises to NFC.
     spaced = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in password)
     return Secret(unicodedata.normalize("NFC", spaced))

@@ -3,7 +3,8 @@
 A message is looked at once (:func:`plan`): what stays is kept as it was written, and of each text part only what holds
 placeholders is taken apart. Filling a plan for one recipient joins these pieces. A part keeps its character set and
 transfer encoding unless they cannot hold the result; then that part alone becomes UTF-8 in quoted-printable. Attachments,
-parts covered by a signature, encrypted parts and messages within the message are never touched.
+parts covered by a signature, texts that PGP signed or encrypted within themselves, encrypted parts and messages within
+the message are never touched.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import msgspec
 
 from postroad.protocol.mime.header import Edit, Field, HeaderBlock, HeaderFault, apply
 from postroad.protocol.mime.structure import Part, parse
-from postroad.rendering.merge_body import Body, UnfitError, body_of
+from postroad.rendering.merge_body import TEXTS, Body, UnfitError, body_of, is_file
 from postroad.rendering.merge_header import display_names, field_edit, may_change, recoding
 from postroad.rendering.merge_values import Filling, Values
 
@@ -78,15 +79,17 @@ def plan(content: bytes) -> MergePlan:
         return MergePlan(content, (content,), {})
     pieces: list[bytes | _Node] = []
     position = 0
-    for node in _nodes(content, root, is_root=True):
+    for node in _nodes(content, root, set(), is_root=True):
         pieces += (content[position : node.start], node)
         position = node.end
     return MergePlan(content, (*pieces, content[position:]), display_names(root.block))
 
 
-def _nodes(content: bytes, part: Part, *, is_root: bool = False) -> Iterator[_Node]:
+def _nodes(content: bytes, part: Part, read: set[str], *, is_root: bool = False) -> Iterator[_Node]:
     fields = tuple(field for field in part.block.fields if may_change(part.block, field)) if is_root else ()
-    body = None if part.children else body_of(part, content[part.body_start : part.end])
+    body = None
+    if part.content_type.type == "text" and part.content_type.subtype in TEXTS and not is_file(part, read):
+        body = body_of(part, content[part.body_start : part.end])
     if fields or body is not None:
         yield _Node(
             start=part.start,
@@ -99,7 +102,7 @@ def _nodes(content: bytes, part: Part, *, is_root: bool = False) -> Iterator[_No
     is_closed = part.is_signed or part.content_type.type == "message" or part.content_type.subtype == "encrypted"
     if not is_closed:
         for child in part.children:
-            yield from _nodes(content, child)
+            yield from _nodes(content, child, read)
 
 
 def _header_alone(block: HeaderBlock) -> HeaderBlock:

@@ -8,7 +8,7 @@ UTF-32 are looked at as text, for their octets are no ASCII, and keep their byte
 import codecs
 import re
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import msgspec
 
@@ -19,7 +19,8 @@ from postroad.rendering.placeholder import PLACEHOLDER, Segments, segments_of
 
 LONGEST_LINE = 998
 """RFC 5322 §2.1.1."""
-_TEXTS = frozenset({"plain", "html", "x-amp-html"})
+TEXTS = frozenset({"plain", "html", "x-amp-html"})
+"""Subtypes of text that are read."""
 _IDENTITY = frozenset({"7bit", "8bit", "binary"})
 _STATEFUL = ("iso2022", "hz", "utf-7")
 """Codecs in which an octet such as 0x25 means other things too, so that text is looked at instead of octets."""
@@ -28,6 +29,13 @@ _WIDE = {"utf-16": ("utf-16-be", "utf-16-le"), "utf-32": ("utf-32-be", "utf-32-l
 _ORDERED = frozenset(order for orders in _WIDE.values() for order in orders)
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _SOFT_BREAK = b"=\r\n"
+# RFC 9580 §6.2.1, §7: a text that is signed or encrypted within itself.
+ARMOUR = re.compile(rb"^(?:\xef\xbb\xbf)?-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
+_BODY = re.compile(r"<body\b|</head\b", re.IGNORECASE)
+_LONGEST_HEAD = 4096
+"""Characters in which a character set is looked for; browsers look at the first 1,024 octets."""
+_CHARSET = re.compile(r"(<meta\b[^<>]{0,200}?\bcharset[ \t]*=[ \t]*[\"']?)[a-z0-9_.:-]+", re.IGNORECASE)
+"""In ``<meta charset=…>``, and in the content of ``<meta http-equiv=Content-Type …>``."""
 _FILE_NAME = re.compile(rb";[ \t]*filename\*?[0-9*]*[ \t]*=", re.IGNORECASE)
 
 
@@ -72,8 +80,11 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
                 texts += (_text_of(b"".join(octets), self.codec), piece)
                 octets = []
         texts.append(_text_of(b"".join(octets), self.codec))
+        text = "".join(texts)
+        if self.is_html and self.codec != "utf-8":
+            text = _declared_utf8(text)
         # What was not of the character set it was said to be of stays as it was.
-        return transfer_encoding.quoted_printable("".join(texts).encode("utf-8", "surrogateescape"))
+        return transfer_encoding.quoted_printable(text.encode("utf-8", "surrogateescape"))
 
     def _decoded(self, values: Values) -> Iterator[bytes | str]:
         for piece in self.pieces:
@@ -116,10 +127,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def body_of(part: Part, octets: bytes) -> Body | None:
-    """Take the body of a part apart; None where nothing in it may or need change."""
+    """Take the body of a text part that is no file apart; None where nothing in it may or need change."""
     kind = part.content_type
-    if kind.type != "text" or kind.subtype not in _TEXTS or is_attachment(part):
-        return None
     codec = _codec_of(kind.parameters.get("charset", "us-ascii"), octets)
     if codec in _WIDE or codec in _ORDERED:
         # RFC 2046 §4.1.1: unencoded it could not have the CRLF that ends a line, so it is not what it says.
@@ -127,7 +136,7 @@ def body_of(part: Part, octets: bytes) -> Body | None:
     if codec is None:
         return None
     pieces = tuple(_pieces(octets, part.transfer_encoding, codec))
-    if all(isinstance(piece, bytes) for piece in pieces):
+    if all(isinstance(piece, bytes) for piece in pieces) or _is_armoured(octets, part.transfer_encoding, codec):
         return None
     return Body(
         codec=codec,
@@ -152,6 +161,35 @@ def ascii_codec_of(charset: str, octets: bytes) -> str | None:
     codec = _codec_of(charset, octets)
     is_other = codec is None or codec in _WIDE or codec in _ORDERED or codec.startswith(_STATEFUL)
     return None if is_other else codec
+
+
+def is_file(part: Part, read: set[str]) -> bool:
+    """Whether a text part is a file: an attachment, or a named part behind what is read.
+
+    Clients show a first text that has a name in its Content-Type alone as the message, and a later one as a file.
+
+    Args:
+        part: The part.
+        read: The kinds of text that came before it and are read; its own is added.
+    """
+    kind = part.content_type
+    is_named = any(name == "name" or name.startswith("name*") for name in kind.parameters)
+    if is_attachment(part) or (is_named and kind.subtype in read):
+        return True
+    read.add(kind.subtype)
+    return False
+
+
+def _is_armoured(octets: bytes, encoding: str, codec: str) -> bool:
+    """Whether a text holds a PGP message, or one that PGP signed: nothing in it may change."""
+    match encoding:
+        case "quoted-printable":
+            octets = transfer_encoding.decode_quoted_printable(octets)
+        case "base64":
+            octets = transfer_encoding.decode_base64(octets)
+    if codec in _ORDERED:
+        octets = octets.decode(codec, "replace").encode("utf-8", "replace")
+    return bool(ARMOUR.search(octets))
 
 
 def _codec_of(charset: str, octets: bytes) -> str | None:
@@ -188,6 +226,12 @@ def _text_of(octets: bytes, codec: str) -> str:
     except UnicodeDecodeError:
         # Octets below 0x80 that a stateful codec has no character for have no surrogate that they could stay as.
         return octets.decode(codec, "replace")
+
+
+def _declared_utf8(html: str) -> str:
+    """Return HTML whose own elements, too, say that it is UTF-8: some clients believe them."""
+    head = _BODY.split(html[:_LONGEST_HEAD], maxsplit=1)[0]
+    return _CHARSET.sub(r"\g<1>utf-8", head) + html[len(head) :]
 
 
 def _is_utf8(octets: bytes) -> bool:
@@ -240,8 +284,8 @@ def _quoted_pieces(octets: bytes, codec: str) -> Iterator[bytes | Run]:
 
 def _runs_of(line: bytes, decoded: bytes, codec: str) -> Iterator[bytes | Run]:
     """Cut one line at its soft breaks into what stays and what placeholders touch."""
-    encoded = [part + _SOFT_BREAK for part in line.split(_SOFT_BREAK)]
-    encoded[-1] = encoded[-1].removesuffix(_SOFT_BREAK)
+    cuts = [0, *(found.end() for found in transfer_encoding.SOFT_BREAK.finditer(line)), len(line)]
+    encoded = [line[start:end] for start, end in pairwise(cuts)]
     texts = [transfer_encoding.decode_quoted_printable(one) for one in encoded]
     ends = list(accumulate(map(len, texts)))
     if b"".join(texts) != decoded:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from postroad.protocol.mime.compose import json_field, unstructured
@@ -26,7 +27,7 @@ _KEPT_IN_URLS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not
 # While an address list is read, a placeholder stands in it as a word, and as an address where an address is wanted.
 _STAND_IN = re.compile(r"(?i)zq(\d+)zq")
 _NO_ADDRESS = "zq.invalid"
-_WHOLE_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![^,<\s])zq(\d+)zq(?=\s*(?:$|[,>]))')
+_WHOLE_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![^,:<\s])zq(\d+)zq(?=\s*(?:$|[,;>]))')
 
 
 def may_change(block: HeaderBlock, field: Field) -> bool:
@@ -123,17 +124,38 @@ def _address_field(name: str, value: bytes, values: Values, *, is_own: bool) -> 
     """
     mask = _Mask(values)
     found = parse_address_list(mask.put_on(value.replace(b"\r\n", b"")).encode())
-    if isinstance(found, ListFault) or found.group_count:
+    if isinstance(found, ListFault):
         return None
-    if is_own and any(_STAND_IN.search(one.address) for one in found.mailboxes):
+    if is_own and (found.groups or any(_STAND_IN.search(one.address) for one in found.mailboxes)):
         return None
-    written = [filled for one in found.mailboxes if (filled := _mailbox(one, mask)) is not None]
+    written = list(_addresses(found, mask))
     if not written:
         # RFC 5322 §3.4: an empty group is how a field says that nobody is named.
         return fold(name, ["undisclosed-recipients:;"])
-    words = [word for mailbox in written for word in (*mailbox[:-1], f"{mailbox[-1]},")]
-    words[-1] = words[-1].removesuffix(",")
-    return fold(name, words)
+    return fold(name, _listed(written))
+
+
+def _addresses(found: AddressList, mask: "_Mask") -> Iterator[list[str]]:
+    """Yield the words of each mailbox and group (RFC 5322 §3.4); a group may come to be empty."""
+
+    def filled(begun: int, ended: int) -> Iterator[list[str]]:
+        words = (_mailbox(one, mask) for one in found.mailboxes[begun:ended])
+        return (list(one) for one in words if one is not None)
+
+    position = 0
+    for group in found.groups:
+        yield from filled(position, group.begun)
+        title = _phrase(_one_line(mask.taken_off(group.name)).strip())
+        words = [*title[:-1], f"{title[-1]}:", *_listed(list(filled(group.begun, group.ended)))]
+        yield [*words[:-1], f"{words[-1]};"]
+        position = group.ended
+    yield from filled(position, len(found.mailboxes))
+
+
+def _listed(addresses: list[list[str]]) -> list[str]:
+    """Return the words of addresses with commas between these."""
+    words = [word for one in addresses for word in (*one[:-1], f"{one[-1]},")]
+    return [*words[:-1], words[-1].removesuffix(",")] if words else []
 
 
 class _Mask:

@@ -3,8 +3,8 @@
 1. The stored content is taken as it is: every edit of its header was made when it was admitted.
 2. Where the message has recipient variables, the recipient's own copy is made of it (``merge``): placeholders in the
    header and in text parts get their values.
-3. Where it has a stored template, the template's texts take the place of its own (``template_content``). They come
-   after the placeholders, so that nothing in a template's output is taken for one.
+3. Where it has a stored template, the template's texts take the place of its own (``template_content``). In these,
+   too, placeholders get their values where the message has recipient variables.
 4. Where opens, clicks or unsubscribes are asked for, links and the pixel are put in (``track``): after all that makes text,
    so that a template's links are tracked like others.
 5. It is signed, and the DKIM-Signature fields go on top, in the order of the keys.

@@ -15,9 +15,8 @@ from postroad.protocol.mime import transfer_encoding
 from postroad.protocol.mime.compose import unstructured
 from postroad.protocol.mime.header import Edit, HeaderBlock, HeaderFault, apply, insert_at_end, remove, replace
 from postroad.protocol.mime.structure import Part, parse
-from postroad.rendering.merge_body import is_attachment
+from postroad.rendering.merge_body import TEXTS, is_file
 
-_TEXTS = frozenset({"plain", "html", "x-amp-html"})
 _LONGEST_LINE = 78
 """RFC 5322 §2.1.1: longer lines are encoded, as some hosts break them."""
 _CLOSED = frozenset({"signed", "encrypted"})
@@ -42,7 +41,7 @@ def with_template(content: bytes, texts: Texts, message_id: int) -> bytes:
         raise ValueError(f"the template cannot be put into the message: {root.text}")  # noqa: TRY004
     if root.content_type.type == "multipart" and root.content_type.subtype in _CLOSED:
         raise ValueError("the message is signed or encrypted, and a template would take the place of what was signed")
-    kept = _Kept([], [], [])
+    kept = _Kept([], [], [], set())
     _sort(content, root, kept, within="mixed", is_root=True)
     header, body = _put_together(texts, kept, _boundary(content, message_id))
     return _header(content, root.block, texts.subject, header) + b"\r\n" + body
@@ -54,6 +53,8 @@ class _Kept(msgspec.Struct):
     alternatives: list[bytes]
     related: list[bytes]
     attachments: list[bytes]
+    read: set[str]
+    """The kinds of text that came."""
 
 
 def _sort(content: bytes, part: Part, kept: _Kept, *, within: str, is_root: bool = False) -> None:
@@ -65,7 +66,7 @@ def _sort(content: bytes, part: Part, kept: _Kept, *, within: str, is_root: bool
             is_main = kind.subtype == "related" and number == 0
             _sort(content, child, kept, within=within if is_main else kind.subtype)
         return
-    is_body = kind.type == "text" and kind.subtype in _TEXTS and not is_attachment(part)
+    is_body = kind.type == "text" and kind.subtype in TEXTS and not is_file(part, kept.read)
     if is_body or (is_root and part.body_start == part.end):
         return
     octets = _described(part) + content[part.body_start : part.end] if is_root else content[part.start : part.end]

@@ -11,7 +11,7 @@ import msgspec
 
 from postroad.protocol.mime.header import HeaderFault, insert_at_end, replace
 from postroad.protocol.mime.structure import Part, parse
-from postroad.rendering.merge_body import is_attachment
+from postroad.rendering.merge_body import is_file
 from postroad.rendering.track_body import Base64, Piece, Slot, Wishes, body_of, joined
 from postroad.tracking import unsubscribe
 from postroad.tracking.token import Place, Signer
@@ -41,7 +41,7 @@ def lay_out(content: bytes, place: Place, wishes: Wishes) -> Layout:
     root = parse(content, is_lenient=True)
     if isinstance(root, HeaderFault):
         return Layout((content,))
-    changes = list(_changes(content, root, place, wishes))
+    changes = list(_changes(content, root, place, wishes, set()))
     if wishes.unsubscribe and not unsubscribe.has_own(root.block):
         # In the message's own header, so that both fields are signed (RFC 8058 §4).
         changes.append((root.block.end, root.block.end, (None,)))
@@ -53,15 +53,14 @@ def lay_out(content: bytes, place: Place, wishes: Wishes) -> Layout:
     return Layout(tuple(joined((*pieces, content[position:]))))
 
 
-def _changes(content: bytes, part: Part, place: Place, wishes: Wishes) -> Iterator[_Change]:
+def _changes(content: bytes, part: Part, place: Place, wishes: Wishes, read: set[str]) -> Iterator[_Change]:
     kind = part.content_type
     if part.is_signed or kind.type == "message" or kind.subtype == "encrypted":
         return
     for child in part.children:
-        yield from _changes(content, child, place, wishes)
+        yield from _changes(content, child, place, wishes, read)
     # Without a body there may be no empty line that it would stand behind.
-    is_wanted = kind.type == "text" and part.body_start < part.end and _wants(kind.subtype, wishes)
-    if not is_wanted or is_attachment(part):
+    if kind.type != "text" or part.body_start == part.end or is_file(part, read) or not _wants(kind.subtype, wishes):
         return
     body = body_of(part, content[part.body_start : part.end], place, wishes)
     if body is None:

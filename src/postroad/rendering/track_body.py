@@ -13,7 +13,7 @@ import msgspec
 
 from postroad.protocol.mime import transfer_encoding
 from postroad.protocol.mime.structure import Part
-from postroad.rendering.merge_body import LONGEST_LINE, ascii_codec_of
+from postroad.rendering.merge_body import ARMOUR, LONGEST_LINE, ascii_codec_of
 from postroad.tracking.html_links import HtmlLink, Links, links_in
 from postroad.tracking.text_links import links_in_text
 from postroad.tracking.token import HEAD_LETTERS, LONGEST_URL, PATHS, Kind, Place, written
@@ -200,8 +200,8 @@ class _Asked(msgspec.Struct, frozen=True):
 def _changes(octets: bytes, asked: _Asked) -> list[_Change]:
     place, wishes = asked.place, asked.wishes
     codec = ascii_codec_of(asked.charset, octets)
-    if codec is None:
-        # Its octets are no ASCII, or mean other things too.
+    if codec is None or ARMOUR.search(octets):
+        # Its octets are no ASCII, or mean other things too; or PGP has signed or encrypted them.
         return []
     found = links_in(octets, codec) if asked.is_html else Links(links_in_text(octets, codec), len(octets))
     # The unsubscribe link says itself what is to be done.

@@ -56,10 +56,10 @@ class Authenticator(Protocol):
     ) -> Principal | LoginRefused:
         """Return who a name and password prove, or why they prove nobody."""
 
-    def refused_at_once(
-        self, username: str, client_address: str, over_tls: bool, mechanism: str
-    ) -> LoginRefused | None:
-        """Return why a login is refused where its password need not be looked at."""
+    def at_once(
+        self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str
+    ) -> Principal | LoginRefused | None:
+        """Return what comes of a login where it need not be found out, else None."""
 
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         """Return who a network address alone proves."""
@@ -137,7 +137,7 @@ class SubmissionSession(Connection):
             case MessageOffered():
                 return self._submit(offer, self._door.clock())
             case AuthOffered():
-                return self._refused_at_once(offer) or self._verify(offer)
+                return self._at_once(offer) or self._verify(offer)
 
     def ended_by(self) -> Reply | None:
         """Return what ends the session of a client whose user may not send any more, or not in this way."""
@@ -190,14 +190,20 @@ class SubmissionSession(Connection):
             # The refusal stands all the same; only its record is missing.
             log.exception("rejection_not_recorded", client_address=self.client_address, rule=rejected.rule)
 
-    def _refused_at_once(self, offer: AuthOffered) -> Reply | None:
-        """Return the reply to a login that needs no look at its password; who may be listed is told that instead."""
+    def _at_once(self, offer: AuthOffered) -> Reply | None:
+        """Return the reply to a login that needs no finding out; who may be listed is told that instead."""
         if self._listing is not None:
             return None
-        refused = self._services.authenticator.refused_at_once(
-            offer.username, self.client_address, self._machine.is_tls, offer.mechanism
+        result = self._services.authenticator.at_once(
+            offer.username, offer.password, self.client_address, self._machine.is_tls, offer.mechanism
         )
-        return None if refused is None else _reply_to(refused)
+        return None if result is None else self._logged_in(result)
+
+    def _logged_in(self, result: Principal | LoginRefused) -> Reply:
+        if isinstance(result, Principal):
+            self._principal = result
+            return replies.LOGGED_IN
+        return _reply_to(result)
 
     async def _verify(self, offer: AuthOffered) -> Reply:
         listing = await self._listed()
@@ -220,10 +226,7 @@ class SubmissionSession(Connection):
         except Exception:
             log.exception("login_failed", client_address=self.client_address)
             return replies.LOGIN_BUSY
-        if isinstance(result, Principal):
-            self._principal = result
-            return replies.LOGGED_IN
-        return _reply_to(result)
+        return self._logged_in(result)
 
     async def _listed(self) -> Listing | None:
         """Return the list that this client is on; whatever keeps that from being found out lets it in."""

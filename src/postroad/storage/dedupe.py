@@ -1,15 +1,15 @@
 """De-duplication keys, beside the flow; the flow's own statements are in ``hot_sqlite`` and ``hot_postgres``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, and_, delete, func, select
 
 from postroad.model.dedupe import First
 from postroad.model.ids import partition_of
 from postroad.model.message import Accepted
 from postroad.storage import rows
 from postroad.storage.dialect import claimed_rows
-from postroad.storage.schema.data_plane import dedupe_keys
+from postroad.storage.schema.data_plane import dedupe_keys, deliveries
 
 COLUMNS = ("key", "partition", "message_id", "delivery_id", "content", "expires_at")
 
@@ -40,6 +40,21 @@ def owned_rows(batch: Iterable[Accepted], firsts: Mapping[bytes, First]) -> dict
 def row_of(key: bytes, first: First, expires_at: int) -> rows.Row:
     """Return a row of ``COLUMNS``."""
     return (key, partition_of(first.delivery_id), first.message_id, first.delivery_id, first.content, expires_at)
+
+
+def known(connection: Connection, keys: Sequence[bytes], now: int) -> dict[bytes, First]:
+    """Return the first deliveries that keys stand for, without those that ended with nobody reached."""
+    first = and_(deliveries.c.partition == dedupe_keys.c.partition, deliveries.c.id == dedupe_keys.c.delivery_id)
+    found = (
+        select(dedupe_keys.c.key, dedupe_keys.c.message_id, dedupe_keys.c.delivery_id, dedupe_keys.c.content)
+        .select_from(dedupe_keys.outerjoin(deliveries, first))
+        .where(
+            dedupe_keys.c.key.in_(keys),
+            dedupe_keys.c.expires_at > now,
+            func.coalesce(deliveries.c.state, "").not_in(["bounced", "cancelled", "suppressed"]),
+        )
+    )
+    return {row.key: First(row.message_id, row.delivery_id, row.content) for row in connection.execute(found)}
 
 
 def delete_before(connection: Connection, instant: int, limit: int) -> int:

@@ -10,17 +10,18 @@ import structlog
 from postroad.model.dedupe import Repeatable, Repeats
 from postroad.model.delivery import Delivery, DeliveryState, Lease, lane_of
 from postroad.model.domain import SendingDomain
+from postroad.model.envelope import Recipient
 from postroad.model.event import Event, EventType
 from postroad.model.ids import PARTITIONS, IdSource, partition_of, text_of
 from postroad.model.message import Accepted, Message
 from postroad.model.options import NO_OPTIONS, PLAIN_DELIVERY, TRANSACTIONAL_DELIVERY, DeliveryOptions, Options
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.net.clock import Clock
-from postroad.policy.admission import AdmissionFacts, admit
-from postroad.policy.dedupe import repeatable
+from postroad.policy.admission import AdmissionFacts, admit, pause_refusal
+from postroad.policy.dedupe import repeatable, sorted_out
 from postroad.policy.quota import Demand, demands_of, over_quota
 from postroad.protocol.smtp.data import Fault
-from postroad.storage import quotas
+from postroad.storage import dedupe, quotas
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 from postroad.submission.repetitions import Repetitions
@@ -141,8 +142,8 @@ class Submissions:
 
     async def _decide(self, submission: Submission) -> Receipt | Rejected:
         now = self._clock()
-        partition = _partition_for(now)
-        message_id = self._ids.next(now, partition)
+        submission = _without_doubles(submission)
+        message_id = self._ids.next(now, _partition_for(now))
         domain = await self._domains.get(submission.principal.domain_id)
         if domain is None:
             return await self._refuse(submission, _domain_gone(submission), message_id, now)
@@ -157,8 +158,7 @@ class Submissions:
                 noticed_by = await self._repeatable(submission, verdict, domain, now)
                 if noticed_by is not None:
                     accepted = msgspec.structs.replace(accepted, repeatable=noticed_by)
-                demands = demands_of(submission.principal, domain, now)
-                stored = await (self._store_within(demands, accepted) if demands else self._store(accepted))
+                stored = await self._store_where_allowed(submission, accepted, domain)
                 if isinstance(stored, Rejected):
                     return await self._refuse(submission, stored, message_id, now)
                 if stored is not None:
@@ -189,21 +189,50 @@ class Submissions:
         made = f"made of template {frozen.template.name}, version {frozen.template.version}"
         return msgspec.structs.replace(admitted, options=frozen, edits=(*admitted.edits, made))
 
+    async def _store_where_allowed(
+        self, submission: Submission, accepted: Accepted, domain: SendingDomain
+    ) -> Repeats | Rejected | None:
+        paused = pause_refusal(domain, submission.client.channel)
+        if paused is not None:
+            known = await self._known(accepted)
+            return _key_reused(known) if known is not None and not _new(accepted, known) else paused
+        demands = demands_of(submission.principal, domain, accepted.message.accepted_at)
+        return await (self._store_within(demands, accepted) if demands else self._store(accepted))
+
     async def _store_within(self, demands: Sequence[Demand], accepted: Accepted) -> Repeats | Rejected | None:
-        """Store a message that its sender's limits have room for; returns the refusal where they have not."""
+        """Store a message that its sender's limits have room for; returns the refusal where they have not.
+
+        What was accepted before needs no room: a client that missed the reply must get it again.
+        """
         count = len(accepted.deliveries)
         full = await self._database.write(quotas.take, demands, count)
         if full is not None:
-            return over_quota(full, count)
+            known = await self._known(accepted)
+            if known is None:
+                return over_quota(full, count)
+            count = _new(accepted, known)
+            if not count:
+                return _key_reused(known)
+            full = await self._database.write(quotas.take, demands, count)
+            if full is not None:
+                return over_quota(full, count)
         try:
             stored = await self._store(accepted)
         except BaseException:
             await self._database.write(quotas.give_back, demands, count)
             raise
-        unused = count if isinstance(stored, Rejected) else len(stored.firsts) if stored else 0
+        unused = count if isinstance(stored, Rejected) else count - _new(accepted, stored)
         if unused:
             await self._database.write(quotas.give_back, demands, unused)
         return stored
+
+    async def _known(self, accepted: Accepted) -> Repeats | None:
+        """Return what of a message was accepted before: asked only where it cannot be stored, as storing finds out too."""
+        offered = accepted.repeatable
+        if offered is None:
+            return None
+        firsts = await self._database.read(dedupe.known, offered.keys, accepted.message.accepted_at)
+        return sorted_out([accepted], firsts)[0]
 
     async def _repeatable(
         self, submission: Submission, admitted: Admitted, domain: SendingDomain, now: int
@@ -356,6 +385,28 @@ class Submissions:
         )
 
 
+def _without_doubles(submission: Submission) -> Submission:
+    """Return a submission that names each recipient once: somebody who is written twice gets one copy.
+
+    Case is no difference here, as for repeats and suppressions: RFC 5321 §2.4 lets local parts differ by it, and warns
+    of it in the same breath.
+    """
+    recipients = submission.envelope.recipients
+    if len(recipients) == 1:
+        return submission
+    distinct: dict[str, Recipient] = {}
+    for recipient in recipients:
+        distinct.setdefault(recipient.forward_path.lower(), recipient)
+    left_out = len(recipients) - len(distinct)
+    if not left_out:
+        return submission
+    return msgspec.structs.replace(
+        submission,
+        envelope=msgspec.structs.replace(submission.envelope, recipients=tuple(distinct.values())),
+        option_notes=(*submission.option_notes, f"recipients named again and left out: {left_out}"),
+    )
+
+
 def _key_reused(repeats: Repeats | None) -> Repeats | Rejected | None:
     if repeats is None or not repeats.is_reused:
         return repeats
@@ -365,6 +416,13 @@ def _key_reused(repeats: Repeats | None) -> Repeats | Rejected | None:
         "5.6.0",
         f"The idempotency key was used for another content, message {text_of(first.message_id)}; take a new key.",
     )
+
+
+def _new(accepted: Accepted, repeats: Repeats | None) -> int:
+    """Return how many deliveries of a message are no repeats."""
+    if repeats is None:
+        return len(accepted.deliveries)
+    return 0 if repeats.is_reused else len(accepted.deliveries) - len(repeats.firsts)
 
 
 def _kept_days(domain: SendingDomain, options: Options) -> int:

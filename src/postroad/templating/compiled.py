@@ -7,11 +7,13 @@ import msgspec
 
 from postroad.model.template import TemplateSource
 from postroad.policy.template_name import key_of, lookup_keys
-from postroad.templates import Rendered, Template, TemplateError, compile_template
+from postroad.templates import DEFAULT_LIMITS, Limits, Rendered, Template, TemplateError, compile_template
 from postroad.templating.derived import text_of, with_inlined_css
 
 PARTS = ("html", "text", "subject")
 _HEAVY_OCTETS = 64 * 1024
+LIGHT = Limits(steps=5_000, output_octets=128 * 1024)
+"""What may be rendered while others wait: some milliseconds. A table of 20 rows takes a few hundred steps."""
 _SHOWN = {"html": "HTML", "text": "text", "subject": "subject"}
 
 
@@ -84,13 +86,15 @@ def compiled(name: str, label: str, source: TemplateSource) -> CompiledVersion:
     return CompiledVersion(name, label, **parts, inlines_css=source.inlines_css, octets=source.octets)
 
 
-class Rendering(msgspec.Struct, frozen=True):
+class Rendering(msgspec.Struct):
     """A version with all that it is rendered from."""
 
     root: CompiledVersion
     in_html: Mapping[str, Template]
     """The partials, by every name that they are called by."""
     in_text: Mapping[str, Template]
+    was_heavy: bool = False
+    """Whether some data made more work of it than LIGHT; it is not tried again whether other data does."""
 
     @classmethod
     def of(cls, root: CompiledVersion, partials: Mapping[str, CompiledVersion]) -> "Rendering":
@@ -110,14 +114,18 @@ class Rendering(msgspec.Struct, frozen=True):
     @property
     def is_heavy(self) -> bool:
         """Whether it may take long enough that others should go on meanwhile."""
-        return self.root.inlines_css or self.root.octets > _HEAVY_OCTETS
+        return self.was_heavy or self.root.inlines_css or self.root.octets > _HEAVY_OCTETS
 
-    def content(self, data: Mapping[str, object], on_missing: Literal["empty", "keep"] = "empty") -> Content:
+    def content(
+        self,
+        data: Mapping[str, object],
+        on_missing: Literal["empty", "keep"] = "empty",
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> Content:
         """Return what it makes of data; raises PartError."""
-        root = self.root
-        html = self._part("html", root.html, data, on_missing)
-        text = self._part("text", root.text, data, on_missing)
-        subject = self._part("subject", root.subject, data, on_missing)
+        html = self._part("html", data, on_missing, limits)
+        text = self._part("text", data, on_missing, limits)
+        subject = self._part("subject", data, on_missing, limits)
         missing = [name for one in (html, text, subject) if one is not None for name in one.missing]
         written = None if html is None else self._styled(html.text)
         if text is not None:
@@ -133,14 +141,19 @@ class Rendering(msgspec.Struct, frozen=True):
         )
 
     def _part(
-        self, part: str, template: Template | None, data: Mapping[str, object], on_missing: Literal["empty", "keep"]
+        self,
+        part: Literal["html", "text", "subject"],
+        data: Mapping[str, object],
+        on_missing: Literal["empty", "keep"],
+        limits: Limits,
     ) -> Rendered | None:
+        template: Template | None = getattr(self.root, part)
         if template is None:
             return None
         is_html = part == "html"
         partials = self.in_html if is_html else self.in_text
         try:
-            return template.render(data, partials=partials, escape=is_html, on_missing=on_missing)
+            return template.render(data, partials=partials, limits=limits, escape=is_html, on_missing=on_missing)
         except TemplateError as error:
             raise PartError(part, error) from error
 

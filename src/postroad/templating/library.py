@@ -5,6 +5,7 @@ renders the same and a new active version changes no message that waits.
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
@@ -28,7 +29,8 @@ from postroad.rendering.template_content import Texts, with_template
 from postroad.storage import revision, templates
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
-from postroad.templating.compiled import CompiledVersion, PartError, Rendering, compiled, keyed
+from postroad.templates import DEFAULT_LIMITS, Limits
+from postroad.templating.compiled import LIGHT, CompiledVersion, PartError, Rendering, compiled, keyed
 from postroad.templating.data import MessageFacts, data_for
 
 log = structlog.get_logger()
@@ -100,10 +102,16 @@ class TemplateLibrary:
             header_from=admitted.header_from, subject=admitted.subject, accepted_at=now, domain_name=domain.name
         )
         is_short = len(recipients) <= _INLINE_RECIPIENTS and len(admitted.content) <= _LARGE
-        if is_short and not rendering.is_heavy:
-            fault = self._fault(rendering, facts, held, admitted.content, recipients)
-        else:
-            fault = await asyncio.to_thread(self._fault, rendering, facts, held, admitted.content, recipients)
+
+        def tried(limits: Limits) -> str | None:
+            return self._fault(rendering, facts, held, admitted.content, recipients, limits=limits)
+
+        is_light = is_short and not rendering.is_heavy
+        if is_light and tried(LIGHT) is None:
+            return held
+        # What was too much for the loop may be right all the same.
+        fault = await asyncio.to_thread(tried, DEFAULT_LIMITS)
+        rendering.was_heavy |= is_light and fault is None
         return held if fault is None else _failed(fault)
 
     def _fault(
@@ -113,6 +121,8 @@ class TemplateLibrary:
         options: Options,
         content: bytes,
         recipients: Sequence[str],
+        *,
+        limits: Limits,
     ) -> str | None:
         """Return why the first copy cannot be made that cannot be."""
         variables = options.recipient_variables
@@ -120,7 +130,8 @@ class TemplateLibrary:
         for number, recipient in enumerate(recipients):
             own = None if variables is None else variables.get(recipient.lower(), {})
             try:
-                texts, _ = _texts(rendering, facts, options, Addressee(address=recipient, variables=own or {}), own)
+                addressee = Addressee(address=recipient, variables=own or {})
+                texts, _ = _texts(rendering, facts, options, addressee, own, limits=limits)
                 if number == 0:
                     with_template(content, texts, 0)
             except PartError as error:
@@ -157,16 +168,22 @@ class TemplateLibrary:
             domain_name=domain.name,
         )
 
-        def made() -> Merged:
-            texts, missing = _texts(rendering, facts, options, addressee, delivery.options.variables)
+        def made(limits: Limits) -> Merged:
+            texts, missing = _texts(rendering, facts, options, addressee, delivery.options.variables, limits=limits)
             return Merged(with_template(content, texts, message.id), missing)
 
         try:
             rendering = await self._rendering(options.frozen_template.versions)
-            is_long = rendering.is_heavy or len(content) > _LARGE
-            return await asyncio.to_thread(made) if is_long else made()
+            is_light = not rendering.is_heavy and len(content) <= _LARGE
+            if is_light:
+                with contextlib.suppress(PartError):
+                    return made(LIGHT)
+            # What was too much for the loop may be right all the same.
+            merged = await asyncio.to_thread(made, DEFAULT_LIMITS)
         except PartError as error:
             raise ValueError(str(error)) from error
+        rendering.was_heavy |= is_light
+        return merged
 
     # -- the memory ----------------------------------------------------------------------------------------------------
 
@@ -280,6 +297,8 @@ def _texts(
     options: Options,
     addressee: Addressee,
     own: Mapping[str, Any] | None,
+    *,
+    limits: Limits,
 ) -> tuple[Texts, frozenset[str]]:
     """Return what a template makes for one recipient, and what was missing; raises PartError, ValueError.
 
@@ -289,6 +308,7 @@ def _texts(
         options: The message's, as they hold.
         addressee: The recipient.
         own: The recipient's own variables; None where the message has no recipient variables at all.
+        limits: How much the template may do.
     """
     filling = Filling(
         addressee=addressee,
@@ -298,7 +318,7 @@ def _texts(
     )
     values = None if own is None and not addressee.links else Values(filling)
     try:
-        made = rendering.content(data_for(facts, options, addressee, values), options.on_missing.value)
+        made = rendering.content(data_for(facts, options, addressee, values), options.on_missing.value, limits)
     except RecursionError as error:
         raise ValueError("the data is nested too deeply") from error
     if values is None:

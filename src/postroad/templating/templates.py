@@ -1,5 +1,6 @@
 """The stored templates of sending domains, as people and programs change them."""
 
+import asyncio
 import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -110,7 +111,9 @@ class Templates:
         if domain is None:
             raise MissingError("There is no such template.")
         try:
-            return (await self._rendering(template, source, label)).content(self._sample(domain, data))
+            rendering = await self._rendering(template, source, label)
+            # A draft may be anything: the other pages of the console go on beside it.
+            return await asyncio.to_thread(rendering.content, self._sample(domain, data))
         except PartError as error:
             raise refusal(error) from error
 

@@ -201,3 +201,15 @@ async def test_the_last_use_and_refusal_are_written_at_most_once_a_minute(
 
     assert (key.last_used_at, key.last_used_address) == (first + 60_000, "192.0.2.10")
     assert (key.last_refused_at, key.last_refused_address) == (first + 60_000, "2001:db8::1")
+
+
+async def test_a_key_that_is_used_no_more_is_forgotten(
+    check: ApiKeyCheck, keys: ApiKeys, added: AddedKey, domain: SendingDomain, clock: ManualClock
+) -> None:
+    await check.verify(added.text, CLIENT)
+    clock.advance(60_000)
+    other = await keys.add_for_domain(SYSTEM, domain.name)
+    await check.verify(other.text, CLIENT)
+    await check.refresh()
+
+    assert list(check._noted) == [(other.key.id, False)]

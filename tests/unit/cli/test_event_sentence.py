@@ -37,6 +37,14 @@ def test_what_happened_after_the_final_dot_is_not_hidden() -> None:
     assert told_of == "deferred    you@example.net  attempt 1  mx in the clear  lost  may have been delivered"
 
 
+def test_an_attempt_names_the_variables_that_had_no_value() -> None:
+    told_of = told(
+        EventType.DELIVERED, attempt=1, host="mx", reply="250 ok", missing_variables=("recipient.first", "order.id")
+    )
+
+    assert told_of.endswith("  250 ok  no value for recipient.first, order.id")
+
+
 def test_a_refusal_names_its_rule() -> None:
     told_of = told(
         EventType.REJECTED,

@@ -3,6 +3,8 @@ from datetime import timedelta, timezone
 import pytest
 
 from postroad.cli.output import counted, duration, facts, local_time, table, utc_time
+from postroad.httpd.console.templating import _environment
+from postroad.protocol.mime.date import format_date
 
 
 def test_columns_are_aligned_and_lines_have_no_trailing_spaces() -> None:
@@ -44,6 +46,15 @@ def test_instants_are_shown_in_local_time_with_zone_and_given_in_utc() -> None:
 )
 def test_durations_have_their_two_largest_units(ms: int, text: str) -> None:
     assert duration(ms) == text
+
+
+@pytest.mark.parametrize(("at", "year"), [(2**63 - 1, "9999"), (999_999_999_999_000, "9999"), (-(2**63), "0001")])
+def test_instants_beyond_the_calendar_are_shown_as_its_nearest_end(at: int, year: str) -> None:
+    assert (utc_time(at) or "").startswith(year)
+    assert f" {year} " in format_date(at)
+    assert f'datetime="{year}' in _environment.from_string("{{ at | time }}").render(at=at)
+    for hours in (-14, 14):
+        assert local_time(at, timezone(timedelta(hours=hours)))
 
 
 def test_numbers_come_with_their_noun() -> None:

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from postroad.model.domain import DomainState
-from postroad.model.submission import NOTICE_CHANNEL, Admitted, ClientFacts, Rejected
-from postroad.policy.admission import RULES, admit, check_reverse_path, reference_page
+from postroad.model.submission import NOTICE_CHANNEL, Admitted, Rejected
+from postroad.policy.admission import RULES, admit, check_reverse_path, pause_refusal, reference_page
 from postroad.protocol.smtp.data import Fault
 from tests.unit.policy.submissions import CONTENT, NOW, admitted, facts, principal, rejected, submission
 
@@ -214,15 +214,14 @@ def test_only_an_active_domain_may_send(state: DomainState) -> None:
 
 
 def test_a_paused_domain_is_put_off_but_for_what_the_installation_writes() -> None:
-    active = facts()
-    paused = msgspec.structs.replace(active, domain=msgspec.structs.replace(active.domain, paused_at=NOW))
-    verdict = admit(submission(), paused)
-    own = msgspec.structs.replace(submission(), client=ClientFacts(address="", channel=NOTICE_CHANNEL))
+    paused = msgspec.structs.replace(facts().domain, paused_at=NOW)
+    verdict = pause_refusal(paused, "smtp")
 
-    assert isinstance(verdict, Rejected)
+    assert verdict is not None
     assert (verdict.rule, verdict.enhanced_status) == ("domain_paused", "4.7.1")
     assert verdict.text.startswith("The sending domain news.example.com is paused since 2026-11-18 11:06 UTC")
-    assert isinstance(admit(own, paused), Admitted)
+    assert pause_refusal(paused, NOTICE_CHANNEL) is None
+    assert pause_refusal(facts().domain, "smtp") is None
 
 
 @pytest.mark.parametrize(

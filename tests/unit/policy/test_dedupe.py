@@ -96,6 +96,8 @@ def test_by_content_a_new_message_id_and_new_boundaries_change_nothing() -> None
     "other",
     [
         admitted(content=b"Subject: Hi\r\n\r\nHullo\r\n"),
+        admitted(content=b"Subject: Hi\r\nContent-Type: text/html\r\n\r\nHello\r\n"),
+        admitted(content=b"Subject: Hi\r\nContent-Transfer-Encoding: base64\r\n\r\nHello\r\n"),
         admitted(subject="Ho"),
         admitted(header_from="other@news.example.com"),
         admitted(Options(tags=("t",))),

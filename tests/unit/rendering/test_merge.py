@@ -112,6 +112,16 @@ def test_links_that_the_message_does_not_have_stay_as_they_are_written() -> None
     assert field(linked.content, "List-Unsubscribe") == "<https://u.test/1>"
 
 
+@pytest.mark.parametrize("written", ["List-Unsubscribe: <%unsubscribe_url%>", "Subject: %unsubscribe_url%"])
+def test_a_link_that_the_message_does_not_have_stays_in_the_header_too(written: str) -> None:
+    content = header(written, "Content-Transfer-Encoding: quoted-printable") + b"=3D%unsubscribe_url%=\r\n.\r\n"
+    kept = fill(content)
+    assert (kept.content, kept.missing) == (content, frozenset())
+    filled = fill(content, links={"unsubscribe_url": "https://u.test/?a=1"}).content
+    assert written.replace("%unsubscribe_url%", "https://u.test/?a=1").encode() in filled
+    assert body(filled) == b"=3Dhttps://u.test/?a=3D1=\r\n.\r\n"
+
+
 def test_a_value_is_never_looked_at_again() -> None:
     content = (
         header("Subject: %recipient.a%", "To: %recipient.a% <%recipient_email%>") + b"%recipient.a%%recipient.b%\r\n"
@@ -154,6 +164,13 @@ def test_quoted_printable_changes_only_the_encoded_lines_that_a_placeholder_touc
     assert found.content == quoted(
         "<p>first =C3=\n=A4</p> and =3D\nkept   \nDear =C3=85se, this is kept=\n as it is=2E\nend\n"
     )
+
+
+def test_white_space_behind_a_soft_break_is_none_of_the_text() -> None:
+    # RFC 2045 §6.7 (3): it was added on the way.
+    content = quoted("kept=  \n as it is\nDear %recip=  \nient.na=\t\nme%, this is kept=  \n too\n")
+    found = fill(content, {"name": "Ada"})
+    assert found.content == quoted("kept=  \n as it is\nDear Ada, this is kept=\n too\n")
 
 
 @pytest.mark.parametrize("length", range(60, 160))
@@ -274,6 +291,29 @@ def test_a_part_that_cannot_hold_a_value_alone_becomes_utf8(charset: str, encodi
     assert second.as_bytes(policy=email.policy.SMTP) == b"Content-Type: text/html; charset=us-ascii\r\n\r\n<p>x</p>"
 
 
+@pytest.mark.parametrize(
+    ("head", "recoded"),
+    [
+        ('<meta charset="iso-8859-1">', '<meta charset="utf-8">'),
+        ("<META NAME=x><meta charset=ISO-8859-1/>", "<META NAME=x><meta charset=utf-8/>"),
+        (
+            '<meta http-equiv="Content-Type" content="text/html; charset=iso-8859-1">',
+            '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">',
+        ),
+        ("<meta name=a content=b>charset=iso-8859-1", "<meta name=a content=b>charset=iso-8859-1"),
+        ("</head><meta charset=iso-8859-1>", "</head><meta charset=iso-8859-1>"),
+    ],
+)
+def test_html_that_becomes_utf8_says_so_itself(head: str, recoded: str) -> None:
+    coded = header("Content-Type: text/html; charset=iso-8859-1", "Content-Transfer-Encoding: 8bit")
+    page = "<html><head>%s</head><body>%%recipient.name%% <meta charset=iso-8859-1></body></html>\r\n"
+    content = coded + (page % head).encode()
+    read = email.message_from_bytes(fill(content, {"name": "山"}).content)
+    assert read.get_content_charset() == "utf-8"
+    assert read.get_payload(decode=True) == (page % recoded).replace("%recipient.name%", "山").encode()
+    assert fill(content, {"name": "ä"}).content == content.replace(b"%recipient.name%", b"\xe4")
+
+
 def test_a_message_without_mime_becomes_mime_where_it_must() -> None:
     content = b"From: a@news.test\r\n\r\nDear %recipient.name%\r\n"
     assert fill(content, {"name": "Ada"}).content == b"From: a@news.test\r\n\r\nDear Ada\r\n"
@@ -333,6 +373,15 @@ PLACED = b"%recipient.name%\r\n"
         b"Content-Type: text/plain; charset=utf-16\r\n\r\n" + PLACED,
         b"Content-Type: text/plain\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n" + PLACED,
         b"no header and no empty line\r\n",
+        b"Content-Type: text/plain; name=a.txt\r\n\r\n" + PLACED,
+        b"Content-Type: text/plain;\r\n name*0*=utf-8''a; name*1=.txt\r\n\r\n" + PLACED,
+        b"Content-Type: multipart/digest; boundary=c\r\n\r\n--c\r\n\r\nSubject: x\r\n\r\n" + PLACED + b"--c--",
+        b"Subject: 1\r\n\r\n-----BEGIN PGP SIGNED MESSAGE-----\r\n\r\n" + PLACED,
+        b"Subject: 2\r\n\r\n" + PLACED + b"-----BEGIN PGP MESSAGE-----\r\n",
+        b"Subject: 3\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64_lines(PLACED + b"-----BEGIN PGP MESSAGE-----"),
+        b"Subject: 4\r\nContent-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64_lines("-----BEGIN PGP MESSAGE-----\r\n%recipient.name%".encode("utf-16")),
     ],
     ids=lambda part: part[:40].decode(),
 )
@@ -340,6 +389,21 @@ def test_what_is_no_text_to_read_is_never_touched(part: bytes) -> None:
     content = header('Content-Type: multipart/mixed; boundary="b"') + b"--b\r\n\r\n[%recipient.name%]\r\n--b\r\n" + part
     content += b"\r\n--b--\r\n"
     assert fill(content, {"name": "Ada"}).content == content.replace(b"[%recipient.name%]", b"[Ada]")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"Content-Type: text/html; name=a.html\r\n\r\n",
+        b"Content-Type: multipart/digest; boundary=c\r\n\r\n--c\r\nContent-Type: text/plain\r\n\r\n",
+        b"\r\n> -----BEGIN PGP MESSAGE-----\r\n",
+    ],
+)
+def test_the_first_text_of_its_kind_is_read_whatever_its_name_and_so_is_what_quotes_pgp(part: bytes) -> None:
+    content = (
+        header("Content-Type: multipart/mixed; boundary=b") + b"--b\r\n\r\nHi\r\n--b\r\n" + part + PLACED + b"--b--\r\n"
+    )
+    assert fill(content, {"name": "Ada"}).content == content.replace(b"%recipient.name%", b"Ada")
 
 
 def test_texts_in_nested_multiparts_are_filled() -> None:
@@ -374,7 +438,16 @@ def test_a_message_without_placeholders_and_one_that_is_no_mime_stay_as_they_are
         ("To: %recipient.evil% <%recipient_email%>, b@dest.test", 'To: "x\\" <y@z.test>," <ada@dest.test>, b@dest.test'),
         ("To: c%recipient.id%@dest.test", "To: c7@dest.test"),
         ("Cc: %recipient.evil%", "Cc: undisclosed-recipients:;"),
-        ("Cc: Group: a@b.test, %recipient.name%;", "Cc: Group: a@b.test, %recipient.name%;"),
+        ("Cc: Group: a@b.test, %recipient.name%;", 'Cc: "Group": a@b.test;'),
+        ("To: Team: a@x.test, b@y.test;", "To: Team: a@x.test, b@y.test;"),
+        ("To: Team:%recipient%;", 'To: "Team": ada@dest.test;'),
+        (
+            "To: c@x.test, The %recipient.name% Team: %recipient.wide% <%recipient_email%>, b@y.test;, %recipient%",
+            'To: c@x.test, "The Ada Team": =?utf-8?b?w4VzZQ==?= <ada@dest.test>, b@y.test;,\r\n ada@dest.test',
+        ),
+        ("To: %recipient.evil%:;, b@y.test", 'To: "x\\" <y@z.test>,":;, b@y.test'),
+        ("Reply-To: Team: %recipient.name% <r@news.test>;", 'Reply-To: "Team": "Ada" <r@news.test>;'),
+        ("Sender: Team: %recipient.name% <a@news.test>;", "Sender: Team: %recipient.name% <a@news.test>;"),
         ("Reply-To: %recipient.wide% <r@news.test>", "Reply-To: =?utf-8?b?w4VzZQ==?= <r@news.test>"),
         ('Reply-To: "Dear %recipient.name%, you" <r@news.test>', 'Reply-To: "Dear Ada, you" <r@news.test>'),
         ("Reply-To: zq0zq %recipient.name% <r@news.test>", "Reply-To: zq0zq %recipient.name% <r@news.test>"),

@@ -48,6 +48,18 @@ def test_the_templates_subject_fills_a_missing_or_empty_one(fields: dict[str, st
     assert read(with_template(message.as_bytes(), TEXTS, 1)).get_all("Subject") == ["Welcome Ada"]
 
 
+def test_a_later_text_with_a_name_is_a_file_and_stays() -> None:
+    parts = (
+        b"Content-Type: text/plain; name=body.txt\r\n\r\nold",
+        b"Content-Type: text/plain; name=notes.txt\r\n\r\nkept",
+    )
+    given = b"From: a@news.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    given += b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
+    content = with_template(given, TEXTS, 5)
+    assert parts[1] in content
+    assert b"old" not in content
+
+
 def test_attachments_inline_parts_and_invitations_stay_byte_for_byte() -> None:
     message = submitted(Subject="s")
     message.set_content("old")

@@ -177,6 +177,14 @@ def test_addresses_in_plain_text_are_led_over_the_host_where_that_is_asked_for(e
     assert copy(content, Wishes(text_clicks=True, opens=True)) == copy(content, Wishes(clicks=True)) == content
 
 
+def test_what_pgp_has_signed_stays() -> None:
+    body = b'-----BEGIN PGP SIGNED MESSAGE-----\r\n\r\n<a href="https://a.example/">x</a>\r\n'
+
+    for encoding, octets in (("8bit", body), ("base64", transfer_encoding.base64(body))):
+        content = part(octets, encoding)
+        assert copy(content) == content
+
+
 def test_signed_and_encrypted_parts_and_messages_within_stay() -> None:
     inner = part(b'<a href="https://a.example/">x</a>\r\n', "7bit")
     for kind in ('multipart/signed; boundary="b"', 'multipart/encrypted; boundary="b"', "message/rfc822"):

@@ -108,24 +108,39 @@ class Authenticator:
         # Nobody knows the password of this one: it gives unknown names the same cost as known ones.
         self._nobody = hash_password(Secret(process_key.hex()))
 
+    def at_once(
+        self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str = ""
+    ) -> Principal | AuthRefused | None:
+        """Return what comes of a log-in where memory alone tells it, or None where ``verify`` has to find out.
+
+        It decides as ``verify`` would: here a flood ends, and so does the log-in of a client that has just made one.
+        """
+        attempt = _attempt(username, password, client_address, over_tls=over_tls, mechanism=mechanism)
+        known = self._credentials.in_view(attempt.name)
+        if known is None and self._guard.is_known(attempt.claimant):
+            return None
+        try:
+            # Before the memory of proofs is asked: who is locked out must not find a password by it either.
+            may_try = self._may_try(attempt.claimant, known)
+        except _LockedOutError as error:
+            return self._refused("locked", attempt, f"{error.scope}_locked")
+        if known is not None:
+            return self._concluded(known, attempt, "cached") if self._is_proven(known, attempt) else None
+        if not self._hasher.has_room(attempt.claimant.client, is_preferred=may_try.is_preferred):
+            return self._refused("shed", attempt)
+        return None
+
     async def verify(
         self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str = ""
     ) -> Principal | AuthRefused:
         """Return who a name and password prove, or why they prove nobody."""
-        secret = prepared(password)
-        secret = secret if len(secret) <= MAXIMUM_LENGTH else Secret("")
-        attempt = _attempt(username, secret, client_address, over_tls=over_tls, mechanism=mechanism)
+        attempt = _attempt(username, password, client_address, over_tls=over_tls, mechanism=mechanism)
         try:
             proven = await self._own_credential(attempt)
-            # Before the memory of proofs is asked: who is locked out must not find a password by it either.
             may_try = self._may_try(attempt.claimant, proven)
-            is_cached = (
-                proven is not None
-                and _may_act(proven, attempt)
-                and self._verified.holds(self._proof(proven, attempt), self._clock())
-            )
-            if not is_cached:
-                proven = await self._compared(attempt, is_preferred=may_try.is_preferred)
+            if proven is not None and self._is_proven(proven, attempt):
+                return self._concluded(proven, attempt, "cached")
+            proven = await self._compared(attempt, is_preferred=may_try.is_preferred)
             # Hashing took a while: what was read before it may have changed.
             known = await self._credentials.find(attempt.name)
         except _LockedOutError as error:
@@ -136,32 +151,7 @@ class Authenticator:
             return self._refused("busy", attempt)
         if proven is None or known is None or not _is_same(proven, known):
             return self._refused("wrong", attempt)
-        refusal = known.refusal_of(client_address, over_tls=over_tls)
-        if refusal is not None:
-            return self._refused(refusal, attempt)
-        self._meter.login("cached" if is_cached else "ok")
-        self._guard.succeeded(attempt.claimant, known.user.id)
-        self._credentials.acts(known, client_address, over_tls=over_tls)
-        return known.principal
-
-    def refused_at_once(
-        self, username: str, client_address: str, over_tls: bool, mechanism: str = ""
-    ) -> AuthRefused | None:
-        """Return why a log-in is refused where that is known without looking at its password, or None.
-
-        It decides as ``verify`` would, from memory alone: this is where a flood ends.
-        """
-        attempt = _attempt(username, Secret(""), client_address, over_tls=over_tls, mechanism=mechanism)
-        known = self._credentials.in_view(attempt.name)
-        if known is None and self._guard.is_known(attempt.claimant):
-            return None
-        try:
-            may_try = self._may_try(attempt.claimant, known)
-        except _LockedOutError as error:
-            return self._refused("locked", attempt, f"{error.scope}_locked")
-        if known is None and not self._hasher.has_room(attempt.claimant.client, is_preferred=may_try.is_preferred):
-            return self._refused("shed", attempt)
-        return None
+        return self._concluded(known, attempt, "ok")
 
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         """Return the principal that a client's network address alone proves."""
@@ -218,6 +208,20 @@ class Authenticator:
     def close(self) -> None:
         """End the hashing threads."""
         self._hasher.close()
+
+    def _is_proven(self, known: KnownCredential, attempt: _Attempt) -> bool:
+        """Whether the same log-in was proven a short while ago."""
+        return _may_act(known, attempt) and self._verified.holds(self._proof(known, attempt), self._clock())
+
+    def _concluded(self, known: KnownCredential, attempt: _Attempt, result: str) -> Principal | AuthRefused:
+        """Return the principal of a credential that was proven, unless it may not act over this connection."""
+        refusal = known.refusal_of(attempt.client_address, over_tls=attempt.over_tls)
+        if refusal is not None:
+            return self._refused(refusal, attempt)
+        self._meter.login(result)
+        self._guard.succeeded(attempt.claimant, known.user.id)
+        self._credentials.acts(known, attempt.client_address, over_tls=attempt.over_tls)
+        return known.principal
 
     def _refused(self, reason: Reason, attempt: _Attempt, in_full: str | None = None) -> AuthRefused:
         why = in_full or reason
@@ -302,12 +306,13 @@ class Authenticator:
             flight.exception()
 
 
-def _attempt(username: str, password: Secret, client_address: str, *, over_tls: bool, mechanism: str) -> _Attempt:
+def _attempt(username: str, password: str, client_address: str, *, over_tls: bool, mechanism: str) -> _Attempt:
     name = tried_username(username)
+    secret = prepared(password)
     return _Attempt(
         username=username,
         name=name,
-        password=password,
+        password=secret if len(secret) <= MAXIMUM_LENGTH else Secret(""),
         mechanism=mechanism,
         client_address=client_address,
         over_tls=over_tls,

@@ -118,10 +118,15 @@ class Credentials:
         self._unknown.clear()
         try:
             self._by_network = await self._read_networks()
-            standing = await self._standing_of(self._acted.copy())
+            looked_at = self._acted.copy()
+            standing = await self._standing_of(looked_at)
         except BaseException:
             self._revision = None  # so that the next call reads all of it again
             raise
+        # Who was removed is watched no longer; who was disabled may be enabled again while its session is open.
+        for user_id, known in looked_at.items():
+            if user_id not in standing and self._acted[user_id] is known:
+                del self._acted[user_id]
         # Whoever was proven meanwhile was so by the view of the new revision.
         self._standing = {**self._acted, **standing}
         return True
@@ -130,6 +135,8 @@ class Credentials:
         """Store when credentials were last used."""
         if self._uses:
             uses, self._uses = self._uses, {}
+            now = self._clock()
+            self._touched = {one: at for one, at in self._touched.items() if now - at < _TOUCH_AFTER_MS}
             await self._database.write(smtp_users.touch, uses)
 
     async def _read_networks(self) -> list[tuple[Network, KnownCredential]]:
@@ -141,15 +148,15 @@ class Credentials:
         return sorted(found, key=lambda pair: pair[0].prefixlen, reverse=True)
 
     async def _standing_of(self, acted: dict[int, KnownCredential]) -> dict[int, KnownCredential | None]:
-        """Return each credential that acted as it is now, or None where it may not act any more."""
+        """Return each credential that acted as it is now, or None where it may not act; nothing of those removed."""
         suspended = {one.id for one in await self._database.read(accounts.list_all) if one.suspended_at is not None}
-        standing: dict[int, KnownCredential | None] = dict.fromkeys(acted)
+        standing: dict[int, KnownCredential | None] = {}
         users = await self._database.read(smtp_users.get_many, acted)
         named = {one.id: one for one in await self._database.read(domains.get_many, {user.domain_id for user in users})}
         for user in users:
             domain = named.get(user.domain_id)
-            if domain is not None and user.disabled_at is None and user.account_id not in suspended:
-                standing[user.id] = _known_as(user, domain, is_usable=True)
+            may_act = user.disabled_at is None and user.account_id not in suspended
+            standing[user.id] = _known_as(user, domain, is_usable=True) if domain is not None and may_act else None
         return standing
 
     async def _known(self, user: SmtpUser) -> KnownCredential | None:

@@ -129,10 +129,28 @@ def _apply(
             notes.append(f"ignored {header}: there is no such option")
             continue
         try:
-            value = option.read(decode(block.value(field)))
+            value = option.read(_text_of(block, field))
             _put(given, option, value, before)
         except OptionValueError as fault:
             raise _HeaderError(header, str(fault)) from fault
+    _settle(given, before)
+
+
+def _settle(given: dict[str, Any], before: frozenset[str]) -> None:
+    """Let the specific headers of a family beat its general ones, before the next family is read."""
+    tracks = given.pop("tracks", None)
+    if tracks is not None:
+        given.setdefault("tracks_clicks", tracks)
+        given.setdefault("tracks_opens", tracks)
+    version = given.pop("template_version", None)
+    # A version says nothing of another family's template.
+    if version is not None and "template" in given and "template" not in before and given["template"].version is None:
+        given["template"] = msgspec.structs.replace(given["template"], version=version)
+
+
+def _text_of(block: HeaderBlock, field: Field) -> str:
+    # A TAB that only folds a line (RFC 5322 §2.2.3) stands for a space: JSON has no TAB inside a text.
+    return decode(block.value(field).replace(b"\r\n\t", b"\r\n "))
 
 
 def _put(given: dict[str, Any], option: _Option, value: Any, before: frozenset[str]) -> None:
@@ -154,15 +172,6 @@ def _put(given: dict[str, Any], option: _Option, value: Any, before: frozenset[s
 
 
 def _options_of(given: dict[str, Any]) -> Options:
-    tracks = given.pop("tracks", None)
-    version = given.pop("template_version", None)
-    template = given.get("template")
-    if template is not None and version is not None and template.version is None:
-        given["template"] = msgspec.structs.replace(template, version=version)
-    # The specific switch beats the general one.
-    if tracks is not None:
-        given.setdefault("tracks_clicks", tracks)
-        given.setdefault("tracks_opens", tracks)
     return Options(**given | {"tags": tuple(given.get("tags", ()))})
 
 
@@ -173,13 +182,17 @@ def name_of(block: HeaderBlock, field: Field) -> str:
 
 def _read_whole(block: HeaderBlock, fields: list[Field], given: dict[str, Any], notes: list[str]) -> None:
     """Read the headers that hold a whole request as JSON; what was said before stays."""
+    seen: set[bytes] = set()
     for field in fields:
         if field.name not in OPTION_DOCUMENTS:
             continue
         header = name_of(block, field)
+        if field.name in seen:
+            raise _HeaderError(header, "is there more than once; keep one")
+        seen.add(field.name)
         before = frozenset(given)
         try:
-            document = values.read_json_object(decode(block.value(field)))
+            document = values.read_json_object(_text_of(block, field))
             pairs = _msys(document) if field.name == b"x-msys-api" else _smtpapi(document)
             for name, option, value in pairs:
                 if option is None:
@@ -208,8 +221,19 @@ def _msys(document: dict[str, Any]) -> Iterator[Pair]:
                 yield name, "variables", value
             case "options", dict():
                 yield from _msys_options(value)
+            case (("campaign_id" | "tags" | "metadata" | "options"), _):
+                raise OptionValueError(f"must hold {_MSYS_KINDS[name]} in {name}, not {values.kind_of(value)}")
             case _:
                 yield name, None, None
+
+
+_MSYS_KINDS = {"campaign_id": "a text", "tags": "a list", "metadata": "an object", "options": "an object"}
+_SMTPAPI_KINDS = {
+    "category": "a text or a list",
+    "unique_args": "an object",
+    "send_at": "whole seconds since 1970",
+    "filters": "an object",
+}
 
 
 def _msys_options(options: dict[str, Any]) -> Iterator[Pair]:
@@ -226,10 +250,12 @@ def _smtpapi(document: dict[str, Any]) -> Iterator[Pair]:
                 yield name, "tags", _tags_of([value] if isinstance(value, str) else value, name)
             case "unique_args", dict():
                 yield name, "variables", value
-            case "send_at", int():
+            case "send_at", int() if not isinstance(value, bool):
                 yield name, "deliver_at", value * 1000
             case "filters", dict():
                 yield from _smtpapi_filters(value)
+            case (("category" | "unique_args" | "send_at" | "filters"), _):
+                raise OptionValueError(f"must hold {_SMTPAPI_KINDS[name]} in {name}, not {values.kind_of(value)}")
             case _:
                 yield name, None, None
 

@@ -92,7 +92,7 @@ def read_json_object(text: str) -> dict[str, Any]:
     except RecursionError as error:
         raise OptionValueError(_TOO_DEEP) from error
     if not isinstance(value, dict):
-        raise OptionValueError(f'must be a JSON object such as {{"name": "value"}}, not {_kind(value)}')
+        raise OptionValueError(f'must be a JSON object such as {{"name": "value"}}, not {kind_of(value)}')
     if _is_deep(value):
         raise OptionValueError(_TOO_DEEP)
     return value
@@ -119,7 +119,7 @@ def read_recipient_variables(text: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for address, variables in read_json_object(text).items():
         if not isinstance(variables, dict):
-            raise OptionValueError(f"must hold an object for {shown(address)}, not {_kind(variables)}")
+            raise OptionValueError(f"must hold an object for {shown(address)}, not {kind_of(variables)}")
         _require_lines(variables, address)
         found[address.strip().lower()] = variables
     return found
@@ -203,7 +203,8 @@ def _json_sentence(error: str, octets: bytes) -> str:
     return f"is not JSON: {what[:1].lower()}{what[1:]} at character {at}"
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """Return what a value of JSON is, as a sentence names it."""
     match value:
         case None:
             return "null"

@@ -5,10 +5,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
-from postroad.httpd.console.captured import Captured, captured
 from postroad.httpd.console.route import Access, page
 from postroad.httpd.console.security import FOREIGN_HTML_POLICY
 from postroad.httpd.console.view import View
+from postroad.messages.captured import Captured, captured
 from postroad.model.ids import from_text, text_of
 from postroad.storage import captures, dkim_keys
 from postroad.storage.captures import Capture

@@ -1,6 +1,5 @@
 """The console's templates and how values look in them."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -9,6 +8,7 @@ from markupsafe import Markup, escape
 from postroad.httpd.console.browsers import browser_name
 from postroad.model.delivery import standing_of
 from postroad.model.ids import text_of
+from postroad.protocol.mime.date import utc_moment
 
 _environment = Environment(
     loader=PackageLoader("postroad.httpd.console"),
@@ -25,14 +25,14 @@ def render(template: str, **values: Any) -> str:
     return _environment.get_template(template).render(**values)
 
 
-def _time(instant: int | None, form: str = "full") -> Markup:
+def shown_time(instant: int | None, form: str = "full") -> Markup:
     """Return an instant in UTC, which the browser shows in its own zone.
 
     ``form`` is ``full``, ``short``, ``seconds`` or ``ago``.
     """
     if instant is None:
         return Markup('<span class="muted">never</span>')
-    at = datetime.fromtimestamp(instant / 1000, UTC)
+    at = utc_moment(instant)
     machine = at.isoformat(timespec="seconds").replace("+00:00", "Z")
     people = at.strftime("%Y-%m-%d %H:%M UTC")
     return Markup('<time datetime="{}" data-form="{}">{}</time>').format(machine, form, people)
@@ -61,7 +61,7 @@ _environment.globals["standing_of"] = standing_of
 _environment.filters |= {
     "length_of_time": _length_of_time,
     "browser": browser_name,
-    "time": _time,
+    "time": shown_time,
     "id": text_of,
     "count": _count,
     "breakable": _breakable,

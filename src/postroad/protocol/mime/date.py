@@ -56,6 +56,16 @@ def _offset_of(zone: str) -> int | None:
     return 60 * (_AMERICA.get(name[0], 0) + (name[1:] == "DT")) if len(name) == 3 and name[0] in _AMERICA else 0
 
 
+def utc_moment(at: int) -> dt.datetime:
+    """Return milliseconds since 1970 as a moment in UTC; what no calendar here holds becomes its nearest end."""
+    return dt.datetime.fromtimestamp(min(max(at, _EARLIEST_MS), _LATEST_MS) / 1000, dt.UTC)
+
+
+# A day from either end of the years 1 to 9999, so that the moment exists in every zone.
+_EARLIEST_MS = -62_135_510_400_000
+_LATEST_MS = 253_402_214_400_000
+
+
 def format_date(at: int) -> str:
     """Return an instant as a header shows it: ``Sat, 21 Nov 2026 02:00:00 +0000``."""
     return _format_second(at // 1000)
@@ -64,6 +74,6 @@ def format_date(at: int) -> str:
 @functools.lru_cache(maxsize=4)
 def _format_second(at_s: int) -> str:
     # Under load a second holds hundreds of messages, and each writes its date once or twice.
-    moment = dt.datetime.fromtimestamp(at_s, dt.UTC)
+    moment = utc_moment(at_s * 1000)
     day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
-    return f"{day}, {moment.day:02} {month} {moment.year} {moment:%H:%M:%S} +0000"
+    return f"{day}, {moment.day:02} {month} {moment.year:04} {moment:%H:%M:%S} +0000"

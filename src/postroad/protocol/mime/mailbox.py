@@ -45,11 +45,24 @@ class Mailbox(msgspec.Struct, frozen=True):
         return f"{self.local_part}@{self.domain}"
 
 
+class Group(msgspec.Struct, frozen=True):
+    """A named group, and which of the list's mailboxes stand in it: from ``begun`` to before ``ended``."""
+
+    name: str
+    begun: int
+    ended: int
+
+
 class AddressList(msgspec.Struct, frozen=True):
     """The mailboxes of a field, those within groups included."""
 
     mailboxes: tuple[Mailbox, ...]
-    group_count: int = 0
+    groups: tuple[Group, ...] = ()
+
+    @property
+    def group_count(self) -> int:
+        """How many groups there are."""
+        return len(self.groups)
 
 
 class ListFault(msgspec.Struct, frozen=True):
@@ -111,34 +124,33 @@ class _Reader:
 
     def address_list(self) -> AddressList:
         mailboxes: list[Mailbox] = []
-        groups = 0
+        groups: list[Group] = []
         while True:
             self._skip()
             if not self._peek() and not mailboxes and not groups:
                 raise _SyntaxFaultError("has no address")
             if self._peek() in {",", ""}:
                 raise _SyntaxFaultError("has an empty place in its list; write addresses with single commas between")
-            groups += self._address(mailboxes)
+            self._address(mailboxes, groups)
             self._skip()
             if not self._peek():
-                return AddressList(tuple(mailboxes), groups)
+                return AddressList(tuple(mailboxes), tuple(groups))
             self._expect(",")
 
-    def _address(self, mailboxes: list[Mailbox]) -> int:
-        """Read a mailbox or a group; return how many groups that was."""
+    def _address(self, mailboxes: list[Mailbox], groups: list[Group]) -> None:
+        """Read a mailbox or a group."""
         start = self._at
         name, is_phrase = self._phrase()
         match self._peek():
             case "<":
                 mailboxes.append(self._angle(name))
-                return 0
             case ":" if is_phrase:
+                begun = len(mailboxes)
                 self._group(mailboxes)
-                return 1
+                groups.append(Group(name, begun, len(mailboxes)))
             case _:
                 self._at = start
                 mailboxes.append(self._bare())
-                return 0
 
     def _group(self, mailboxes: list[Mailbox]) -> None:
         self._expect(":")

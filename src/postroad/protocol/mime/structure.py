@@ -26,6 +26,7 @@ class ContentType(msgspec.Struct, frozen=True):
 
 
 PLAIN = ContentType("text", "plain", {})
+_MESSAGE = ContentType("message", "rfc822", {})
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ def parse_content_type(value: bytes) -> ContentType:
 
 def parse(content: bytes, *, is_lenient: bool = False) -> Part | HeaderFault:
     """Return the tree of parts of a whole message; if lenient, without parts whose own header cannot be read."""
-    return _Walk(content, is_lenient=is_lenient).part(0, len(content), depth=0)
+    return _Walk(content, is_lenient=is_lenient).part(0, len(content), depth=0, default=PLAIN)
 
 
 class _Walk:
@@ -72,19 +73,21 @@ class _Walk:
         self._is_lenient = is_lenient
         self._count = 0
 
-    def part(self, start: int, end: int, depth: int) -> Part | HeaderFault:
+    def part(self, start: int, end: int, *, depth: int, default: ContentType) -> Part | HeaderFault:
         self._count += 1
         block = split(self._content[start:end])
         if isinstance(block, HeaderFault):
             return block
         declared = block.first(b"content-type")
-        content_type = parse_content_type(block.value(declared)) if declared else PLAIN
+        content_type = parse_content_type(block.value(declared)) if declared else default
         coded = block.first(b"content-transfer-encoding")
         encoding = block.text(coded).decode("latin-1").lower() if coded else "7bit"
         body_start = start + block.body_offset
+        # RFC 2046 §5.1.5: what does not say what it is, is a message in a digest.
+        is_digest = (content_type.type, content_type.subtype) == ("multipart", "digest")
         children: list[Part] = []
         for child_start, child_end in self._children(content_type, body_start, end) if depth < MAX_DEPTH else ():
-            child = self.part(child_start, child_end, depth + 1)
+            child = self.part(child_start, child_end, depth=depth + 1, default=_MESSAGE if is_digest else PLAIN)
             if not isinstance(child, HeaderFault):
                 children.append(child)
             elif not self._is_lenient:

@@ -1,9 +1,13 @@
 """Content transfer encodings (RFC 2045 §6), with CRLF line ends throughout."""
 
 import binascii
+import re
 
 _COLUMNS = 76
 """RFC 2045 §6.8."""
+SOFT_BREAK = re.compile(rb"=[ \t]*\r\n")
+"""RFC 2045 §6.7 (5); white space at the end of a line was added on the way (3)."""
+_PADDED = re.compile(rb"=[ \t]+(?=\r?\n)")
 
 
 def quoted_printable(text: bytes) -> bytes:
@@ -32,6 +36,8 @@ def logical_lines(encoded: bytes) -> list[bytes]:
 
 def decode_quoted_printable(encoded: bytes) -> bytes:
     """Decode, leaving as it is what is not well-formed."""
+    if b"= " in encoded or b"=\t" in encoded:
+        encoded = _PADDED.sub(b"=", encoded)
     return binascii.a2b_qp(encoded)
 
 

@@ -149,6 +149,30 @@ async def test_second_log_in_is_not_hashed(
     assert meter.results == {"ok": 2, "cached": 1}
 
 
+async def test_what_was_proven_a_short_while_ago_is_told_at_once(
+    authenticator: Authenticator, users: SmtpUsers, clock: ManualClock, meter: CountingMeter
+) -> None:
+    def at_once(password: str = PASSWORD, *, over_tls: bool = True) -> Principal | AuthRefused | None:
+        return authenticator.at_once(NAME, password, "192.0.2.1", over_tls=over_tls)
+
+    assert at_once() is None
+    proven = await _log_in(authenticator)
+
+    assert at_once() == proven
+    assert at_once("wrong") is None
+    await users.edit(SYSTEM, await _id(users), SmtpUserChange(requires_tls=True))
+    await authenticator.refresh()
+    await _log_in(authenticator)
+    assert at_once(over_tls=False) == AuthRefused("tls")
+    clock.advance(300_000)
+    assert at_once() is None
+    await _log_in(authenticator)
+    await users.disable(SYSTEM, await _id(users))
+    await authenticator.refresh()
+    assert at_once() is None
+    assert meter.results == {"ok": 3, "cached": 1, "tls": 1}
+
+
 async def test_wrong_password_is_never_remembered(
     authenticator: Authenticator, meter: CountingMeter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

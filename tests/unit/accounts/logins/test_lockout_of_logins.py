@@ -170,8 +170,8 @@ async def test_known_clients_are_served_while_strangers_fill_their_queue(
 async def test_what_needs_no_password_is_refused_at_once_as_it_would_be_later(
     authenticator: Authenticator, meter: CountingMeter
 ) -> None:
-    def at_once(address: str, name: str = UNKNOWN) -> AuthRefused | None:
-        return authenticator.refused_at_once(name, address, over_tls=True, mechanism="PLAIN")
+    def at_once(address: str, name: str = UNKNOWN) -> Principal | AuthRefused | None:
+        return authenticator.at_once(name, "Guess", address, over_tls=True, mechanism="PLAIN")
 
     assert isinstance(await _try(authenticator), Principal)
     assert at_once("198.51.100.1") is None

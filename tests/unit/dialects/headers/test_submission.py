@@ -52,6 +52,8 @@ VARIABLES = {"bob@dest.test": {"name": "Bob", "n": 1, "deep": {"list": [True, No
         (["X-OV-Tag: =?utf-8?q?Gr=C3=BC=C3=9Fe?="], {"tags": ("Grüße",)}),
         (["X-OV-Tag: Grüße"], {"tags": ("Grüße",)}),
         (["X-OV-Tag: a,\r\n b"], {"tags": ("a", "b")}),
+        (['X-OV-Variables: {"a": "b\r\n\tc"}'], {"variables": {"a": "b c"}}),
+        (['X-MSYS-API: {"metadata": {"a": "b\r\n\tc"}}'], {"variables": {"a": "b c"}}),
         (["X-OV-testmode: yes"], {"is_test": True}),
         (["X-OV-TESTMODE: No"], {"is_test": False}),
         (["X-OV-Track: yes"], {"tracks_clicks": True, "tracks_opens": True}),
@@ -155,6 +157,22 @@ def test_our_own_header_stands_above_those_of_others() -> None:
     assert found == Options(tags=("ours",), variables={"a": 1}, tracks_clicks=True, tracks_opens=True)
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["X-Mailgun-Track-Clicks: yes", "X-OV-Track: no"], {"tracks_clicks": False, "tracks_opens": False}),
+        (["X-Mailgun-Track: yes", "X-OV-tracking_click: no"], {"tracks_clicks": False, "tracks_opens": True}),
+        (["X-Mailgun-Template-Version: 2", "X-OV-Template: a"], {"template": TemplateName("a", None)}),
+        (
+            ["X-Mailgun-Template-Version: 2", "X-Mailgun-Template-Name: b", "X-OV-Template: a"],
+            {"template": TemplateName("a", None)},
+        ),
+    ],
+)
+def test_a_specific_header_of_others_does_not_beat_our_general_one(lines: list[str], expected: dict[str, Any]) -> None:
+    assert options(*lines) == Options(**expected)
+
+
 def test_a_message_without_option_headers_has_the_one_value() -> None:
     assert options("Subject: x", "X-Other: y") is NO_OPTIONS
 
@@ -215,6 +233,16 @@ def test_what_is_not_known_is_noted_and_not_refused() -> None:
         (f'X-SMTPAPI: {{"category": {json.dumps([str(one) for one in range(11)])}}}', ["11 tags", "10"]),
         ('X-MSYS-API: {"options": {"open_tracking": "x"}}', ["yes or no"]),
         ("X-SMTPAPI: {", ["is not JSON"]),
+        ('X-MSYS-API: {"campaign_id": 5}', ["a text in campaign_id", "a number"]),
+        ('X-MSYS-API: {"tags": "x"}', ["a list in tags", "a text"]),
+        ('X-MSYS-API: {"metadata": "x"}', ["an object in metadata", "a text"]),
+        ('X-MSYS-API: {"options": []}', ["an object in options", "a list"]),
+        ('X-SMTPAPI: {"category": 1}', ["a text or a list in category", "a number"]),
+        ('X-SMTPAPI: {"unique_args": []}', ["an object in unique_args", "a list"]),
+        ('X-SMTPAPI: {"send_at": "soon"}', ["seconds since 1970 in send_at", "a text"]),
+        ('X-SMTPAPI: {"send_at": true}', ["seconds since 1970 in send_at", "true or false"]),
+        ('X-SMTPAPI: {"send_at": 1.5}', ["seconds since 1970 in send_at", "a number"]),
+        ('X-SMTPAPI: {"filters": null}', ["an object in filters", "null"]),
     ],
 )
 def test_a_malformed_value_is_told_with_its_header_and_what_was_expected(line: str, words: list[str]) -> None:
@@ -229,6 +257,11 @@ def test_a_malformed_value_is_told_with_its_header_and_what_was_expected(line: s
 def test_a_header_that_may_stand_once_is_refused_twice(name: str) -> None:
     value = {"X-OV-testmode": "yes", "X-OV-Variables": "{}", "X-OV-Template": "a"}.get(name, "https://a.test")
     assert "more than once" in fault(f"{name}: {value}", f"{name.upper()}: {value}").text
+
+
+@pytest.mark.parametrize("name", ["X-MSYS-API", "X-SMTPAPI"])
+def test_a_whole_request_is_refused_twice(name: str) -> None:
+    assert "more than once" in fault(f"{name}: {{}}", f"{name.lower()}: {{}}").text
 
 
 def test_the_name_is_told_as_it_was_written() -> None:

@@ -56,6 +56,17 @@ def test_the_standard_library_sees_the_same_parts() -> None:
     ]
 
 
+def test_what_does_not_say_what_it_is_is_a_message_in_a_digest_alone() -> None:
+    content = (
+        b"Content-Type: multipart/digest; boundary=d\r\n\r\n"
+        b"--d\r\n\r\nSubject: one\r\n\r\nbody\r\n--d\r\nContent-Type: text/plain\r\n\r\ntext\r\n--d--\r\n"
+    )
+    first, second = _parsed(content).children
+
+    assert (first.content_type.type, second.content_type) == ("message", PLAIN)
+    assert [content[one.body_start : one.end] for one in first.children] == [b"body"]
+
+
 def test_a_message_within_is_a_part_of_its_own() -> None:
     content = b"Content-Type: message/rfc822\r\n\r\nSubject: within\r\n\r\nbody\r\n"
 

@@ -7,12 +7,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
-from postroad.httpd.console.captured import captured
 from postroad.httpd.console.forms import Form
 from postroad.httpd.console.route import Access, page
 from postroad.httpd.console.security import FOREIGN_HTML_POLICY
+from postroad.httpd.console.templating import shown_time
 from postroad.httpd.console.view import Flash, View
+from postroad.messages.captured import captured
 from postroad.messages.messages import Result, Search
+from postroad.messages.shown_options import facts_of
 from postroad.messages.steering import Verb
 from postroad.model.delivery import DeliveryState, Standing
 from postroad.model.ids import from_text, text_of
@@ -103,6 +105,7 @@ async def show_message(view: View) -> Response:
         "message.html",
         story=story,
         message=story.message,
+        asked=dict(facts_of(story.message.options, shown_time)),
         is_kept=content is not None,
         may=_may(story),
         standings=STANDINGS,

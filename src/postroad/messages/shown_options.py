@@ -1,0 +1,53 @@
+"""A message's options as programs and people are told of them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from postroad.model.options import Options
+
+_LONGEST_SHOWN = 2_000
+"""Characters of variables in one fact; programs get all of them."""
+
+
+def document_of(options: Options, instant: Callable[[int], str | None]) -> dict[str, Any]:
+    """Return what was asked for by name, without what was not; variables keep their types."""
+    document: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(options, frozen_template=None))
+    for name in ("deliver_at", "expires_at"):
+        if name in document:
+            document[name] = instant(document[name])
+    return document
+
+
+def facts_of(options: Options, instant: Callable[[int], str]) -> Iterator[tuple[str, str]]:
+    """Yield what was asked for in words, each with what it is called."""
+    if options.tags:
+        yield "tags", ", ".join(options.tags)
+    if options.is_test:
+        yield "test mode", "yes: nothing leaves"
+    tracked = [what for what, is_on in (("clicks", options.tracks_clicks), ("opens", options.tracks_opens)) if is_on]
+    if tracked:
+        yield "tracks", " and ".join(tracked)
+    if options.tls is not None:
+        yield "requires TLS", options.tls.value
+    if options.template is not None:
+        yield "template", ":".join(filter(None, (options.template.name, options.template.version)))
+    if options.variables:
+        yield "variables", _short(options.variables)
+    if options.template_variables:
+        yield "template variables", _short(options.template_variables)
+    if options.callback_url is not None:
+        as_what = f" as {options.callback_format.value}" if options.callback_format is not None else ""
+        yield "callback", f"{options.callback_url}{as_what}"
+    if options.deliver_at is not None:
+        yield "deliver at", instant(options.deliver_at)
+    if options.expires_at is not None:
+        yield "expires", instant(options.expires_at)
+    if options.idempotency_key is not None:
+        yield "idempotency key", options.idempotency_key
+
+
+def _short(variables: dict[str, Any]) -> str:
+    text = msgspec.json.encode(variables).decode()
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}… ({len(text):,} characters)"
