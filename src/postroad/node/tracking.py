@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
-from cryptography import x509
 
+from postroad.certificates.facts import CertificateFacts, facts_of
 from postroad.config import Settings
 from postroad.delivery.tracked import TrackingTerms
 from postroad.domains.directory import DomainDirectory
@@ -45,7 +45,7 @@ class TrackingDirectory:
         # In dev the links of a captured message can be clicked.
         self._origin = console_url(settings) if is_dev and not settings.tracking.host else ""
         self._keys: list[TrackingKey] = []
-        self._certified: frozenset[str] = frozenset()
+        self._certificate: CertificateFacts | None = None
         self._revision: int | None = None
         self.secrets: Mapping[int, bytes] = {}
         self.blocked: frozenset[str] = frozenset()
@@ -74,7 +74,7 @@ class TrackingDirectory:
         self.secrets = {key.number: key.secret for key in self._keys}
         blocked = await self._database.read(blocked_destinations.list_all)
         self.blocked = frozenset(one.pattern for one in blocked)
-        self._certified = await self._certified_names()
+        self._certificate = await self._shown_certificate()
         self._revision = current
 
     async def run(self) -> None:
@@ -98,20 +98,25 @@ class TrackingDirectory:
     def _is_https(self, name: str) -> bool:
         match self._settings.tracking.https:
             case "auto":
-                return name in self._certified or f"*.{name.partition('.')[2]}" in self._certified
+                return self._certificate is not None and self._certificate.covers(name)
             case choice:
                 return choice == "on"
 
-    async def _certified_names(self) -> frozenset[str]:
+    async def _shown_certificate(self) -> CertificateFacts | None:
+        """Return what the doors show; None where nobody answers by HTTPS, or the certificate is of our own making."""
         if not self._settings.http.listen_tls:
-            return frozenset()
+            return None
         if is_obtained(self._settings):
             obtained = await self._database.read(certificates.get)
             pem = "" if obtained is None else obtained.certificate or ""
         else:
-            files = self._settings.tls.certificate
-            pem = await asyncio.to_thread(_text_of, Path(files)) if files else ""
-        return frozenset(_names_in(pem))
+            file = self._settings.tls.certificate
+            pem = await asyncio.to_thread(_text_of, Path(file)) if file else ""
+        try:
+            return facts_of(pem.encode()) if pem else None
+        except ValueError:
+            # The doors complain of it; links go on as they can.
+            return None
 
 
 async def name_of_domain(directory: DomainDirectory, domain_id: int) -> str:
@@ -136,17 +141,3 @@ def _text_of(path: Path) -> str:
         # The doors complain of it; links go on as they can.
         log.warning("certificate_not_read", error=str(error))
         return ""
-
-
-def _names_in(pem: str) -> Iterable[str]:
-    """Return the host names of the first certificate of a chain, in lower case."""
-    begin = pem.find("-----BEGIN CERTIFICATE-----")
-    if begin < 0:
-        return
-    try:
-        certificate = x509.load_pem_x509_certificate(pem[begin:].encode())
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
-        return
-    for name in names.get_values_for_type(x509.DNSName):
-        yield name.lower()
