@@ -99,6 +99,7 @@ TITLES = {
     8997: "Deprecation of TLS 1.1 for Email Submission and Access",
     9052: "CBOR Object Signing and Encryption (COSE): Structures and Process",
     9110: "HTTP Semantics",
+    9112: "HTTP/1.1",
     9207: "OAuth 2.0 Authorization Server Issuer Identification",
     9422: "The LIMITS SMTP Service Extension",
     9476: "The .alt Special-Use Top-Level Domain",

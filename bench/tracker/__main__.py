@@ -57,7 +57,6 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.tracker", description=__doc__)
     parser.add_argument("--per-s", type=int, action="append", help="requests a second (default 1500); repeatable")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each rate (default %(default)s)")
-    parser.add_argument("--connections", type=int, default=50, help="kept ones (default %(default)s)")
     parser.add_argument("--deliveries", type=int, default=10_000, help="that are asked about (default %(default)s)")
     parser.add_argument("--no-files", action="store_true", help="print only, write nothing to bench/results")
     read = parser.parse_args(arguments)
@@ -72,7 +71,7 @@ def main(arguments: list[str]) -> int:
         with node:
             _on_core(node.pid, 0)
             for per_s in read.per_s or [1500]:
-                row = _measure(node, paths, per_s, read.seconds, read.connections)
+                row = _measure(node, paths, per_s, read.seconds)
                 rows.append(row)
                 print(_line(row), flush=True)
     if not read.no_files:
@@ -84,19 +83,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _measure(node: Product, paths: Path, per_s: int, seconds: float, connections: int) -> Row:
+def _measure(node: Product, paths: Path, per_s: int, seconds: float) -> Row:
     before, used = asyncio.run(_events(node)), cpu_s([node.pid])
     command = [sys.executable, "-m", "bench.tracker.clients", "--port", str(node.http_port), "--host", _HOST]
-    command += [
-        "--paths",
-        str(paths),
-        "--per-s",
-        str(per_s),
-        "--seconds",
-        str(seconds),
-        "--connections",
-        str(connections),
-    ]
+    command += ["--paths", str(paths), "--per-s", str(per_s), "--seconds", str(seconds)]
     clients = subprocess.Popen(command, stdout=subprocess.PIPE)
     _on_core(clients.pid, (os.cpu_count() or 1) - 1)
     said, _ = clients.communicate()

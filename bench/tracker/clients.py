@@ -1,13 +1,14 @@
 """``python -m bench.tracker.clients``: asks for tracked links at a fixed rate and reports how long answers took, as JSON.
 
-The rate is kept whatever the server does: a request that is late because an earlier one was waits in the figures too.
+Each request has a connection of its own, as recipients have, and its time begins before that is made. The rate is kept whatever the server does: a request that is late because an earlier one was waits in the figures too.
 """
 
 import argparse
 import asyncio
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -29,66 +30,59 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Client(asyncio.Protocol):
-    """One kept connection, with requests one after another."""
+    """One request on a connection of its own."""
 
-    def __init__(self, taken: list[float], statuses: Counter[str]) -> None:
-        self._taken = taken
-        self._statuses = statuses
-        self._begun: deque[float] = deque()
-        self._buffer = b""
-        self._transport: asyncio.Transport | None = None
+    def __init__(self, request: bytes, due: float, seen: "_Seen") -> None:
+        self._request = request
+        self._due = due
+        self._seen = seen
+        self._reply = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of it.
-        self._transport = cast("asyncio.Transport", transport)
-
-    def ask(self, request: bytes, due: float) -> None:
-        assert self._transport is not None
-        self._begun.append(due)
-        self._transport.write(request)
+        cast("asyncio.Transport", transport).write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            head = self._buffer[:end]
-            length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            if len(self._buffer) < end + 4 + length:
-                return
-            self._buffer = self._buffer[end + 4 + length :]
-            self._taken.append((time.perf_counter() - self._begun.popleft()) * 1000)
-            self._statuses[head[9:12].decode()] += 1
+        self._reply += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._seen.taken.append((time.perf_counter() - self._due) * 1000)
+        self._seen.statuses[self._reply[9:12].decode() or "none"] += 1
 
 
-async def run(port: int, host: str, paths: list[str], *, per_s: int, seconds: float, connections: int) -> Report:
+class _Seen(msgspec.Struct):
+    taken: list[float]
+    statuses: Counter[str]
+
+
+async def run(port: int, host: str, paths: list[str], *, per_s: int, seconds: float) -> Report:
     """Ask for the paths in turn."""
-    taken: list[float] = []
-    statuses: Counter[str] = Counter()
     loop = asyncio.get_running_loop()
-    clients = [
-        (await loop.create_connection(lambda: _Client(taken, statuses), "127.0.0.1", port))[1]
-        for _ in range(connections)
-    ]
+    seen = _Seen([], Counter())
     requests = [_HEAD % (path.encode(), host.encode()) for path in paths]
     total = int(per_s * seconds)
     begun = time.perf_counter()
+    making = set()
     for number in range(total):
         due = begun + number / per_s
-        if (wait := due - time.perf_counter()) > 0.0005:
-            await asyncio.sleep(wait)
-        clients[number % connections].ask(requests[number % len(requests)], due)
-        if number % 16 == 0:
-            await asyncio.sleep(0)
-    while len(taken) < total and time.perf_counter() < begun + seconds + 30:
+        wait = due - time.perf_counter()
+        if wait > 0 or number % 16 == 0:
+            await asyncio.sleep(max(wait, 0))
+        client = partial(_Client, requests[number % len(requests)], due, seen)
+        task = loop.create_task(loop.create_connection(client, "127.0.0.1", port))
+        making.add(task)
+        task.add_done_callback(making.discard)
+    while len(seen.taken) < total and time.perf_counter() < begun + seconds + 30:
         await asyncio.sleep(0.01)
     ended = time.perf_counter()
-    taken.sort()
+    taken = sorted(seen.taken)
     return Report(
         requests=len(taken),
         seconds=ended - begun,
         p50_ms=taken[len(taken) // 2],
         p99_ms=taken[len(taken) * 99 // 100],
         longest_ms=taken[-1],
-        statuses=dict(statuses),
+        statuses=dict(seen.statuses),
     )
 
 
@@ -100,10 +94,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--paths", type=Path, required=True, help="a file with a path in each line")
     parser.add_argument("--per-s", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--connections", type=int, required=True)
     read = parser.parse_args(arguments)
     paths = read.paths.read_text().splitlines()
-    work = run(read.port, read.host, paths, per_s=read.per_s, seconds=read.seconds, connections=read.connections)
+    work = run(read.port, read.host, paths, per_s=read.per_s, seconds=read.seconds)
     print(msgspec.json.encode(uvloop.run(work)).decode())
     return 0
 

@@ -54,7 +54,7 @@ def lay_out(content: bytes, place: Place, wishes: Wishes) -> Layout:
 
 
 def _changes(content: bytes, part: Part, place: Place, wishes: Wishes, read: set[str]) -> Iterator[_Change]:
-    kind = part.content_type
+    kind, is_first = part.content_type, part.content_type.subtype not in read
     if part.is_signed or kind.type == "message" or kind.subtype == "encrypted":
         return
     for child in part.children:
@@ -62,6 +62,9 @@ def _changes(content: bytes, part: Part, place: Place, wishes: Wishes, read: set
     # Without a body there may be no empty line that it would stand behind.
     if kind.type != "text" or part.body_start == part.end or is_file(part, read) or not _wants(kind.subtype, wishes):
         return
+    if not is_first:
+        # One open of a message is one, however many texts it has.
+        wishes = msgspec.structs.replace(wishes, opens=False, trap=False)
     body = body_of(part, content[part.body_start : part.end], place, wishes)
     if body is None:
         return

@@ -177,6 +177,15 @@ def test_addresses_in_plain_text_are_led_over_the_host_where_that_is_asked_for(e
     assert copy(content, Wishes(text_clicks=True, opens=True)) == copy(content, Wishes(clicks=True)) == content
 
 
+def test_a_message_of_several_texts_has_one_pixel() -> None:
+    inner = part(b'<a href="https://a.example/">x</a>', "7bit")
+    made = copy(
+        part(b"--b\r\n" + inner + b"\r\n--b\r\n" + inner + b"\r\n--b--\r\n", "7bit", 'multipart/mixed; boundary="b"')
+    )
+
+    assert [kind for kind, _ in tokens(made)] == [Kind.CLICK, Kind.OPEN, Kind.CLICK]
+
+
 def test_what_pgp_has_signed_stays() -> None:
     body = b'-----BEGIN PGP SIGNED MESSAGE-----\r\n\r\n<a href="https://a.example/">x</a>\r\n'
 

@@ -188,6 +188,8 @@ class _Asked:
         self.prefix, self.token = path[:3], path[3:]
         self.host = name_of(_text(headers, b"host"))
         self.agent = _text(headers, b"user-agent")[:_LONGEST_AGENT]
+        self.is_proxied = b"x-forwarded-for" in headers
+        """Whether a proxy asks for others: it uses its connections again."""
         self.query: bytes = scope["query_string"]
         self.content_type = headers.get(b"content-type", b"")
         client = scope.get("client")
@@ -239,7 +241,10 @@ async def _answer_page(send: Send, status: int, page: bytes, asked: _Asked) -> N
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: _Headers, asked: _Asked) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    ended = [(b"content-length", str(len(body)).encode())]
+    if not asked.is_proxied:
+        # A recipient asks once, and thousands do in a minute: their connections would keep others out (RFC 9112 §9.6).
+        ended.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *ended]})
     # RFC 9110 §9.3.2
     await send({"type": "http.response.body", "body": b"" if asked.method == "HEAD" else body})

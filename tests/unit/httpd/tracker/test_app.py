@@ -106,6 +106,13 @@ async def test_head_is_answered_alike_without_a_body(
     assert [one.is_head for one in around.hits] == [False, True]
 
 
+async def test_a_connection_is_kept_for_a_proxy_alone(client: httpx2.AsyncClient) -> None:
+    alone = await client.get(path(Kind.OPEN))
+    proxied = await client.get(path(Kind.OPEN), headers={"X-Forwarded-For": "203.0.113.9"})
+
+    assert (alone.headers.get("Connection"), proxied.headers.get("Connection")) == ("close", None)
+
+
 async def test_who_looks_ahead_says_so(client: httpx2.AsyncClient, around: Everything) -> None:
     for name in ("Sec-Purpose", "Purpose", "X-Moz"):
         await client.get(path(Kind.CLICK, URL.encode()), headers={name: "prefetch;prerender"})
