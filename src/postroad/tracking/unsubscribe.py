@@ -14,5 +14,7 @@ def has_own(block: HeaderBlock) -> bool:
 
 
 def fields(url: str) -> bytes:
-    """Return both fields of one-click unsubscription (RFC 8058 §3.1, RFC 2369 §3.2)."""
-    return f"List-Unsubscribe: <{url}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode()
+    """Return the fields that say how to unsubscribe: with one click where the link is HTTPS (RFC 8058 §3.1), or by a page."""
+    post = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if url.startswith("https://") else ""
+    # RFC 2369 §3.2
+    return f"List-Unsubscribe: <{url}>\r\n{post}".encode()

@@ -212,6 +212,13 @@ def test_how_to_unsubscribe_stands_in_the_header() -> None:
     assert copy(content, Wishes(unsubscribe=True)).endswith(content[content.index(b"\r\n\r\n") :])
 
 
+def test_one_click_is_offered_over_https_alone() -> None:
+    made = lay_out(message().as_bytes(), PLACE, Wishes(unsubscribe=True)).filled(signer(), "http://t.example.com/u/abc")
+
+    assert b"\r\nList-Unsubscribe: <http://t.example.com/u/abc>\r\n" in made
+    assert b"List-Unsubscribe-Post" not in made
+
+
 @pytest.mark.parametrize("own", ["List-Unsubscribe: <mailto:out@example.com>", "list-unsubscribe-post: x"])
 def test_a_sender_who_says_how_is_not_gainsaid(own: str) -> None:
     content = part(b"<p>x</p>", header=f"{own}\r\n")
