@@ -35,10 +35,11 @@ fuzz: $(VENV)/.dev  ## Fuzz every parser for a while (SECONDS_EACH=60)
 crash: $(VENV)/.dev peers  ## Kill workers and nodes under load for minutes (POSTROAD_CRASH_SECONDS=300)
 	POSTROAD_CRASH_SECONDS=$${POSTROAD_CRASH_SECONDS:-300} $(BIN)/pytest tests/scenarios -k killed
 
-bench: $(VENV)/.dev peers  ## Measure this product beside Postfix with OpenDKIM, its log-ins under attack, and its hot functions
+bench: $(VENV)/.dev peers  ## Measure this product beside Postfix with OpenDKIM, its log-ins under attack, its tracker, and its hot functions
 	$(BIN)/python -m bench.micro
 	$(BIN)/python -m bench.load
 	$(BIN)/python -m bench.login
+	$(BIN)/python -m bench.tracker
 
 lock: $(VENV)/.dev  ## Resolve the dependencies anew into requirements/
 	$(BIN)/pip install -q uv

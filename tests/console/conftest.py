@@ -9,6 +9,7 @@ import httpx2
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
+from starlette.responses import PlainTextResponse
 
 from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.accounts.people.person_passwords import PersonPasswords
@@ -148,7 +149,7 @@ async def api_keys(database: Database, settings: Settings) -> ApiKeyCheck:
 
 @pytest.fixture
 async def app(console: Console, api_keys: ApiKeyCheck, database: Database) -> Any:
-    return web_app(console, api_keys, database)
+    return web_app(console, api_keys, database, tracker=PlainTextResponse("tracker"))
 
 
 SignIn = Callable[..., Any]

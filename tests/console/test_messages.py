@@ -247,3 +247,39 @@ async def test_a_complaint_is_told_in_the_story_with_who_reported_it(
     assert '<li class="bad">' in text
     assert "<strong>Complained</strong>" in text
     assert "as fraud, reported by &lt;b&gt;fbl&lt;/b&gt;/1" in text
+
+
+async def test_what_recipients_did_is_told_in_the_story_and_nothing_they_say_is_believed(
+    admin: Client, database: Database, world: World
+) -> None:
+    message_id = await message_of(database, world.ours, world.domain, "zoe@example.net")
+    story = await database.read(messages.show, from_text(message_id))
+    assert story is not None
+    [delivery] = story.deliveries
+    human: dict[str, Any] = {
+        "verdict": "human",
+        "program": "Firefox",
+        "system": "Linux",
+        "client_address": "203.0.113.7",
+    }
+    machine: dict[str, Any] = {
+        "verdict": "machine",
+        "evidence": ["at-delivery", "head-request"],
+        "agent": "<img src=x>",
+    }
+    await database.append_events(
+        [
+            event_of(delivery, EventType.OPENED, **human, proxy="google-image-proxy"),
+            event_of(delivery, EventType.CLICKED, **machine, url="https://shop.example/<script>"),
+            event_of(delivery, EventType.UNSUBSCRIBED, way="one-click", scope=["<b>news</b>"]),
+        ]
+    )
+
+    text = (await admin.get(f"/messages/{message_id}")).text
+
+    assert "By a human, through google-image-proxy, with Firefox on Linux, from 203.0.113.7." in text
+    assert "By a machine: at delivery, head request." in text
+    assert "<strong>Unsubscribed</strong>" in text
+    assert "by one click in the mail client, from &lt;b&gt;news&lt;/b&gt;" in text
+    assert "<img src=x>" not in text
+    assert "shop.example/<script>" not in text

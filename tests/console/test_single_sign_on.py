@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx2
 import msgspec
 import pytest
+from starlette.responses import PlainTextResponse
 
 from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.accounts.people.oidc import CALLBACK_PATH, OidcSignIn
@@ -131,7 +132,9 @@ async def test_it_leads_to_our_own_pages_only(wanted: str, nobody: Client, peer:
 
 def served(client: Client, console: Console, api_keys: ApiKeyCheck, database: Database) -> Client:
     """Have a client use a console with other services."""
-    client._transport = httpx2.ASGITransport(app=web_app(console, api_keys, database), client=("127.0.0.1", 5))
+    client._transport = httpx2.ASGITransport(
+        app=web_app(console, api_keys, database, tracker=PlainTextResponse("")), client=("127.0.0.1", 5)
+    )
     return client
 
 

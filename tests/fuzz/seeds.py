@@ -48,6 +48,19 @@ TEMPLATE_PIECES = (
     b"{{../n}}", b"{{@index}}", b"{{@../key}}", b"{{! c }}", b"{{!-- c --}}", b"~", b" as |x y|", b"(add n 1)", b"(upper a.b)", b" (concat n n)",
     b"{{formatDate n 'D MMM' 'UTC'}}", b"{{formatMoney n 'EUR'}}", b"[0]", b".length", b"\\{{", b"\n", b"  ", b'"', b"'", b"=", b"|", b"\0", b"1.5",
 )  # fmt: skip
+TRACKED = tuple(
+    b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n" + rest
+    for rest in (
+        b"\r\n<body><a href=\"https://a.example/?a=1&amp;b=2\">x</a><!--[if mso]><v:rect href='http://b.example/'><![endif]--></body>\r\n",
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n<a class=3D'b' href=3D\"https://a.exa=\r\nmple/=C3=BC\">x</a>=\r\n<p>\r\n",
+        b"Content-Transfer-Encoding: base64\r\n\r\nPGEgaHJlZj0iaHR0cHM6Ly9hLmV4YW1wbGUvIj54PC9hPg==\r\n",
+    )
+)
+HTML_PIECES = (
+    b"<a ", b'<a href="https://c.example/', b'">', b"</a>", b"<form action=http://d.example/>", b"<!--", b"-->", b"<!--[if x]>", b"<![endif]-->",
+    b"<style>", b"</style>", b"</body>", b"'", b"&amp;", b"&copy", b"data-ov-notrack", b"=3D", b"=\r\n", b" =\r\n", b"x" * 990,
+    b"Content-Transfer-Encoding: base64\r\n", b"charset=iso-8859-1", b"charset=utf-16", b"<area href=", b"https://",
+)  # fmt: skip
 _TEMPLATES = (
     b"<p>{{name}}</p>\n{{#each list as |item i|}}\n  {{i}}: {{item.a}} {{../n}}\n{{else}}\nnone\n{{/each}}\n",
     b'{{#if (and n a)}}{{formatNumber n 2}}{{else if a}}{{{a.b}}}{{/if}}{{> (concat \'p\') x=(upper a.b)}}\0{"n":0,"a":{"b":"c"}}',
@@ -98,6 +111,7 @@ TARGETS = {
     "smtp_replies": Seeds(lambda: (_DIALOGUE,), REPLIES),
     "smtp_server": Seeds(lambda: (_SESSION,), COMMANDS),
     "merge": Seeds(lambda: PLACED, MESSAGE_PIECES + PLACEHOLDER_PIECES),
+    "track": Seeds(lambda: TRACKED, MESSAGE_PIECES + HTML_PIECES),
     "templates": Seeds(lambda: _TEMPLATES, TEMPLATE_PIECES),
 }
 """Every fuzz target: a module of this package with ``run_one``, which raises where a promise is broken."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import arf, dkim_verify, merge, mime_header
-from tests.fuzz.seeds import MESSAGE_PIECES, PLACED, PLACEHOLDER_PIECES, REPORT_PIECES, REPORTS
+from tests.fuzz import arf, dkim_verify, merge, mime_header, track
+from tests.fuzz.seeds import HTML_PIECES, MESSAGE_PIECES, PLACED, PLACEHOLDER_PIECES, REPORT_PIECES, REPORTS, TRACKED
 
 CORPUS = sorted((Path(__file__).parents[1] / "conformance" / "corpus").glob("*.eml"))
 
@@ -44,3 +44,16 @@ def test_changed_reports_break_no_promise(number: int) -> None:
     arf.run_one(REPORTS[number])
     for _ in range(150):
         arf.run_one(changed(REPORTS[number], chance, MESSAGE_PIECES + REPORT_PIECES))
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_tracked_messages_of_the_corpus_break_no_promise(path: Path) -> None:
+    track.run_one(path.read_bytes())
+
+
+@pytest.mark.parametrize("number", range(len(TRACKED)))
+def test_changed_messages_with_links_break_no_promise(number: int) -> None:
+    chance = random.Random(number)
+    track.run_one(TRACKED[number])
+    for _ in range(300):
+        track.run_one(changed(TRACKED[number], chance, MESSAGE_PIECES + HTML_PIECES))

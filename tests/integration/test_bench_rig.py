@@ -10,6 +10,7 @@ from bench.load import report
 from bench.load.drivers import Load, Measurement
 from bench.load.usage import Meter
 from bench.micro import personal
+from bench.tracker import __main__ as tracker
 
 from tests.peers.sink import Sink
 
@@ -89,3 +90,12 @@ async def test_a_newsletter_for_a_thousand_is_made_without_a_thousand_copies() -
     assert cost.recipients == 1000
     # 1,000 copies of 52 KB would be 50 MiB.
     assert cost.peak_bytes < 8 * 2**20
+
+
+def test_every_request_of_the_tracker_bench_leads_to_a_stored_event(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tracker.main(["--per-s", "20", "--seconds", "2", "--deliveries", "100", "--no-files"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "'302': 20" in printed
+    assert "'200': 20" in printed
+    assert "40 of 40 events stored" in printed

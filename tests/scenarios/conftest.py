@@ -26,7 +26,11 @@ ZONES = {
     # The sending domain receives too: reports go there.
     DOMAIN: "@ MX 10 mx\nmx A 127.0.0.50",
 }
-SETTINGS = {"smtp": {"hostname": "mail.node.test"}, "submission": {"expires_after_s": 600}}
+SETTINGS = {
+    "smtp": {"hostname": "mail.node.test"},
+    "submission": {"expires_after_s": 600},
+    "tracking": {"host": "t.node.test"},
+}
 
 
 @pytest.fixture(scope="session")

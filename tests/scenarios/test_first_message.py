@@ -72,7 +72,8 @@ def test_the_html_of_strangers_is_served_without_rights(dev: Dev) -> None:
         check=True, capture_output=True, text=True, timeout=10,
     ).stdout  # fmt: skip
 
-    assert "content-security-policy: sandbox; default-src 'none'" in headers.lower()
+    policy = "content-security-policy: sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:"
+    assert policy in headers.lower()
 
 
 def test_health_readiness_and_metrics_are_answered_on_the_same_port(dev: Dev) -> None:

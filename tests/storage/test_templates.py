@@ -111,11 +111,16 @@ def message_of(options: Options) -> tuple[Message, Delivery]:
     return message, made.deliveries[0]
 
 
-async def rendered(library: TemplateLibrary, options: Options, variables: dict[str, Any] | None = None) -> Seen:
+async def rendered(
+    library: TemplateLibrary,
+    options: Options,
+    variables: dict[str, Any] | None = None,
+    links: dict[str, str] | None = None,
+) -> Seen:
     """Return what leaves for the recipient."""
     message, delivery = message_of(msgspec.structs.replace(options, recipient_variables=None))
     delivery = msgspec.structs.replace(delivery, options=DeliveryOptions(variables=variables))
-    addressee = Addressee(address=delivery.recipient, display_name="Bob", variables=variables or {})
+    addressee = Addressee(address=delivery.recipient, display_name="Bob", variables=variables or {}, links=links or {})
     made = await library.content_of(message, delivery, CONTENT, addressee)
     parts = email.message_from_bytes(made.content, policy=email.policy.default)
     html_part, text_part = parts.get_body(("html",)), parts.get_body(("plain",))
@@ -517,6 +522,19 @@ async def test_placeholders_in_the_template_itself_are_filled(
     echo = await held(library, domain, "echo", **batch)
     own = {"first": "Bob", "said": "%recipient.first%"}
     assert (await rendered(library, echo, own)).html == "Bob"
+
+
+@pytest.mark.parametrize("own", [None, {"first": "Bob"}])
+async def test_a_template_can_write_the_link_to_unsubscribe(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary, own: dict[str, Any] | None
+) -> None:
+    await add(service, "welcome", "{{unsubscribe_url}} %unsubscribe_url% {{a}} %recipient.first%")
+    batch: dict[str, Any] = {} if own is None else {"recipient_variables": {"bob@example.net": own}}
+    options = await held(library, domain, "welcome", template_variables={"a": "%unsubscribe_url%"}, **batch)
+    link = "https://t.example.com/u/abc"
+
+    made = await rendered(library, options, own, {"unsubscribe_url": link})
+    assert made.html == f"{link} {link} {link} {'%recipient.first%' if own is None else 'Bob'}"
 
 
 async def test_a_message_whose_text_is_signed_cannot_have_a_template(

@@ -23,6 +23,7 @@ COMMANDS = {
     "message": "postroad.cli.message:message",
     "queue": "postroad.cli.queue:queue",
     "complaint": "postroad.cli.complaint:complaint",
+    "tracking": "postroad.cli.tracking:tracking",
     "route": "postroad.cli.route:route",
     "template": "postroad.cli.template:template",
     "suppression": "postroad.cli.suppression:suppression",

@@ -7,13 +7,13 @@ import sys
 import click
 
 from postroad.certificates.renewals import Renewals
-from postroad.cli import door_findings, findings, sign_in_findings
+from postroad.cli import door_findings, findings, sign_in_findings, tracking_findings
 from postroad.cli.findings import Finding
 from postroad.cli.invocation import Invocation, acting, opened, refuse, run_with_database, with_settings
 from postroad.cli.output import answer
 from postroad.dns import resolver
 from postroad.model.certificate import ObtainedCertificate
-from postroad.model.domain import DomainState
+from postroad.model.domain import DomainState, SendingDomain
 from postroad.net.clock import now_ms
 from postroad.node.certificate import is_obtained
 from postroad.node.client_access import client_access
@@ -51,6 +51,7 @@ def _near(invocation: Invocation) -> list[Finding]:
         findings.address_listener(settings),
         *sign_in_findings.single_sign_on(settings),
         findings.notices(settings),
+        *_of_tracking(invocation),
     ]
 
 
@@ -87,6 +88,16 @@ def _of_certificate(invocation: Invocation) -> list[Finding]:
         # What is wrong with the database is a finding of its own.
         return []
     return door_findings.obtained_certificate(settings, obtained, now)
+
+
+def _of_tracking(invocation: Invocation) -> list[Finding]:
+    async def active(database: Database) -> list[SendingDomain]:
+        return await database.read(domains.list_in_state, DomainState.ACTIVE)
+
+    try:
+        return tracking_findings.tracking(invocation.settings, run_with_database(invocation, active))
+    except (StorageError, click.ClickException):
+        return []
 
 
 async def _obtained(database: Database) -> ObtainedCertificate | None:

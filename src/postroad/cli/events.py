@@ -133,12 +133,24 @@ def _other_words(data: dict[str, Any]) -> Iterator[str]:
         yield f"by {by}"
     if data.get("client_address"):
         yield f"from {data['client_address']}" + (f" over {data['tls_version']}" if data.get("tls_version") else "")
+    if data.get("verdict"):
+        yield from _response_words(data)
+    if data.get("way"):
+        yield f"by {data['way']}" + (f" from {', '.join(data['scope'])}" if data.get("scope") else "")
     if data.get("feedback_type"):
         yield f"as {data['feedback_type']}" + (f", reported by {data['reporter']}" if data.get("reporter") else "")
     if data.get("rule"):
         yield f"rule {data['rule']}"
     yield " ".join(str(data[name]) for name in ("enhanced_status", "text", "reason") if data.get(name))
     yield ", ".join(data.get("edits", ()))
+
+
+def _response_words(data: dict[str, Any]) -> Iterator[str]:
+    yield str(data.get("url", ""))
+    program = " on ".join(str(data[name]) for name in ("program", "system") if data.get(name))
+    yield f"with {program}" if program else ""
+    yield f"by a machine: {', '.join(data['evidence'])}" if data["verdict"] == "machine" else "by a human"
+    yield f"through {data['proxy']}" if data.get("proxy") else ""
 
 
 def event_document(event: Event, variables: dict[str, Any] | None = None) -> dict[str, Any]:

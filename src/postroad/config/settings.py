@@ -9,6 +9,7 @@ from postroad.delivery.settings import DeliverySettings
 from postroad.dns.settings import DnsSettings
 from postroad.domains.settings import DomainsSettings
 from postroad.events.settings import WebhooksSettings
+from postroad.feedback.settings import TrackingSettings
 from postroad.httpd.settings import HttpSettings
 from postroad.net.settings import TlsSettings
 from postroad.smtpd.settings import SmtpSettings
@@ -63,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhooks: WebhooksSettings = WebhooksSettings()
     tls: TlsSettings = TlsSettings()
     http: HttpSettings = HttpSettings()
+    tracking: TrackingSettings = TrackingSettings()
     admin: AdminSettings = AdminSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()

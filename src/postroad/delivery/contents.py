@@ -6,11 +6,12 @@ about to leave is held.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
+from postroad.delivery.tracked import Tracked, Tracking
 from postroad.model.delivery import Delivery
 from postroad.model.domain import SendingDomain
 from postroad.model.message import Message
@@ -21,8 +22,10 @@ from postroad.rendering.merge import Merged, MergePlan, plan
 from postroad.rendering.merge_values import Filling
 from postroad.rendering.pipeline import Rendered, render
 from postroad.rendering.placeholder import Addressee
+from postroad.rendering.track import Layout
 from postroad.storage import bodies, messages
 from postroad.storage.database import Database
+from postroad.tracking.token import Place
 
 _LARGE = 256 * 1024
 _RENDERED_IN_A_ROW = 8
@@ -80,11 +83,13 @@ class Planned(msgspec.Struct, frozen=True):
     message: Message
     plan: MergePlan
     size: int
+    layouts: dict[Place, Layout] = {}
+    """What is tracked, where all but the tokens is the same for every recipient; by where the links lead."""
 
     @property
     def octets(self) -> int:
-        """What keeping it takes: the content, and its pieces."""
-        return 2 * self.size
+        """What keeping it takes: the content, its pieces, and those of what is tracked."""
+        return (3 if self.message.options.is_tracked else 2) * self.size
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -118,7 +123,9 @@ class Unfit(msgspec.Struct, frozen=True):
 def is_personal(delivery: Delivery, message: Message) -> bool:
     """Whether a delivery's bytes are its own and shared with no other."""
     options = message.options
-    return options is not NO_OPTIONS and (delivery.options.variables is not None or options.template is not None)
+    return options is not NO_OPTIONS and (
+        delivery.options.variables is not None or options.template is not None or options.is_tracked
+    )
 
 
 async def _fit(rendering: Awaitable[Outgoing]) -> Outgoing | Unfit:
@@ -127,6 +134,12 @@ async def _fit(rendering: Awaitable[Outgoing]) -> Outgoing | Unfit:
     except (LookupError, ValueError) as error:
         # One message's trouble (a domain or key that is gone, a header that cannot be signed) is not the others'.
         return Unfit(str(error) or type(error).__name__)
+
+
+async def _run(
+    copy: Callable[[bytes, dict[Place, Layout]], bytes], content: bytes, layouts: dict[Place, Layout]
+) -> bytes:
+    return await asyncio.to_thread(copy, content, layouts) if len(content) > _LARGE else copy(content, layouts)
 
 
 class Contents:
@@ -139,7 +152,10 @@ class Contents:
         clock: Clock,
         cache_bytes: int,
         templates: TemplateContents | None = None,
+        *,
+        tracking: Tracking | None = None,
     ) -> None:
+        self._tracking = tracking
         self._templates = templates
         self._database = database
         self._domains = domains
@@ -268,14 +284,22 @@ class Contents:
     async def _render_for(self, delivery: Delivery, planned: Planned, now: int) -> Outgoing:
         """Make one delivery's own message."""
         message, merge = planned.message, planned.plan
+        tracked = await self._tracked(delivery, message)
         addressee = Addressee(
             address=delivery.recipient,
             display_name=merge.display_names.get(delivery.recipient.lower(), ""),
             variables=delivery.options.variables or {},
+            links={} if tracked is None else tracked.links,
         )
         options = message.options
-        filling = Filling(addressee=addressee, on_missing=options.on_missing, escapes_html=options.escapes_html)
-        if delivery.options.variables is None:
+        filling = Filling(
+            addressee=addressee,
+            on_missing=options.on_missing,
+            escapes_html=options.escapes_html,
+            only_links=delivery.options.variables is None,
+        )
+        is_same = delivery.options.variables is None and (not addressee.links or merge.is_fixed)
+        if is_same:
             merged = Merged(merge.content, frozenset())
         elif planned.size > _LARGE:
             merged = await asyncio.to_thread(merge.filled, filling)
@@ -286,7 +310,17 @@ class Contents:
                 raise LookupError("the message asks for a stored template, and none are served here")
             made = await self._templates.content_of(message, delivery, merged.content, addressee)
             merged = Merged(made.content, merged.missing | made.missing)
+            is_same = False
+        if tracked is not None:
+            content = await _run(tracked.copy, merged.content, planned.layouts if is_same else {})
+            merged = Merged(content, merged.missing)
         return await self._signed(message, merged.content, now, sorted(merged.missing))
+
+    async def _tracked(self, delivery: Delivery, message: Message) -> Tracked | None:
+        if self._tracking is None or not message.options.is_tracked:
+            return None
+        terms = self._tracking.terms_for(await self._domains.get(message.domain_id))
+        return None if terms is None else Tracked(terms, delivery, message.options)
 
     async def _signed(self, message: Message, content: bytes, now: int, missing: Sequence[str] = ()) -> Outgoing:
         keys = await self._domains.signing_keys(message.domain_id)

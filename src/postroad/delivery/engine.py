@@ -32,6 +32,7 @@ from postroad.delivery.settings import DeliverySettings
 from postroad.delivery.settling import DeliveryMeter, SettlementWriter, Settler
 from postroad.delivery.sites import Sites
 from postroad.delivery.terms import DeliveryTerms
+from postroad.delivery.tracked import Tracking
 from postroad.model.delivery import Delivery, DeliveryState, Lease
 from postroad.model.message import Accepted
 from postroad.policy.routing import RoutingRules, Shuffle
@@ -68,6 +69,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     return_path_key: bytes
     templates: TemplateContents | None = None
     """Null where no message asks for one."""
+    tracking: Tracking | None = None
+    """Null where nothing is tracked."""
 
 
 class DeliveryEngine:
@@ -86,7 +89,14 @@ class DeliveryEngine:
             ledger=ledger,
             router=Router(around.finder, terms.pools, terms.rules, around.shuffle),
             scheduler=Scheduler(terms.limits, around.owner),
-            contents=Contents(database, around.domains, givens.clock, settings.queue.cache_bytes, around.templates),
+            contents=Contents(
+                database,
+                around.domains,
+                givens.clock,
+                settings.queue.cache_bytes,
+                around.templates,
+                tracking=around.tracking,
+            ),
             writer=writer,
             settler=Settler(writer, reporter, around.meter, terms.schedule, givens),
         )

@@ -138,7 +138,8 @@ class Registration:
         domain = await self._find_to_change(actor, name)
         settings = msgspec.structs.replace(
             settings,
-            imap_host=_host_name(settings.imap_host.strip()),
+            imap_host=_host_name(settings.imap_host.strip(), "imap_host"),
+            tracking_host=_host_name(settings.tracking_host.strip(), "tracking_host"),
             submission_networks=_networks(settings.submission_networks),
         )
         keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
@@ -289,14 +290,16 @@ def _reason(text: str) -> str:
     return reason
 
 
-def _host_name(text: str) -> str:
+def _host_name(text: str, field: str) -> str:
     """Return the name of a host as clients are told it, or nothing for nothing; raises RefusedError."""
     try:
         name = normal_domain(text) if text else ""
     except AddressError as error:
-        raise RefusedError(f"{error}.", field="imap_host") from error
+        raise RefusedError(f"{error}.", field=field) from error
     if name and ("." not in name or name.startswith("[")):
-        raise RefusedError(f"{text} is not the whole name of a host, such as imap.example.com.", field="imap_host")
+        raise RefusedError(
+            f"{text} is not the whole name of a host, such as {field.partition('_')[0]}.example.com.", field=field
+        )
     return name
 
 

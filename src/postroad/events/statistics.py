@@ -15,15 +15,20 @@ from postroad.policy.permission import require_sight
 from postroad.storage import counters, domains, statistics
 from postroad.storage.counters import EXPIRED, Dimension, Period
 from postroad.storage.database import Database
+from postroad.storage.rows import by_machine
 from postroad.storage.statistics import Sum
 
 MOST_KEYS = 50
 """Tags and destinations that a page shows."""
 MOST_KEYS_EXPORTED = 10_000
-KINDS = tuple(
-    name for kind in EventType for name in ((kind.value, EXPIRED) if kind is EventType.BOUNCED else (kind.value,))
-)
-"""What is counted over time, in order: every type of event, and of the bounces those whose time was over."""
+_WITH = {
+    EventType.BOUNCED: (EXPIRED,),
+    EventType.OPENED: (by_machine(EventType.OPENED),),
+    EventType.CLICKED: (by_machine(EventType.CLICKED),),
+}
+KINDS = tuple(name for kind in EventType for name in (kind.value, *_WITH.get(kind, ())))
+"""What is counted over time, in order: every type of event, of the bounces those whose time was over, and apart what
+machines opened and clicked."""
 ALWAYS = tuple(kind.value for kind in SHOWN)
 """What is shown also where it did not happen."""
 CLASSES = tuple(one.value for one in BounceClass)

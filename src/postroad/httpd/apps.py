@@ -17,6 +17,7 @@ from postroad.httpd.console.inbox import inbox_routes
 from postroad.httpd.health import NodeStatus, health_routes
 from postroad.httpd.hosts import is_local_name
 from postroad.httpd.proofs import FindProof, Proofs
+from postroad.httpd.tracker.app import is_asked_of_tracker
 from postroad.model.client_access import ClientAccess
 from postroad.model.domain import SendingDomain
 from postroad.net.clock import now_ms
@@ -42,6 +43,7 @@ def web_app(
     database: Database,
     *,
     clients: ClientAccess = NOTHING_OFFERED,
+    tracker: ASGIApp,
     find_proof: FindProof | None = None,
     public_url: str = "",
 ) -> ASGIApp:
@@ -49,6 +51,7 @@ def web_app(
     public_host = (urlsplit(public_url).hostname or "").lower()
     by_path = _ByPath(
         api=api_app(api_keys),
+        tracker=tracker,
         mail_clients=_mail_client_setup(database, clients, public_host),
         console=console_app(console, public_host=public_host),
     )
@@ -57,12 +60,19 @@ def web_app(
 
 
 def dev_web_app(
-    console: Console, api_keys: ApiKeyCheck, database: Database, status: NodeStatus, *, clients: ClientAccess
+    console: Console,
+    api_keys: ApiKeyCheck,
+    database: Database,
+    status: NodeStatus,
+    *,
+    clients: ClientAccess,
+    tracker: ASGIApp,
 ) -> ASGIApp:
     """Return what ``postroad dev`` serves on its one port: the same, the capture inbox, and the admin routes."""
     beside = [*inbox_routes(database), *health_routes(status)]
     return _ByPath(
         api=api_app(api_keys),
+        tracker=tracker,
         mail_clients=_mail_client_setup(database, clients, ""),
         console=console_app(console, beside=beside),
     )
@@ -77,15 +87,26 @@ def _mail_client_setup(database: Database, access: ClientAccess, public_host: st
     )
 
 
+def beside_tracker(app: ASGIApp, tracker: ASGIApp) -> ASGIApp:
+    """Return an application with the tracker before it: for links over hosts that have no certificate."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        is_tracked = scope["type"] == "http" and is_asked_of_tracker(scope["path"])
+        await (tracker if is_tracked else app)(scope, receive, send)
+
+    return serve
+
+
 class _ByPath:
-    """Gives requests of the HTTP APIs and of mail clients to their applications, and all others to the console.
+    """Gives requests of the HTTP APIs, mail clients and recipients to their applications, all others to the console.
 
     The APIs answer under every name of this node: nothing a browser keeps speaks for a program, so no other name can
-    borrow it. Mail clients ask under names of sending domains.
+    borrow it. Mail clients ask under names of sending domains; a token of a tracked link says which name it is for.
     """
 
-    def __init__(self, *, api: ASGIApp, mail_clients: ASGIApp, console: ASGIApp) -> None:
+    def __init__(self, *, api: ASGIApp, tracker: ASGIApp, mail_clients: ASGIApp, console: ASGIApp) -> None:
         self._api = api
+        self._tracker = tracker
         self._mail_clients = mail_clients
         self._console = console
 
@@ -96,6 +117,8 @@ class _ByPath:
     def _application(self, scope: Scope) -> ASGIApp:
         if scope["type"] == "http" and scope["path"].startswith("/api/"):
             return self._api
+        if scope["type"] == "http" and is_asked_of_tracker(scope["path"]):
+            return self._tracker
         if scope["type"] == "http" and is_asked_by_mail_clients(scope["path"]):
             return self._mail_clients
         return self._console

@@ -39,7 +39,29 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ed25519: Annotated[bool, _setting("Sign with an Ed25519 key beside the RSA one (RFC 8463).")] = False
     test_mode: Annotated[bool, _setting("Do everything but the last step: nothing leaves.")] = False
     tracks_clicks: Annotated[bool, _setting("Count clicks, unless a message says otherwise.")] = False
+    tracks_text_clicks: Annotated[
+        bool, _setting("Count clicks in plain text too, whose readers then see the longer addresses.")
+    ] = False
     tracks_opens: Annotated[bool, _setting("Count opens, unless a message says otherwise.")] = False
+    offers_unsubscribe: Annotated[
+        bool,
+        _setting(
+            "Let recipients unsubscribe, with one click in their mail client or by `%unsubscribe_url%` in the text, unless a "
+            "message says otherwise; not where the domain is transactional."
+        ),
+    ] = False
+    tracking_host: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=253,
+            description="Host of the domain's own that tracked links lead over, such as `t.example.com`; its record must be "
+            "there before. Empty for the installation's.",
+        ),
+    ] = ""
+    tracking_trap: Annotated[
+        bool,
+        _setting("Put a link that nobody can see into mail whose clicks are counted: only machines follow it."),
+    ] = False
     require_tls: Annotated[
         TlsDemand,
         _setting(

@@ -22,6 +22,11 @@ class EventType(enum.Enum):
     """The same message was handed in again, and is not delivered again."""
     COMPLAINED = "complained"
     """A recipient told their mailbox provider that they do not want the message, and the provider told us."""
+    OPENED = "opened"
+    """The pixel of a delivery was asked for; ``verdict`` says by a human or a machine."""
+    CLICKED = "clicked"
+    """A link of a delivery was followed, by the one or the other."""
+    UNSUBSCRIBED = "unsubscribed"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

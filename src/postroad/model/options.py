@@ -62,7 +62,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """As first written; compared without case. The first field: ``storage.search_index`` reads it by its place."""
     is_test: bool | None = None
     tracks_clicks: bool | None = None
+    tracks_text_clicks: bool | None = None
+    """Clicks are counted in plain text too, where they are counted at all."""
     tracks_opens: bool | None = None
+    offers_unsubscribe: bool | None = None
+    """Its copies say how to unsubscribe, in the header and where ``%unsubscribe_url%`` is written."""
     tls: TlsDemand | None = None
     recipient_variables: dict[str, dict[str, Any]] | None = None
     """By address in lower case."""
@@ -80,6 +84,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_missing: OnMissing = OnMissing.EMPTY
     escapes_html: bool = False
     """Recipient variables are escaped in HTML parts."""
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether each recipient's copy has links of its own."""
+        return bool(self.tracks_clicks or self.tracks_opens or self.offers_unsubscribe)
 
     @property
     def is_plain(self) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from postroad.config import Settings
+from postroad.httpd.hosts import name_of
 from postroad.net.address import parse_address
 from postroad.net.clock import now_ms
 from postroad.net.self_signed import ensure_self_signed
@@ -31,7 +32,8 @@ def is_obtained(settings: Settings) -> bool:
 
 def certified_names(settings: Settings) -> tuple[str, ...]:
     """Return the names that the certificate has to hold: those asked for, else the ones that clients connect to."""
-    wanted = settings.tls.acme.names or (settings.smtp.hostname, urlsplit(settings.http.public_url).hostname or "")
+    usual = (settings.smtp.hostname, urlsplit(settings.http.public_url).hostname or "", name_of(settings.tracking.host))
+    wanted = settings.tls.acme.names or usual
     return tuple(dict.fromkeys(name.lower() for name in wanted if is_host_name(name)))
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from postroad.config import Settings
 from postroad.domains.settings import installation_names
+from postroad.httpd.hosts import name_of
 from postroad.model.client_access import ClientAccess
 from postroad.net.listen import parse_endpoint
 from postroad.node.certificate import is_host_name
@@ -31,7 +32,9 @@ def client_access(settings: Settings) -> ClientAccess:
 
 def names_of(settings: Settings) -> InstallationNames:
     """Return the names that records of sending domains lead to, those for mail clients with them."""
-    return msgspec.structs.replace(installation_names(settings.domains), clients=client_access(settings))
+    return msgspec.structs.replace(
+        installation_names(settings.domains, name_of(settings.tracking.host)), clients=client_access(settings)
+    )
 
 
 def _port(addresses: tuple[str, ...], *, usual: int) -> int | None:

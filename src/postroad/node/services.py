@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ from postroad.domains.directory import DomainDirectory
 from postroad.domains.pause_watch import PauseWatch
 from postroad.domains.settings import installation_names
 from postroad.domains.verification import Verification
+from postroad.feedback.responses import Responses
 from postroad.httpd.console.console import Console
+from postroad.httpd.tracker.app import Tracker
 from postroad.model.domain import SendingDomain
 from postroad.model.ids import IdSource
 from postroad.model.route import TlsRule
@@ -55,6 +58,7 @@ from postroad.node.installation import hostname_of
 from postroad.node.keys import InstallationKeys, installation_keys
 from postroad.node.notices import MailedNotices
 from postroad.node.single_sign_on import single_sign_on
+from postroad.node.tracking import TrackingDirectory, machine_networks, name_of_domain
 from postroad.policy.admission import AdmissionFacts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.protocol.smtp.data import Fault
@@ -94,6 +98,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     notices: Notices
     console: Console
     api_keys: ApiKeyCheck
+    tracker: Tracker
     engine: DeliveryEngine | None
     pool: SessionPool
     certificate: ServerCertificate
@@ -157,6 +162,7 @@ class _Ground(msgspec.Struct, frozen=True, kw_only=True):
     directory: DomainDirectory
     library: TemplateLibrary
     organisational_domains: OrganisationalDomains
+    tracking: TrackingDirectory | None = None
 
     @property
     def hostname(self) -> str:
@@ -184,6 +190,10 @@ async def build(
             background.append(_ordering(ground, shown).run())
         await stack.enter_async_context(_running(background))
         pool = SessionPool(settings.delivery.connections)
+        tracking = TrackingDirectory(database, ground.keys.vault, settings, now_ms, is_dev=plan.is_dev)
+        await tracking.refresh()
+        await stack.enter_async_context(_running([tracking.run()]))
+        ground = msgspec.structs.replace(ground, tracking=tracking)
         engine = (
             await stack.enter_async_context(_running_engine(ground, pool, is_dev=plan.is_dev))
             if "delivery" in plan.roles
@@ -204,6 +214,7 @@ async def build(
             notices=notices,
             console=await stack.enter_async_context(_console(ground, notices, is_dev=plan.is_dev)),
             api_keys=api_keys,
+            tracker=await stack.enter_async_context(_tracker(ground, tracking)),
             engine=engine,
             pool=pool,
             certificate=certificate,
@@ -233,6 +244,26 @@ async def _console(ground: _Ground, notices: Notices, *, is_dev: bool) -> AsyncI
                 yield console
     finally:
         passwords.close()
+
+
+@asynccontextmanager
+async def _tracker(ground: _Ground, directory: TrackingDirectory) -> AsyncIterator[Tracker]:
+    settings = ground.settings.tracking
+    responses = Responses(
+        ground.database,
+        now_ms,
+        lambda partition: ground.ids.next(now_ms(), partition),
+        meter=ground.meter,
+        room=settings.queue,
+        networks=machine_networks(settings.machine_networks),
+    )
+    try:
+        async with _running([responses.run()]):
+            yield Tracker(
+                responses, directory, ground.meter, now_ms, name_of_domain=partial(name_of_domain, ground.directory)
+            )
+    finally:
+        await responses.close()
 
 
 @asynccontextmanager
@@ -333,6 +364,7 @@ async def _running_engine(ground: _Ground, pool: SessionPool, *, is_dev: bool) -
             own_hosts=own_hosts,
             return_path_key=ground.keys.return_path,
             templates=ground.library,
+            tracking=ground.tracking,
         ),
     )
     running = asyncio.create_task(engine.run(), name="delivery-engine")

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from postroad.httpd.apps import dev_web_app, web_app
+from postroad.httpd.apps import beside_tracker, dev_web_app, web_app
 from postroad.httpd.proofs import port_80_app
 from postroad.httpd.server import HttpServer, http_servers
 from postroad.net.clock import now_ms
@@ -112,7 +112,9 @@ class Worker:
         if inherited.get(doors.HTTP) or inherited.get(doors.HTTP_TLS):
             await self._open_http(inherited.get(doors.HTTP, ()), inherited.get(doors.HTTP_TLS, ()), stack)
         if inherited.get(doors.ACME):
-            port_80 = port_80_app(self._services.find_proof, self._plan.settings.http.public_url)
+            port_80 = beside_tracker(
+                port_80_app(self._services.find_proof, self._plan.settings.http.public_url), self._services.tracker
+            )
             await _serve([HttpServer(port_80, inherited[doors.ACME])], stack)
 
     async def _open_http(
@@ -122,13 +124,21 @@ class Worker:
         clients = client_access(self._plan.settings)
         if self._plan.is_dev:
             status = WorkerStatus(services.database, services.why)
-            app = dev_web_app(services.console, services.api_keys, services.database, status, clients=clients)
+            app = dev_web_app(
+                services.console,
+                services.api_keys,
+                services.database,
+                status,
+                clients=clients,
+                tracker=services.tracker,
+            )
         else:
             app = web_app(
                 services.console,
                 services.api_keys,
                 services.database,
                 clients=clients,
+                tracker=services.tracker,
                 find_proof=services.find_proof if is_obtained(self._plan.settings) else None,
                 public_url=settings.public_url,
             )

@@ -325,7 +325,12 @@ HEADER_RULES = (
     ),
     HeaderRule("ARC-Authentication-Results, ARC-Message-Signature, ARC-Seal", "kept", "RFC 8617 §5: a chain is whole"),
     HeaderRule("Resent-*", "kept, but for Resent-Bcc", "they tell of an earlier way (RFC 5322 §3.6.6)"),
-    HeaderRule("List-*", "kept, and signed", "readers unsubscribe by them (RFC 2369, RFC 8058 §4)"),
+    HeaderRule(
+        "List-*",
+        "kept, and signed; List-Unsubscribe and List-Unsubscribe-Post are added on leaving, where the message or its domain "
+        "offers to unsubscribe and has neither",
+        "readers unsubscribe by them (RFC 2369, RFC 8058 §4)",
+    ),
     HeaderRule(
         "X-OV-*, X-Mailgun-*, X-MSYS-API, X-SMTPAPI",
         "removed, but for X-OV-Variables, which is kept (written anew where it holds UTF-8 or a TAB folds it), and added "

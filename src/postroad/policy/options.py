@@ -45,7 +45,11 @@ def resolved(
         asked,
         is_test=_held(asked.is_test, settings.test_mode),
         tracks_clicks=_held(asked.tracks_clicks, settings.tracks_clicks),
+        tracks_text_clicks=_held(asked.tracks_text_clicks, settings.tracks_text_clicks),
         tracks_opens=_held(asked.tracks_opens, settings.tracks_opens),
+        offers_unsubscribe=_held(
+            asked.offers_unsubscribe, settings.offers_unsubscribe and not settings.is_transactional
+        ),
         tls=None if tls is TlsDemand.NOTHING else tls,
         callback_format=callback_format,
     )

@@ -81,7 +81,7 @@ def expected_records(
     return (
         *_dkim(domain.name, keys, names),
         *_return_path(domain.name, names),
-        *_tracking(domain.name, names),
+        *_tracking(domain, names),
         _dmarc(domain.name),
         *mail_client_records(domain.name, names.clients),
         *_organisational_dkim(domain.name, keys, names, organisational_domain),
@@ -280,13 +280,13 @@ def _return_path(domain: str, names: InstallationNames) -> list[ExpectedRecord]:
     return records
 
 
-def _tracking(domain: str, names: InstallationNames) -> list[ExpectedRecord]:
+def _tracking(domain: SendingDomain, names: InstallationNames) -> list[ExpectedRecord]:
     if not names.tracking_host:
         return []
     return [
         ExpectedRecord(
             purpose=RecordPurpose.TRACKING,
-            name=f"{names.tracking_label}.{domain}",
+            name=domain.settings.tracking_host or f"{names.tracking_label}.{domain.name}",
             form="CNAME",
             value=names.tracking_host,
             is_required=False,

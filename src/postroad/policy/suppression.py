@@ -14,6 +14,7 @@ from postroad.model.message import Accepted
 from postroad.model.options import DeliveryOptions
 from postroad.model.outcome import BounceClass, Bounced, Phase
 from postroad.model.suppression import Suppression, SuppressionKind, Way
+from postroad.model.tracking import Unsubscribing
 from postroad.protocol.smtp.address import AddressError, normal_domain, parse_path
 
 Found = Mapping[int, Sequence[Suppression]]
@@ -187,6 +188,27 @@ def of_complaint(delivery: Delivery, report: str, now: int) -> tuple[Suppression
     if delivery.options.is_test:
         return ()
     return (_of_recipient(delivery, SuppressionKind.COMPLAINT, Way.FEEDBACK_LOOP, report, now),)
+
+
+def of_unsubscribing(
+    delivery: Delivery | None, asked: Unsubscribing, account_id: int, *, message_id: int | None
+) -> tuple[Suppression, ...]:
+    """Return what somebody's unsubscribing adds: an entry for all mail, or one for each tag."""
+    if delivery is not None and delivery.options.is_test:
+        return ()
+    return tuple(
+        Suppression(
+            account_id=account_id,
+            domain_id=asked.domain_id,
+            kind=SuppressionKind.UNSUBSCRIBE,
+            address=comparable(asked.address),
+            tag=tag.casefold(),
+            way=asked.way,
+            created_at=asked.at,
+            message_id=message_id,
+        )
+        for tag in asked.tags or ("",)
+    )
 
 
 def _of_recipient(delivery: Delivery, kind: SuppressionKind, way: Way, reason: str, now: int) -> Suppression:

@@ -60,6 +60,11 @@ class MergePlan(msgspec.Struct, frozen=True):
     display_names: dict[str, str]
     """The names that To and Cc give to addresses, by address in lower case."""
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it holds no placeholder."""
+        return all(isinstance(piece, bytes) for piece in self.pieces)
+
     def filled(self, filling: Filling) -> Merged:
         """Return one recipient's copy; raises TooMuchError where its values are out of all proportion."""
         values = Values(filling)

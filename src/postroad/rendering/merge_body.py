@@ -30,7 +30,7 @@ _ORDERED = frozenset(order for orders in _WIDE.values() for order in orders)
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _SOFT_BREAK = b"=\r\n"
 # RFC 9580 §6.2.1, §7: a text that is signed or encrypted within itself.
-_ARMOUR = re.compile(rb"^(?:\xef\xbb\xbf)?-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
+ARMOUR = re.compile(rb"^(?:\xef\xbb\xbf)?-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
 _BODY = re.compile(r"<body\b|</head\b", re.IGNORECASE)
 _LONGEST_HEAD = 4096
 """Characters in which a character set is looked for; browsers look at the first 1,024 octets."""
@@ -156,6 +156,13 @@ def is_attachment(part: Part) -> bool:
     return disposition.lower().startswith(b"attachment") or bool(_FILE_NAME.search(disposition))
 
 
+def ascii_codec_of(charset: str, octets: bytes) -> str | None:
+    """Return a codec whose octets below 0x80 are always ASCII; None where the character set is of another kind."""
+    codec = _codec_of(charset, octets)
+    is_other = codec is None or codec in _WIDE or codec in _ORDERED or codec.startswith(_STATEFUL)
+    return None if is_other else codec
+
+
 def is_file(part: Part, read: set[str]) -> bool:
     """Whether a text part is a file: an attachment, or a named part behind what is read.
 
@@ -182,7 +189,7 @@ def _is_armoured(octets: bytes, encoding: str, codec: str) -> bool:
             octets = transfer_encoding.decode_base64(octets)
     if codec in _ORDERED:
         octets = octets.decode(codec, "replace").encode("utf-8", "replace")
-    return bool(_ARMOUR.search(octets))
+    return bool(ARMOUR.search(octets))
 
 
 def _codec_of(charset: str, octets: bytes) -> str | None:

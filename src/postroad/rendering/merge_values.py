@@ -18,6 +18,8 @@ class Filling(msgspec.Struct, frozen=True, kw_only=True):
     addressee: Addressee
     on_missing: OnMissing = OnMissing.EMPTY
     escapes_html: bool = False
+    only_links: bool = False
+    """The message has no recipient variables: what looks like one stays as it is written."""
 
 
 class TooMuchError(ValueError):
@@ -38,6 +40,8 @@ class Values:
 
     def text(self, name: str, *, is_html: bool = False) -> str:
         """Return what a placeholder stands for; raises TooMuchError."""
+        if self._filling.only_links and name.startswith("recipient"):
+            return f"%{name}%"
         value = value_of(name, self._filling.addressee)
         if value is None:
             return self._without(name)

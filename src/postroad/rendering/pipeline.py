@@ -5,7 +5,9 @@
    header and in text parts get their values.
 3. Where it has a stored template, the template's texts take the place of its own (``template_content``). In these,
    too, placeholders get their values where the message has recipient variables.
-4. It is signed, and the DKIM-Signature fields go on top, in the order of the keys.
+4. Where opens, clicks or unsubscribes are asked for, links and the pixel are put in (``track``): after all that makes text,
+   so that a template's links are tracked like others.
+5. It is signed, and the DKIM-Signature fields go on top, in the order of the keys.
 
 Signing comes last, as it covers what every step before has made. Content that is the same for many recipients is
 rendered once and its bytes are shared; what is made for one recipient is made just before it leaves. Large content may

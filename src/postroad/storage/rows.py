@@ -229,6 +229,16 @@ def event_from(row: Sequence[Any]) -> Event:
     )
 
 
+def by_machine(kind: EventType) -> str:
+    """Return what events of a type are counted as where a machine led to them."""
+    return f"{kind.value}-by-machine"
+
+
+def _counted_as(event: Event) -> str:
+    is_machine = "verdict" in event.data and event.data["verdict"] == "machine"
+    return by_machine(event.type) if is_machine else event.type.value
+
+
 _Counted = tuple[int, int, str, str, str, str, str, bool]
 
 
@@ -239,7 +249,7 @@ def counter_delta_rows(events: Iterable[Event]) -> list[Row]:
     """
     counts: dict[_Counted, list[int]] = {}
     for event in events:
-        hour, kind, data = event.at // HOUR_MS, event.type.value, event.data
+        hour, kind, data = event.at // HOUR_MS, _counted_as(event), event.data
         destination = "" if event.recipient is None else destination_of(event.recipient)
         bounce_class, is_expired = data.get("bounce_class", ""), "is_expired" in data
         _count(counts, (event.domain_id, hour, "all", "", kind, destination, bounce_class, is_expired), event.id)

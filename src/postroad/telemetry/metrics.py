@@ -86,6 +86,22 @@ REPEATED = Declared(
     "Refused messages that a client repeated as it should not: too_soon (within a minute of 4xx) or after_refusal (5xx).",
     ("kind",),
 )
+TRACKER = Declared(
+    "postroad_tracker_requests_total",
+    "counter",
+    "Requests for tracked links: opened, clicked, trapped (the hidden link), page (to unsubscribe), unsubscribed, refused "
+    "(a token that is not ours), blocked (a destination taken down) or failed (an unsubscribing that could not be stored).",
+    ("result",),
+)
+TRACKER_LOST = Declared(
+    "postroad_tracker_lost_total",
+    "counter",
+    "Opens and clicks that no event tells of: overflow (storage was away for too long), repeated "
+    "(more than 200 of one delivery in a minute), stopped (at the end of a worker), or "
+    "unknown (their message is no longer kept).",
+    ("reason",),
+)
+TRACKER_WAITING = Declared("postroad_tracker_waiting", "gauge", "Opens and clicks that wait to be written.")
 STORAGE_ROWS = Declared(
     "postroad_storage_batch_rows", "histogram", "Callers that shared one transaction.", ("batch",), _ROWS
 )
@@ -97,7 +113,8 @@ UPKEEP_ROWS = Declared("postroad_upkeep_rows_total", "counter", "Rows removed or
 METRICS = (
     ACCEPTED, ACCEPTED_RECIPIENTS, REJECTED, DELIVERED, DEFERRED, BOUNCED, MAYBE_DELIVERED, ACCEPT_SECONDS,
     QUEUE_WAIT_SECONDS, ATTEMPT_SECONDS, CONNECTIONS, CONNECTIONS_TOTAL, TURNED_AWAY, SESSIONS_REUSED, SESSIONS_IDLE, READY,
-    BYTES_IN_FLIGHT, LOGINS, BLOCKLISTS, API_KEYS, REPEATED, STORAGE_ROWS, STORAGE_SECONDS, UPKEEP_ROWS,
+    BYTES_IN_FLIGHT, LOGINS, BLOCKLISTS, API_KEYS, REPEATED, TRACKER, TRACKER_LOST, TRACKER_WAITING, STORAGE_ROWS,
+    STORAGE_SECONDS, UPKEEP_ROWS,
 )  # fmt: skip
 """What the workers count; ``telemetry.exposition`` adds the sizes of the queue at each scrape."""
 
@@ -134,6 +151,9 @@ class Meter:
         self._api_keys = _Family(self._counter(API_KEYS))
         self._blocklists = self._counter(BLOCKLISTS)
         self._repeated = _Family(self._counter(REPEATED))
+        self._tracker = _Family(self._counter(TRACKER))
+        self._tracker_lost = _Family(self._counter(TRACKER_LOST))
+        self._tracker_waiting = self._gauge(TRACKER_WAITING)
         self._batch_rows = _Family(self._histogram(STORAGE_ROWS))
         self._batch_seconds = _Family(self._histogram(STORAGE_SECONDS))
         self._upkeep = _Family(self._counter(UPKEEP_ROWS))
@@ -203,6 +223,18 @@ class Meter:
     def blocklist_asked(self, zone: str, result: str) -> None:
         """Count one answer of a list; clients are asked about when they connect, not for each message."""
         self._blocklists.labels(zone, result).inc()
+
+    def tracked(self, result: str) -> None:
+        """Count one request for a tracked link."""
+        self._tracker[result].inc()
+
+    def hits_lost(self, reason: str, count: int) -> None:
+        """Count opens and clicks that no event tells of."""
+        self._tracker_lost[reason].inc(count)
+
+    def hits_waiting(self, count: int) -> None:
+        """Say how many opens and clicks wait to be written."""
+        self._tracker_waiting.set(count)
 
     def batch_written(self, batch: str, rows: int, duration_ms: float) -> None:
         """Count one storage transaction, named by what it wrote."""

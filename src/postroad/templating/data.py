@@ -28,15 +28,15 @@ def data_for(facts: MessageFacts, options: Options, addressee: Addressee, values
     given = options.variables | options.template_variables
     if values is not None:
         given = {name: values.replaced_within(value) for name, value in given.items()}
-    return _built_in(facts, options, addressee.address) | given | dict(addressee.variables)
+    return _built_in(facts, options, addressee) | given | dict(addressee.variables)
 
 
-def _built_in(facts: MessageFacts, options: Options, recipient: str) -> dict[str, Any]:
+def _built_in(facts: MessageFacts, options: Options, addressee: Addressee) -> dict[str, Any]:
     at = datetime.fromtimestamp(facts.accepted_at / 1000, UTC)
     frozen = options.frozen_template
     return {
         "from": facts.header_from,
-        "rcpt": recipient,
+        "rcpt": addressee.address,
         "subject": facts.subject,
         "date": {"year": at.year, "month": at.month, "day": at.day, "hour": at.hour, "minute": at.minute},
         "domain": {
@@ -45,4 +45,5 @@ def _built_in(facts: MessageFacts, options: Options, recipient: str) -> dict[str
             "tracking_open": bool(options.tracks_opens),
             "tracking_click": bool(options.tracks_clicks),
         },
+        **addressee.links,
     }

@@ -310,8 +310,13 @@ def _texts(
         own: The recipient's own variables; None where the message has no recipient variables at all.
         limits: How much the template may do.
     """
-    filling = Filling(addressee=addressee, on_missing=options.on_missing, escapes_html=options.escapes_html)
-    values = None if own is None else Values(filling)
+    filling = Filling(
+        addressee=addressee,
+        on_missing=options.on_missing,
+        escapes_html=options.escapes_html,
+        only_links=own is None,
+    )
+    values = None if own is None and not addressee.links else Values(filling)
     try:
         made = rendering.content(data_for(facts, options, addressee, values), options.on_missing.value, limits)
     except RecursionError as error:

@@ -1,12 +1,15 @@
 """Bytes at hand: read once, rendered once, within bounds."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
 import pytest
 
+from postroad.delivery import tracked
 from postroad.delivery.contents import Contents, Outgoing, Unfit
+from postroad.delivery.tracked import TrackingTerms
 from postroad.model.delivery import Delivery
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.message import Message
@@ -14,8 +17,17 @@ from postroad.model.options import PLAIN_DELIVERY, DeliveryOptions, Options, Tem
 from postroad.protocol.dkim.key import SigningKey
 from postroad.rendering.merge import Merged
 from postroad.rendering.placeholder import Addressee
+from postroad.rendering.track import Layout, lay_out
+from postroad.rendering.track_body import Wishes
 from postroad.storage.database import Database
+from postroad.tracking.token import Place, TrackingKey, read_leaving, read_token
 
+KEY = TrackingKey(1, 0, b"k" * 32)
+HTML = b"""From: a@news.test\r
+Content-Type: text/html\r
+\r
+<a href="https://a.test/">%recipient.n%</a> %recipient_email% %unsubscribe_url%\r
+"""
 CONTENT = b"From: a@news.test\r\n\r\nHello.\r\n"
 
 
@@ -94,8 +106,21 @@ def table() -> MessageTable:
     return MessageTable()
 
 
-def make_contents(table: MessageTable, cache_bytes: int = 10_000, now: Sequence[int] = (0,)) -> Contents:
-    return Contents(cast("Database", table), OneDomain(), lambda: now[0], cache_bytes)
+class OnePlace:
+    """Tracks over one host, or over none."""
+
+    def __init__(self, host: str = "t.news.test") -> None:
+        self.host = host
+
+    def terms_for(self, domain: SendingDomain) -> TrackingTerms | None:
+        assert domain.id == 1
+        return TrackingTerms(Place(f"https://{self.host}", self.host), KEY) if self.host else None
+
+
+def make_contents(
+    table: MessageTable, cache_bytes: int = 10_000, now: Sequence[int] = (0,), tracking: OnePlace | None = None
+) -> Contents:
+    return Contents(cast("Database", table), OneDomain(), lambda: now[0], cache_bytes, tracking=tracking)
 
 
 async def test_what_was_just_accepted_is_not_read_back(table: MessageTable) -> None:
@@ -243,3 +268,115 @@ async def test_a_template_comes_after_the_placeholders_and_is_made_for_each_deli
         assert outgoing[delivery.id].rendered.missing_variables == ("lost",)  # type: ignore[union-attr]
         assert content.endswith(f"\r\n%recipient.n% r{number}@dest.test".encode())
     assert outgoing[lost.id] == Unfit("there is no template gone")
+
+
+def tracked_copies(outgoing: Mapping[int, Outgoing | Unfit]) -> list[bytes]:
+    copies = [one.rendered.content for one in outgoing.values() if isinstance(one, Outgoing)]
+    assert len(copies) == len(outgoing)
+    return copies
+
+
+def read(copy: bytes, path: bytes) -> list[tuple[int, bytes]]:
+    tokens = re.findall(b"https://t.news.test/" + path + rb"/([\w-]+)", copy)
+    found = [read_token(one.decode(), "t.news.test", {1: KEY.secret}) for one in tokens]
+    return [(one.delivery_id, one.payload) for one in found if one is not None]
+
+
+async def test_each_recipient_of_a_tracked_message_has_links_of_its_own_in_one_layout(
+    table: MessageTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid_out: list[bytes] = []
+
+    def counted(content: bytes, place: Place, wishes: Wishes) -> Layout:
+        laid_out.append(content)
+        return lay_out(content, place, wishes)
+
+    monkeypatch.setattr(tracked, "lay_out", counted)
+    contents = make_contents(table, tracking=OnePlace())
+    message = msgspec.structs.replace(make_message(1, recipients=4), options=Options(tracks_clicks=True))
+    table.contents = {1: HTML}
+    deliveries = [make_delivery(message, number) for number in range(4)]
+    copies = [
+        copy
+        for part in (deliveries[:2], deliveries[2:])
+        for copy in tracked_copies(await contents.outgoing(part, {1: message}))
+    ]
+
+    assert [read(copy, b"c") for copy in copies] == [[(1000 + number, b"https://a.test/")] for number in range(4)]
+    assert len(laid_out) == 1
+    # Without recipient variables, and without the offer to unsubscribe, what looks like a placeholder stays.
+    assert all(b">%recipient.n%</a> %recipient_email% %unsubscribe_url%\r\n" in copy for copy in copies)
+
+
+async def test_the_link_to_unsubscribe_is_put_in_also_without_recipient_variables(table: MessageTable) -> None:
+    contents = make_contents(table, tracking=OnePlace())
+    message = msgspec.structs.replace(
+        make_message(1, recipients=2), options=Options(offers_unsubscribe=True, tags=("news",))
+    )
+    table.contents = {1: HTML}
+    copies = tracked_copies(
+        await contents.outgoing([make_delivery(message, number) for number in range(2)], {1: message})
+    )
+
+    for number, copy in enumerate(copies):
+        links = read(copy, b"u")
+        assert [delivery_id for delivery_id, _ in links] == [1000 + number] * 2
+        assert {read_leaving(payload).address for _, payload in links} == {f"r{number}@dest.test"}
+        assert b"List-Unsubscribe: <https://t.news.test/u/" in copy
+        assert b">%recipient.n%</a> %recipient_email% https://t.news.test/u/" in copy
+
+
+async def test_a_link_made_of_a_recipients_variables_is_tracked_as_it_becomes(table: MessageTable) -> None:
+    contents = make_contents(table, tracking=OnePlace())
+    message = msgspec.structs.replace(make_message(1, recipients=2), options=Options(tracks_clicks=True))
+    table.contents = {1: HTML.replace(b"a.test/", b"a.test/%recipient.n%")}
+    deliveries = [
+        make_delivery(message, number, DeliveryOptions(variables={"n": f"no{number}"})) for number in range(2)
+    ]
+    copies = tracked_copies(await contents.outgoing(deliveries, {1: message}))
+
+    assert [read(copy, b"c") for copy in copies] == [
+        [(1000, b"https://a.test/no0")], [(1001, b"https://a.test/no1")]
+    ]  # fmt: skip
+
+
+async def test_links_follow_their_host_when_it_changes(table: MessageTable) -> None:
+    place = OnePlace()
+    contents = make_contents(table, tracking=place)
+    message = msgspec.structs.replace(make_message(1, recipients=3), options=Options(tracks_opens=True))
+    table.contents = {1: HTML}
+    await contents.outgoing([make_delivery(message)], {1: message})
+    place.host = "other.news.test"
+
+    [copy] = tracked_copies(await contents.outgoing([make_delivery(message, 1)], {1: message}))
+    assert b"https://other.news.test/o/" in copy
+
+
+@pytest.mark.parametrize("place", [None, OnePlace("")])
+async def test_without_a_host_nothing_is_tracked(table: MessageTable, place: OnePlace | None) -> None:
+    contents = make_contents(table, tracking=place)
+    options = Options(tracks_clicks=True, tracks_opens=True, offers_unsubscribe=True)
+    table.contents = {1: HTML}
+
+    [copy] = (await leaving(contents, {1: msgspec.structs.replace(make_message(1), options=options)})).values()
+    assert isinstance(copy, Outgoing)
+    assert copy.rendered.content == HTML
+
+
+async def test_the_links_of_a_template_are_tracked_like_others(table: MessageTable) -> None:
+    class Made:
+        async def content_of(
+            self, message: Message, delivery: Delivery, content: bytes, addressee: Addressee
+        ) -> Merged:
+            assert set(addressee.links) == {"unsubscribe_url", "tag_unsubscribe_url"}
+            return Merged(content.replace(b"a.test", delivery.recipient[:2].encode() + b".test"), frozenset())
+
+    contents = Contents(cast("Database", table), OneDomain(), lambda: 0, 10_000, Made(), tracking=OnePlace())
+    options = Options(tracks_clicks=True, offers_unsubscribe=True, template=TemplateName("welcome"))
+    message = msgspec.structs.replace(make_message(1, recipients=2), options=options)
+    table.contents = {1: HTML}
+    copies = tracked_copies(
+        await contents.outgoing([make_delivery(message, number) for number in range(2)], {1: message})
+    )
+
+    assert [[url for _, url in read(copy, b"c")] for copy in copies] == [[b"https://r0.test/"], [b"https://r1.test/"]]

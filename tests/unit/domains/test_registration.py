@@ -162,6 +162,15 @@ async def test_a_host_of_mailboxes_has_a_whole_name(registration: Registration, 
     assert (await registration.change_settings(owner, NAME, DomainSettings())).settings.imap_host == ""
 
 
+async def test_a_tracking_host_has_a_whole_name(registration: Registration, owner: Actor) -> None:
+    with pytest.raises(RefusedError, match="tracking") as refused:
+        await registration.change_settings(owner, NAME, DomainSettings(tracking_host="t"))
+    assert refused.value.field == "tracking_host"
+
+    changed = await registration.change_settings(owner, NAME, DomainSettings(tracking_host=" T.Example.com "))
+    assert changed.settings.tracking_host == "t.example.com"
+
+
 async def test_a_domain_goes_when_nothing_is_bound_to_it(
     registration: Registration, database: Database, owner: Actor
 ) -> None:

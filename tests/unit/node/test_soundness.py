@@ -64,3 +64,24 @@ def test_the_names_are_those_that_clients_connect_to_unless_they_are_given() -> 
 def test_lists_that_cannot_be_asked_are_refused(smtp: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         require_sound(msgspec.convert({"smtp": smtp}, Settings))
+
+
+@pytest.mark.parametrize(
+    ("tracking", "sentence"),
+    [
+        ({"machine_networks": ["office"]}, "tracking.machine_networks: 'office' is not a network"),
+        ({"host": "https://t.example.com"}, "tracking.host: 'https://t.example.com' is no host"),
+        ({"host": "t.example.com:"}, "tracking.host: 't.example.com:' is no host"),
+        ({"host": "t example"}, "tracking.host: 't example' is no host"),
+    ],
+)
+def test_what_links_cannot_lead_over_is_refused(tracking: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        require_sound(msgspec.convert({"tracking": tracking}, Settings))
+
+
+def test_a_tracking_host_may_have_a_port_and_is_certified_by_its_name() -> None:
+    both = {"tracking": {"host": "Click.example.net:8443"}}
+
+    require_sound(settings({}, **both))
+    assert certified_names(settings({}, **both)) == ("mail.example.net", "click.example.net")

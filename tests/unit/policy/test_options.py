@@ -31,6 +31,21 @@ def test_the_domains_defaults_hold_where_the_message_says_nothing() -> None:
     assert held(settings) == Options(is_test=True, tracks_clicks=True, tracks_opens=True, tls=TlsDemand.ENCRYPT)
 
 
+def test_clicks_in_plain_text_are_asked_for_by_themselves() -> None:
+    assert held(DomainSettings(tracks_text_clicks=True)) == Options(tracks_text_clicks=True)
+    assert held(DomainSettings(tracks_text_clicks=True), tracks_text_clicks=False) is NO_OPTIONS
+    assert not Options(tracks_text_clicks=True).is_tracked
+
+
+def test_unsubscribing_is_offered_in_transactional_mail_only_where_the_message_asks() -> None:
+    offering = DomainSettings(offers_unsubscribe=True)
+    assert held(offering) == Options(offers_unsubscribe=True)
+    assert held(offering, offers_unsubscribe=False) is NO_OPTIONS
+    transactional = DomainSettings(offers_unsubscribe=True, is_transactional=True)
+    assert held(transactional) is NO_OPTIONS
+    assert held(transactional, offers_unsubscribe=True) == Options(offers_unsubscribe=True)
+
+
 def test_the_messages_word_lifts_what_the_domain_sets() -> None:
     settings = DomainSettings(test_mode=True, tracks_clicks=True, tracks_opens=True, require_tls=TlsDemand.VERIFY)
     asked = {"is_test": False, "tracks_clicks": False, "tracks_opens": False, "tls": TlsDemand.NOTHING}

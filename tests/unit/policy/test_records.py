@@ -5,10 +5,11 @@ from typing import Any
 import dns.rdataclass
 import dns.rdatatype
 import dns.zone
+import msgspec
 import pytest
 
 from postroad.model.client_access import ClientAccess
-from postroad.model.domain import DkimKey, DomainState, KeyAlgorithm, KeyState, SendingDomain
+from postroad.model.domain import DkimKey, DomainSettings, DomainState, KeyAlgorithm, KeyState, SendingDomain
 from postroad.policy.records import (
     ExpectedRecord,
     InstallationNames,
@@ -81,6 +82,14 @@ def test_tracking_is_listed_where_the_installation_has_a_tracking_host() -> None
 
     assert ("tracking", "t.news.example.com", "CNAME", "track.example.net", False) in records(names=names)
     assert not [record for record in records() if record[0] == "tracking"]
+
+
+def test_a_tracking_host_of_its_own_is_where_its_record_is() -> None:
+    domain = msgspec.structs.replace(DOMAIN, settings=DomainSettings(tracking_host="click.news.example.com"))
+    names = InstallationNames(tracking_host="track.example.net")
+
+    found = [one.name for one in expected_records(domain, (key(),), names, None) if one.value == "track.example.net"]
+    assert found == ["click.news.example.com"]
 
 
 def mail_client_records(**access: Any) -> list[tuple[str, str, str]]:

@@ -108,7 +108,9 @@ _OURS: Mapping[bytes, _Option] = {
     b"x-ov-testmode": _Option("is_test", values.read_switch),
     b"x-ov-track": _Option("tracks", values.read_switch),
     b"x-ov-tracking_click": _Option("tracks_clicks", values.read_switch),
+    b"x-ov-tracking_text": _Option("tracks_text_clicks", values.read_switch),
     b"x-ov-tracking_open": _Option("tracks_opens", values.read_switch),
+    b"x-ov-unsubscribe": _Option("offers_unsubscribe", values.read_switch),
     b"x-ov-require-tls": _Option("tls", values.read_tls_demand),
     b"x-ov-recipient-variables": _Option("recipient_variables", values.read_recipient_variables),
     b"x-ov-variables": _Option("variables", values.read_json_object),
@@ -311,7 +313,7 @@ def _smtpapi(document: dict[str, Any]) -> Iterator[Pair]:
 
 
 def _smtpapi_filters(filters: dict[str, Any]) -> Iterator[Pair]:
-    known = {"clicktrack": "tracks_clicks", "opentrack": "tracks_opens"}
+    known = {"clicktrack": "tracks_clicks", "opentrack": "tracks_opens", "subscriptiontrack": "offers_unsubscribe"}
     for name, value in filters.items():
         path = f"filters.{name}"
         yield path, known.get(name), _enabled(value, path) if name in known else None

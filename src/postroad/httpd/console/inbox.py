@@ -6,7 +6,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute
 
 from postroad.httpd.console.route import Access, page
-from postroad.httpd.console.security import FOREIGN_HTML_POLICY
+from postroad.httpd.console.security import CAPTURED_HTML_POLICY
 from postroad.httpd.console.view import View
 from postroad.messages.captured import Captured, captured
 from postroad.model.ids import from_text, text_of
@@ -58,7 +58,9 @@ class _Inbox:
         _capture, seen = await self._open(view)
         if seen.html is None:
             raise HTTPException(404, "This message has no HTML part.")
-        return HTMLResponse(seen.html, headers={"Content-Security-Policy": FOREIGN_HTML_POLICY})
+        # At the end, where it moves nothing of what the message says of itself.
+        html = f'{seen.html}<base target="_blank">'
+        return HTMLResponse(html, headers={"Content-Security-Policy": CAPTURED_HTML_POLICY})
 
     async def source(self, view: View) -> Response:
         capture = await self._find(view)

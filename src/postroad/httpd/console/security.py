@@ -14,6 +14,8 @@ FOREIGN_HTML_POLICY = (
     "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; frame-ancestors 'self'"
 )
 """For HTML that somebody mailed: no script, no forms, no request to anywhere, an origin of its own."""
+CAPTURED_HTML_POLICY = FOREIGN_HTML_POLICY.replace("sandbox;", "sandbox allow-popups allow-popups-to-escape-sandbox;")
+"""For that of a captured message: whoever clicks a link of it sees where it leads, in a window of its own."""
 
 
 class OwnHostOnly:

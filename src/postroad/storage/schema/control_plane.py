@@ -411,3 +411,13 @@ feedback_counts = Table(
     Column("result", Text, primary_key=True),
     Column("count", BigInteger, nullable=False),
 )
+
+blocked_destinations = Table(
+    "blocked_destinations",
+    metadata,
+    Column("pattern", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+"""Where tracked links lead to no longer."""

@@ -59,6 +59,12 @@ VARIABLES = {"bob@dest.test": {"name": "Bob", "n": 1, "deep": {"list": [True, No
         (["X-OV-Track: yes"], {"tracks_clicks": True, "tracks_opens": True}),
         (["X-OV-Track: no", "X-OV-tracking_click: yes"], {"tracks_clicks": True, "tracks_opens": False}),
         (["X-OV-tracking_open: off", "X-OV-Track: on"], {"tracks_clicks": True, "tracks_opens": False}),
+        (["X-OV-tracking_text: yes"], {"tracks_text_clicks": True}),
+        (["X-OV-Unsubscribe: yes"], {"offers_unsubscribe": True}),
+        (
+            ['X-SMTPAPI: {"filters": {"subscriptiontrack": {"settings": {"enable": 0}}}}'],
+            {"offers_unsubscribe": False},
+        ),
         (["X-OV-Require-TLS: yes"], {"tls": TlsDemand.VERIFY}),
         (["X-OV-Require-TLS: verify"], {"tls": TlsDemand.VERIFY}),
         (["X-OV-Require-TLS: Encrypt"], {"tls": TlsDemand.ENCRYPT}),

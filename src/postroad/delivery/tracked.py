@@ -1,0 +1,59 @@
+"""One delivery's tracked copy: the tokens of its links, for where its sending domain's links lead."""
+
+from typing import Protocol
+
+import msgspec
+
+from postroad.model.delivery import Delivery
+from postroad.model.domain import SendingDomain
+from postroad.model.options import Options
+from postroad.rendering.track import Layout, lay_out
+from postroad.rendering.track_body import Wishes
+from postroad.tracking.token import Kind, Leaving, Place, Signer, TrackingKey, leaving_payload
+from postroad.tracking.unsubscribe import ALL_MAIL, THESE_TAGS
+
+
+class TrackingTerms(msgspec.Struct, frozen=True):
+    """Where the tracked links of a sending domain lead now, and what signs them."""
+
+    place: Place
+    key: TrackingKey
+    sets_traps: bool = False
+
+
+class Tracking(Protocol):
+    """What delivery must know to track; it is in memory."""
+
+    def terms_for(self, domain: SendingDomain) -> TrackingTerms | None:
+        """Return the terms of a domain; None where its links have nowhere to lead."""
+
+
+class Tracked:
+    """What is particular to one delivery."""
+
+    def __init__(self, terms: TrackingTerms, delivery: Delivery, options: Options) -> None:
+        self._place = terms.place
+        self._signer = Signer(terms.key, terms.place.host, domain_id=delivery.domain_id, delivery_id=delivery.id)
+        self._wishes = Wishes(
+            clicks=bool(options.tracks_clicks),
+            text_clicks=bool(options.tracks_text_clicks),
+            opens=bool(options.tracks_opens),
+            unsubscribe=bool(options.offers_unsubscribe),
+            trap=terms.sets_traps,
+        )
+        self.links: dict[str, str] = {}
+        """Where to unsubscribe, by the placeholder that asks for it."""
+        if options.offers_unsubscribe:
+            self.links[ALL_MAIL] = self._leaving(delivery.recipient)
+            self.links[THESE_TAGS] = self._leaving(delivery.recipient, options.tags)
+
+    def copy(self, content: bytes, layouts: dict[Place, Layout]) -> bytes:
+        """Return the copy; a layout that is found among ``layouts``, or put there, holds for all recipients."""
+        layout = layouts.get(self._place)
+        if layout is None:
+            layout = layouts[self._place] = lay_out(content, self._place, self._wishes)
+        return layout.filled(self._signer, self.links.get(ALL_MAIL, ""))
+
+    def _leaving(self, address: str, tags: tuple[str, ...] = ()) -> str:
+        payload = leaving_payload(Leaving(address, tags))
+        return self._place.link(Kind.UNSUBSCRIBE) + self._signer.token(Kind.UNSUBSCRIBE, payload)

@@ -1,0 +1,1 @@
+"""The tracker's door: pixels, links and unsubscribing, for recipients of mail."""

@@ -1,0 +1,59 @@
+"""What comes back from recipients: a pixel that was asked for, a link that was followed, somebody who unsubscribes."""
+
+import enum
+
+import msgspec
+
+from postroad.model.suppression import Way
+
+
+class HitKind(enum.Enum):
+    """What was asked for."""
+
+    OPEN = "open"
+    CLICK = "click"
+    TRAP = "trap"
+    """A link that nobody can see."""
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """One request for a pixel or a link of a delivery."""
+
+    kind: HitKind
+    delivery_id: int
+    domain_id: int
+    at: int
+    url: str = ""
+    """Where the link leads."""
+    agent: str = ""
+    """The User-Agent, shortened."""
+    client_address: str = ""
+    is_head: bool = False
+    is_prefetch: bool = False
+    """The client said that it looks ahead."""
+    links_lately: int = 0
+    """How many different links of the delivery were followed around that time."""
+
+
+class Unsubscribing(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody wants no more mail of a sending domain."""
+
+    delivery_id: int
+    domain_id: int
+    address: str
+    tags: tuple[str, ...] = ()
+    """From mail with these only; none for all."""
+    way: Way
+    at: int
+    agent: str = ""
+    client_address: str = ""
+
+
+class BlockedDestination(msgspec.Struct, frozen=True, kw_only=True):
+    """Where tracked links lead to no longer."""
+
+    pattern: str
+    """A host, with all below it; or the beginning of a URL."""
+    reason: str = ""
+    created_at: int
+    created_by: str

@@ -1,0 +1,20 @@
+"""The header fields by which mail clients offer to unsubscribe."""
+
+from postroad.protocol.mime.header import HeaderBlock
+
+ALL_MAIL = "unsubscribe_url"
+"""The placeholder in whose place the link goes."""
+THESE_TAGS = "tag_unsubscribe_url"
+"""That of a link to unsubscribe from mail with the message's tags only; from all mail where it has none."""
+
+
+def has_own(block: HeaderBlock) -> bool:
+    """Whether the sender wrote how to unsubscribe; nothing is added to that."""
+    return block.first(b"list-unsubscribe") is not None or block.first(b"list-unsubscribe-post") is not None
+
+
+def fields(url: str) -> bytes:
+    """Return the fields that say how to unsubscribe: with one click where the link is HTTPS (RFC 8058 §3.1), or by a page."""
+    post = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if url.startswith("https://") else ""
+    # RFC 2369 §3.2
+    return f"List-Unsubscribe: <{url}>\r\n{post}".encode()

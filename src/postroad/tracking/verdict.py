@@ -1,0 +1,112 @@
+"""Whether a human or a machine asked for a pixel or a link: a judgement with its evidence, none of which is thrown away.
+
+Mail is looked at by programs on its way: filters follow links before anybody reads, providers load pictures in advance.
+They are answered like everybody, and counted apart.
+"""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+import msgspec
+
+from postroad.model.tracking import Hit, HitKind
+
+SECONDS_OF_SCANNERS = 5
+"""A click so soon after the receiving host took the message is that of a filter."""
+SECONDS_OF_PREFETCH = 10
+LINKS_AT_ONCE = 4
+"""Different links of one message, followed within seconds."""
+
+Network = IPv4Network | IPv6Network
+
+_GOOGLE_PROXY = "googleimageproxy"
+_PROXIES = {
+    _GOOGLE_PROXY: "google-image-proxy",
+    "yahoomailproxy": "yahoo-mail-proxy",
+    "ggpht.com": "google-image-proxy",
+}
+"""They ask in the name of people, when these read, so that their address and program say nothing."""
+_MACHINES = (
+    "crawler", "spider", "scanner", "urlscan", "headless", "curl/", "wget/", "python-", "python/", "aiohttp",
+    "go-http-client", "java/", "okhttp", "libwww", "apache-httpclient", "axios/", "node-fetch", "undici", "ruby", "perl",
+    "barracuda", "proofpoint", "mimecast", "safelinks", "symantec", "trendmicro", "fortiguard", "zscaler", "bitdefender",
+    "phishtank", "virustotal", "facebookexternalhit", "slackbot", "whatsapp/", "skypeuripreview",
+)  # fmt: skip
+_BOT = re.compile(r"(?<!cu)bot\b")
+"""Names that end so, but for a maker of telephones."""
+_APPLE = "Mozilla/5.0"
+"""All that Apple's Mail Privacy Protection says of itself."""
+_NETWORKS: Sequence[tuple[str, str]] = (
+    ("17.0.0.0/8", "apple"),
+    ("64.235.144.0/20", "barracuda"),
+    ("209.222.80.0/21", "barracuda"),
+    ("67.231.144.0/20", "proofpoint"),
+    ("148.163.128.0/19", "proofpoint"),
+    ("205.220.160.0/19", "proofpoint"),
+    ("207.211.30.0/23", "mimecast"),
+    ("205.139.110.0/23", "mimecast"),
+    ("104.47.0.0/17", "microsoft-protection"),
+    ("40.92.0.0/15", "microsoft-protection"),
+)
+_KNOWN = tuple((ip_network(network), name) for network, name in _NETWORKS)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What was found of who asked."""
+
+    is_machine: bool
+    evidence: tuple[str, ...] = ()
+    """What speaks for a machine, in fixed words."""
+    proxy: str = ""
+    """The provider's proxy that asked in somebody's name."""
+
+
+def verdict(hit: Hit, delivered_at: int | None, networks: Sequence[Network] = ()) -> Verdict:
+    """Judge one request; ``delivered_at`` is None while the receiving host has not taken the message for all we know.
+
+    ``networks`` are further ones that machines of the operator's knowledge ask from.
+    """
+    agent = hit.agent.lower()
+    proxy = next((name for word, name in _PROXIES.items() if word in agent), "")
+    evidence = [*_by_what_it_says(hit, agent, proxy), *_by_time(hit, delivered_at)]
+    if not proxy and (network := _network_of(hit.client_address, networks)):
+        evidence.append(f"network:{network}")
+    return Verdict(bool(evidence), tuple(evidence), proxy)
+
+
+def _by_what_it_says(hit: Hit, agent: str, proxy: str) -> list[str]:
+    found = []
+    if hit.kind is HitKind.TRAP:
+        found.append("hidden-link")
+    if hit.is_head:
+        found.append("head-request")
+    if hit.is_prefetch:
+        found.append("prefetch")
+    if not agent:
+        found.append("no-agent")
+    elif hit.kind is HitKind.OPEN and hit.agent.strip() == _APPLE:
+        found.append("apple-privacy-proxy")
+    elif not proxy and (_BOT.search(agent) or any(word in agent for word in _MACHINES)):
+        found.append("agent")
+    return found
+
+
+def _by_time(hit: Hit, delivered_at: int | None) -> list[str]:
+    found = []
+    if hit.kind is not HitKind.OPEN and hit.links_lately >= LINKS_AT_ONCE:
+        found.append("many-links-at-once")
+    seconds = SECONDS_OF_PREFETCH if hit.kind is HitKind.OPEN else SECONDS_OF_SCANNERS
+    if delivered_at is None or hit.at - delivered_at < seconds * 1000:
+        found.append("at-delivery")
+    return found
+
+
+def _network_of(text: str, networks: Sequence[Network]) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return ""
+    if any(address in network for network in networks):
+        return "configured"
+    return next((name for network, name in _KNOWN if address in network), "")

@@ -1,0 +1,139 @@
+"""Where tracked links lead: by the settings, the domain's own host, and what the certificate of the doors holds."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+import trustme
+
+from postroad.config import Settings
+from postroad.model.domain import DomainSettings, DomainState, SendingDomain
+from postroad.node.tracking import TrackingDirectory
+from postroad.storage import blocked_destinations, certificates, revision, tracking_keys
+from postroad.storage.database import Database
+from postroad.storage.secrets import Vault
+from postroad.tracking.token import TrackingKey
+
+NOW = 1_800_000_000_000
+FIRST, SECOND = TrackingKey(1, NOW, b"1" * 32), TrackingKey(2, NOW + 1000, b"2" * 32)
+
+
+class Stored:
+    """Answers for the database."""
+
+    def __init__(self) -> None:
+        self.keys = [FIRST]
+        self.revision = 1
+
+    async def read(self, fn: Any, *_arguments: Any) -> Any:
+        answers = {
+            revision.current: self.revision,
+            tracking_keys.list_all: list(self.keys),
+            blocked_destinations.list_all: [],
+            certificates.get: None,
+        }
+        return answers[fn]
+
+    async def write(self, fn: Any, *_arguments: Any) -> Any:
+        assert fn is tracking_keys.ensure
+
+
+def domain(host: str = "") -> SendingDomain:
+    settings = DomainSettings(tracking_host=host)
+    return SendingDomain(
+        id=1, account_id=1, name="news.test", state=DomainState.ACTIVE, settings=settings, created_at=0
+    )
+
+
+async def directory(
+    stored: Stored, *, is_dev: bool = False, now: list[int] | None = None, **sections: Any
+) -> TrackingDirectory:
+    clock = now or [NOW]
+    settings = msgspec.convert(sections, Settings)
+    made = TrackingDirectory(cast("Database", stored), Vault(b"m" * 32), settings, lambda: clock[0], is_dev=is_dev)
+    await made.refresh()
+    return made
+
+
+async def origin(host: str = "", *, is_dev: bool = False, **sections: Any) -> tuple[str, str] | None:
+    terms = (await directory(Stored(), is_dev=is_dev, **sections)).terms_for(domain(host))
+    return None if terms is None else (terms.place.origin, terms.place.host)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    path = tmp_path / "certificate.pem"
+    issued = trustme.CA().issue_cert("t.example.com", "*.wild.example.com")
+    issued.private_key_and_cert_chain_pem.write_to_path(path)
+    return path
+
+
+async def test_links_lead_over_the_domains_own_host_else_the_installations_else_nowhere() -> None:
+    tracking: dict[str, Any] = {"host": "Click.example.net"}
+
+    assert await origin() is None
+    assert await origin("t.news.test") == ("http://t.news.test", "t.news.test")
+    assert await origin(tracking=tracking) == ("http://click.example.net", "click.example.net")
+    assert await origin("t.news.test", tracking=tracking) == ("http://t.news.test", "t.news.test")
+
+
+async def test_a_port_is_in_the_link_and_not_in_what_the_token_is_bound_to() -> None:
+    assert await origin(tracking={"host": "t.example.com:8080"}) == ("http://t.example.com:8080", "t.example.com")
+
+
+async def test_links_of_dev_lead_to_the_consoles_port() -> None:
+    http: dict[str, Any] = {"listen": ["127.0.0.1:8025"]}
+
+    assert await origin(http=http, is_dev=True) == ("http://127.0.0.1:8025", "127.0.0.1")
+    assert await origin("t.news.test", http=http, is_dev=True) == ("http://t.news.test", "t.news.test")
+    assert await origin(http=http, is_dev=True, tracking={"host": "t.x.test"}) == ("http://t.x.test", "t.x.test")
+
+
+@pytest.mark.parametrize(
+    ("host", "scheme"), [("t.example.com", "https"), ("a.wild.example.com", "https"), ("a.b.wild.example.com", "http"), ("x.example.com", "http")]
+)  # fmt: skip
+async def test_links_are_https_where_the_certificate_holds_the_host(certificate: Path, host: str, scheme: str) -> None:
+    doors: dict[str, Any] = {"tls": {"certificate": str(certificate)}, "http": {"listen_tls": ["0.0.0.0:443"]}}
+
+    assert await origin(host, **doors) == (f"{scheme}://{host}", host)
+    # Nobody answers by HTTPS.
+    assert await origin(host, tls=doors["tls"]) == (f"http://{host}", host)
+    assert await origin(host, **doors, tracking={"https": "off"}) == (f"http://{host}", host)
+
+
+async def test_a_proxy_that_adds_tls_is_said_to() -> None:
+    assert await origin("t.news.test", tracking={"https": "on"}) == ("https://t.news.test", "t.news.test")
+
+
+@pytest.mark.parametrize("content", ["", "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n"])
+async def test_a_certificate_that_cannot_be_read_holds_nothing(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "broken.pem"
+    path.write_text(content)
+    for file in (path, tmp_path / "gone.pem"):
+        doors: dict[str, Any] = {"tls": {"certificate": str(file)}, "http": {"listen_tls": ["0.0.0.0:443"]}}
+        assert await origin("t.news.test", **doors) == ("http://t.news.test", "t.news.test")
+
+
+async def test_a_new_key_signs_once_every_node_knows_it_and_is_understood_at_once() -> None:
+    stored, now = Stored(), [NOW]
+    made = await directory(stored, now=now)
+    assert made.key == FIRST
+    stored.keys.append(SECOND)
+    stored.revision += 1
+    await made.refresh()
+
+    assert made.key == FIRST
+    assert made.secrets == {1: FIRST.secret, 2: SECOND.secret}
+    now[0] = SECOND.made_at + 60_000
+    assert made.key == SECOND
+
+
+async def test_nothing_is_read_while_nothing_has_changed() -> None:
+    stored = Stored()
+    made = await directory(stored)
+    stored.keys.append(SECOND)
+    await made.refresh()
+    assert made.secrets == {1: FIRST.secret}
+    await made.refresh(forced=True)
+    assert made.secrets == {1: FIRST.secret, 2: SECOND.secret}
