@@ -43,6 +43,18 @@ function generatedPassword() {
   return letters.join("").match(/.{5}/g).join("-");
 }
 
+// The menu of small screens: who opens it is in it, and who closes it is back at its button.
+function openSide(isOpen) {
+  const side = document.getElementById("side");
+  const button = document.querySelector("[data-do=menu]");
+  if (!side || !button || side.hasAttribute("data-open") === isOpen) return;
+  const hadFocus = side.contains(document.activeElement);
+  side.toggleAttribute("data-open", isOpen);
+  button.setAttribute("aria-expanded", String(isOpen));
+  if (isOpen) side.querySelector("a").focus();
+  else if (hadFocus) button.focus();
+}
+
 const actions = {
   copy,
   generate(button) {
@@ -63,11 +75,7 @@ const actions = {
     input.focus();
   },
   close() { dialog.close(); },
-  menu(button) {
-    const side = document.getElementById("side");
-    const isOpen = side.toggleAttribute("data-open");
-    button.setAttribute("aria-expanded", String(isOpen));
-  },
+  menu() { openSide(!document.getElementById("side").hasAttribute("data-open")); },
   theme() {
     const root = document.documentElement;
     const isDark = getComputedStyle(root).colorScheme === "dark" || (getComputedStyle(root).colorScheme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -86,9 +94,16 @@ document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
-  const side = document.getElementById("side");
-  if (side?.hasAttribute("data-open") && !side.contains(event.target)) side.removeAttribute("data-open");
+  if (!event.target.closest("#side")) openSide(false);
   if (event.target === dialog) dialog.close();
+});
+
+// A menu that was left stands in the way of what has the focus now.
+document.addEventListener("focusin", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+  if (!event.target.closest("#side, [data-do=menu]")) openSide(false);
 });
 
 document.addEventListener("keydown", (event) => {
@@ -97,11 +112,25 @@ document.addEventListener("keydown", (event) => {
     menu.open = false;
     menu.querySelector("summary").focus();
   }
-  document.getElementById("side")?.removeAttribute("data-open");
+  openSide(false);
 });
 
+// Each key that steps through a closed list changes it, so only Enter or the button beside it says that one has arrived.
+const chooses = "[data-submit-on-change]";
+document.addEventListener("keydown", (event) => {
+  if (!event.target.matches?.(chooses)) return;
+  const opens = event.key === " " || event.key === "F4" || (event.altKey && event.key.startsWith("Arrow"));
+  event.target.toggleAttribute("data-by-keys", !opens && event.key !== "Enter");
+  if (event.key === "Enter") {
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  }
+});
+document.addEventListener("pointerdown", (event) => event.target.closest?.(chooses)?.removeAttribute("data-by-keys"));
 document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
+  if (!event.target.matches(chooses)) return;
+  if (event.target.hasAttribute("data-by-keys")) event.target.form.querySelector("button[data-when-by-keys]").hidden = false;
+  else event.target.form.requestSubmit();
 });
 
 // What is searched for stands in the address, for a reload, a bookmark and the way back.
@@ -120,12 +149,31 @@ document.addEventListener("htmx:after:swap", (event) => {
   const isNew = event.detail?.ctx?.target === body || event.target === body;
   if (isNew && !dialog.open) dialog.showModal();
   if (isNew && body.querySelector("[data-reload]")) dialog.dataset.reload = "yes";
-  if (isNew) (body.querySelector("[aria-invalid=true], [autofocus]") ?? body.querySelector("input:not([type=hidden]), textarea, select"))?.focus();
+  if (isNew) firstStop(body)?.focus();
 });
+
+// Where a dialog is begun: what is wrong, else what it asks for, else its heading, which is read out then.
+function firstStop(body) {
+  const heading = body.querySelector("#dialog-title");
+  heading?.setAttribute("tabindex", "-1");
+  return body.querySelector("[aria-invalid=true]") ?? body.querySelector("[autofocus]") ?? body.querySelector("input:not([type=hidden]), textarea, select") ?? heading;
+}
+
+const openedBy = "postroad-opened-by";
 dialog?.addEventListener("close", () => {
   document.getElementById("dialog-body").replaceChildren();
   // What was shown once or changed in the dialog is behind it by now.
-  if (dialog.dataset.reload) location.reload();
+  if (!dialog.dataset.reload) return;
+  try { sessionStorage.setItem(openedBy, document.activeElement?.getAttribute("href") ?? ""); } catch { /* from the top then */ }
+  location.reload();
 });
 
+// A dialog that had the page loaded anew gives the focus back like any other.
+function returnFocus() {
+  const opener = sessionStorage.getItem(openedBy);
+  sessionStorage.removeItem(openedBy);
+  if (opener) document.querySelector(`a[href="${CSS.escape(opener)}"][hx-get]`)?.focus();
+}
+
 showLocalTimes(document);
+try { returnFocus(); } catch { /* a browser that keeps nothing */ }
