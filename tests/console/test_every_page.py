@@ -9,18 +9,10 @@ from starlette.routing import Route
 from postroad.httpd.console.app import pages
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.route import Access, Page
-from postroad.model.actor import SYSTEM
-from postroad.model.credential import Secret
-from postroad.model.identity import Passkey
-from postroad.model.suppression import SuppressionKind
-from postroad.model.template import TemplateSource
-from postroad.model.user import Role, User
-from postroad.storage import passkeys
 from postroad.storage.database import Database
-from postroad.storage.suppressions import place_of
-from postroad.suppressions.suppressions import place_text
 
-from .conftest import Client, World, message_of
+from .conftest import Client, World
+from .things import things_of
 
 PAGES = [route for route in pages() if isinstance(route, Page)]
 FORMS = [one for one in PAGES if "POST" in (one.methods or ())]
@@ -58,43 +50,14 @@ def method_of(one: Page) -> str:
 
 @pytest.fixture
 async def foreign(world: World, console: Console, database: Database) -> dict[str, object]:
-    """One thing of the other account for every name that paths have; a new name needs a line here."""
-    await console.sessions.open(world.stranger, None, method="password", client_address="", user_agent="")
-    invited = await console.invitations.invite(SYSTEM, world.theirs.id, "new@globex.example", Role.USER)
-    message_id = await message_of(database, world.theirs, world.their_domain)
-    return {
-        "user_id": world.stranger.id,
-        "person_id": world.stranger.id,
-        "session_id": (await console.sessions.of(world.stranger))[0].id,
-        "invitation_id": invited.invitation.id,
-        "name": world.theirs.name,
-        "domain": world.their_domain.name,
-        "template_id": (
-            await console.templates.add(SYSTEM, world.their_domain.name, "theirs", TemplateSource(html="<p>Hi</p>"))
-        ).id,
-        "version_number": 1,
-        "smtp_user_id": (
-            await console.smtp_users.add(SYSTEM, f"app@{world.their_domain.name}", password=Secret("Quiet-harbour-41"))
-        ).user.id,
-        "message_id": message_id,
-        "delivery_id": message_id,
-        "passkey_id": (await database.write(passkeys.add, a_passkey(world.stranger))).id,
-        "place": place_text(
-            place_of(
-                await console.suppressions.add(SYSTEM, world.their_domain.name, "a@r.example", SuppressionKind.BLOCK)
-            )
-        ),
-        "import_id": (
-            await console.imports.begin(SYSTEM, world.their_domain, SuppressionKind.BLOCK, b"b@r.example", "list.csv")
-        ).id,
-        "api_key_id": (await console.api_keys.add_for_account(SYSTEM, world.theirs.id)).key.id,
-    }
+    """One thing of the other account for every name that paths have."""
+    return await things_of(console, database, world.their_domain, world.theirs, person=world.stranger)
 
 
-def a_passkey(user: User) -> Passkey:
-    return Passkey(
-        id=0, user_id=user.id, credential_id=b"of a device", public_key=b"", sign_count=0, name="Phone", created_at=1
-    )
+@pytest.fixture
+async def own(world: World, console: Console, database: Database) -> dict[str, object]:
+    """The same of the account that the admin is of."""
+    return await things_of(console, database, world.domain, world.ours, person=world.admin, other=world.user)
 
 
 def made_up(one: Page) -> str:
@@ -164,6 +127,20 @@ async def test_what_belongs_to_another_account_does_not_exist(
 
     assert reply.status_code == 404
     assert "There is no" in reply.text
+
+
+@pytest.mark.parametrize("one", [one for one in WITH_NAMES if one.access is not Access.ANYBODY], ids=title)
+async def test_the_same_of_the_own_account_is_there(
+    one: Page, own: dict[str, object], admin: Client, operator: Client
+) -> None:
+    """Without it the 404 above would prove nothing: a path that is wrong in itself gives one as well."""
+    client = operator if one.access is Access.OPERATOR else admin
+    reply = await client.request(
+        method_of(one), path_of(one, own), data={"csrf": client.csrf} if one in FORMS else None
+    )
+
+    # A form without its fields is refused with what is missing, and one that needs none has done its work.
+    assert reply.status_code in ({200, 303, 422} if one in FORMS else {200}), reply.text
 
 
 @pytest.mark.parametrize("one", [one for one in WITH_NAMES if ":id}" in one.path], ids=title)
