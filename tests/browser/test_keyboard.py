@@ -35,6 +35,8 @@ def is_in_dialog(page: Page) -> bool:
 
 
 def open_dialog(page: Page, opener: Locator, title: str) -> None:
+    # Until the scripts are there a link opens a page of its own.
+    page.wait_for_load_state()
     tab_to(page, opener)
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name=title)).to_be_visible()
