@@ -3,13 +3,16 @@
 import smtplib
 from collections.abc import Iterator
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.scenarios.dev import Dev, running_dev
 
 pytestmark = pytest.mark.peer("chromium")
+
+AUDIT = (Path(__file__).parents[1] / "console/accessibility.js").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,17 @@ def test_a_page_is_never_wider_than_the_screen(dev: Dev, page: Page) -> None:
         page.goto(f"{page.url}?view={view}")
 
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), view
+
+
+def test_its_pages_tell_a_screen_reader_all(dev: Dev, page: Page) -> None:
+    page.goto(dev.facts["inbox"])
+    assert page.evaluate(AUDIT) == []
+    page.get_by_text("Grüße aus dem Test").click()
+    expect(page.locator(".facts .good")).to_be_visible()
+    address = page.url
+    for view in ("html", "text", "headers", "source"):
+        page.goto(f"{address}?view={view}")
+        assert page.evaluate(AUDIT) == [], view
 
 
 def test_our_own_pages_break_no_rule_of_their_policy(dev: Dev, page: Page) -> None:
