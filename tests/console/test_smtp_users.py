@@ -91,7 +91,6 @@ async def test_a_new_user_and_its_password_are_shown_once(
         ({"daily_limit": "0"}, "daily_limit", "1 or more"),
         ({"networks": "192.0.2.1/24"}, "networks", "is not a network"),
         ({"allowed_from": "ceo@bank.example"}, "allowed_from", "can never be in From"),
-        ({"kind": "address", "networks": "", "password": ""}, "networks", "needs the networks that prove it"),
         ({"domain": "news.globex.example"}, "domain", "There is no sending domain news.globex.example"),
         ({"domain": ""}, "domain", "Choose the sending domain"),
     ],
@@ -120,15 +119,15 @@ async def test_a_name_elsewhere_is_taken_with_a_warning(admin: Client, world: Wo
 
 
 async def test_a_user_that_is_proven_by_address_is_shown_with_a_warning(
-    admin: Client, console: Console, world: World
+    admin: Client, operator: Client, console: Console, world: World
 ) -> None:
-    reply = await admin.send_form(
-        f"{LIST}/new",
-        domain=world.domain.name,
-        username="printer@news.acme.example",
-        kind="address",
-        networks="192.0.2.7, 2001:db8::/64",
-    )
+    await operator.send_form("/switch-account", account=str(world.ours.id))
+    typed = {"domain": world.domain.name, "username": "printer@news.acme.example", "kind": "address"}
+    assert 'name="kind"' in (await operator.get(f"{LIST}/new")).text
+    wrong = await operator.send_form(f"{LIST}/new", **typed, networks="")
+    assert (wrong.status_code, "needs the networks that prove it" in wrong.text) == (422, True)
+
+    reply = await operator.send_form(f"{LIST}/new", **typed, networks="192.0.2.7, 2001:db8::/64")
 
     assert reply.headers["location"] == LIST
     (added,) = await console.smtp_users.all(SYSTEM)
@@ -137,7 +136,36 @@ async def test_a_user_that_is_proven_by_address_is_shown_with_a_warning(
     assert "Address, no password" in text
     assert "192.0.2.7/32, 2001:db8::/64" in text
     assert f"{LIST}/{added.id}/password" not in text
+    assert "The operator of this installation adds these" in text
     assert "This user has no password" in (await admin.get(f"{LIST}/{added.id}/edit")).text
+    assert 'name="networks"' in (await operator.get(f"{LIST}/{added.id}/edit")).text
+    assert (await operator.send_form(f"{LIST}/{added.id}/edit", networks="192.0.2.8")).headers["location"] == LIST
+    assert (await console.smtp_users.get(SYSTEM, added.id)).networks == ("192.0.2.8/32",)
+
+
+async def test_an_admin_can_end_a_user_that_is_proven_by_address_but_claim_no_network(
+    admin: Client, console: Console, world: World
+) -> None:
+    assert 'name="kind"' not in (await admin.get(f"{LIST}/new")).text
+    typed = {"domain": world.domain.name, "username": "printer@news.acme.example", "kind": "address"}
+    assert (await admin.send_form(f"{LIST}/new", **typed, networks="192.0.2.7")).status_code == 403
+    assert await console.smtp_users.all(SYSTEM) == []
+    choices = SmtpUserChange(networks=["192.0.2.7"])
+    added = await console.smtp_users.add(SYSTEM, typed["username"], kind=CredentialKind.ADDRESS, choices=choices)
+    one = f"{LIST}/{added.user.id}"
+
+    shown = (await admin.get(f"{one}/edit")).text
+    assert 'name="networks"' not in shown
+    assert "192.0.2.7/32" in shown
+    assert "The operator of this installation adds such users" in shown
+    assert (await admin.send_form(f"{one}/edit", networks="192.0.2.8")).status_code == 403
+    assert (await admin.send_form(f"{one}/edit", note="Printer")).headers["location"] == LIST
+    kept = await console.smtp_users.get(SYSTEM, added.user.id)
+    assert (kept.note, kept.networks) == ("Printer", ("192.0.2.7/32",))
+    await admin.send_form(f"{one}/disable")
+    assert (await console.smtp_users.get(SYSTEM, added.user.id)).disabled_at is not None
+    await admin.send_form(f"{one}/remove")
+    assert await console.smtp_users.all(SYSTEM) == []
 
 
 async def test_the_list_shows_state_use_and_restrictions_and_html_as_text(

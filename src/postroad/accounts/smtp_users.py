@@ -23,7 +23,7 @@ from postroad.model.client_fault import ClientFault
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.envelope import destination_of
-from postroad.model.refused import MissingError, RefusedError
+from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 from postroad.net.clock import Clock
 from postroad.policy.password import RANDOM_BYTES, generate_password, password_refusal, prepared
 from postroad.policy.permission import require_change, require_sight
@@ -62,13 +62,15 @@ class SmtpUsers:
         password: Secret | None = None,
         choices: SmtpUserChange = NOTHING_CHOSEN,
     ) -> AddedUser:
-        """Add a user that is proven by a password, or by the networks it comes from.
+        """Add a user that is proven by a password, or by the networks it comes from, which only an operator can do.
 
         Without a domain the user belongs to the sending domain its own name is at.
         """
         name = read_username(username)
         domain = await self._domain(actor, domain_name or destination_of(name))
         require_change(actor, domain.account_id, f"sending domain {domain.name}")
+        if kind is CredentialKind.ADDRESS:
+            _require_right_to_networks(actor)
         await self._require_no_name_of_others(name, domain.account_id)
         user = SmtpUser(
             id=0,
@@ -115,10 +117,15 @@ class SmtpUsers:
         return _seen(actor, await self._database.read(smtp_users.get, user_id), "such SMTP user")
 
     async def edit(self, actor: Actor, user_id: int, change: SmtpUserChange) -> SmtpUser:
-        """Change a user's note and restrictions; they hold within five seconds, for open sessions too."""
+        """Change a user's note and restrictions; they hold within five seconds, for open sessions too.
+
+        Networks that prove a user are changed by operators only.
+        """
         before = await self._for_change(actor, user_id)
         domain = await self._database.read(domains.get, before.domain_id)
         assert domain is not None, "a domain stays while SMTP users are bound to it"
+        if before.kind is CredentialKind.ADDRESS and change.networks not in (msgspec.UNSET, before.networks):
+            _require_right_to_networks(actor)
         after = changed(before, change, domain.name)
         if after == before:
             return after
@@ -219,6 +226,12 @@ class SmtpUsers:
             after=values[1],
         )
         await self._database.write(audit.recorded, entry, change, *arguments)
+
+
+def _require_right_to_networks(actor: Actor) -> None:
+    """Refuse to let an account say of a network that it is its own: it would keep it from others, or learn who has it."""
+    if not actor.is_operator:
+        raise ForbiddenError("Only an operator of this installation may say which networks prove a user.")
 
 
 def _require_own_networks(user: SmtpUser, others: Sequence[SmtpUser]) -> None:

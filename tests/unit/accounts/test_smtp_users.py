@@ -166,6 +166,7 @@ async def test_networks_that_prove_another_account_are_not_taken_from_it(
 ) -> None:
     await users.add(SYSTEM, NAME, kind=CredentialKind.ADDRESS, choices=SmtpUserChange(networks=["192.0.2.0/24"]))
     assert stranger.account_id is not None
+    of_theirs = msgspec.structs.replace(SYSTEM, account_id=stranger.account_id)
     theirs = SendingDomain(
         id=0, account_id=stranger.account_id, name="other.example", state=DomainState.ACTIVE, created_at=1
     )
@@ -174,11 +175,35 @@ async def test_networks_that_prove_another_account_are_not_taken_from_it(
     for network in ("192.0.2.7", "192.0.0.0/16"):
         choices = SmtpUserChange(networks=[network])
         with pytest.raises(RefusedError, match="proves another account") as refused:
-            await users.add(stranger, "a@other.example", kind=CredentialKind.ADDRESS, choices=choices)
+            await users.add(of_theirs, "a@other.example", kind=CredentialKind.ADDRESS, choices=choices)
         assert refused.value.field == "networks"
     # To log in from there is no proof, and harms nobody.
     kept = await users.add(stranger, "a@other.example", password=PASSWORD, choices=choices)
     assert kept.user.networks == ("192.0.0.0/16",)
+
+
+async def test_only_an_operator_says_which_networks_prove_a_user(
+    users: SmtpUsers, database: Database, account: Account, stranger: Actor
+) -> None:
+    admin = member(account)
+    by_address = CredentialKind.ADDRESS
+    # A free network and a taken one are refused alike: an admin must not learn which are taken.
+    for network in ("192.0.2.0/24", "198.51.100.0/24"):
+        with pytest.raises(ForbiddenError, match="Only an operator"):
+            await users.add(admin, NAME, kind=by_address, choices=SmtpUserChange(networks=[network]))
+        choices = SmtpUserChange(networks=[network])
+        await users.add(SYSTEM, f"a{network[:3]}@news.example.com", kind=by_address, choices=choices)
+    user = (await users.all(SYSTEM))[0]
+    with pytest.raises(ForbiddenError, match="Only an operator"):
+        await users.edit(admin, user.id, SmtpUserChange(networks=["203.0.113.0/24"]))
+    assert await users.get(SYSTEM, user.id) == user
+
+    noted = await users.edit(admin, user.id, SmtpUserChange(note="The printer", networks=user.networks))
+    assert (noted.note, noted.networks) == ("The printer", user.networks)
+    await users.disable(admin, user.id)
+    await users.remove(admin, user.id)
+    with pytest.raises(MissingError):
+        await users.get(SYSTEM, user.id)
 
 
 async def test_a_name_is_taken_once(users: SmtpUsers) -> None:

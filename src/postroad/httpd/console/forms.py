@@ -64,6 +64,10 @@ class Form:
         """Return a password as it was typed."""
         return Secret(self._values.get(name, [""])[-1])
 
+    def has(self, name: str) -> bool:
+        """Whether a field came at all, if only empty."""
+        return name in self._values
+
     def flag(self, name: str) -> bool:
         """Whether a box is ticked."""
         return bool(self._values.get(name))

@@ -1,5 +1,6 @@
 """SMTP users: the list with their states, a new user whose password is shown once, and what can be changed of one."""
 
+import msgspec
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
@@ -109,7 +110,11 @@ async def ask_edit(view: View) -> Response:
 async def edit(view: View) -> Response:
     """Change a user's note and restrictions."""
     try:
-        user = await view.console.smtp_users.edit(view.actor, _user_id(view), _change(view.form))
+        change = _change(view.form)
+        if (await _user(view)).kind is CredentialKind.ADDRESS and not view.form.has("networks"):
+            # The page has this field for operators only.
+            change = msgspec.structs.replace(change, networks=msgspec.UNSET)
+        user = await view.console.smtp_users.edit(view.actor, _user_id(view), change)
     except RefusedError as error:
         form = view.form.refuse(error)
         return await _edit_page(view, await _user(view), form, status=422)
