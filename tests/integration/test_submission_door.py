@@ -78,6 +78,9 @@ class Accounts:
             return PRINCIPAL
         return Refused(is_temporary=True, is_locked=True) if username == "flooding" else None
 
+    def note_listed(self, username: str, client_address: str, over_tls: bool, mechanism: str, *, zone: str) -> None:
+        raise AssertionError("there are no blocklists here")
+
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         return PRINCIPAL if address == self.own_address else None
 

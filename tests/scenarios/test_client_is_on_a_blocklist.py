@@ -3,25 +3,31 @@
 import smtplib
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from postroad.accounts.refusal_log import WINDOW_MS
 from tests.peers.blocklist import Rbldnsd
 from tests.peers.ports import LOOPBACK
 from tests.peers.programs import path_of
 from tests.scenarios.product import PASSWORD, USERNAME, Product
 from tests.scenarios.world import prepare
+from tests.waiting import within
 
 pytestmark = pytest.mark.peer("rbldnsd", "swaks")
 
 BALANCER = "127.0.0.77"
 CLEAR, LISTED, AT_HOME, EXPLOITED, ALLOWED = "9.9.9.1", "9.9.9.2", "9.9.9.11", "9.9.9.4", "9.9.8.2"
+GATHERED = "9.9.7.2"
+"""In a network of its own, as its log-ins are counted by network."""
 REFUSED_US = "9.9.9.254"
 LISTED_6, AT_HOME_6, CLEAR_6 = "2a00:1450::2", "2a00:1450::b", "2a00:1450::1"
 
 BAD = f""":127.0.0.2:Listed, see https://bad.test/$
 {LISTED}
 {ALLOWED}
+{GATHERED}
 {AT_HOME} :127.0.0.11:A home network
 {REFUSED_US} :127.255.255.254:Asked through a public resolver
 """
@@ -154,6 +160,19 @@ def test_allowed_and_private_networks_are_not_asked_about(guarded: Product, list
 
 def test_the_password_of_a_listed_client_is_not_looked_at(guarded: Product) -> None:
     assert log_in(guarded, LISTED, "wrong") == log_in(guarded, LISTED)
+
+
+def test_a_client_that_tries_on_takes_one_line_and_a_count(guarded: Product) -> None:
+    for _ in range(12):
+        log_in(guarded, GATHERED)
+
+    def lines() -> list[str]:
+        return [line for line in Path(guarded.log).read_text().splitlines() if "refused" in line and GATHERED in line]
+
+    within(2 * WINDOW_MS / 1000, lambda: any("logins_refused" in line for line in lines()))
+    assert "zone=bad.test" in lines()[0]
+    # Two a window, and the log-ins may take two windows.
+    assert len(lines()) <= 4
 
 
 def test_answers_of_lists_are_counted(guarded: Product) -> None:

@@ -8,12 +8,14 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from postroad.accounts.refusal_log import API_KEYS, RefusalLog, Refused
 from postroad.accounts.settings import AccountsSettings
 from postroad.model.credential import KeyPrincipal
 from postroad.model.domain import DomainState
 from postroad.net.address import Networks, normalise
 from postroad.net.clock import Clock
 from postroad.policy.key_text import KeyTextKind, digest_of, kind_of, shown_part
+from postroad.policy.lockout import network_of
 from postroad.policy.network_list import networks_in
 from postroad.storage import accounts, api_keys, domains, revision
 from postroad.storage.api_keys import StoredKey, Use
@@ -73,6 +75,7 @@ class ApiKeyCheck:
         self._clock = clock
         self._settings = settings
         self._meter = meter
+        self._log = RefusalLog(clock, API_KEYS)
         self._revision: int | None = None
         self._known: dict[str, _Known] = {}
         self._uses: dict[int, Use] = {}
@@ -94,7 +97,11 @@ class ApiKeyCheck:
         return known.principal
 
     async def refresh(self) -> bool:
-        """Forget what was read where the control plane has changed, and store the last uses; tells whether it had."""
+        """Forget what was read where the control plane has changed, and store the last uses; tells whether it had.
+
+        Refusals that have gathered are written to the log first, whatever becomes of the database.
+        """
+        self._log.flush()
         current = await self._database.read(revision.current)
         has_changed = current != self._revision
         if has_changed:
@@ -154,7 +161,14 @@ class ApiKeyCheck:
         return _Known(stored.secret_hash, principal, networks, domain_networks, refusal)
 
     def _refused(self, reason: Refusal, prefix: str, client_address: str) -> KeyRefused:
-        log.info("api_key_refused", reason=reason.value, prefix=prefix, client_address=client_address)
+        self._log.refused(
+            Refused(
+                name=prefix,
+                client_address=client_address,
+                network=network_of(client_address),
+                reason=reason.value,
+            )
+        )
         self._meter.api_key_checked(reason.value)
         return KeyRefused(reason)
 

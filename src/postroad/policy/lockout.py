@@ -150,6 +150,12 @@ def network_subject(client: str) -> str | None:
     return f"{'.'.join(octets)}.0/24"
 
 
+def network_of(address: str) -> str:
+    """Return the network that an address is counted in: its /24 or /64; what is no address stands for itself."""
+    client = client_subject(address)
+    return network_subject(client) or client
+
+
 def credential_subject(username: str) -> str:
     """Return a name as it was tried, in the spelling and length that names are compared in."""
     return username.strip().lower()[:_LONGEST_NAME]

@@ -23,8 +23,6 @@ from postroad.smtpd.connection import Connection, Door
 
 log = structlog.get_logger()
 
-_LONGEST_NAME = 254
-"""Characters of a tried name that are logged: an address has no more (RFC 5321 §4.5.3.1.3)."""
 _LARGEST_INLINE = 16_384
 """Octets of a header whose options are read at once; those of a larger one, with variables for hundreds of recipients,
 are read in a thread, so that other sessions go on meanwhile."""
@@ -63,6 +61,9 @@ class Authenticator(Protocol):
         self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str
     ) -> Principal | LoginRefused | None:
         """Return what comes of a login where it need not be found out, else None."""
+
+    def note_listed(self, username: str, client_address: str, over_tls: bool, mechanism: str, *, zone: str) -> None:
+        """Note a login that was refused as a blocklist names the client."""
 
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         """Return who a network address alone proves."""
@@ -211,14 +212,8 @@ class SubmissionSession(Connection):
     async def _verify(self, offer: AuthOffered) -> Reply:
         listing = await self._listed()
         if listing is not None:
-            log.info(
-                "login_refused",
-                username=offer.username[:_LONGEST_NAME],
-                client_address=self.client_address,
-                over_tls=self._machine.is_tls,
-                mechanism=offer.mechanism,
-                reason="listed",
-                zone=listing.zone,
+            self._services.authenticator.note_listed(
+                offer.username, self.client_address, self._machine.is_tls, offer.mechanism, zone=listing.zone
             )
             is_permanent = self._door.settings.rbl_permanent
             return replies.listed(self.client_address, listing, is_permanent=is_permanent)

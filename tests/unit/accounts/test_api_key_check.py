@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from postroad.accounts.api_key_check import ApiKeyCheck, KeyRefused, Refusal
 from postroad.accounts.api_keys import AddedKey, ApiKeys
+from postroad.accounts.refusal_log import WINDOW_MS
 from postroad.accounts.settings import AccountsSettings
 from postroad.model.account import Account
 from postroad.model.actor import SYSTEM
@@ -123,6 +124,21 @@ async def test_a_key_with_networks_is_let_in_from_them_alone(
         [line] = logs
         assert (line["event"], line["reason"], line["prefix"]) == ("api_key_refused", "address", added.key.prefix)
         assert added.text[10:] not in str(logs)
+
+
+async def test_refused_keys_of_one_network_take_two_lines_however_often_they_come(
+    check: ApiKeyCheck, added: AddedKey, clock: ManualClock
+) -> None:
+    with capture_logs() as logs:
+        for number in range(200):
+            await check.verify(f"{added.text[:-1]}!", f"192.0.2.{number}")
+        clock.advance(WINDOW_MS)
+        await check.refresh()
+
+    assert [(line["event"], line.get("count")) for line in logs] == [
+        ("api_key_refused", None),
+        ("api_keys_refused", 199),
+    ]
 
 
 async def test_a_removed_key_is_refused_after_the_next_look_at_the_revision(

@@ -14,14 +14,14 @@ import structlog
 from postroad.accounts.logins.credentials import Credentials, KnownCredential
 from postroad.accounts.logins.lockout_view import Listener
 from postroad.accounts.logins.login_guard import Claimant, LoginGuard, claimant_of
-from postroad.accounts.logins.login_log import FailedLogin, LoginLog
 from postroad.accounts.logins.verified_passwords import VerifiedPasswords
 from postroad.accounts.password_hashing import BusyError, PasswordHasher, hash_password
+from postroad.accounts.refusal_log import LOGINS, RefusalLog, Refused
 from postroad.accounts.settings import AccountsSettings
 from postroad.accounts.smtp_user_changes import tried_username
 from postroad.model.credential import CredentialKind, Principal, Secret
 from postroad.net.clock import Clock
-from postroad.policy.lockout import Locked, MayTry
+from postroad.policy.lockout import Locked, MayTry, network_of
 from postroad.policy.password import MAXIMUM_LENGTH, prepared
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
@@ -101,7 +101,7 @@ class Authenticator:
         self._meter = meter
         self._credentials = Credentials(database, clock)
         self._guard = LoginGuard(database, clock, settings.lockout, listener)
-        self._log = LoginLog(clock)
+        self._log = RefusalLog(clock, LOGINS)
         self._hasher = PasswordHasher(settings.hash_threads, settings.hash_queue, settings.strangers_per_s)
         self._verified = VerifiedPasswords(process_key, settings.verified_for_s * 1000)
         self._under_way: dict[tuple[bytes, str], asyncio.Future[KnownCredential | None]] = {}
@@ -178,6 +178,20 @@ class Authenticator:
         """Note that a principal sends; stored at most once a minute."""
         self._credentials.note_use(principal.credential_id, client_address, over_tls=over_tls)
 
+    def note_listed(self, username: str, client_address: str, over_tls: bool, mechanism: str, *, zone: str) -> None:
+        """Note a log-in that was refused before it was looked at, as a blocklist names the client."""
+        self._log.refused(
+            Refused(
+                name=username,
+                client_address=client_address,
+                network=network_of(client_address),
+                reason="listed",
+                mechanism=mechanism,
+                over_tls=over_tls,
+                zone=zone,
+            )
+        )
+
     async def refresh(self) -> None:
         """Take in what changed, forget proofs that may be void, and store the last uses."""
         if await self._credentials.refresh():
@@ -226,14 +240,14 @@ class Authenticator:
     def _refused(self, reason: Reason, attempt: _Attempt, in_full: str | None = None) -> AuthRefused:
         why = in_full or reason
         self._meter.login(why)
-        self._log.failed(
-            FailedLogin(
-                username=attempt.username,
-                mechanism=attempt.mechanism,
+        self._log.refused(
+            Refused(
+                name=attempt.username,
                 client_address=attempt.client_address,
                 network=attempt.claimant.network or attempt.claimant.client,
-                over_tls=attempt.over_tls,
                 reason=why,
+                mechanism=attempt.mechanism,
+                over_tls=attempt.over_tls,
             )
         )
         return AuthRefused(reason)

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from postroad.accounts.logins.authentication import Authenticator, AuthRefused
 from postroad.accounts.password_hashing import Turn
+from postroad.accounts.refusal_log import WINDOW_MS
 from postroad.accounts.settings import AccountsSettings, LockoutSettings
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.model.actor import SYSTEM
@@ -233,6 +234,19 @@ async def test_failed_log_in_is_logged_with_address_name_mechanism_and_reason(au
             "reason": "wrong",
         }
     ]
+
+
+async def test_listed_clients_are_logged_as_failed_log_ins_are(
+    authenticator: Authenticator, clock: ManualClock
+) -> None:
+    with capture_logs() as lines:
+        for number in range(50):
+            authenticator.note_listed(NAME, f"198.51.100.{number}", over_tls=True, mechanism="PLAIN", zone="bad.test")
+        clock.advance(WINDOW_MS)
+        await authenticator.write()
+
+    assert [(line["event"], line.get("count")) for line in lines] == [("login_refused", None), ("logins_refused", 49)]
+    assert (lines[0]["reason"], lines[0]["zone"]) == ("listed", "bad.test")
 
 
 async def test_name_that_did_not_exist_is_known_after_the_next_look(
