@@ -61,6 +61,8 @@ class Accounts:
     async def verify(
         self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str
     ) -> Principal | Refused:
+        # Whatever shows what it was given shows no password.
+        assert repr(password) == "Secret('…')"
         self.asked.append((username, client_address, over_tls))
         self.mechanisms.append(mechanism)
         if username == "busy":

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from postroad.dialects.headers.submission import Read, read_options
-from postroad.model.credential import Principal
+from postroad.model.credential import Principal, Secret
 from postroad.model.envelope import Envelope, Notify, Recipient, destination_of
 from postroad.model.options import NO_OPTIONS, NO_SOURCES, OptionFault
 from postroad.model.submission import ClientFacts, Rejected, Submission
@@ -50,7 +50,7 @@ class Authenticator(Protocol):
     async def verify(
         self,
         username: str,
-        password: str,
+        password: Secret,
         client_address: str,
         over_tls: bool,
         mechanism: str,
@@ -58,7 +58,7 @@ class Authenticator(Protocol):
         """Return who a name and password prove, or why they prove nobody."""
 
     def at_once(
-        self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str
+        self, username: str, password: Secret, client_address: str, over_tls: bool, mechanism: str
     ) -> Principal | LoginRefused | None:
         """Return what comes of a login where it need not be found out, else None."""
 
@@ -199,7 +199,7 @@ class SubmissionSession(Connection):
         if self._listing is not None:
             return None
         result = self._services.authenticator.at_once(
-            offer.username, offer.password, self.client_address, self._machine.is_tls, offer.mechanism
+            offer.username, Secret(offer.password), self.client_address, self._machine.is_tls, offer.mechanism
         )
         return None if result is None else self._logged_in(result)
 
@@ -219,7 +219,7 @@ class SubmissionSession(Connection):
             return replies.listed(self.client_address, listing, is_permanent=is_permanent)
         try:
             result = await self._services.authenticator.verify(
-                offer.username, offer.password, self.client_address, self._machine.is_tls, offer.mechanism
+                offer.username, Secret(offer.password), self.client_address, self._machine.is_tls, offer.mechanism
             )
         except Exception:
             log.exception("login_failed", client_address=self.client_address)
