@@ -329,6 +329,27 @@ async def test_a_locked_user_is_seen_and_unlocked(
     assert (await admin.send_form(f"{LIST}/{smtp_user.id}/unlock")).status_code == 404
 
 
+async def test_the_overview_of_a_domain_tells_of_its_own_locked_users_only(
+    admin: Client, world: World, database: Database, smtp_user: SmtpUser
+) -> None:
+    other = await database.write(
+        domains.add,
+        SendingDomain(id=0, account_id=world.ours.id, name="shop.acme.example", state=DomainState.ACTIVE, created_at=0),
+    )
+    name = smtp_user.username
+    failures = Failures(
+        scope=CREDENTIAL, subject=name, account_id=world.ours.id, address="203.0.113.7", username=name
+    )
+    await lock(database, failures)
+
+    told = f"{name} is locked after failed log-ins"
+    assert told in (await admin.get("/")).text
+    await admin.send_form("/choose-domain", domain=str(world.domain.id))
+    assert told in (await admin.get("/")).text
+    await admin.send_form("/choose-domain", domain=str(other.id))
+    assert told not in (await admin.get("/")).text
+
+
 async def test_users_are_found_by_name_and_note_and_by_the_chosen_domain(
     admin: Client, console: Console, world: World, smtp_user: SmtpUser
 ) -> None:

@@ -101,7 +101,9 @@ class Overviews:
 
     async def _with_credentials(self, actor: Actor, facts: AttentionFacts, domain_id: int | None) -> AttentionFacts:
         users = await self._database.read(smtp_users.count_of, [domain.id for domain in facts.domains])
-        selector = lockouts.Selector(account_id=actor.account_id, scopes=(CREDENTIAL,), locked_at=facts.now)
+        selector = lockouts.Selector(
+            account_id=actor.account_id, scopes=(CREDENTIAL,), domain_id=domain_id, locked_at=facts.now
+        )
         locked = await self._database.read(lockouts.search, selector, _MOST_NAMES)
         # Names that nobody has are guessed at all the time, and are nobody's concern.
         names = tuple(one.subject for one in locked if one.account_id is not None)

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, 
 from postroad.policy.lockout import LockoutRule, Standing, failed
 from postroad.storage.dialect import insert_into
 from postroad.storage.rows import storable
-from postroad.storage.schema.control_plane import lockouts, login_networks
+from postroad.storage.schema.control_plane import lockouts, login_networks, smtp_users
 
 MOST_ROWS = 50_000
 """Strangers make up as many names as they like and have as many addresses as they rent: beyond this many rows new
@@ -75,6 +75,8 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
     account_id: int | None = None
     scopes: tuple[str, ...] = ()
     subject: str | None = None
+    domain_id: int | None = None
+    """Only the names of the SMTP users of this sending domain."""
     locked_at: int | None = None
     """Only those that are locked at this instant."""
 
@@ -120,6 +122,9 @@ def search(connection: Connection, selector: Selector, limit: int) -> list[Locko
         query = query.where(lockouts.c.scope.in_(selector.scopes))
     if selector.subject is not None:
         query = query.where(lockouts.c.subject == selector.subject)
+    if selector.domain_id is not None:
+        names = select(smtp_users.c.username).where(smtp_users.c.domain_id == selector.domain_id)
+        query = query.where(lockouts.c.subject.in_(names))
     if selector.locked_at is not None:
         query = query.where(lockouts.c.locked_until > selector.locked_at)
     query = query.order_by(lockouts.c.last_failed_at.desc(), lockouts.c.scope, lockouts.c.subject).limit(limit)
