@@ -10,8 +10,9 @@ from postroad.httpd.console.console import Console
 from postroad.model.account import Account
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import Secret
+from postroad.model.identity import Passkey
 from postroad.model.user import Role, User
-from postroad.storage import users
+from postroad.storage import passkeys, users
 from postroad.storage.database import Database
 
 from .conftest import Client, Postman, SignIn, World, csrf_of
@@ -178,6 +179,25 @@ async def test_who_may_only_look_sees_people_and_no_buttons(user: Client, world:
     assert world.admin.email in page
     assert "Invite user" not in page
     assert "Manage" not in page
+
+
+async def test_a_changed_password_comes_with_a_hint_until_something_stands_beside_it(
+    sign_in: SignIn, world: World, database: Database
+) -> None:
+    await database.write(users.set_password, world.user.id, _HASH)
+    client = await sign_in(world.user)
+    hint = "set up two-factor authentication or a passkey below"
+    await client.send_form("/profile/password", current_password=PASSWORD, new_password="eight loud lanterns")
+    assert hint in await shown(client, "/profile")
+
+    device = Passkey(
+        id=0, user_id=world.user.id, credential_id=b"1", public_key=b"", sign_count=0, name="Phone", created_at=1
+    )
+    await database.write(passkeys.add, device)
+    await client.send_form("/profile/password", current_password="eight loud lanterns", new_password="nine dim lamps")
+    page = await shown(client, "/profile")
+    assert "Your password was changed" in page
+    assert hint not in page
 
 
 async def test_the_profile_changes_name_password_and_sessions(

@@ -337,9 +337,7 @@ async def test_the_overview_of_a_domain_tells_of_its_own_locked_users_only(
         SendingDomain(id=0, account_id=world.ours.id, name="shop.acme.example", state=DomainState.ACTIVE, created_at=0),
     )
     name = smtp_user.username
-    failures = Failures(
-        scope=CREDENTIAL, subject=name, account_id=world.ours.id, address="203.0.113.7", username=name
-    )
+    failures = Failures(scope=CREDENTIAL, subject=name, account_id=world.ours.id, address="203.0.113.7", username=name)
     await lock(database, failures)
 
     told = f"{name} is locked after failed log-ins"

@@ -69,7 +69,11 @@ async def change_password(view: View) -> Response:
         )
     except RefusedError as error:
         return view.page("profile_password.html", status=422, form=form.refuse(error))
-    return view.go(_PROFILE, "Your password was changed; all your other sessions have ended.")
+    said = "Your password was changed; all your other sessions have ended."
+    person = view.signed_in.user
+    if not person.has_totp and not await view.console.passkeys.has_any(person):
+        said += " A password alone can be stolen: set up two-factor authentication or a passkey below."
+    return view.go(_PROFILE, said)
 
 
 async def ask_networks(view: View) -> Response:
