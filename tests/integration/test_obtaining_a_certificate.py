@@ -11,6 +11,7 @@ import pytest
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from prometheus_client import CollectorRegistry
 
 from postroad.certificates import ordering
 from postroad.certificates.authority import Challenge
@@ -26,6 +27,7 @@ from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
 from postroad.storage.secrets import Vault
+from postroad.telemetry.metrics import Meter
 from tests.unit.net.test_tls import handshake
 
 NAME = "mail.example.test"
@@ -139,10 +141,14 @@ async def test_of_many_workers_one_asks_and_all_show_what_was_issued(
     assert authority.orders == [(NAME,)]
     CA.cert_pem.write_to_path(tmp_path / "ca.pem")
     for number in range(2):
+        registry = CollectorRegistry()
         own = ServerCertificate(*ensure_self_signed(tmp_path / str(number), NAME, NOW))
-        shown = ShownCertificate(own, database, VAULT, is_obtained=True)
+        shown = ShownCertificate(own, database, VAULT, is_obtained=True, meter=Meter(registry))
         assert await shown.refresh()
         assert not await shown.refresh()
+        expires_at = (await state(database)).expires_at
+        assert expires_at is not None
+        assert registry.get_sample_value("postroad_certificate_expires_seconds") == expires_at / 1000
         assert handshake(own.context, verifying_context(tmp_path / "ca.pem"), NAME)
 
 
@@ -228,4 +234,6 @@ async def test_a_certificate_that_cannot_be_decrypted_leaves_the_old_one_shown(
     await worker().look()
     own = ServerCertificate(*ensure_self_signed(tmp_path / "own", NAME, NOW))
 
-    assert not await ShownCertificate(own, database, Vault(b"x" * 32), is_obtained=True).refresh()
+    assert not await ShownCertificate(
+        own, database, Vault(b"x" * 32), is_obtained=True, meter=Meter(CollectorRegistry())
+    ).refresh()

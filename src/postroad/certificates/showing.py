@@ -1,6 +1,7 @@
 """Keeping the certificate that a worker's doors show that of the moment, without disturbing open sessions."""
 
 import asyncio
+from typing import Protocol
 
 import structlog
 
@@ -15,14 +16,24 @@ log = structlog.get_logger()
 _LOOK_S = 5.0
 
 
+class Meter(Protocol):
+    """What is told of the certificate."""
+
+    def certificate_expires(self, instant: int) -> None:
+        """Say when the certificate that is shown ends, in milliseconds since 1970."""
+
+
 class ShownCertificate:
     """One worker's certificate: from its files, or the obtained one where ``is_obtained``, as soon as there is one."""
 
-    def __init__(self, certificate: ServerCertificate, database: Database, vault: Vault, *, is_obtained: bool) -> None:
+    def __init__(
+        self, certificate: ServerCertificate, database: Database, vault: Vault, *, is_obtained: bool, meter: Meter
+    ) -> None:
         self._certificate = certificate
         self._database = database
         self._vault = vault
         self._is_obtained = is_obtained
+        self._meter = meter
         self._shown: str | None = None
         self._complaint = ""
 
@@ -34,6 +45,14 @@ class ShownCertificate:
 
     async def refresh(self) -> bool:
         """Show a changed certificate and tell whether it had changed; one that cannot be used is complained of once."""
+        try:
+            return await self._refreshed()
+        finally:
+            # Also of one that is kept as the new one is of no use: that it ends is what must be seen.
+            if self._certificate.expires_at is not None:
+                self._meter.certificate_expires(self._certificate.expires_at)
+
+    async def _refreshed(self) -> bool:
         try:
             changed = await self._take_obtained() if self._is_obtained else self._certificate.reload_if_changed()
         except (CertificateError, StorageError) as error:

@@ -31,6 +31,8 @@ class ServerCertificate:
         self.key = key
         self._state = self._files_state()
         self.context = self._current = _server_context(certificate, key)
+        self.expires_at = _expiry_of(certificate)
+        """When the certificate that is shown ends, in milliseconds since 1970; null where that cannot be read."""
         self.context.sni_callback = self._choose
 
     def reload_if_changed(self) -> bool:
@@ -42,6 +44,7 @@ class ServerCertificate:
         if state == self._state:
             return False
         self._current = _server_context(self.certificate, self.key)
+        self.expires_at = _expiry_of(self.certificate)
         self._state = state
         return True
 
@@ -49,6 +52,7 @@ class ServerCertificate:
         """Show a certificate that is in no file: its chain and private key in PEM; raises CertificateError."""
         with _as_file(pem) as path:
             self._current = _server_context(path, path)
+            self.expires_at = _expiry_of(path)
 
     def _choose(self, handshake: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
         """Give a handshake the certificate of now; OpenSSL asks here each time, also where no server name came.
@@ -65,6 +69,18 @@ class ServerCertificate:
         except OSError as error:
             raise CertificateError(f"cannot read {error.filename}: {error.strerror}") from error
         return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
+
+
+def _expiry_of(pem: Path) -> int | None:
+    """Return when the first certificate of a file ends, which OpenSSL has just loaded."""
+    try:
+        return _milliseconds(x509.load_pem_x509_certificates(pem.read_bytes())[0].not_valid_after_utc)
+    except ValueError:
+        return None  # what OpenSSL can use is shown, though its facts cannot be read
+
+
+def _milliseconds(instant: dt.datetime) -> int:
+    return (instant - _EPOCH) // dt.timedelta(milliseconds=1)
 
 
 def _server_context(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -139,7 +155,7 @@ def _certificate_facts(der: bytes) -> tuple[str, str, int | None]:
     """Return subject, issuer and expiry; a certificate that cannot be read has none, and is no reason to stop mail."""
     try:
         certificate = x509.load_der_x509_certificate(der)
-        expires_at = (certificate.not_valid_after_utc - _EPOCH) // dt.timedelta(milliseconds=1)
+        expires_at = _milliseconds(certificate.not_valid_after_utc)
         return certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string(), expires_at
     except (ValueError, x509.UnsupportedGeneralNameType):
         return "", "", None

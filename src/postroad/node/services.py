@@ -183,7 +183,9 @@ async def build(
         api_keys = ApiKeyCheck(database, now_ms, settings=settings.accounts, meter=meter)
         await api_keys.refresh()
         background = [ground.directory.run(), ground.library.run(), api_keys.run()]
-        shown = ShownCertificate(certificate, database, ground.keys.vault, is_obtained=is_obtained(settings))
+        shown = ShownCertificate(
+            certificate, database, ground.keys.vault, is_obtained=is_obtained(settings), meter=meter
+        )
         await shown.refresh()
         background.append(shown.run())
         if "upkeep" in plan.roles and is_obtained(settings):

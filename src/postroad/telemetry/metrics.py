@@ -61,6 +61,11 @@ SESSIONS_REUSED = Declared(
 SESSIONS_IDLE = Declared("postroad_sessions_idle", "gauge", "Open outbound connections without a delivery.")
 READY = Declared("postroad_ready_deliveries", "gauge", "Leased deliveries waiting in memory for capacity.")
 BYTES_IN_FLIGHT = Declared("postroad_bytes_in_flight", "gauge", "Octets of message text being received.")
+CERTIFICATE_EXPIRES = Declared(
+    "postroad_certificate_expires_seconds",
+    "gauge",
+    "When the certificate that the submission and HTTPS doors show expires, in seconds since 1970 (UTC).",
+)
 LOGINS = Declared(
     "postroad_logins_total",
     "counter",
@@ -113,7 +118,7 @@ UPKEEP_ROWS = Declared("postroad_upkeep_rows_total", "counter", "Rows removed or
 METRICS = (
     ACCEPTED, ACCEPTED_RECIPIENTS, REJECTED, DELIVERED, DEFERRED, BOUNCED, MAYBE_DELIVERED, ACCEPT_SECONDS,
     QUEUE_WAIT_SECONDS, ATTEMPT_SECONDS, CONNECTIONS, CONNECTIONS_TOTAL, TURNED_AWAY, SESSIONS_REUSED, SESSIONS_IDLE, READY,
-    BYTES_IN_FLIGHT, LOGINS, BLOCKLISTS, API_KEYS, REPEATED, TRACKER, TRACKER_LOST, TRACKER_WAITING, STORAGE_ROWS,
+    BYTES_IN_FLIGHT, CERTIFICATE_EXPIRES, LOGINS, BLOCKLISTS, API_KEYS, REPEATED, TRACKER, TRACKER_LOST, TRACKER_WAITING, STORAGE_ROWS,
     STORAGE_SECONDS, UPKEEP_ROWS,
 )  # fmt: skip
 """What the workers count; ``telemetry.exposition`` adds the sizes of the queue at each scrape."""
@@ -147,6 +152,7 @@ class Meter:
         self._idle = self._gauge(SESSIONS_IDLE)
         self._ready = self._gauge(READY)
         self._in_flight = self._gauge(BYTES_IN_FLIGHT)
+        self._certificate = self._gauge(CERTIFICATE_EXPIRES, "livemin")
         self._logins = _Family(self._counter(LOGINS))
         self._api_keys = _Family(self._counter(API_KEYS))
         self._blocklists = self._counter(BLOCKLISTS)
@@ -208,6 +214,10 @@ class Meter:
         """Say how much message text is being received."""
         self._in_flight.set(octets)
 
+    def certificate_expires(self, instant: int) -> None:
+        """Say when the certificate that the doors show expires, in milliseconds since 1970."""
+        self._certificate.set(instant / 1000)
+
     def login(self, result: str) -> None:
         """Count one log-in: ``ok``, ``cached``, or the reason why it was refused."""
         self._logins[result].inc()
@@ -253,10 +263,10 @@ class Meter:
     def _counter(self, declared: Declared) -> Counter:
         return Counter(declared.name, declared.help, declared.labels, registry=self._registry)
 
-    def _gauge(self, declared: Declared) -> Gauge:
+    def _gauge(self, declared: Declared, of_workers: Literal["livesum", "livemin"] = "livesum") -> Gauge:
         # livesum: what open workers hold together; a dead worker's share is forgotten with its process.
         return Gauge(
-            declared.name, declared.help, declared.labels, registry=self._registry, multiprocess_mode="livesum"
+            declared.name, declared.help, declared.labels, registry=self._registry, multiprocess_mode=of_workers
         )
 
     def _histogram(self, declared: Declared) -> Histogram:

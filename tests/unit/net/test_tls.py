@@ -1,5 +1,6 @@
 """Certificates and contexts, with handshakes in memory."""
 
+import datetime as dt
 import ssl
 import stat
 from pathlib import Path
@@ -111,6 +112,24 @@ def test_a_changed_certificate_shows_in_new_handshakes_of_the_same_context(tmp_p
     assert certificate.reload_if_changed()
     assert certificate.context is context
     assert subject_seen(certificate) != before
+
+
+def test_the_expiry_is_that_of_the_certificate_that_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "both.pem"
+    ends = [dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (2040, 2041, 2042)]
+    pems = [
+        AUTHORITY.issue_cert("mx.example.test", not_after=end).private_key_and_cert_chain_pem.bytes() for end in ends
+    ]
+    path.write_bytes(pems[0])
+    certificate = ServerCertificate(path, path)
+    seen = [certificate.expires_at]
+    path.write_bytes(pems[1] + b"\n")
+    assert certificate.reload_if_changed()
+    seen.append(certificate.expires_at)
+    certificate.show(pems[2])
+    seen.append(certificate.expires_at)
+
+    assert seen == [end.timestamp() * 1000 for end in ends]
 
 
 def test_a_changed_certificate_that_does_not_match_its_key_leaves_the_old_one_in_use(tmp_path: Path) -> None:
