@@ -59,7 +59,7 @@ async def test_words_of_others_are_never_shown_as_ours(admin: Client) -> None:
 
     page = await admin.get("/")
 
-    assert "555" not in page.text
+    assert "Call +1" not in page.text
 
 
 async def test_a_session_is_not_had_in_the_clear_from_elsewhere(app: object, admin: Client) -> None:

@@ -7,6 +7,7 @@ from postroad.model.actor import Actor
 from postroad.model.delivery import Standing
 from postroad.model.ids import text_of
 from postroad.model.refused import MissingError
+from postroad.model.submission import NOTICE_CHANNEL
 from postroad.net.clock import Clock
 from postroad.policy.message_query import Reading, readings
 from postroad.policy.permission import require_change, require_sight
@@ -84,8 +85,13 @@ class Messages:
         return story
 
     async def content(self, actor: Actor, message_id: int) -> bytes | None:
-        """Return a message's bytes, or None where they are no longer kept."""
-        await self.story(actor, message_id)
+        """Return a message's bytes, or None where they are no longer kept.
+
+        What Postroad itself wrote is shown to nobody: it may hold a link that is worth a password.
+        """
+        story = await self.story(actor, message_id)
+        if story.message.channel == NOTICE_CHANNEL:
+            return None
         return (await self._database.read(bodies.read_many, [message_id])).get(message_id)
 
     async def rendered(self, actor: Actor, message_id: int, delivery_id: int) -> bytes | None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from postroad.model.credential import Principal
-from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.domain import DomainSettings, DomainState, SendingDomain
 from postroad.model.envelope import Envelope
 from postroad.model.options import OptionFault, Options
 from postroad.model.submission import NOTICE_CHANNEL, Admitted, Rejected, Submission
@@ -158,10 +158,26 @@ def _domain_refusal(domain: SendingDomain) -> Rejected | None:
     return _rejected("domain_not_active", f"The sending domain {domain.name} {what}.")
 
 
-def pause_refusal(domain: SendingDomain, channel: str) -> Rejected | None:
+def domain_for(domain: SendingDomain, channel: str) -> SendingDomain:
+    """Return a sending domain with the settings that hold for what comes by a channel.
+
+    What the installation itself writes may hold a link that is worth a password, and may be what tells of a pause: it is
+    neither tracked, kept nor counted, and leaves in every case.
+    """
+    if channel != NOTICE_CHANNEL:
+        return domain
+    settings = DomainSettings(
+        require_tls=domain.settings.require_tls,
+        bounce_mail=domain.settings.bounce_mail,
+        is_transactional=True,
+        deduplicate_minutes=0,
+    )
+    return msgspec.structs.replace(domain, settings=settings, paused_at=None)
+
+
+def pause_refusal(domain: SendingDomain) -> Rejected | None:
     """Refuse new mail of a domain that is paused; what repeats mail of before the pause is none."""
-    # What tells the admins of a pause may well be sent from the domain that is paused.
-    if domain.paused_at is None or channel == NOTICE_CHANNEL:
+    if domain.paused_at is None:
         return None
     since = datetime.fromtimestamp(domain.paused_at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
     text = f"The sending domain {domain.name} is paused since {since} UTC; an admin of its account sees why and resumes it."

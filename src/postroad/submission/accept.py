@@ -17,7 +17,7 @@ from postroad.model.message import Accepted, Message
 from postroad.model.options import NO_OPTIONS, PLAIN_DELIVERY, TRANSACTIONAL_DELIVERY, DeliveryOptions, Options
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.net.clock import Clock
-from postroad.policy.admission import AdmissionFacts, admit, pause_refusal
+from postroad.policy.admission import AdmissionFacts, admit, domain_for, pause_refusal
 from postroad.policy.dedupe import repeatable, sorted_out
 from postroad.policy.quota import Demand, demands_of, over_quota
 from postroad.policy.suppression import comparable
@@ -148,6 +148,7 @@ class Submissions:
         domain = await self._domains.get(submission.principal.domain_id)
         if domain is None:
             return await self._refuse(submission, _domain_gone(submission), message_id, now)
+        domain = domain_for(domain, submission.client.channel)
         verdict = await self._admit(submission, self._facts_for(domain, message_id, now, submission.faults))
         if isinstance(verdict, Admitted) and verdict.options.template is not None:
             verdict = await self._with_template(submission, verdict, domain, now)
@@ -193,7 +194,7 @@ class Submissions:
     async def _store_where_allowed(
         self, submission: Submission, accepted: Accepted, domain: SendingDomain
     ) -> Repeats | Rejected | None:
-        paused = pause_refusal(domain, submission.client.channel)
+        paused = pause_refusal(domain)
         if paused is not None:
             known = await self._known(accepted)
             return _key_reused(known) if known is not None and not _new(accepted, known) else paused

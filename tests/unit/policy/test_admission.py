@@ -6,11 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from postroad.model.domain import DomainState
+from postroad.model.dedupe import Deduplicate
+from postroad.model.domain import DomainSettings, DomainState
 from postroad.model.envelope import Recipient
-from postroad.model.options import Options
+from postroad.model.options import Options, TlsDemand
 from postroad.model.submission import NOTICE_CHANNEL, Admitted, Rejected
-from postroad.policy.admission import RULES, admit, check_reverse_path, pause_refusal, reference_page
+from postroad.policy.admission import RULES, admit, check_reverse_path, domain_for, pause_refusal, reference_page
 from postroad.protocol.mime.header import HeaderBlock, split
 from postroad.protocol.smtp.data import Fault
 from tests.unit.policy.submissions import CONTENT, NOW, admitted, facts, principal, rejected, submission
@@ -326,15 +327,36 @@ def test_only_an_active_domain_may_send(state: DomainState) -> None:
     assert (verdict.rule, verdict.enhanced_status) == ("domain_not_active", "5.7.1")
 
 
-def test_a_paused_domain_is_put_off_but_for_what_the_installation_writes() -> None:
+def test_a_paused_domain_is_put_off() -> None:
     paused = msgspec.structs.replace(facts().domain, paused_at=NOW)
-    verdict = pause_refusal(paused, "smtp")
+    verdict = pause_refusal(paused)
 
     assert verdict is not None
     assert (verdict.rule, verdict.enhanced_status) == ("domain_paused", "4.7.1")
     assert verdict.text.startswith("The sending domain news.example.com is paused since 2026-11-18 11:06 UTC")
-    assert pause_refusal(paused, NOTICE_CHANNEL) is None
-    assert pause_refusal(facts().domain, "smtp") is None
+    assert pause_refusal(facts().domain) is None
+
+
+def test_what_the_installation_writes_is_not_kept_tracked_counted_or_put_off() -> None:
+    settings = DomainSettings(
+        test_mode=True,
+        tracks_clicks=True,
+        tracks_text_clicks=True,
+        tracks_opens=True,
+        offers_unsubscribe=True,
+        require_tls=TlsDemand.ENCRYPT,
+        deduplicate=Deduplicate.CONTENT,
+        keep_content_days=7,
+        hourly_quota=1,
+        daily_quota=1,
+    )
+    domain = msgspec.structs.replace(facts().domain, settings=settings, paused_at=NOW)
+
+    held = domain_for(domain, NOTICE_CHANNEL)
+
+    assert domain_for(domain, "smtp") is domain
+    assert held.paused_at is None
+    assert held.settings == DomainSettings(require_tls=TlsDemand.ENCRYPT, is_transactional=True, deduplicate_minutes=0)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ async def ask_update(view: View) -> Response:
 async def update(view: View) -> Response:
     """Replace the key."""
     try:
-        hours = view.form.number("overlap_hours") or 0
+        hours = view.form.number("overlap_hours")
+        if hours is None:
+            raise RefusedError("Say for how long the old key is to count.", field="overlap_hours")
         await view.console.signing.update(view.actor, view.account_id, overlap_hours=hours)
     except RefusedError as error:
         form = view.form.refuse(error)

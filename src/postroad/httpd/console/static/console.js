@@ -139,6 +139,9 @@ document.addEventListener("input", (event) => {
   if (!form) return;
   const given = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
   history.replaceState(null, "", given.size ? `?${given}` : location.pathname);
+  // Another sending domain is searched for the same.
+  const next = document.querySelector("header.top input[name=next]");
+  if (next) next.value = location.pathname + location.search;
 });
 
 // What was fetched into the dialog opens it; the answer to its form replaces its inside.
