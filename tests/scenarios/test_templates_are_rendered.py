@@ -120,7 +120,7 @@ def test_what_cannot_be_rendered_is_refused_with_line_and_column(shop: Shop) -> 
 
     code, reply = refused.value.smtp_code, str(refused.value.smtp_error)
     assert (code, reply[2:7]) == (550, "5.6.0")
-    assert "Template broken, version 1, HTML, line 2, column 3" in reply
+    assert "X-OV-Template: Template broken, version 1, HTML, line 2, column 3" in reply
     assert "has no template broken with a version 9" in str(unknown.value.smtp_error)
 
 

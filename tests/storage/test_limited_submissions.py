@@ -274,6 +274,21 @@ async def test_a_repeat_of_what_a_domain_sent_before_its_pause_is_no_new_mail(do
     assert await rule_of(await door.submit(2)) == "domain_paused"
 
 
+async def test_the_values_of_a_recipient_are_found_however_its_address_is_quoted(
+    database: Database, door: Door
+) -> None:
+    envelope = Envelope("a@news.example.com", (Recipient('"ann"@example.net', "example.net"),))
+    variables = {"ann@example.net": {"name": "Ann"}}
+    result = await door.submit(0, envelope=envelope, options=Options(recipient_variables=variables))
+
+    assert isinstance(result, Receipt)
+    story = await database.read(messages.show, result.message_id)
+    assert story is not None
+    assert [one.options.variables for one in story.deliveries] == [{"name": "Ann"}]
+    edits = next(one.data["edits"] for one in story.events if one.type is EventType.ACCEPTED)
+    assert [one for one in edits if "no recipient" in one] == []
+
+
 async def test_a_recipient_that_is_named_twice_gets_one_copy(database: Database, door: Door) -> None:
     envelope = Envelope(
         "a@news.example.com",
@@ -282,11 +297,13 @@ async def test_a_recipient_that_is_named_twice_gets_one_copy(database: Database,
             for path in ("Ann@example.net", "b@example.net", "ann@example.net", '"ann"@example.net')
         ),
     )
-    result = await door.submit(0, envelope=envelope)
+    variables = {"ann@example.net": {"name": "Ann"}, "b@example.net": {"name": "B"}}
+    result = await door.submit(0, envelope=envelope, options=Options(recipient_variables=variables))
 
     assert isinstance(result, Receipt)
     story = await database.read(messages.show, result.message_id)
     assert story is not None
+    assert [one.options.variables for one in story.deliveries] == [{"name": "Ann"}, {"name": "B"}]
     assert [one.recipient for one in story.deliveries] == ["Ann@example.net", "b@example.net"]
     assert story.message.recipient_count == 2
     edits = next(one.data["edits"] for one in story.events if one.type is EventType.ACCEPTED)

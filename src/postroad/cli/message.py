@@ -57,12 +57,15 @@ async def rendered(invocation: Invocation, database: Database, message_id: int, 
     content = await database.read(rendered_rows.get, meant[0].id)
     if content is None:
         refuse("Nothing is kept of it: the message is not in test mode, is not rendered yet, or it was long ago.")
+    if not invocation.is_json:
+        click.echo(content, nl=False)
+        return
     document = {
         "delivery": text_of(meant[0].id),
         "recipient": meant[0].recipient,
         "content": content.decode("utf-8", "replace"),
     }
-    answer(invocation, document, document["content"])
+    answer(invocation, document, "")
 
 
 @message.command()

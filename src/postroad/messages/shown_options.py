@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from postroad.model.options import Options
+from postroad.model.options import OnMissing, Options
 
 _LONGEST_SHOWN = 2_000
 """Characters of variables in one fact; programs get all of them."""
@@ -26,9 +26,12 @@ def facts_of(options: Options, instant: Callable[[int], str]) -> Iterator[tuple[
         yield "tags", ", ".join(options.tags)
     if options.is_test:
         yield "test mode", "yes: nothing leaves"
-    tracked = [what for what, is_on in (("clicks", options.tracks_clicks), ("opens", options.tracks_opens)) if is_on]
+    clicks = "clicks (in plain text too)" if options.tracks_text_clicks else "clicks"
+    tracked = [what for what, is_on in ((clicks, options.tracks_clicks), ("opens", options.tracks_opens)) if is_on]
     if tracked:
         yield "tracks", " and ".join(tracked)
+    if options.offers_unsubscribe:
+        yield "offers", "to unsubscribe"
     if options.tls is not None:
         yield "requires TLS", options.tls.value
     if options.template is not None:
@@ -37,6 +40,10 @@ def facts_of(options: Options, instant: Callable[[int], str]) -> Iterator[tuple[
         yield "variables", _short(options.variables)
     if options.template_variables:
         yield "template variables", _short(options.template_variables)
+    if options.on_missing is not OnMissing.EMPTY:
+        yield "placeholders without a value", "stay as they are written"
+    if options.escapes_html:
+        yield "values in HTML", "escaped"
     if options.callback_url is not None:
         as_what = f" as {options.callback_format.value}" if options.callback_format is not None else ""
         yield "callback", f"{options.callback_url}{as_what}"

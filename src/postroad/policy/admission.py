@@ -28,6 +28,7 @@ _LONGEST_SUBJECT = 255
 _SUBJECT_OCTETS = 8192
 """More than 255 characters take in encoded words; what follows is not looked at."""
 _MAX_NOTES = 40
+_LONGEST_NOTE = 200
 _LONGEST_SHOWN_NAME = 76
 _CHUNK = 256 * 1024
 _MOST_SHOWN = 3
@@ -389,9 +390,17 @@ def _has_utf8_header(part: Part) -> bool:
     return not part.block.is_ascii or any(map(_has_utf8_header, part.children))
 
 
+def _short(note: str) -> str:
+    """Return a remark as a line of a story holds it; names that a client chose may be in it, and each recipient has a copy."""
+    cut = note if len(note) <= _LONGEST_NOTE else f"{note[:_LONGEST_NOTE]}…"
+    return (
+        cut if cut.isprintable() else "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in cut)
+    )
+
+
 def _told(notes: list[str]) -> tuple[str, ...]:
     """Return each remark once, and no more than belong into an event."""
-    distinct = list(dict.fromkeys(notes))
+    distinct = list(dict.fromkeys(map(_short, notes)))
     left_out = len(distinct) - _MAX_NOTES
     return (*distinct[:_MAX_NOTES], f"and {left_out} more edits") if left_out > 0 else tuple(distinct)
 

@@ -9,14 +9,15 @@ import msgspec
 from postroad.model.dedupe import Deduplicate, First, Repeatable, Repeats
 from postroad.model.domain import DomainSettings
 from postroad.model.message import Accepted
+from postroad.model.options import Options
 from postroad.model.submission import Admitted
 from postroad.policy.suppression import comparable
 from postroad.protocol.mime.header import HeaderBlock, split
 
 _MINUTE_MS = 60_000
 _KEY_OCTETS = 16
-_BOUNDARY = re.compile(rb'boundary="?([^"\s;]{1,70})', re.IGNORECASE)
-_QUOTED_BOUNDARY = re.compile(rb'boundary="[^"\s;]{1,70}"', re.IGNORECASE)
+# RFC 2046 §5.1.1: at most 70 characters, and quoted where blanks or semicolons are among them.
+_BOUNDARY = re.compile(rb'boundary[ \t]*=[ \t]*(?:"([^"\r\n]{1,70})"|([^"\s;]{1,70}))', re.IGNORECASE)
 # RFC 2046 §5.1.1: a delimiter stands at the beginning of a line, and white space may follow it.
 _DELIMITER = re.compile(rb"^--([^\r\n]{1,160})", re.MULTILINE)
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -26,21 +27,25 @@ def repeatable(
     admitted: Admitted,
     settings: DomainSettings,
     *,
+    asked: Options,
     domain_id: int,
     reverse_path: str,
     recipients: Sequence[str],
     now: int,
 ) -> Repeatable | None:
-    """Return how repeats of a message are noticed; None where they are not."""
+    """Return how repeats of a message are noticed; None where they are not.
+
+    ``asked`` is what the client wrote: a default of the domain that was changed meanwhile makes no other message.
+    """
     options = admitted.options
     if not settings.deduplicate_minutes or options.is_test:
         return None
     content = None
     if options.idempotency_key is not None:
         kind, name = b"key", options.idempotency_key.encode()
-        content = fingerprint(admitted, reverse_path)
+        content = fingerprint(admitted, asked, reverse_path)
     elif settings.deduplicate is Deduplicate.CONTENT:
-        kind, name = b"content", fingerprint(admitted, reverse_path)
+        kind, name = b"content", fingerprint(admitted, asked, reverse_path)
     elif settings.deduplicate is Deduplicate.MESSAGE_ID and admitted.has_own_message_id:
         kind, name = b"message-id", admitted.message_id_header.encode("utf-8", "surrogateescape")
     else:
@@ -54,15 +59,13 @@ def repeatable(
     return Repeatable(keys=tuple(keys), content=content, expires_at=now + settings.deduplicate_minutes * _MINUTE_MS)
 
 
-def fingerprint(admitted: Admitted, reverse_path: str) -> bytes:
+def fingerprint(admitted: Admitted, asked: Options, reverse_path: str) -> bytes:
     """Return what is the same for sender, subject, body and options that are the same.
 
     The body is what its Content fields make of it. Boundaries of multiparts, which programs make anew each time, and
     the time to send at do not count.
     """
-    options = msgspec.structs.replace(
-        admitted.options, idempotency_key=None, deliver_at=None, expires_at=None, frozen_template=None
-    )
+    options = msgspec.structs.replace(asked, idempotency_key=None, deliver_at=None, expires_at=None)
     whole = hashlib.blake2b(digest_size=_KEY_OCTETS)
     for part in (reverse_path.encode(), admitted.header_from.encode(), admitted.subject.encode(), _encode(options)):
         whole.update(b"%d\0" % len(part) + part)
@@ -78,7 +81,7 @@ def fingerprint(admitted: Admitted, reverse_path: str) -> bytes:
 def comparable_body(content: bytes) -> bytes:
     """Return the body of a message without the boundaries of its multiparts."""
     body = content[content.find(b"\r\n\r\n") + 4 :]
-    named = frozenset(_BOUNDARY.findall(content))
+    named = frozenset(quoted or bare for quoted, bare in _BOUNDARY.findall(content))
     if not named:
         return body
 
@@ -89,7 +92,7 @@ def comparable_body(content: bytes) -> bytes:
         return b"----" if name.endswith(b"--") and name[:-2] in named else line[0]
 
     # In one pass, however many boundaries somebody names: content of strangers must not cost more than its length.
-    return _DELIMITER.sub(without, _QUOTED_BOUNDARY.sub(b'boundary=""', body))
+    return _DELIMITER.sub(without, _BOUNDARY.sub(b"boundary=", body))
 
 
 def comparable_field(field: bytes) -> bytes:

@@ -7,6 +7,7 @@ import msgspec
 
 from postroad.model.domain import DomainSettings
 from postroad.model.options import NO_OPTIONS, NO_SOURCES, CallbackFormat, OptionFault, Options, TlsDemand
+from postroad.policy.suppression import comparable
 
 FURTHEST_AHEAD_DAYS = 30
 LONGEST_WAIT_DAYS = 30
@@ -60,7 +61,7 @@ def stray_variables(options: Options, recipients: Iterable[str]) -> str | None:
     """Return what a message's story says of recipient variables for addresses that it does not go to."""
     if not options.recipient_variables:
         return None
-    known = {address.lower() for address in recipients}
+    known = {comparable(address) for address in recipients}
     strays = [address for address in options.recipient_variables if address not in known]
     if not strays:
         return None

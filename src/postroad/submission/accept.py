@@ -186,7 +186,8 @@ class Submissions:
         recipients = [one.forward_path for one in submission.envelope.recipients]
         frozen = await self._templates.freeze(domain, admitted, recipients, now)
         if isinstance(frozen, Rejected):
-            return frozen
+            named_by = submission.option_sources.get("template", "X-OV-Template")
+            return msgspec.structs.replace(frozen, text=f"{named_by}: {frozen.text}")
         assert frozen.template is not None
         made = f"made of template {frozen.template.name}, version {frozen.template.version}"
         return msgspec.structs.replace(admitted, options=frozen, edits=(*admitted.edits, made))
@@ -245,6 +246,7 @@ class Submissions:
             return repeatable(
                 admitted,
                 domain.settings,
+                asked=submission.options if isinstance(submission.options, Options) else NO_OPTIONS,
                 domain_id=domain.id,
                 reverse_path=submission.envelope.reverse_path,
                 recipients=recipients,
@@ -446,7 +448,7 @@ def _delivery_options(options: Options, recipient: str, *, is_transactional: boo
     variables = options.recipient_variables
     taken = DeliveryOptions(
         tags=options.tags,
-        variables=None if variables is None else variables.get(recipient.lower(), {}),
+        variables=None if variables is None else variables.get(comparable(recipient), {}),
         tls=options.tls,
         is_test=options.is_test or False,
         is_transactional=is_transactional,

@@ -21,6 +21,7 @@ from postroad.model.options import FrozenTemplate, Options, TemplateName
 from postroad.model.submission import Admitted, Rejected
 from postroad.model.template import ActiveTemplate
 from postroad.policy.admission import RULES
+from postroad.policy.suppression import comparable
 from postroad.policy.template_name import key_of, lookup_keys
 from postroad.rendering.merge import Merged
 from postroad.rendering.merge_values import Filling, Values
@@ -128,7 +129,7 @@ class TemplateLibrary:
         variables = options.recipient_variables
         until = self._monotonic_s() + _TRIED_WITHIN_S
         for number, recipient in enumerate(recipients):
-            own = None if variables is None else variables.get(recipient.lower(), {})
+            own = None if variables is None else variables.get(comparable(recipient), {})
             try:
                 addressee = Addressee(address=recipient, variables=own or {})
                 texts, _ = _texts(rendering, facts, options, addressee, own, limits=limits)

@@ -1,13 +1,25 @@
 """A message's options as programs and people are told of them."""
 
 from postroad.messages.shown_options import document_of, facts_of
-from postroad.model.options import NO_OPTIONS, CallbackFormat, FrozenTemplate, Options, TemplateName, TlsDemand
+from postroad.model.options import (
+    NO_OPTIONS,
+    CallbackFormat,
+    FrozenTemplate,
+    OnMissing,
+    Options,
+    TemplateName,
+    TlsDemand,
+)
 
 ASKED = Options(
     tags=("Welcome", "eu"),
     is_test=True,
     tracks_clicks=True,
+    tracks_text_clicks=True,
     tracks_opens=True,
+    offers_unsubscribe=True,
+    on_missing=OnMissing.KEEP,
+    escapes_html=True,
     tls=TlsDemand.VERIFY,
     variables={"order": 17, "paid": True, "rate": 0.5, "none": None},
     template=TemplateName("welcome", "2"),
@@ -25,7 +37,11 @@ def test_programs_get_what_was_asked_for_with_its_types() -> None:
         "tags": ("Welcome", "eu"),
         "is_test": True,
         "tracks_clicks": True,
+        "tracks_text_clicks": True,
         "tracks_opens": True,
+        "offers_unsubscribe": True,
+        "on_missing": "keep",
+        "escapes_html": True,
         "tls": "yes",
         "variables": {"order": 17, "paid": True, "rate": 0.5, "none": None},
         "template": {"name": "welcome", "version": "2"},
@@ -41,7 +57,10 @@ def test_people_are_told_the_same_in_words() -> None:
     assert dict(facts_of(ASKED, "at {}".format)) == {
         "tags": "Welcome, eu",
         "test mode": "yes: nothing leaves",
-        "tracks": "clicks and opens",
+        "tracks": "clicks (in plain text too) and opens",
+        "offers": "to unsubscribe",
+        "placeholders without a value": "stay as they are written",
+        "values in HTML": "escaped",
         "requires TLS": "yes",
         "template": "welcome:2",
         "variables": '{"order":17,"paid":true,"rate":0.5,"none":null}',

@@ -151,6 +151,15 @@ def test_variables_for_an_address_that_gets_no_copy_are_in_the_story() -> None:
     assert "variables for eve@example.net, who is no recipient" in verdict.edits
 
 
+def test_a_remark_that_holds_what_a_client_wrote_is_short_and_steers_no_terminal() -> None:
+    notes = (f"ignored {'x' * 200_000}", "ignored \x1b[31mX\nfoo")
+    verdict = admit(msgspec.structs.replace(submission(), option_notes=notes), facts())
+    assert isinstance(verdict, Admitted)
+    long = next(one for one in verdict.edits if one.startswith("ignored x"))
+    assert len(long) == 201
+    assert "ignored \ufffd[31mX\ufffdfoo" in verdict.edits
+
+
 def test_the_story_of_a_thousand_edits_stays_short() -> None:
     options = b"".join(b"X-OV-%d: x\r\n" % number for number in range(900))
     verdict = admitted(options + CONTENT)

@@ -38,7 +38,15 @@ def noticed(
     sender: str = "app@news.example.com",
     recipient: str = "a@r.example",
 ) -> Repeatable | None:
-    return repeatable(message, settings, domain_id=domain_id, reverse_path=sender, recipients=[recipient], now=NOW)
+    return repeatable(
+        message,
+        settings,
+        asked=message.options,
+        domain_id=domain_id,
+        reverse_path=sender,
+        recipients=[recipient],
+        now=NOW,
+    )
 
 
 def test_a_message_id_is_a_key_only_when_the_client_wrote_it() -> None:
@@ -94,6 +102,37 @@ def test_by_content_a_new_message_id_and_new_boundaries_change_nothing() -> None
 
 
 @pytest.mark.parametrize(
+    ("first", "second"), [('"_one b;x"', '"_two b;x"'), ("_one", '"_two"'), (' "_one"', "_two"), ('"=_one"', '"=_two"')]
+)
+def test_by_content_boundaries_do_not_count_however_they_are_written(first: str, second: str) -> None:
+    def copy(boundary: str) -> Admitted:
+        name = boundary.strip(' "')
+        head = f"Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n"
+        return admitted(content=f"{head}--{name}\r\n\r\nHello\r\n--{name}--\r\n".encode())
+
+    assert noticed(copy(first), CONTENT) == noticed(copy(second), CONTENT)
+
+
+def test_a_default_of_the_domain_that_was_changed_meanwhile_makes_no_other_message() -> None:
+    asked = Options(idempotency_key="k")
+    before, after = admitted(asked), admitted(msgspec.structs.replace(asked, tracks_opens=True))
+
+    def keyed(message: Admitted, asked: Options) -> Repeatable | None:
+        return repeatable(
+            message,
+            DomainSettings(),
+            asked=asked,
+            domain_id=1,
+            reverse_path="a@b.example",
+            recipients=["c@d.example"],
+            now=NOW,
+        )
+
+    assert keyed(after, asked) == keyed(before, asked)
+    assert keyed(after, msgspec.structs.replace(asked, tracks_opens=True)) != keyed(before, asked)
+
+
+@pytest.mark.parametrize(
     "other",
     [
         admitted(content=b"Subject: Hi\r\n\r\nHullo\r\n"),
@@ -121,6 +160,6 @@ def test_content_that_names_ten_thousands_of_boundaries_is_compared_in_one_pass(
     content = b"From: a@b\r\n\r\n" + b"".join(b'boundary="%08x"\r\n--%08x\r\n' % (n, n) for n in range(50_000))
     began_at = time.process_time()
 
-    assert comparable_body(content) == b'boundary=""\r\n--\r\n' * 50_000
+    assert comparable_body(content) == b"boundary=\r\n--\r\n" * 50_000
     # Once for each boundary it took minutes.
     assert time.process_time() - began_at < 5

@@ -36,6 +36,7 @@ def read_options(block: HeaderBlock) -> Read | OptionFault:
         for known in (_OURS, _MAILGUN):
             _apply(block, fields, known, reading)
         _read_whole(block, fields, reading)
+        _note_idle(reading)
     except _HeaderError as fault:
         return OptionFault(fault.header, fault.text)
     return Read(_options_of(reading.given), tuple(reading.notes), reading.sources)
@@ -216,6 +217,16 @@ def _settle_verification(reading: _Reading) -> None:
         reading.given["tls"] = TlsDemand.ENCRYPT
     else:
         reading.notes.append(f"ignored {source}: no header demands a verified connection")
+
+
+_IDLE_WITHOUT = {"template_variables": ("template", "a template"), "callback_format": ("callback_url", "an address")}
+
+
+def _note_idle(reading: _Reading) -> None:
+    """Note what does nothing, as what it belongs to is not there."""
+    for option, (wanted, what) in _IDLE_WITHOUT.items():
+        if option in reading.given and wanted not in reading.given:
+            reading.notes.append(f"{reading.sources[option]} does nothing: no header names {what}")
 
 
 def _text_of(block: HeaderBlock, field: Field) -> str:

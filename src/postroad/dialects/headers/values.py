@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from postroad.model.options import MAX_TAG_LENGTH, MAX_TAGS, CallbackFormat, OnMissing, TemplateName, TlsDemand
+from postroad.policy.suppression import comparable
 from postroad.protocol.mime.date import read_date
 from postroad.protocol.smtp.address import AddressError, parse_path
 
@@ -36,7 +37,7 @@ _TOO_DEEP = f"holds JSON that is nested too deeply; at most {_MOST_LEVELS} level
 _TEMPLATE = re.compile(r"([^\s:/\\\x00-\x1f]{1,128})(?::([^\s:]{1,64}))?")
 _VERSION = re.compile(r"[^\s:]{1,64}")
 _WEEKDAY = re.compile(r"^[A-Za-z]{3}[ \t]*,[ \t]*")
-_SECONDS = re.compile(r"\d{1,12}")
+_SECONDS = re.compile(r"[0-9]{1,12}")
 
 
 class OptionValueError(Exception):
@@ -176,7 +177,7 @@ def _address_of(key: str, domains: dict[str, str]) -> str:
         raise OptionValueError(f"must have addresses such as ada@example.net as its keys, not {shown(key)}")
     if not domain.isascii():
         domains[domain] = address.rpartition("@")[2]
-    return address.lower()
+    return comparable(address)
 
 
 def read_url(text: str) -> str:

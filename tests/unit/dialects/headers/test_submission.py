@@ -434,3 +434,22 @@ def test_any_value_is_understood_or_refused_with_a_sentence(name: str, value: st
         assert found.name == name
         assert found.text
         assert "\n" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        ("X-OV-Callback-Format: sendgrid", "X-OV-Callback-Format does nothing: no header names an address"),
+        ('x-ov-template-variables: {"a": 1}', "x-ov-template-variables does nothing: no header names a template"),
+    ],
+)
+def test_what_does_nothing_without_another_header_is_noted(line: str, note: str) -> None:
+    found = read_options(block_of(line))
+    assert isinstance(found, Read)
+    assert found.notes == (note,)
+
+
+def test_seconds_are_told_in_ascii() -> None:
+    found = read_options(block_of("X-OV-Deliver-At: =?utf-8?b?2aHZotmj?="))
+    assert isinstance(found, OptionFault)
+    assert found.text.startswith("must be a date")
