@@ -36,6 +36,7 @@ TITLES = {
     3676: "The Text/Plain Format and DelSp Parameters",
     3834: "Recommendations for Automatic Responses to Electronic Mail",
     3848: "ESMTP and LMTP Transmission Types Registration",
+    3986: "Uniform Resource Identifier (URI): Generic Syntax",
     3987: "Internationalized Resource Identifiers (IRIs)",
     4035: "Protocol Modifications for the DNS Security Extensions",
     4291: "IP Version 6 Addressing Architecture",
