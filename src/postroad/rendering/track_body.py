@@ -231,8 +231,10 @@ def _payload_of(url: str) -> tuple[bytes, bytes]:
 
 
 def _link_change(link: HtmlLink, place: Place) -> _Change | None:
-    payload, behind = _payload_of(link.url)
     before = place.link(Kind.CLICK).encode()
+    if len(link.url) > LONGEST_URL:
+        return None
+    payload, behind = _payload_of(link.url)
     if len(before) + HEAD_LETTERS + len(behind) > LONGEST_URL:
         return None
     return _Change(link.start, link.end, (before, Slot(Kind.FORM if link.is_form else Kind.CLICK, payload), behind))

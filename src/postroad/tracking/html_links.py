@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from postroad.tracking.token import LONGEST_URL
+
 _SPACE = rb"[\t\n\f\r ]"
 _MARKUP = re.compile(rb"<(?:(!--)|/([A-Za-z][^\t\n\f\r />]*+)|([A-Za-z][^\t\n\f\r />]*+)|[!?/])")
 _ORDINARY = re.compile(
@@ -42,6 +44,8 @@ _LEFT_ALONE = b"data-ov-notrack"
 _ENTITY = re.compile(r"&(?:#[xX]([0-9a-fA-F]{1,8});?|#([0-9]{1,8});?|([A-Za-z][A-Za-z0-9]{1,40};?))")
 _WEB = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
+_LONGEST_VALUE = 4 * LONGEST_URL
+"""Octets of a value that is looked at, references and all: whole pictures stand in attributes too."""
 
 
 class HtmlLink(msgspec.Struct, frozen=True):
@@ -145,7 +149,7 @@ class _Scan:
 
     def _link(self, found: re.Match[bytes], attribute: bytes | None) -> HtmlLink | None:
         group = next((one for one in ("double", "single", "bare") if found[one] is not None), None)
-        if group is None:
+        if group is None or found.end(group) - found.start(group) > _LONGEST_VALUE:
             return None
         try:
             url = destination(found[group].decode(self._codec))
@@ -156,10 +160,11 @@ class _Scan:
 
 @functools.lru_cache(maxsize=4096)
 def destination(value: str) -> str | None:
-    """Return where an attribute's value leads, as browsers read it; None where that is no web page."""
+    """Return where an attribute's value leads, as browsers read it; None where that is no web page, or is too long to be tracked."""
     # URL Standard §4.4: space around it, and tabs and line ends within, are no part of it.
     url = re.sub(r"[\t\n\r]", "", unescaped(value).strip("\t\n\f\r "))
-    return quote(url, safe=_PRINTABLE) if _WEB.match(url) else None
+    url = quote(url, safe=_PRINTABLE) if _WEB.match(url) else ""
+    return url if 0 < len(url) <= LONGEST_URL else None
 
 
 def unescaped(value: str) -> str:

@@ -274,3 +274,21 @@ def test_a_layout_takes_about_what_the_message_does() -> None:
 
     assert not layout.is_fixed
     assert kept < 6 * len(content)
+
+
+@pytest.mark.parametrize(
+    "beginning", ["data:image/png;base64,", "https://shop.example/", "https://shop.example/?a&amp;"]
+)
+def test_nothing_is_remembered_of_long_values(beginning: str) -> None:
+    def track(number: int) -> None:
+        copy(part(f'<a href="{beginning}{number}'.encode() + b"A" * 300_000 + b'">x</a>'))
+
+    track(0)
+    tracemalloc.start()
+    try:
+        for number in range(1, 11):
+            track(number)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 100_000
