@@ -80,7 +80,8 @@ class _Change(msgspec.Struct, frozen=True):
 def body_of(part: Part, octets: bytes, place: Place, wishes: Wishes) -> TrackedBody | None:
     """Lay the body of an HTML or text part out; None where it stays as it is."""
     kind = part.content_type
-    asked = _Asked(kind.parameters.get("charset", "us-ascii"), kind.subtype == "html", place, wishes)
+    goes_on = (kind.parameters.get("format", "").lower(), kind.parameters.get("delsp", "").lower()) == ("flowed", "yes")
+    asked = _Asked(kind.parameters.get("charset", "us-ascii"), kind.subtype == "html", goes_on, place, wishes)
     if part.transfer_encoding in _IDENTITY:
         return _plain(octets, asked)
     if part.transfer_encoding == "quoted-printable":
@@ -193,6 +194,8 @@ class _Asked(msgspec.Struct, frozen=True):
 
     charset: str
     is_html: bool
+    goes_on: bool
+    """A space at the end of a line of text is none, and the line goes on in the next (RFC 3676 §4.1, DelSp)."""
     place: Place
     wishes: Wishes
 
@@ -203,7 +206,10 @@ def _changes(octets: bytes, asked: _Asked) -> list[_Change]:
     if codec is None or ARMOUR.search(octets):
         # Its octets are no ASCII, or mean other things too; or PGP has signed or encrypted them.
         return []
-    found = links_in(octets, codec) if asked.is_html else Links(links_in_text(octets, codec), len(octets))
+    if asked.is_html:
+        found = links_in(octets, codec)
+    else:
+        found = Links(links_in_text(octets, codec, goes_on=asked.goes_on), len(octets))
     # The unsubscribe link says itself what is to be done.
     own = tuple(place.origin + path for path in PATHS.values())
     wanted = [link for link in found.links if wishes.clicks and not link.url.startswith(own)]
