@@ -9,7 +9,7 @@ from postroad.model.domain import SendingDomain
 from postroad.model.options import Options
 from postroad.rendering.track import Layout, lay_out
 from postroad.rendering.track_body import Wishes
-from postroad.tracking.token import Kind, Leaving, Place, Signer, TrackingKey, leaving_payload
+from postroad.tracking.token import LONGEST_URL, Kind, Leaving, Place, Signer, TrackingKey, leaving_payload
 from postroad.tracking.unsubscribe import ALL_MAIL, THESE_TAGS
 
 
@@ -56,4 +56,6 @@ class Tracked:
 
     def _leaving(self, address: str, tags: tuple[str, ...] = ()) -> str:
         payload = leaving_payload(Leaving(address, tags))
-        return self._place.link(Kind.UNSUBSCRIBE) + self._signer.token(Kind.UNSUBSCRIBE, payload)
+        link = self._place.link(Kind.UNSUBSCRIBE) + self._signer.token(Kind.UNSUBSCRIBE, payload)
+        # Many long tags fit in no link; the address alone always does.
+        return self._leaving(address) if tags and len(link) > LONGEST_URL else link

@@ -23,6 +23,8 @@ _WEB_ADDRESSES = (b"list-",)
 _VARIABLES = b"x-ov-variables"
 _LONGEST_IN_PLACE = 900
 """Octets of a line whose folding is kept: with its name it stays within RFC 5322 §2.1.1."""
+_BETWEEN_URLS = re.compile(rb"(?<=,)[ \t]*(?=<)")
+_LONG_WORD = re.compile(rb"[^ \t\r\n]{500}(?=[^ \t\r\n])")
 _KEPT_IN_URLS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '<>"')
 # While an address list is read, a placeholder stands in it as a word, and as an address where an address is wanted.
 _STAND_IN = re.compile(r"(?i)zq(\d+)zq")
@@ -115,7 +117,14 @@ def _in_place(value: bytes, values: Values, *, is_web_address: bool) -> bytes | 
             return None
         pieces.append(text.encode())
     filled = b"".join(pieces)
-    return filled if max(map(len, filled.split(b"\r\n"))) <= _LONGEST_IN_PLACE and filled.strip() else None
+    if is_web_address and _longest_line(filled) > _LONGEST_IN_PLACE:
+        # RFC 2369 §2: white space within the angle brackets is ignored.
+        filled = _LONG_WORD.sub(rb"\g<0>\r\n ", _BETWEEN_URLS.sub(b"\r\n ", filled))
+    return filled if _longest_line(filled) <= _LONGEST_IN_PLACE and filled.strip() else None
+
+
+def _longest_line(value: bytes) -> int:
+    return max(map(len, value.split(b"\r\n")))
 
 
 def _address_field(name: str, value: bytes, values: Values, *, is_own: bool) -> bytes | None:

@@ -4,6 +4,7 @@ import base64
 import email
 import email.policy
 import quopri
+import re
 from email.message import EmailMessage
 from typing import Any
 
@@ -110,6 +111,17 @@ def test_links_that_the_message_does_not_have_stay_as_they_are_written() -> None
     linked = fill(content, links={"unsubscribe_url": "https://u.test/1"})
     assert body(linked.content) == b"https://u.test/1 %tag_unsubscribe_url%\r\n"
     assert field(linked.content, "List-Unsubscribe") == "<https://u.test/1>"
+
+
+@pytest.mark.parametrize("length", [890, 940, 1980])
+def test_a_url_too_long_for_a_line_is_folded_and_never_encoded(length: int) -> None:
+    url = "https://u.test/".ljust(length, "x")
+    content = header("List-Unsubscribe: <mailto:a@b.test>, <%unsubscribe_url%>, <https://u.test/>")
+    filled = fill(content, links={"unsubscribe_url": url}).content
+
+    assert max(map(len, filled.split(b"\r\n"))) <= 998
+    # RFC 2369 §2: white space within the brackets is ignored.
+    assert re.sub(r"\s", "", field(filled, "List-Unsubscribe")) == f"<mailto:a@b.test>,<{url}>,<https://u.test/>"
 
 
 @pytest.mark.parametrize("written", ["List-Unsubscribe: <%unsubscribe_url%>", "Subject: %unsubscribe_url%"])
