@@ -22,7 +22,9 @@ _IDENTITY = frozenset({"7bit", "8bit", "binary"})
 _SOFT_BREAK = b"=\r\n"
 _COLUMNS = 75
 """One less than a line of quoted-printable may have (RFC 2045 §6.7 (5)): the ``=`` of a soft break takes the last."""
-_ENCODED = re.compile(rb"=(?:([0-9A-Fa-f]{2})|[ \t]*\r\n)")
+_ENCODED = re.compile(rb"=(?:([0-9A-Fa-f]{2})|[ \t]*(?:\r\n|\Z))")
+_ENDS_SOFTLY = re.compile(rb"=[ \t]*\Z")
+"""The line end that a last soft line break lacks is that before the boundary."""
 
 
 class Wishes(msgspec.Struct, frozen=True):
@@ -164,7 +166,9 @@ class _Decoded:
 
 def _encoded(pieces: Sequence[bytes | Slot], octets: bytes, start: int, end: int) -> Iterator[bytes | Slot]:
     """Encode new text for one place: on lines of its own, whose ends are soft."""
-    if start and not octets.startswith(b"\r\n", start - 2):
+    if start == len(octets) and _ENDS_SOFTLY.search(octets, max(0, start - _COLUMNS)):
+        yield b"\r\n"
+    elif start and not octets.startswith(b"\r\n", start - 2):
         yield _SOFT_BREAK
     column = 0
     for piece in pieces:

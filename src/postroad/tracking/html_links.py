@@ -18,7 +18,8 @@ from postroad.tracking.token import LONGEST_URL
 _SPACE = rb"[\t\n\f\r ]"
 _MARKUP = re.compile(rb"<(?:(!--)|/([A-Za-z][^\t\n\f\r />]*+)|([A-Za-z][^\t\n\f\r />]*+)|[!?/])")
 _ORDINARY = re.compile(
-    rb"(?:[^<]++|</?+(?!(?:a|area|form|body|html|style|script|title|textarea|xmp|iframe|noembed|noframes)[\t\n\f\r />]|v:)"
+    rb"(?:[^<]++|</?+(?!(?:a|area|form|body|html|style|script|title|textarea|xmp|iframe|noembed|noframes|svg|math)"
+    rb"[\t\n\f\r />]|v:)"
     rb"[A-Za-z][^\t\n\f\r />\"'=<]*+(?:" + _SPACE + rb"++[A-Za-z:_-]++=\"[^\"<]*+\")*+" + _SPACE + rb"*+/?+>)*+",
     re.IGNORECASE,
 )
@@ -35,7 +36,8 @@ _RAW = {
     name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE)
     for name in (b"style", b"script", b"title", b"textarea", b"xmp", b"iframe", b"noembed", b"noframes")
 }
-"""Elements whose content is no markup (HTML §13.2.5.2)."""
+"""Elements whose content is no markup (HTML §13.2.5.2), unless they stand in one of those below."""
+_FOREIGN = frozenset({b"svg", b"math"})
 _FORM = b"action"
 _WHERE = {b"a": b"href", b"area": b"href", b"form": _FORM}
 _VML = b"v:"
@@ -43,6 +45,9 @@ _VML = b"v:"
 _LEFT_ALONE = b"data-ov-notrack"
 _ENTITY = re.compile(r"&(?:#[xX]([0-9a-fA-F]{1,8});?|#([0-9]{1,8});?|([A-Za-z][A-Za-z0-9]{1,40};?))")
 _WEB = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
+_AS_BROWSERS = {"iso8859-1": "cp1252"}
+"""Character sets that are read as another one (Encoding Standard §4.2)."""
+_NOT_ENCODED = re.compile(rb"&#([0-9]+);")
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
 _LONGEST_VALUE = 4 * LONGEST_URL
 """Octets of a value that is looked at, references and all: whole pictures stand in attributes too."""
@@ -69,7 +74,7 @@ class Links(msgspec.Struct, frozen=True):
 
 def links_in(octets: bytes, codec: str = "utf-8") -> Links:
     """Return the links to web pages of an HTML text in a character set in which ASCII stands for itself."""
-    scan = _Scan(octets, codec)
+    scan = _Scan(octets, _AS_BROWSERS.get(codec, codec))
     links = tuple(scan.run())
     ends = [at for at in (scan.body_end, scan.html_end) if at is not None]
     return Links(links, ends[0] if ends else len(octets))
@@ -81,6 +86,10 @@ class _Scan:
         self._codec = codec
         self.body_end: int | None = None
         self.html_end: int | None = None
+        self._hidden_until = 0
+        """Up to here it is a comment to everybody but Outlook."""
+        self._foreign = 0
+        """How many pictures and formulas are open."""
 
     def run(self) -> Iterator[HtmlLink]:
         position = 0
@@ -94,7 +103,8 @@ class _Scan:
             elif comment is not None:
                 position = self._behind_comment(found)
             else:
-                self._note_end(end_tag, found.start())
+                if end_tag is not None:
+                    self._note_end(end_tag.lower(), found.start())
                 position = self._octets.find(b">", found.end() if end_tag is not None else found.start() + 2) + 1
             if position <= 0:
                 # It never ends, so nothing behind it is markup.
@@ -104,15 +114,22 @@ class _Scan:
         ordinary = _ORDINARY.match(self._octets, position)
         return _MARKUP.search(self._octets, position if ordinary is None else ordinary.end())
 
-    def _note_end(self, tag: bytes | None, at: int) -> None:
-        if tag is not None and tag.lower() == b"body":
+    def _note_end(self, name: bytes, at: int) -> None:
+        if name in _FOREIGN:
+            self._foreign = max(0, self._foreign - 1)
+        elif at < self._hidden_until:
+            return
+        elif name == b"body":
             self.body_end = at
-        elif tag is not None and tag.lower() == b"html":
+        elif name == b"html":
             self.html_end = at
 
     def _behind_comment(self, found: re.Match[bytes]) -> int:
         condition = _CONDITION.match(self._octets, found.start())
         if condition is not None:
+            if found.start() >= self._hidden_until:
+                shown = _COMMENT_END.search(self._octets, found.end())
+                self._hidden_until = len(self._octets) if shown is None else shown.end()
             return condition.end()
         for short in (b"<!-->", b"<!--->"):
             if self._octets.startswith(short, found.start()):
@@ -123,7 +140,10 @@ class _Scan:
     def _start_tag(self, name: bytes, position: int) -> tuple[HtmlLink | None, int]:
         wanted = _WHERE.get(name) or (b"href" if name.startswith(_VML) else None)
         link, position = self._attributes(wanted, position)
-        raw = _RAW.get(name)
+        if name in _FOREIGN and not self._octets.endswith(b"/>", 0, position):
+            self._foreign += 1
+        # HTML §13.2.6.5: within a picture they are elements like any other, and may close themselves.
+        raw = None if self._foreign else _RAW.get(name)
         if raw is not None and position > 0:
             end = raw.search(self._octets, position)
             position = 0 if end is None else end.start()
@@ -152,19 +172,34 @@ class _Scan:
         if group is None or found.end(group) - found.start(group) > _LONGEST_VALUE:
             return None
         try:
-            url = destination(found[group].decode(self._codec))
+            url = destination(found[group].decode(self._codec), self._codec)
         except UnicodeDecodeError:
             return None
         return None if url is None else HtmlLink(*found.span(group), url, is_form=attribute == _FORM)
 
 
 @functools.lru_cache(maxsize=4096)
-def destination(value: str) -> str | None:
-    """Return where an attribute's value leads, as browsers read it; None where that is no web page, or is too long to be tracked."""
+def destination(value: str, codec: str = "utf-8") -> str | None:
+    """Return where an attribute's value leads, as browsers read it; None where that is no web page, or is too long to be tracked.
+
+    Args:
+        value: The value, with its character references.
+        codec: The character set of the document.
+    """
     # URL Standard §4.4: space around it, and tabs and line ends within, are no part of it.
     url = re.sub(r"[\t\n\r]", "", unescaped(value).strip("\t\n\f\r "))
-    url = quote(url, safe=_PRINTABLE) if _WEB.match(url) else ""
+    url = _in_ascii(url, codec) if _WEB.match(url) else ""
     return url if 0 < len(url) <= LONGEST_URL else None
+
+
+def _in_ascii(url: str, codec: str) -> str:
+    before, mark, fragment = url.partition("#")
+    path, question, query = before.partition("?")
+    if query.isascii() or codec == "ascii":
+        return quote(url, safe=_PRINTABLE)
+    # URL Standard §4.4, query state: a query alone is in the document's character set, and what that lacks a reference.
+    octets = _NOT_ENCODED.sub(rb"%26%23\1%3B", query.encode(codec, "xmlcharrefreplace"))
+    return "".join([quote(one, safe=_PRINTABLE) for one in (path, question, octets, mark, fragment)])
 
 
 def unescaped(value: str) -> str:

@@ -108,6 +108,26 @@ def test_a_value_that_goes_over_soft_breaks_is_replaced_as_a_whole(body: bytes) 
     assert max(map(len, made.split(b"\r\n"))) <= 76
 
 
+@pytest.mark.parametrize(
+    ("end", "broken"),
+    [
+        ("=", "=\r\n"),
+        ("= \t", "= \t\r\n"),
+        ("=3D=", "=3D=\r\n"),
+        ("=\r\n", "=\r\n"),
+        ("=3D", "=3D=\r\n"),
+        ("", "=\r\n"),
+    ],
+)
+def test_a_last_soft_break_may_lack_its_line_end(end: str, broken: str) -> None:
+    content = (
+        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n"
+        f"Content-Transfer-Encoding: quoted-printable\r\n\r\n<p>hi{end}\r\n--b--\r\n"
+    ).encode()
+
+    assert f"\r\n<p>hi{broken}<img ".encode() in copy(content)
+
+
 def test_base64_without_a_line_end_keeps_none() -> None:
     body = base64.b64encode(b'<a href="https://a.example/">')
     made = copy(part(body, "base64"), Wishes(clicks=True))

@@ -34,6 +34,10 @@ def found(html: str, codec: str = "utf-8") -> list[str]:
         ('<style>a > b { content: "<a href=\'https://no.example/\'>" }</STYLE ><a href="https://a.example/">', "https://a.example/"),
         ('<a href="https://a.example/" href="https://no.example/">', "https://a.example/"),
         ('1 < 2 <> </> <3 <a href="https://a.example/">', "https://a.example/"),
+        ('<svg><title/></svg><a href="https://a.example/">', "https://a.example/"),
+        ('<svg><style/><a href="https://a.example/"></svg>', "https://a.example/"),
+        ('<SVG><svg/><svg></svg><title/></SVG><title><a href="https://no.example/"></title><a href="https://a.example/">', "https://a.example/"),
+        ('<math><title></math><a href="https://a.example/">', "https://a.example/"),
         ('<a href="\n https://a.example/a\n b ">', "https://a.example/a%20b"),
     ],
 )  # fmt: skip
@@ -105,6 +109,21 @@ def test_a_character_set_says_what_its_octets_mean() -> None:
 
 
 @pytest.mark.parametrize(
+    ("codec", "url", "meant"),
+    [
+        ("iso8859-1", "https://ä.example/ä?q=ä&b=1#ä", "https://%C3%A4.example/%C3%A4?q=%E4&b=1#%C3%A4"),
+        ("iso8859-1", "https://a.example/?q=&euro;&#1078;&amp;b", "https://a.example/?q=%80%26%231078%3B&b"),
+        ("iso8859-1", "https://a.example/#ä?ä", "https://a.example/#%C3%A4?%C3%A4"),
+        ("koi8-r", "https://a.example/?q=ж", "https://a.example/?q=%D6"),
+        ("utf-8", "https://a.example/?q=ä", "https://a.example/?q=%C3%A4"),
+        ("ascii", "https://a.example/?q=&auml;", "https://a.example/?q=%C3%A4"),
+    ],
+)
+def test_a_query_is_in_the_character_set_of_the_document(codec: str, url: str, meant: str) -> None:
+    assert found(f'<a href="{url}">', codec) == [meant]
+
+
+@pytest.mark.parametrize(
     ("html", "at"),
     [
         ("<body>a</body></html>", "</body"),
@@ -112,6 +131,10 @@ def test_a_character_set_says_what_its_octets_mean() -> None:
         ("a</html>", "</html"),
         ("<!-- </body> -->a</body>", "</body>$"),
         ("<b>a</b></body>b</body>", "</body>$"),
+        ("<p>a</body><!--[if mso]></td></BODY><![endif]-->", "</body>"),
+        ("<!--[if mso]></body><![endif]-->a</html>", "</html"),
+        ("<!--[if !mso]><!--></body><!--<![endif]-->", "</body"),
+        ("<![if !mso]></body><![endif]>", "</body"),
     ],
 )
 def test_the_end_of_the_body_is_where_a_pixel_goes(html: str, at: str) -> None:
@@ -120,6 +143,12 @@ def test_the_end_of_the_body_is_where_a_pixel_goes(html: str, at: str) -> None:
 
 def test_without_a_body_it_is_the_end() -> None:
     assert links_in(b"<p>a").body_end == 4
+
+
+def test_what_outlook_alone_reads_does_not_end_the_body() -> None:
+    html = b"<!--[if mso]></td></body></html><![endif]--><p>a</p>\r\n"
+
+    assert links_in(html).body_end == len(html)
 
 
 @given(st.lists(st.sampled_from(["<a", ' href="', "https://a.example/", '"', ">", "<!--", "-->", "<!--[if x]>", "'", "=", " ", "<style>", "</style>", "/", "<", "x"]), max_size=40))  # fmt: skip
@@ -144,8 +173,11 @@ def test_whatever_the_markup_a_link_stands_where_it_is_said_to(parts: list[str])
         b"<style>" * 70_000,
         b'<a href="' + b"&a" * 200_000 + b'">',
         b"<p a=\"1\"" * 60_000,
+        b"<svg><title/></body>" * 30_000,
+        b"<!--[if x]></body>--" * 30_000,
+        b'<a href="https://a/?' + b"&#8364;" * 100_000 + b'">',
     ],
-    ids=range(9),
+    ids=range(12),
 )  # fmt: skip
 def test_hostile_text_costs_no_more_than_its_length(octets: bytes) -> None:
     begun = time.process_time()
