@@ -1,8 +1,9 @@
 """Opens, clicks and unsubscribes in one recipient's copy: links lead over the domain's tracking host, a pixel is put in.
 
 A message is laid out once (:func:`lay_out`). As the heads of all tokens have one length, that is also where the lines of
-its text parts break; for a recipient only the heads are filled in. All other octets stay as they are. Attachments, parts
-covered by a signature, encrypted parts and messages within the message are never touched.
+its text parts break; for a recipient only the heads are filled in. All other octets stay as they are, but for
+parts in base64 and those that would get too long lines, which are encoded anew. Attachments, parts covered by a signature,
+encrypted parts and messages within the message are never touched.
 """
 
 from collections.abc import Iterator

@@ -14,7 +14,7 @@ import msgspec
 from postroad.protocol.mime import transfer_encoding
 from postroad.protocol.mime.structure import Part
 from postroad.rendering.merge_body import ARMOUR, LONGEST_LINE, ascii_codec_of
-from postroad.tracking.html_links import HtmlLink, Links, links_in
+from postroad.tracking.html_links import Links, WebLink, links_in
 from postroad.tracking.text_links import links_in_text
 from postroad.tracking.token import HEAD_LETTERS, LONGEST_URL, PATHS, Kind, Place, written
 
@@ -240,7 +240,7 @@ def _payload_of(url: str) -> tuple[bytes, bytes]:
     return url.encode(), written(url.encode()).encode()
 
 
-def _link_change(link: HtmlLink, place: Place) -> _Change | None:
+def _link_change(link: WebLink, place: Place) -> _Change | None:
     before = place.link(Kind.CLICK).encode()
     if len(link.url) > LONGEST_URL:
         return None

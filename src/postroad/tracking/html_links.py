@@ -53,7 +53,7 @@ _LONGEST_VALUE = 4 * LONGEST_URL
 """Octets of a value that is looked at, references and all: whole pictures stand in attributes too."""
 
 
-class HtmlLink(msgspec.Struct, frozen=True):
+class WebLink(msgspec.Struct, frozen=True):
     """One link: where its value stands, and where it leads."""
 
     start: int
@@ -65,9 +65,9 @@ class HtmlLink(msgspec.Struct, frozen=True):
 
 
 class Links(msgspec.Struct, frozen=True):
-    """What an HTML text holds of interest."""
+    """What a text holds of interest."""
 
-    links: tuple[HtmlLink, ...]
+    links: tuple[WebLink, ...]
     body_end: int
     """Where something put at the end of the body goes."""
 
@@ -91,7 +91,7 @@ class _Scan:
         self._foreign = 0
         """How many pictures and formulas are open."""
 
-    def run(self) -> Iterator[HtmlLink]:
+    def run(self) -> Iterator[WebLink]:
         position = 0
         while (found := self._next(position)) is not None:
             comment, end_tag, tag = found.groups()
@@ -137,7 +137,7 @@ class _Scan:
         end = _COMMENT_END.search(self._octets, found.end())
         return 0 if end is None else end.end()
 
-    def _start_tag(self, name: bytes, position: int) -> tuple[HtmlLink | None, int]:
+    def _start_tag(self, name: bytes, position: int) -> tuple[WebLink | None, int]:
         wanted = _WHERE.get(name) or (b"href" if name.startswith(_VML) else None)
         link, position = self._attributes(wanted, position)
         if name in _FOREIGN and not self._octets.endswith(b"/>", 0, position):
@@ -149,7 +149,7 @@ class _Scan:
             position = 0 if end is None else end.start()
         return link, position
 
-    def _attributes(self, wanted: bytes | None, position: int) -> tuple[HtmlLink | None, int]:
+    def _attributes(self, wanted: bytes | None, position: int) -> tuple[WebLink | None, int]:
         """Return a tag's link and where the tag ends; 0 where it does not."""
         if wanted is None and (rest := _ORDINARY_REST.match(self._octets, position)) is not None:
             return None, rest.end()
@@ -167,7 +167,7 @@ class _Scan:
                 value = found
         return None, 0
 
-    def _link(self, found: re.Match[bytes], attribute: bytes | None) -> HtmlLink | None:
+    def _link(self, found: re.Match[bytes], attribute: bytes | None) -> WebLink | None:
         group = next((one for one in ("double", "single", "bare") if found[one] is not None), None)
         if group is None or found.end(group) - found.start(group) > _LONGEST_VALUE:
             return None
@@ -175,7 +175,7 @@ class _Scan:
             url = destination(found[group].decode(self._codec), self._codec)
         except UnicodeDecodeError:
             return None
-        return None if url is None else HtmlLink(*found.span(group), url, is_form=attribute == _FORM)
+        return None if url is None else WebLink(*found.span(group), url, is_form=attribute == _FORM)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ seen, is left alone.
 import re
 import unicodedata
 
-from postroad.tracking.html_links import HtmlLink
+from postroad.tracking.html_links import WebLink
 from postroad.tracking.token import LONGEST_URL
 
 _RUN = re.compile(rb"(?<![A-Za-z0-9/@._-])https?://[^\x00-\x20<>\"\x7f/?#][^\x00-\x20<>\"\x7f]*+", re.IGNORECASE)
@@ -25,7 +25,7 @@ _LOOKED_AT = 64
 """Octets that are looked at behind an address."""
 
 
-def links_in_text(octets: bytes, codec: str = "utf-8", *, goes_on: bool = False) -> tuple[HtmlLink, ...]:
+def links_in_text(octets: bytes, codec: str = "utf-8", *, goes_on: bool = False) -> tuple[WebLink, ...]:
     """Return the web addresses of a plain text in a character set in which ASCII stands for itself.
 
     Args:
@@ -40,7 +40,7 @@ def links_in_text(octets: bytes, codec: str = "utf-8", *, goes_on: bool = False)
         for start, end in zip(starts, (*starts[1:], run.end()), strict=True):
             url = _address(octets, start, end, codec)
             if url and not (is_open and end == run.end() and not octets[start + len(url) : end].strip(_BEHIND)):
-                found.append(HtmlLink(start, start + len(url), url.decode()))
+                found.append(WebLink(start, start + len(url), url.decode()))
     return tuple(found)
 
 
