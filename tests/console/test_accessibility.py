@@ -151,8 +151,9 @@ async def test_pages_and_refused_forms(
     assert walk.faults == []
 
 
-async def test_a_box_that_was_ticked_wrongly(tab: Tab, admin: Client, world: World) -> None:
-    walk = await looked(tab, admin)
+async def test_a_box_that_was_ticked_wrongly(tab: Tab, operator: Client, world: World) -> None:
+    await operator.send_form("/switch-account", account=str(world.ours.id))
+    walk = await looked(tab, operator)
     fields = {"domain": world.domain.name, "username": "app@news.acme.example", "kind": "address"}
 
     await walk.send("/credentials/smtp-users/new", **fields, networks="192.0.2.1", requires_tls="on")

@@ -14,6 +14,7 @@ from postroad.storage.migrate import run
 from tests.peers.postgres import postgres_database
 from tests.scenarios.product import DOMAIN, Product
 from tests.scenarios.world import World, destination, last_event, letter, only_delivery, prepare
+from tests.waiting import within
 
 pytestmark = pytest.mark.peer("nsd")
 
@@ -40,7 +41,9 @@ async def test_the_restored_node_delivers_what_waited_and_signs_it(each_world: W
     await each_world.story_when(waiting, lambda story: only_delivery(story).attempts > 0)
     file = tmp_path / "backup.tar"
     each_world.product.run("backup", str(file))
-    each_world.product.run("queue", "cancel", "--destination", destination(number), "--yes")
+    # Not while an attempt is under way, and there is one each second.
+    cancelled = ("queue", "cancel", "--destination", destination(number), "--yes")
+    within(20, lambda: each_world.product.run_json(*cancelled)["changed"], pause_s=0.3)
     assert file.stat().st_mode & 0o077 == 0
 
     with _empty_database(each_world) as url:
