@@ -219,6 +219,76 @@ async def test_hits_are_written_once_what_is_around_them_is_known(database: Data
     assert [one.data["evidence"] for one in await told(database, message)] == [["many-links-at-once"]] * 4
 
 
+async def test_links_that_are_followed_by_way_of_several_workers_are_seen_together(database: Database) -> None:
+    message = await stored(database)
+    workers = [Service(database) for _ in range(4)]
+    for number in range(12):
+        workers[number % 4].responses.take(hit(message, url=f"{URL}{number}", at=LATER + number))
+    for worker in workers:
+        worker.now = LATER + 12 + SETTLED_MS
+        await worker.run_once()
+
+    # Of the first three nothing else was told yet.
+    verdicts = [one.data["verdict"] for one in sorted(await told(database, message), key=lambda one: one.id)]
+    assert Counter(verdicts) == {"human": 3, "machine": 9}
+
+
+async def test_links_are_seen_together_across_the_minute_that_repetitions_are_counted_in(database: Database) -> None:
+    message, service = await stored(database), Service(database)
+    service.responses.take(hit(message, HitKind.OPEN))
+    for number in range(6):
+        service.responses.take(hit(message, url=f"{URL}{number}", at=LATER + 59_990 + number * 5))
+    service.now = LATER + 70_000
+    await service.run_once()
+
+    evidence = [one.data.get("evidence") for one in await told(database, message) if one.type is EventType.CLICKED]
+    assert evidence == [["many-links-at-once"]] * 6
+
+
+async def test_a_link_that_is_followed_again_was_followed_before_too(database: Database) -> None:
+    message, service = await stored(database), Service(database)
+    for number, at in ((0, 0), (1, 100), (2, 200), (3, 300), (0, 3_050)):
+        service.responses.take(hit(message, url=f"{URL}{number}", at=LATER + at))
+    service.now = LATER + 10_000
+    await service.run_once()
+
+    assert [one.data.get("evidence") for one in await told(database, message)] == [["many-links-at-once"]] * 5
+
+
+async def test_what_was_around_a_hit_is_known_however_long_storage_is_away(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message, service = await stored(database), Service(database)
+    write = database.write
+
+    async def away(*_arguments: Any, **_options: Any) -> None:
+        raise StorageUnavailable("no database")
+
+    monkeypatch.setattr(database, "write", away)
+    for number in range(5):
+        service.responses.take(hit(message, url=f"{URL}{number}", at=LATER + number))
+    service.now = LATER + 10_000
+    await service.run_once()
+    service.responses.take(hit(message, at=LATER + 65_000))
+    service.now = LATER + 75_000
+    monkeypatch.setattr(database, "write", write)
+    await service.responses.close()
+
+    evidence = [one.data.get("evidence") for one in await told(database, message)]
+    assert evidence == [["many-links-at-once"]] * 5 + [None]
+
+
+async def test_what_was_asked_for_is_forgotten_with_time(database: Database) -> None:
+    message, service = await stored(database), Service(database)
+    service.responses.take(hit(message))
+    service.now = LATER + 2 * SETTLED_MS + 1
+    await service.run_once()
+    assert not service.responses._clicks
+    service.now = LATER + 60_000 + SETTLED_MS + 1
+    await service.run_once()
+    assert not service.responses._minutes
+
+
 async def test_what_waits_is_written_at_the_end(database: Database) -> None:
     message, service = await stored(database), Service(database)
     service.responses.take(hit(message))
@@ -234,7 +304,7 @@ async def test_a_write_under_way_at_the_end_is_not_repeated(database: Database) 
     service.now = LATER + SETTLED_MS
     running = asyncio.create_task(service.responses.run())
     async with asyncio.timeout(5):
-        while service.responses._waiting:
+        while service.responses._count():
             await asyncio.sleep(0)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -12,25 +12,25 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from postroad.model.tracking import Hit, HitKind, Unsubscribing
+from postroad.model.tracking import Hit, HitKind, Unsubscribing, fingerprint
 from postroad.net.clock import Clock
 from postroad.storage import responses
 from postroad.storage.database import Database
 from postroad.storage.deliveries import NewId
 from postroad.storage.errors import StorageError
 from postroad.storage.responses import Unsubscribed
-from postroad.tracking.verdict import Network
+from postroad.tracking.verdict import AT_ONCE_MS, LINKS_AT_ONCE, Network
 
 log = structlog.get_logger()
 
-SETTLED_MS = 3_000
+SETTLED_MS = AT_ONCE_MS
 """How old a hit is when it is judged: links that are followed at once are followed within this time."""
 _LOOK_S = 0.5
 _WAIT_AFTER_FAILURE_S = 2.0
 _BATCH = 500
 _CLOSING_S = 5.0
 _REMEMBERED = 20_000
-"""Deliveries whose latest clicks are remembered."""
+"""Deliveries whose latest hits are remembered."""
 _MOST_OF_DELIVERY = 200
 """Hits of one delivery within a minute that are told of: whoever repeats a request does not fill the disk."""
 _MINUTE_MS = 60_000
@@ -46,13 +46,15 @@ class ResponseMeter(Protocol):
         """Say how many wait to be written."""
 
 
-class _Lately(msgspec.Struct):
-    """What was asked for of one delivery in the last minute."""
+class _Minute(msgspec.Struct):
+    """How often one delivery was asked for within a minute."""
 
     begun_at: int
     hits: int = 0
-    clicks: dict[str, int] = {}
-    """When each link was followed last."""
+
+
+_Clicks = deque[tuple[int, int]]
+"""The latest clicks of one delivery: when, and the fingerprint of the link."""
 
 
 class Responses:
@@ -75,18 +77,25 @@ class Responses:
         self._room = room
         self._networks = networks
         self._waiting: deque[Hit] = deque()
-        self._lately: OrderedDict[int, _Lately] = OrderedDict()
+        self._settled: deque[Hit] = deque()
+        """What is known with the links that were followed around it, and only has to be written."""
+        self._minutes: OrderedDict[int, _Minute] = OrderedDict()
+        self._clicks: OrderedDict[int, _Clicks] = OrderedDict()
+        """By delivery, the one that was clicked last at the end."""
         self._is_failing = False
         self._flushing: asyncio.Future[None] | None = None
 
     def take(self, hit: Hit) -> None:
         """Note a hit, to be written soon; it is counted as lost where there is no room for it."""
-        if len(self._waiting) >= self._room:
+        if self._count() >= self._room:
             self._meter.hits_lost("overflow", 1)
-        elif self._is_bearable(hit):
-            self._waiting.append(hit)
-        else:
+        elif not self._is_bearable(hit):
             self._meter.hits_lost("repeated", 1)
+        else:
+            self._waiting.append(hit)
+            if hit.kind is not HitKind.OPEN:
+                self._clicks.setdefault(hit.delivery_id, deque()).append((hit.at, fingerprint(hit.url)))
+                self._clicks.move_to_end(hit.delivery_id)
 
     async def unsubscribe(self, asked: Unsubscribing) -> Unsubscribed:
         """Put somebody on the list of who unsubscribed; stored and synced by then. Raises StorageError."""
@@ -100,7 +109,7 @@ class Responses:
             # not be written again.
             self._flushing = asyncio.ensure_future(self._flush(self._clock() - SETTLED_MS))
             await asyncio.shield(self._flushing)
-            self._meter.hits_waiting(len(self._waiting))
+            self._meter.hits_waiting(self._count())
 
     async def close(self) -> None:
         """Write all that waits, within some seconds; what cannot be written is counted as lost."""
@@ -110,29 +119,42 @@ class Responses:
                     await asyncio.shield(self._flushing)
                 await self._flush(self._clock())
         except TimeoutError:
-            log.warning("hits_not_written", waiting=len(self._waiting))
-        if self._waiting:
-            self._meter.hits_lost("stopped", len(self._waiting))
+            log.warning("hits_not_written", waiting=self._count())
+        if self._count():
+            self._meter.hits_lost("stopped", self._count())
             self._waiting.clear()
+            self._settled.clear()
+
+    def _count(self) -> int:
+        return len(self._waiting) + len(self._settled)
 
     async def _flush(self, until: int) -> None:
-        while await self._write(until):
+        self._settle(until)
+        while await self._write():
             continue
 
-    async def _write(self, until: int) -> bool:
-        """Write a batch of what is as old as that; tells whether there may be more."""
-        batch: list[Hit] = []
-        while self._waiting and len(batch) < _BATCH and self._waiting[0].at <= until:
-            batch.append(self._waiting.popleft())
+    def _settle(self, until: int) -> None:
+        """Note of what is as old as that which links were followed around it, however long it waits to be written."""
+        while self._waiting and self._waiting[0].at <= until:
+            hit = self._waiting.popleft()
+            self._settled.append(hit if hit.kind is HitKind.OPEN else self._with_neighbours(hit))
+        # Hits that still wait look back as far as that.
+        while self._clicks and next(iter(self._clicks.values()))[-1][0] < until - AT_ONCE_MS:
+            self._clicks.popitem(last=False)
+        while self._minutes and next(iter(self._minutes.values())).begun_at < until - _MINUTE_MS:
+            self._minutes.popitem(last=False)
+
+    async def _write(self) -> bool:
+        """Write a batch of what is settled; tells whether there may be more."""
+        batch = [self._settled.popleft() for _ in range(min(_BATCH, len(self._settled)))]
         if not batch:
             return False
-        seen = [self._with_neighbours(hit) for hit in batch]
         try:
-            unknown = await self._database.write(responses.record, seen, new_id=self._new_id, networks=self._networks)
+            unknown = await self._database.write(responses.record, batch, new_id=self._new_id, networks=self._networks)
         except StorageError as error:
-            self._waiting.extendleft(reversed(batch))
+            self._settled.extendleft(reversed(batch))
             if not self._is_failing:
-                log.warning("hits_not_written", waiting=len(self._waiting), why=str(error))
+                log.warning("hits_not_written", waiting=self._count(), why=str(error))
             self._is_failing = True
             return False
         self._is_failing = False
@@ -141,22 +163,19 @@ class Responses:
         return True
 
     def _is_bearable(self, hit: Hit) -> bool:
-        lately = self._lately.get(hit.delivery_id)
-        if lately is None or hit.at - lately.begun_at > _MINUTE_MS:
-            lately = self._lately[hit.delivery_id] = _Lately(hit.at)
-            self._lately.move_to_end(hit.delivery_id)
-            if len(self._lately) > _REMEMBERED:
-                self._lately.popitem(last=False)
-        lately.hits += 1
-        if lately.hits > _MOST_OF_DELIVERY:
-            return False
-        if hit.kind is not HitKind.OPEN:
-            lately.clicks[hit.url] = hit.at
-        return True
+        minute = self._minutes.get(hit.delivery_id)
+        if minute is None or hit.at - minute.begun_at > _MINUTE_MS:
+            minute = self._minutes[hit.delivery_id] = _Minute(hit.at)
+            self._minutes.move_to_end(hit.delivery_id)
+            if len(self._minutes) > _REMEMBERED:
+                self._minutes.popitem(last=False)
+        minute.hits += 1
+        return minute.hits <= _MOST_OF_DELIVERY
 
     def _with_neighbours(self, hit: Hit) -> Hit:
-        lately = self._lately.get(hit.delivery_id)
-        if hit.kind is HitKind.OPEN or lately is None:
-            return hit
-        near = sum(abs(at - hit.at) <= SETTLED_MS for at in lately.clicks.values())
-        return msgspec.structs.replace(hit, links_lately=near)
+        clicks = self._clicks.get(hit.delivery_id, deque())
+        while clicks and clicks[0][0] < hit.at - AT_ONCE_MS and len(clicks) > 1:
+            clicks.popleft()
+        near = {link for at, link in clicks if abs(at - hit.at) <= AT_ONCE_MS}
+        # More say nothing more, and would be held for as long as storage is away.
+        return msgspec.structs.replace(hit, links_lately=frozenset(sorted(near)[:LINKS_AT_ONCE]))

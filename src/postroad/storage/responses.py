@@ -1,7 +1,7 @@
 """What recipients' programs asked for: one event for each request, and the lists of who unsubscribed."""
 
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,16 +10,16 @@ from sqlalchemy import Connection, select
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.event import Event, EventType
 from postroad.model.ids import partition_of
-from postroad.model.tracking import Hit, HitKind, Unsubscribing
+from postroad.model.tracking import Hit, HitKind, Unsubscribing, fingerprint
 from postroad.policy.suppression import of_unsubscribing
 from postroad.storage import deliveries as delivery_rows
 from postroad.storage import domains as domain_rows
 from postroad.storage import events as event_rows
 from postroad.storage import rows, suppressions
 from postroad.storage.deliveries import NewId
-from postroad.storage.schema.data_plane import deliveries
+from postroad.storage.schema.data_plane import deliveries, events
 from postroad.tracking.client import client_of
-from postroad.tracking.verdict import Network, verdict
+from postroad.tracking.verdict import AT_ONCE_MS, LINKS_AT_ONCE, Network, verdict
 
 _LOOKED_UP_AT_ONCE = 500
 _ENDED = frozenset({DeliveryState.DELIVERED})
@@ -39,6 +39,7 @@ def record(connection: Connection, hits: Sequence[Hit], *, new_id: NewId, networ
     """Write the events of hits and count them; returns how many were about deliveries that are no longer kept."""
     found = _deliveries(connection, {hit.delivery_id for hit in hits})
     known = [(hit, found[hit.delivery_id]) for hit in hits if hit.delivery_id in found]
+    known = _with_links_elsewhere(connection, known)
     event_rows.append(connection, [_event(hit, delivery, new_id, networks) for hit, delivery in known])
     return len(hits) - len(known)
 
@@ -81,6 +82,48 @@ def _deliveries(connection: Connection, ids: Iterable[int]) -> dict[int, Deliver
         query = select(*columns).where(deliveries.c.id.in_(part), deliveries.c.partition.in_(partitions))
         found |= {row.id: rows.delivery_from(row) for row in connection.execute(query)}
     return found
+
+
+def _with_links_elsewhere(connection: Connection, known: Sequence[tuple[Hit, Delivery]]) -> list[tuple[Hit, Delivery]]:
+    """Add to hits the links that were followed around them by way of other workers, as far as these have told of them."""
+    few = {
+        hit.delivery_id: delivery.message_id
+        for hit, delivery in known
+        if hit.kind is not HitKind.OPEN and len(hit.links_lately) < LINKS_AT_ONCE
+    }
+    if not few:
+        return list(known)
+    times = [hit.at for hit, _ in known if hit.delivery_id in few]
+    clicks = _clicks(connection, few, min(times) - AT_ONCE_MS, max(times) + AT_ONCE_MS)
+    return [
+        (msgspec.structs.replace(hit, links_lately=hit.links_lately | _around(hit, clicks[hit.delivery_id])), delivery)
+        if hit.delivery_id in clicks
+        else (hit, delivery)
+        for hit, delivery in known
+    ]
+
+
+def _clicks(
+    connection: Connection, message_ids: Mapping[int, int], since: int, until: int
+) -> dict[int, list[tuple[int, int]]]:
+    """Return when links of deliveries were followed in that time, with their fingerprints; by delivery."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for part in _parts(sorted(set(message_ids.values()))):
+        query = select(events.c.delivery_id, events.c.at, events.c.data).where(
+            events.c.message_id.in_(part),
+            events.c.partition.in_(sorted({partition_of(one) for one in part})),
+            events.c.type == EventType.CLICKED.value,
+            events.c.at.between(since, until),
+        )
+        for row in connection.execute(query):
+            if row.delivery_id in message_ids:
+                link = fingerprint(msgspec.json.decode(row.data).get("url", ""))
+                found.setdefault(row.delivery_id, []).append((row.at, link))
+    return found
+
+
+def _around(hit: Hit, clicks: Sequence[tuple[int, int]]) -> frozenset[int]:
+    return frozenset(link for at, link in clicks if abs(at - hit.at) <= AT_ONCE_MS)
 
 
 def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -16,7 +16,8 @@ SECONDS_OF_SCANNERS = 5
 """A click so soon after the receiving host took the message is that of a filter."""
 SECONDS_OF_PREFETCH = 10
 LINKS_AT_ONCE = 4
-"""Different links of one message, followed within seconds."""
+"""Different links of one message, followed within ``AT_ONCE_MS``."""
+AT_ONCE_MS = 3_000
 
 Network = IPv4Network | IPv6Network
 
@@ -94,7 +95,7 @@ def _by_what_it_says(hit: Hit, agent: str, proxy: str) -> list[str]:
 
 def _by_time(hit: Hit, delivered_at: int | None) -> list[str]:
     found = []
-    if hit.kind is not HitKind.OPEN and hit.links_lately >= LINKS_AT_ONCE:
+    if hit.kind is not HitKind.OPEN and len(hit.links_lately) >= LINKS_AT_ONCE:
         found.append("many-links-at-once")
     seconds = SECONDS_OF_PREFETCH if hit.kind is HitKind.OPEN else SECONDS_OF_SCANNERS
     if delivered_at is None or hit.at - delivered_at < seconds * 1000:
