@@ -5,6 +5,7 @@ that look at every link of a message must not do it (RFC 8058 §6).
 """
 
 import base64
+import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol
 from urllib.parse import parse_qs
@@ -38,6 +39,8 @@ _HIT_KINDS = {
 _RESULTS = {Kind.OPEN: "opened", Kind.CLICK: "clicked", Kind.FORM: "clicked", Kind.TRAP: "trapped"}
 _ONE_CLICK = ("List-Unsubscribe", "One-Click")
 """What a mail client posts (RFC 8058 §3.2)."""
+_NAMED = re.compile(rb'\bname=(?:"List-Unsubscribe"|List-Unsubscribe(?=[;\s]))')
+"""A parameter's value is a token or a quoted string (RFC 2045 §5.1)."""
 _NEVER_KEPT = ((b"cache-control", b"no-store, private"), (b"x-robots-tag", b"noindex, nofollow"))
 _Headers = Collection[tuple[bytes, bytes]]
 
@@ -231,9 +234,10 @@ def _form_of(body: bytes, content_type: bytes) -> dict[str, str]:
     if kind == b"multipart/form-data":
         # One field whose name and value are known: the parts need not be taken apart.
         name, value = _ONE_CLICK
-        has_it = f'name="{name}"'.encode() in body and value.encode() in body and b"boundary" in parameters
+        has_it = _NAMED.search(body) and value.encode() in body and b"boundary" in parameters
         return {name: value} if has_it else {}
-    return {name: values[0] for name, values in parse_qs(body.decode("latin-1")).items()}
+    # Some clients end the body like a line.
+    return {name: values[0] for name, values in parse_qs(body.decode("latin-1").rstrip("\r\n")).items()}
 
 
 async def _answer_page(send: Send, status: int, page: bytes, asked: _Asked) -> None:

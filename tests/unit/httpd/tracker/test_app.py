@@ -198,6 +198,14 @@ async def test_looking_at_the_unsubscribe_page_unsubscribes_nobody(
     [
         ({"data": {"List-Unsubscribe": "One-Click"}}, Way.ONE_CLICK),
         ({"files": {"List-Unsubscribe": (None, "One-Click")}}, Way.ONE_CLICK),
+        ({"content": b"List-Unsubscribe=One-Click\r\n"}, Way.ONE_CLICK),
+        (
+            {
+                "content": b"--b\r\nContent-Disposition: form-data; name=List-Unsubscribe\r\n\r\nOne-Click\r\n--b--\r\n",
+                "headers": {"Content-Type": "multipart/form-data; boundary=b"},
+            },
+            Way.ONE_CLICK,
+        ),
         ({"data": {"leave": "yes"}}, Way.LINK),
     ],
 )
