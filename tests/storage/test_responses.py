@@ -174,13 +174,53 @@ async def test_a_domain_that_is_gone_has_no_list(database: Database) -> None:
     assert await database.write(responses.unsubscribe, asked, new_id=new_id) is Unsubscribed.NO_DOMAIN
 
 
+async def test_who_unsubscribes_again_and_again_is_written_once_and_anew_after_a_while(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message, service, written = await stored(database), Service(database), list[Any]()
+    write = database.write
+
+    async def counted_write(*arguments: Any, **options: Any) -> Any:
+        written.append(arguments)
+        return await write(*arguments, **options)
+
+    monkeypatch.setattr(database, "write", counted_write)
+    await asyncio.gather(*(service.responses.unsubscribe(leaving(message)) for _ in range(50)))
+    await service.responses.unsubscribe(leaving(message, at=LATER + 9_000))
+    assert len(written) == 1
+    await service.responses.unsubscribe(leaving(message, "News"))
+    # By then somebody may have taken the address off the list.
+    await service.responses.unsubscribe(leaving(message, at=LATER + 11_000))
+    assert len(written) == 3
+
+
+async def test_unsubscribing_that_failed_is_tried_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    message, service = await stored(database), Service(database)
+
+    async def away(*_arguments: Any, **_options: Any) -> None:
+        raise StorageUnavailable("no database")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "write", away)
+        with pytest.raises(StorageUnavailable):
+            await service.responses.unsubscribe(leaving(message))
+    await service.responses.unsubscribe(leaving(message))
+
+    [entry] = await database.read(suppressions.about, 1, "ann@mailbox.example")
+    assert entry.created_at == LATER
+
+
 async def test_in_test_mode_nobody_is_listed(database: Database) -> None:
     message = await stored(database, is_test=True)
 
-    assert await database.write(responses.unsubscribe, leaving(message), new_id=new_id) is Unsubscribed.ADDED
+    results = [
+        await database.write(responses.unsubscribe, leaving(message, *tags), new_id=new_id)
+        for tags in ((), (), ("News",), ("News",))
+    ]
+
+    assert results == [Unsubscribed.ADDED, Unsubscribed.KNOWN] * 2
     assert await database.read(suppressions.about, 1, "ann@mailbox.example") == []
-    [event] = await told(database, message)
-    assert event.data["is_test"] is True
+    assert [one.data["is_test"] for one in await told(database, message)] == [True, True]
 
 
 @pytest.fixture

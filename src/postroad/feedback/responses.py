@@ -7,6 +7,7 @@ storage, and whether one link was followed or all of them at once is known by th
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -34,6 +35,8 @@ _REMEMBERED = 20_000
 _MOST_OF_DELIVERY = 200
 """Hits of one delivery within a minute that are told of: whoever repeats a request does not fill the disk."""
 _MINUTE_MS = 60_000
+_LEFT_MS = 10_000
+"""How long unsubscribing is answered from memory: not long, for the address may be taken off the list meanwhile."""
 
 
 class ResponseMeter(Protocol):
@@ -53,6 +56,15 @@ class _Minute(msgspec.Struct):
     hits: int = 0
 
 
+class _Leaving(msgspec.Struct, frozen=True):
+    """Somebody who unsubscribes, or did a moment ago."""
+
+    begun_at: int
+    write: asyncio.Future[Unsubscribed]
+
+
+_Scope = tuple[int, int, str, tuple[str, ...]]
+"""Delivery, domain, address and tags that somebody unsubscribes from."""
 _Clicks = deque[tuple[int, int]]
 """The latest clicks of one delivery: when, and the fingerprint of the link."""
 
@@ -82,6 +94,7 @@ class Responses:
         self._minutes: OrderedDict[int, _Minute] = OrderedDict()
         self._clicks: OrderedDict[int, _Clicks] = OrderedDict()
         """By delivery, the one that was clicked last at the end."""
+        self._leaving: OrderedDict[_Scope, _Leaving] = OrderedDict()
         self._is_failing = False
         self._flushing: asyncio.Future[None] | None = None
 
@@ -97,9 +110,28 @@ class Responses:
                 self._clicks.setdefault(hit.delivery_id, deque()).append((hit.at, fingerprint(hit.url)))
                 self._clicks.move_to_end(hit.delivery_id)
 
-    async def unsubscribe(self, asked: Unsubscribing) -> Unsubscribed:
-        """Put somebody on the list of who unsubscribed; stored and synced by then. Raises StorageError."""
-        return await self._database.write(responses.unsubscribe, asked, new_id=self._new_id)
+    async def unsubscribe(self, asked: Unsubscribing) -> None:
+        """Put somebody on the list of who unsubscribed; stored and synced by then. Raises StorageError.
+
+        Whoever asks for the same again and again within some seconds has it written once.
+        """
+        scope = asked.delivery_id, asked.domain_id, asked.address, asked.tags
+        leaving = self._leaving.get(scope)
+        if leaving is None or (leaving.write.done() and asked.at - leaving.begun_at > _LEFT_MS):
+            write = asyncio.ensure_future(
+                self._database.write(responses.unsubscribe, asked, new_id=self._new_id),
+            )
+            leaving = self._leaving[scope] = _Leaving(asked.at, write)
+            self._leaving.move_to_end(scope)
+            write.add_done_callback(partial(self._forget_failure, scope))
+            if len(self._leaving) > _REMEMBERED:
+                self._leaving.popitem(last=False)
+        await asyncio.shield(leaving.write)
+
+    def _forget_failure(self, scope: _Scope, done: "asyncio.Future[Unsubscribed]") -> None:
+        leaving = self._leaving.get(scope)
+        if (done.cancelled() or done.exception()) and leaving is not None and leaving.write is done:
+            del self._leaving[scope]
 
     async def run(self) -> None:
         """Write what is old enough, until cancelled."""
@@ -143,6 +175,8 @@ class Responses:
             self._clicks.popitem(last=False)
         while self._minutes and next(iter(self._minutes.values())).begun_at < until - _MINUTE_MS:
             self._minutes.popitem(last=False)
+        while self._leaving and next(iter(self._leaving.values())).begun_at < until - _LEFT_MS:
+            self._leaving.popitem(last=False)
 
     async def _write(self) -> bool:
         """Write a batch of what is settled; tells whether there may be more."""

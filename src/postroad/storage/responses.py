@@ -53,8 +53,8 @@ def unsubscribe(connection: Connection, asked: Unsubscribing, *, new_id: NewId) 
         return Unsubscribed.NO_DOMAIN
     message_id = None if delivery is None else delivery.message_id
     entries = of_unsubscribing(delivery, asked, account_id, message_id=message_id)
-    is_test = not entries
-    if not is_test and not suppressions.add(connection, entries):
+    is_known = not suppressions.add(connection, entries) if entries else _is_told_of(connection, asked, message_id)
+    if is_known:
         return Unsubscribed.KNOWN
     marks = {} if delivery is None else delivery.event_marks
     facts = {"way": asked.way.value, "scope": list(asked.tags), **_told_of(asked)}
@@ -71,6 +71,17 @@ def unsubscribe(connection: Connection, asked: Unsubscribing, *, new_id: NewId) 
     )
     event_rows.append(connection, [event])
     return Unsubscribed.ADDED
+
+
+def _is_told_of(connection: Connection, asked: Unsubscribing, message_id: int | None) -> bool:
+    """Whether somebody of a test message, which puts nobody on a list, has unsubscribed from the same already."""
+    told = [] if message_id is None else event_rows.of_message(connection, message_id)
+    return any(
+        one.type is EventType.UNSUBSCRIBED
+        and one.delivery_id == asked.delivery_id
+        and one.data.get("scope", []) == list(asked.tags)
+        for one in told
+    )
 
 
 def _deliveries(connection: Connection, ids: Iterable[int]) -> dict[int, Delivery]:

@@ -20,7 +20,6 @@ from postroad.model.suppression import Way
 from postroad.model.tracking import Hit, HitKind, Unsubscribing
 from postroad.net.clock import Clock
 from postroad.storage.errors import StorageError
-from postroad.storage.responses import Unsubscribed
 from postroad.tracking.blocking import is_blocked
 from postroad.tracking.token import PATHS, Kind, Token, read_leaving, read_token
 
@@ -67,7 +66,7 @@ class Taker(Protocol):
     def take(self, hit: Hit) -> None:
         """Note a hit; never waits."""
 
-    async def unsubscribe(self, asked: Unsubscribing) -> Unsubscribed:
+    async def unsubscribe(self, asked: Unsubscribing) -> None:
         """Put somebody on the list; raises StorageError."""
 
 

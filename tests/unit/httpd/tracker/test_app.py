@@ -11,7 +11,6 @@ from postroad.httpd.tracker.app import Tracker
 from postroad.model.suppression import Way
 from postroad.model.tracking import Hit, HitKind, Unsubscribing
 from postroad.storage.errors import StorageUnavailable
-from postroad.storage.responses import Unsubscribed
 from postroad.tracking.token import PATHS, Kind, Leaving, Signer, TrackingKey, leaving_payload
 
 HOST = "t.example.com"
@@ -39,11 +38,10 @@ class Everything:
     def take(self, hit: Hit) -> None:
         self.hits.append(hit)
 
-    async def unsubscribe(self, asked: Unsubscribing) -> Unsubscribed:
+    async def unsubscribe(self, asked: Unsubscribing) -> None:
         if self.is_storage_away:
             raise StorageUnavailable("no database")
         self.leaving.append(asked)
-        return Unsubscribed.ADDED
 
     def tracked(self, result: str) -> None:
         self.counts[result] += 1
