@@ -5,7 +5,6 @@ import os
 import random
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ from postroad.node.installation import hostname_of
 from postroad.node.keys import InstallationKeys, installation_keys
 from postroad.node.notices import MailedNotices
 from postroad.node.single_sign_on import single_sign_on
-from postroad.node.tracking import TrackingDirectory, machine_networks, name_of_domain
+from postroad.node.tracking import DomainNames, TrackingDirectory, machine_networks
 from postroad.policy.admission import AdmissionFacts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.protocol.smtp.data import Fault
@@ -261,9 +260,8 @@ async def _tracker(ground: _Ground, directory: TrackingDirectory) -> AsyncIterat
     )
     try:
         async with _running([responses.run()]):
-            yield Tracker(
-                responses, directory, ground.meter, now_ms, name_of_domain=partial(name_of_domain, ground.directory)
-            )
+            names = DomainNames(ground.database, now_ms)
+            yield Tracker(responses, directory, ground.meter, now_ms, name_of_domain=names.get)
     finally:
         await responses.close()
 

@@ -2,23 +2,24 @@
 
 import asyncio
 import os
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
 
 from postroad.certificates.facts import CertificateFacts, facts_of
 from postroad.config import Settings
 from postroad.delivery.tracked import TrackingTerms
-from postroad.domains.directory import DomainDirectory
 from postroad.httpd.hosts import name_of
 from postroad.model.domain import SendingDomain
 from postroad.net.address import parse_network
 from postroad.net.clock import Clock
 from postroad.node.certificate import is_obtained
 from postroad.node.first_start import console_url
-from postroad.storage import blocked_destinations, certificates, revision, tracking_keys
+from postroad.storage import blocked_destinations, certificates, domains, revision, tracking_keys
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 from postroad.storage.secrets import Vault
@@ -32,6 +33,11 @@ _KEY_RESTS_MS = 60_000
 """A new key signs nothing until every node knows it."""
 _CERTIFICATE_ROUNDS = 60
 """Files change without anybody saying so."""
+_NAME_S = 0.5
+"""How long a page waits for the name of who sends; it says enough without."""
+_NAMED_FOR_MS = 60_000
+_UNREAD_FOR_MS = 1_000
+_MOST_NAMES = 10_000
 
 
 class TrackingDirectory:
@@ -119,14 +125,49 @@ class TrackingDirectory:
             return None
 
 
-async def name_of_domain(directory: DomainDirectory, domain_id: int) -> str:
-    """Return the name of a domain; empty where it is gone, or storage is away."""
-    try:
-        domain = await directory.get(domain_id)
-    except StorageError as error:
-        log.warning("domain_not_named", error=str(error))
-        return ""
-    return "" if domain is None else domain.name
+class _Name(msgspec.Struct, frozen=True):
+    text: str
+    until: int
+
+
+class DomainNames:
+    """Tells the pages that recipients see who sends: by a domain's name alone, without its keys."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._names: OrderedDict[int, _Name] = OrderedDict()
+        self._reads: dict[int, asyncio.Task[str]] = {}
+
+    async def get(self, domain_id: int) -> str:
+        """Return the name of a domain; empty where it is gone, or storage does not tell it soon."""
+        known = self._names.get(domain_id)
+        if known is not None and self._clock() < known.until:
+            return known.text
+        reading = self._reads.get(domain_id)
+        if reading is None:
+            reading = self._reads[domain_id] = asyncio.create_task(self._read(domain_id))
+            reading.add_done_callback(lambda _: self._reads.pop(domain_id))
+        try:
+            async with asyncio.timeout(_NAME_S):
+                return await asyncio.shield(reading)
+        except TimeoutError:
+            return "" if known is None else known.text
+
+    async def _read(self, domain_id: int) -> str:
+        try:
+            domain = await self._database.read(domains.get, domain_id)
+        except StorageError as error:
+            log.warning("domain_not_named", error=str(error))
+            known = self._names.get(domain_id)
+            found = _Name("" if known is None else known.text, self._clock() + _UNREAD_FOR_MS)
+        else:
+            found = _Name("" if domain is None else domain.name, self._clock() + _NAMED_FOR_MS)
+        self._names[domain_id] = found
+        self._names.move_to_end(domain_id)
+        if len(self._names) > _MOST_NAMES:
+            self._names.popitem(last=False)
+        return found.text
 
 
 def machine_networks(texts: Iterable[str]) -> tuple[Network, ...]:

@@ -1,5 +1,6 @@
 """Where tracked links lead: by the settings, the domain's own host, and what the certificate of the doors holds."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,9 +10,10 @@ import trustme
 
 from postroad.config import Settings
 from postroad.model.domain import DomainSettings, DomainState, SendingDomain
-from postroad.node.tracking import TrackingDirectory
-from postroad.storage import blocked_destinations, certificates, revision, tracking_keys
+from postroad.node.tracking import DomainNames, TrackingDirectory
+from postroad.storage import blocked_destinations, certificates, domains, revision, tracking_keys
 from postroad.storage.database import Database
+from postroad.storage.errors import StorageUnavailable
 from postroad.storage.secrets import Vault
 from postroad.tracking.token import TrackingKey
 
@@ -25,8 +27,18 @@ class Stored:
     def __init__(self) -> None:
         self.keys = [FIRST]
         self.revision = 1
+        self.asked_for: list[int] = []
+        self.is_away = False
+        self.is_there = asyncio.Event()
+        self.is_there.set()
 
-    async def read(self, fn: Any, *_arguments: Any) -> Any:
+    async def read(self, fn: Any, *arguments: Any) -> Any:
+        if fn is domains.get:
+            self.asked_for.append(arguments[0])
+            await self.is_there.wait()
+            if self.is_away:
+                raise StorageUnavailable("no database")
+            return domain() if arguments[0] == 1 else None
         answers = {
             revision.current: self.revision,
             tracking_keys.list_all: list(self.keys),
@@ -137,3 +149,42 @@ async def test_nothing_is_read_while_nothing_has_changed() -> None:
     assert made.secrets == {1: FIRST.secret}
     await made.refresh(forced=True)
     assert made.secrets == {1: FIRST.secret, 2: SECOND.secret}
+
+
+def names(stored: Stored, now: list[int]) -> DomainNames:
+    return DomainNames(cast("Database", stored), lambda: now[0])
+
+
+async def test_a_domain_is_named_and_one_that_is_gone_is_not_looked_for_again_and_again() -> None:
+    stored, now = Stored(), [NOW]
+    made = names(stored, now)
+
+    assert [await made.get(number) for number in (1, 1, 9, 9)] == ["news.test", "news.test", "", ""]
+    assert stored.asked_for == [1, 9]
+    now[0] += 60_000
+    assert await made.get(9) == ""
+    assert stored.asked_for == [1, 9, 9]
+
+
+async def test_a_page_does_not_wait_for_storage_that_takes_long() -> None:
+    stored = Stored()
+    made = names(stored, [NOW])
+    stored.is_there.clear()
+    async with asyncio.timeout(3):
+        assert await asyncio.gather(*(made.get(1) for _ in range(20))) == [""] * 20
+    assert stored.asked_for == [1]
+
+    stored.is_there.set()
+    assert await made.get(1) == "news.test"
+    assert stored.asked_for == [1]
+
+
+async def test_while_storage_is_away_a_name_that_was_known_still_is() -> None:
+    stored, now = Stored(), [NOW]
+    made = names(stored, now)
+    await made.get(1)
+    stored.is_away = True
+    now[0] += 60_000
+
+    assert [await made.get(number) for number in (1, 1, 2, 2)] == ["news.test", "news.test", "", ""]
+    assert stored.asked_for == [1, 1, 2]

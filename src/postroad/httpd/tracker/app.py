@@ -57,7 +57,7 @@ class Facts(Protocol):
 
 
 NameOfDomain = Callable[[int], Awaitable[str]]
-"""Returns the name of a sending domain, by which recipients know who it is; empty where it is not known now."""
+"""Returns the name of a sending domain, by which recipients know who it is; soon, and empty where it is not known by then."""
 
 
 class Taker(Protocol):
@@ -144,6 +144,10 @@ class Tracker:
         leaving = read_leaving(token.payload)
         if asked.method in {"GET", "HEAD"}:
             self._meter.tracked("page")
+            if asked.method == "HEAD":
+                # RFC 9110 §9.3.2: what takes making the content, here its length, may be left out.
+                await _answer(send, 200, None, (*_NEVER_KEPT, *pages.HEADERS), asked)
+                return
             sender = await self._name_of_domain(token.domain_id)
             await _answer_page(send, 200, pages.question(leaving.address, leaving.tags, sender), asked)
             return
@@ -243,11 +247,11 @@ async def _answer_page(send: Send, status: int, page: bytes, asked: _Asked) -> N
     await _answer(send, status, page, (*_NEVER_KEPT, *pages.HEADERS), asked)
 
 
-async def _answer(send: Send, status: int, body: bytes, headers: _Headers, asked: _Asked) -> None:
-    ended = [(b"content-length", str(len(body)).encode())]
+async def _answer(send: Send, status: int, body: bytes | None, headers: _Headers, asked: _Asked) -> None:
+    ended = [] if body is None else [(b"content-length", str(len(body)).encode())]
     if not asked.is_proxied:
         # A recipient asks once, and thousands do in a minute: their connections would keep others out (RFC 9112 §9.6).
         ended.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *ended]})
     # RFC 9110 §9.3.2
-    await send({"type": "http.response.body", "body": b"" if asked.method == "HEAD" else body})
+    await send({"type": "http.response.body", "body": b"" if body is None or asked.method == "HEAD" else body})

@@ -30,9 +30,11 @@ class Everything:
         self.leaving: list[Unsubscribing] = []
         self.counts: Counter[str] = Counter()
         self.is_storage_away = False
+        self.named = 0
 
     async def name(self, domain_id: int) -> str:
         assert domain_id == 7
+        self.named += 1
         return "" if self.is_storage_away else "news.example.com"
 
     def take(self, hit: Hit) -> None:
@@ -185,6 +187,7 @@ async def test_looking_at_the_unsubscribe_page_unsubscribes_nobody(
 
     assert reply.status_code == 200
     assert around.leaving == []
+    assert around.named == (method == "GET")
     if method == "GET":
         assert "a&lt;b@example.net will get mail of this kind from news.example.com no more" in reply.text
         assert '<form method="post">' in reply.text
