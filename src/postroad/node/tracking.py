@@ -17,6 +17,7 @@ from postroad.httpd.hosts import name_of
 from postroad.model.domain import SendingDomain
 from postroad.net.address import parse_network
 from postroad.net.clock import Clock
+from postroad.net.listen import parse_endpoint
 from postroad.node.certificate import is_obtained
 from postroad.node.first_start import console_url
 from postroad.storage import blocked_destinations, certificates, domains, revision, tracking_keys
@@ -50,6 +51,7 @@ class TrackingDirectory:
         self._clock = clock
         # In dev the links of a captured message can be clicked.
         self._origin = console_url(settings) if is_dev and not settings.tracking.host else ""
+        self._tls_ports = {parse_endpoint(text).port for text in settings.http.listen_tls}
         self._keys: list[TrackingKey] = []
         self._certificate: CertificateFacts | None = None
         self._revision: int | None = None
@@ -99,12 +101,14 @@ class TrackingDirectory:
         if not host:
             return Place(self._origin, name_of(urlsplit(self._origin).netloc)) if self._origin else None
         name = name_of(host)
-        return Place(f"{'https' if self._is_https(name) else 'http'}://{host}", name)
+        return Place(f"{'https' if self._is_https(host) else 'http'}://{host}", name)
 
-    def _is_https(self, name: str) -> bool:
+    def _is_https(self, host: str) -> bool:
         match self._settings.tracking.https:
             case "auto":
-                return self._certificate is not None and self._certificate.covers(name)
+                port = host.partition(":")[2]
+                is_plain = port and int(port) not in self._tls_ports
+                return not is_plain and self._certificate is not None and self._certificate.covers(name_of(host))
             case choice:
                 return choice == "on"
 

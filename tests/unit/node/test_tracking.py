@@ -114,6 +114,18 @@ async def test_links_are_https_where_the_certificate_holds_the_host(certificate:
     assert await origin(host, **doors, tracking={"https": "off"}) == (f"http://{host}", host)
 
 
+@pytest.mark.parametrize(("port", "scheme"), [(8443, "https"), (8080, "http")])
+async def test_a_port_that_is_no_https_door_is_asked_without(certificate: Path, port: int, scheme: str) -> None:
+    doors: dict[str, Any] = {
+        "tls": {"certificate": str(certificate)},
+        "http": {"listen": ["0.0.0.0:8080"], "listen_tls": ["0.0.0.0:443", ":8443"]},
+    }
+    host = f"t.example.com:{port}"
+
+    assert await origin(**doors, tracking={"host": host}) == (f"{scheme}://{host}", "t.example.com")
+    assert await origin(**doors, tracking={"host": host, "https": "on"}) == (f"https://{host}", "t.example.com")
+
+
 async def test_a_proxy_that_adds_tls_is_said_to() -> None:
     assert await origin("t.news.test", tracking={"https": "on"}) == ("https://t.news.test", "t.news.test")
 
