@@ -27,6 +27,11 @@ def test_destinations_are_taken_down_listed_and_put_back(run: Run) -> None:
 
 def test_keys_are_numbered(run: Run) -> None:
     assert [run("tracking", "rotate-key").stdout for _ in range(2)] == ["Made key 1.\n", "Made key 2.\n"]
+    told = json.loads(run("audit", "search", "--json").stdout)
+    assert [(one["action"], one["target"]) for one in told if one["action"].startswith("tracking_key.")] == [
+        ("tracking_key.added", "tracking key 2"),
+        ("tracking_key.added", "tracking key 1"),
+    ]
 
 
 def test_a_domain_that_is_tracked_without_a_host_is_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

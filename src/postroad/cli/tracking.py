@@ -8,6 +8,7 @@ import click
 from postroad.cli.invocation import Invocation, acting, open_vault, refuse, with_database
 from postroad.cli.output import answer, local_time, table, utc_time
 from postroad.feedback.takedown import Takedown
+from postroad.model.audit import entry_of
 from postroad.model.tracking import BlockedDestination
 from postroad.net.clock import now_ms
 from postroad.storage import tracking_keys
@@ -55,9 +56,10 @@ async def list_blocked(invocation: Invocation, database: Database) -> None:
 @with_database
 async def rotate_key(invocation: Invocation, database: Database) -> None:
     """Make a new key for the tokens of tracked links; it signs in a minute, and the links of earlier ones go on."""
+    entry = entry_of(acting(), "tracking_key.added", "", at=now_ms(), account_id=None)
     try:
         key = await database.write(
-            tracking_keys.add, await open_vault(invocation, database), os.urandom(tracking_keys.OCTETS), now_ms()
+            tracking_keys.add_recorded, await open_vault(invocation, database), os.urandom(tracking_keys.OCTETS), entry
         )
     except Conflict as error:
         refuse(f"No key was made: {error}.")

@@ -3,9 +3,12 @@
 import contextlib
 from collections.abc import Iterator
 
+import msgspec
 from sqlalchemy import Connection, select
 
+from postroad.model.audit import AuditEntry
 from postroad.storage import revision
+from postroad.storage.audit import record
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
 from postroad.storage.schema.control_plane import installation_secrets
@@ -35,6 +38,13 @@ def add(connection: Connection, vault: Vault, fresh: bytes, now: int) -> Trackin
     if number > MOST:
         raise Conflict("the last key there can be")
     return _add(connection, vault, TrackingKey(number, now, fresh))
+
+
+def add_recorded(connection: Connection, vault: Vault, fresh: bytes, entry: AuditEntry) -> TrackingKey:
+    """Add a key and tell of it in the audit log, by its number; raises Conflict as ``add`` does."""
+    key = add(connection, vault, fresh, entry.at)
+    record(connection, msgspec.structs.replace(entry, target=f"tracking key {key.number}"))
+    return key
 
 
 def list_all(connection: Connection, vault: Vault) -> list[TrackingKey]:
