@@ -29,11 +29,12 @@ _PROXIES = {
 }
 """They ask in the name of people, when these read, so that their address and program say nothing."""
 _MACHINES = (
-    "crawler", "spider", "scanner", "urlscan", "headless", "curl/", "wget/", "python-", "python/", "aiohttp",
-    "go-http-client", "java/", "okhttp", "libwww", "apache-httpclient", "axios/", "node-fetch", "undici", "ruby", "perl",
-    "barracuda", "proofpoint", "mimecast", "safelinks", "symantec", "trendmicro", "fortiguard", "zscaler", "bitdefender",
+    "crawler", "spider", "urlscan", "headless", "aiohttp", "go-http-client", "okhttp", "libwww", "apache-httpclient",
+    "node-fetch", "undici", "barracuda", "proofpoint", "mimecast", "safelinks", "symantec", "trendmicro", "fortiguard", "zscaler", "bitdefender",
     "phishtank", "virustotal", "facebookexternalhit", "slackbot", "whatsapp/", "skypeuripreview",
 )  # fmt: skip
+_WORD = re.compile(r"\b(?:(?:scanner|ruby|perl)\b|(?:curl|pycurl|wget|java|axios)/|python[-/])")
+"""Names that stand within those of others too: ``DocScanner`` is an app."""
 _BOT = re.compile(r"(?<!cu)bot\b")
 """Names that end so, but for a maker of telephones."""
 _APPLE = "Mozilla/5.0"
@@ -88,7 +89,7 @@ def _by_what_it_says(hit: Hit, agent: str, proxy: str) -> list[str]:
         found.append("no-agent")
     elif hit.kind is HitKind.OPEN and hit.agent.strip() == _APPLE:
         found.append("apple-privacy-proxy")
-    elif not proxy and (_BOT.search(agent) or any(word in agent for word in _MACHINES)):
+    elif not proxy and (_BOT.search(agent) or _WORD.search(agent) or any(word in agent for word in _MACHINES)):
         found.append("agent")
     return found
 

@@ -20,7 +20,8 @@ def hit(kind: HitKind = HitKind.CLICK, seconds: float = 600, **facts: Any) -> Hi
 
 @pytest.mark.parametrize("kind", [HitKind.OPEN, HitKind.CLICK])
 @pytest.mark.parametrize(
-    "agent", [FIREFOX, "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)", "CUBOT X18 Plus Build/O1", "Thunderbird/140.0"]
+    "agent", [FIREFOX, "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)", "CUBOT X18 Plus Build/O1", "Thunderbird/140.0",
+     "Mozilla/5.0 (Linux; Android 15; Superlite 2) SuperLens", "DocScannerPro/3.1", "Rubycon Mail/2"]
 )  # fmt: skip
 def test_who_shows_nothing_of_a_machine_is_a_human(kind: HitKind, agent: str) -> None:
     found = verdict(hit(kind, agent=agent, links_lately=frozenset({1, 2})), DELIVERED)
@@ -38,6 +39,13 @@ def test_who_shows_nothing_of_a_machine_is_a_human(kind: HitKind, agent: str) ->
         (hit(agent="python-requests/2.31"), "agent"),
         (hit(agent="Mozilla/5.0 (compatible; Googlebot/2.1)"), "agent"),
         (hit(agent="Barracuda Sentinel (EE)"), "agent"),
+        (hit(agent="Ruby"), "agent"),
+        (hit(agent="WWW-Mechanize Perl/5"), "agent"),
+        (hit(agent="Link Scanner 2"), "agent"),
+        (hit(agent="PycURL/7.45"), "agent"),
+        (hit(agent="curl/8.5.0"), "agent"),
+        (hit(agent="HeadlessChrome/140"), "agent"),
+        (hit(agent="Baiduspider/2.0"), "agent"),
         (hit(HitKind.OPEN, agent="Mozilla/5.0"), "apple-privacy-proxy"),
         (hit(links_lately=frozenset({1, 2, 3, 4})), "many-links-at-once"),
         (hit(seconds=4.9), "at-delivery"),
