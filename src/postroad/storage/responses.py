@@ -46,11 +46,11 @@ def record(connection: Connection, hits: Sequence[Hit], *, new_id: NewId, networ
 
 def unsubscribe(connection: Connection, asked: Unsubscribing, *, new_id: NewId) -> Unsubscribed:
     """Put an address on its sending domain's list and tell of it, once; also where its message is no longer kept."""
-    delivery = delivery_rows.get(connection, asked.delivery_id)
     domain = domain_rows.get(connection, asked.domain_id)
-    account_id = delivery.account_id if delivery is not None else None if domain is None else domain.account_id
-    if account_id is None:
+    if domain is None:
         return Unsubscribed.NO_DOMAIN
+    account_id = domain.account_id
+    delivery = delivery_rows.get(connection, asked.delivery_id)
     message_id = None if delivery is None else delivery.message_id
     entries = of_unsubscribing(delivery, asked, account_id, message_id=message_id)
     is_known = not suppressions.add(connection, entries) if entries else _is_told_of(connection, asked, message_id)
