@@ -6,6 +6,7 @@ import enum
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -23,6 +24,7 @@ from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingD
 from postroad.model.setting_type import misfit
 from postroad.net.clock import now_ms
 from postroad.node.client_access import names_of
+from postroad.node.first_start import console_url
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.policy.quota import Demand
 from postroad.policy.record_comparison import RecordVerdict, VerdictStatus
@@ -57,7 +59,14 @@ async def _services(invocation: Invocation, database: Database) -> AsyncIterator
         refuse(f"dns.resolvers: {error}.")
     try:
         yield _Services(
-            Registration(database, vault, settings.domains, organisational_domain_of, now_ms),
+            Registration(
+                database,
+                vault,
+                settings.domains,
+                organisational_domain_of,
+                now_ms,
+                console_host=urlsplit(console_url(settings)).hostname or "",
+            ),
             Verification(
                 database,
                 vault,

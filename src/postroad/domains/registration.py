@@ -46,7 +46,10 @@ class Registration:
         settings: DomainsSettings,
         organisational_domain_of: OrganisationalDomainOf,
         clock: Clock,
+        *,
+        console_host: str = "",
     ) -> None:
+        self._console_host = console_host.lower()
         self._database = database
         self._vault = vault
         self._settings = settings
@@ -139,7 +142,7 @@ class Registration:
         settings = msgspec.structs.replace(
             settings,
             imap_host=_host_name(settings.imap_host.strip(), "imap_host"),
-            tracking_host=_host_name(settings.tracking_host.strip(), "tracking_host"),
+            tracking_host=await self._tracking_host(domain, settings.tracking_host),
             submission_networks=_networks(settings.submission_networks),
         )
         keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
@@ -217,6 +220,20 @@ class Registration:
         domain = await self.find(actor, name)
         require_change(actor, domain.account_id, f"sending domain {name}")
         return domain
+
+    async def _tracking_host(self, domain: SendingDomain, text: str) -> str:
+        """Return where a domain's links are to lead; raises RefusedError where others are reached there."""
+        host = _host_name(text.strip(), "tracking_host")
+        if not host or host == domain.settings.tracking_host:
+            return host
+        if host == self._console_host:
+            raise RefusedError(
+                f"The console is at {host}: tracked links need a host of their own.", field="tracking_host"
+            )
+        others = [one for one in await self._database.read(domains.list_all) if one.account_id != domain.account_id]
+        if any(host in {one.name, one.settings.tracking_host} for one in others):
+            raise RefusedError(f"{host} is in use by another account of this installation.", field="tracking_host")
+        return host
 
     async def _new_key(self, algorithm: KeyAlgorithm, keys: Sequence[DkimKey]) -> DkimKey:
         selector = free_selector(algorithm, keys)

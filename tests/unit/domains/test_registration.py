@@ -52,7 +52,14 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def registration(database: Database) -> Registration:
-    return Registration(database, Vault(bytes(32)), DomainsSettings(vetting="manual"), ORGANISATIONAL, lambda: NOW)
+    return Registration(
+        database,
+        Vault(bytes(32)),
+        DomainsSettings(vetting="manual"),
+        ORGANISATIONAL,
+        lambda: NOW,
+        console_host="Console.example.net",
+    )
 
 
 @pytest.fixture
@@ -169,6 +176,25 @@ async def test_a_tracking_host_has_a_whole_name(registration: Registration, owne
 
     changed = await registration.change_settings(owner, NAME, DomainSettings(tracking_host=" T.Example.com "))
     assert changed.settings.tracking_host == "t.example.com"
+
+
+async def test_a_tracking_host_is_not_where_others_are_reached(
+    registration: Registration, database: Database, owner: Actor
+) -> None:
+    other = await database.write(accounts.add, "other", NOW)
+    await registration.add(person(other.id), other.id, "other.example.com")
+    await registration.change_settings(
+        person(other.id), "other.example.com", DomainSettings(tracking_host="t.other.example.com")
+    )
+    for host in ("console.example.net", "Other.example.com", "t.other.example.com"):
+        with pytest.raises(RefusedError, match=r"console is at|another account") as refused:
+            await registration.change_settings(owner, NAME, DomainSettings(tracking_host=host))
+        assert refused.value.field == "tracking_host"
+
+    assert owner.account_id is not None
+    await registration.add(owner, owner.account_id, "second.example.com")
+    for name in (NAME, "second.example.com"):
+        await registration.change_settings(owner, name, DomainSettings(tracking_host="t.example.com"))
 
 
 async def test_a_domain_goes_when_nothing_is_bound_to_it(
