@@ -120,14 +120,6 @@ class Unfit(msgspec.Struct, frozen=True):
     text: str
 
 
-def is_personal(delivery: Delivery, message: Message) -> bool:
-    """Whether a delivery's bytes are its own and shared with no other."""
-    options = message.options
-    return options is not NO_OPTIONS and (
-        delivery.options.variables is not None or options.template is not None or options.is_tracked
-    )
-
-
 async def _fit(rendering: Awaitable[Outgoing]) -> Outgoing | Unfit:
     try:
         return await rendering
@@ -208,14 +200,41 @@ class Contents:
         variables or a template is looked at once and made for each delivery.
         """
         now = self._clock()
-        own = [one for one in deliveries if is_personal(one, found[one.message_id])]
-        if not own:
-            shared = await self._shared({one.message_id: found[one.message_id] for one in deliveries}, now)
-            return {one.id: shared[one.message_id] for one in deliveries if one.message_id in shared}
-        own_ids = {one.id for one in own}
-        ready = await self._personal(own, found, now)
-        others = [one for one in deliveries if one.id not in own_ids]
-        return ready | (await self.outgoing(others, found) if others else {})
+        own_ids = await self.personal(deliveries, found)
+        others = [one for one in deliveries if one.id not in own_ids] if own_ids else deliveries
+        shared = await self._shared({one.message_id: found[one.message_id] for one in others}, now)
+        ready = {one.id: shared[one.message_id] for one in others if one.message_id in shared}
+        if own_ids:
+            ready |= await self._personal([one for one in deliveries if one.id in own_ids], found, now)
+        return ready
+
+    async def personal(self, deliveries: Iterable[Delivery], found: Mapping[int, Message]) -> set[int]:
+        """Return those of deliveries whose bytes are their own and shared with no other."""
+        own: set[int] = set()
+        tracked: dict[int, bool] = {}
+        for one in deliveries:
+            message = found[one.message_id]
+            options = message.options
+            if options is NO_OPTIONS:
+                continue
+            is_own = one.options.variables is not None or options.template is not None
+            if not is_own and options.is_tracked:
+                if message.id not in tracked:
+                    tracked[message.id] = await self._has_terms(message)
+                is_own = tracked[message.id]
+            if is_own:
+                own.add(one.id)
+        return own
+
+    async def _has_terms(self, message: Message) -> bool:
+        """Whether the links of a message that asks to be tracked have somewhere to lead."""
+        if self._tracking is None:
+            return False
+        try:
+            return self._tracking.terms_for(await self._domains.get(message.domain_id)) is not None
+        except LookupError:
+            # Its domain is gone: it is found unfit, once for all of its recipients.
+            return False
 
     async def _shared(self, wanted: Mapping[int, Message], now: int) -> dict[int, Outgoing | Unfit]:
         ready: dict[int, Outgoing | Unfit] = {}

@@ -1,7 +1,7 @@
 """From the ready set to sessions: batches get their content, their route and an agent, and every attempt its outcome."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -10,7 +10,7 @@ import structlog
 
 from postroad.delivery import test_mode
 from postroad.delivery.content_budget import ContentBudget
-from postroad.delivery.contents import Origin, Outgoing, Unfit, is_personal
+from postroad.delivery.contents import Origin, Outgoing, Unfit
 from postroad.delivery.intake import Intake
 from postroad.delivery.parts import Parts
 from postroad.delivery.sites import Reception, Sites
@@ -138,8 +138,9 @@ class Dispatcher:
         for delivery in [one for one in work.open.values() if one.message_id not in found]:
             self._settle_gone(work, delivery, None)
         reception = self._sites.reception(work.batch.key)
-        for part in _parts(list(work.open.values()), found, self._budget.limit // 4):
-            octets = await self._budget.take(sum(_octets_by_content(part, found).values()))
+        own = await self._contents.personal(work.open.values(), found)
+        for part in _parts(list(work.open.values()), found, own, self._budget.limit // 4):
+            octets = await self._budget.take(sum(_octets_by_content(part, found, own).values()))
             try:
                 outgoing = await self._contents.outgoing(part, found)
                 transmissions = [
@@ -281,13 +282,15 @@ class _Work:
         return deliveries
 
 
-def _parts(deliveries: Sequence[Delivery], found: Mapping[int, Message], octets: int) -> Iterator[list[Delivery]]:
+def _parts(
+    deliveries: Sequence[Delivery], found: Mapping[int, Message], own: Container[int], octets: int
+) -> Iterator[list[Delivery]]:
     """Cut a batch into parts whose messages together are no larger than ``octets``, or are a single one."""
     part: list[Delivery] = []
     held: set[int] = set()
     size = 0
     for delivery in deliveries:
-        content = _content_id(delivery, found)
+        content = _content_id(delivery, own)
         more = 0 if content in held else found[delivery.message_id].size
         if part and size + more > octets:
             yield part
@@ -299,13 +302,13 @@ def _parts(deliveries: Sequence[Delivery], found: Mapping[int, Message], octets:
         yield part
 
 
-def _octets_by_content(part: Sequence[Delivery], found: Mapping[int, Message]) -> dict[int, int]:
-    return {_content_id(one, found): found[one.message_id].size for one in part}
+def _octets_by_content(part: Sequence[Delivery], found: Mapping[int, Message], own: Container[int]) -> dict[int, int]:
+    return {_content_id(one, own): found[one.message_id].size for one in part}
 
 
-def _content_id(delivery: Delivery, found: Mapping[int, Message]) -> int:
+def _content_id(delivery: Delivery, own: Container[int]) -> int:
     """Return what names the bytes of a delivery: the delivery itself, or the message that it shares them with."""
-    return delivery.id if is_personal(delivery, found[delivery.message_id]) else delivery.message_id
+    return delivery.id if delivery.id in own else delivery.message_id
 
 
 def _as_rendered(facts: AttemptFacts, rendered: Rendered) -> AttemptFacts:

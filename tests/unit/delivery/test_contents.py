@@ -363,6 +363,22 @@ async def test_without_a_host_nothing_is_tracked(table: MessageTable, place: One
     assert copy.rendered.content == HTML
 
 
+async def test_without_a_host_one_copy_is_signed_for_all_recipients(table: MessageTable) -> None:
+    place = OnePlace("")
+    contents = make_contents(table, tracking=place)
+    message = msgspec.structs.replace(make_message(1, recipients=3), options=Options(tracks_opens=True))
+    table.contents = {1: HTML}
+    deliveries = [make_delivery(message, number) for number in range(3)]
+
+    assert await contents.personal(deliveries, {1: message}) == set()
+    copies = list((await contents.outgoing(deliveries, {1: message})).values())
+    assert copies[0] is copies[1] is copies[2]
+
+    place.host = "t.news.test"
+    assert await contents.personal(deliveries, {1: message}) == {one.id for one in deliveries}
+    assert len(set(tracked_copies(await contents.outgoing(deliveries, {1: message})))) == 3
+
+
 async def test_the_links_of_a_template_are_tracked_like_others(table: MessageTable) -> None:
     class Made:
         async def content_of(
