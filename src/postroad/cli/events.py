@@ -13,11 +13,14 @@ from postroad.cli.parameters import ID, INSTANT, account_id_of, domain_id_of
 from postroad.events.tail import tail as follow
 from postroad.model.event import Event, EventType
 from postroad.model.ids import text_of
+from postroad.model.outcome import Phase
 from postroad.net.clock import now_ms
 from postroad.storage import events as event_rows
 from postroad.storage import messages as message_rows
 from postroad.storage.database import Database
 from postroad.storage.events import EventSelector
+
+_IN_TRANSACTION = {one.value for one in (Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.CONTENT, Phase.FINAL_DOT)}
 
 
 @click.group()
@@ -113,8 +116,7 @@ def _attempt_words(data: dict[str, Any]) -> Iterator[str]:
     yield f"attempt {data['attempt']}"
     if data.get("host"):
         address = "" if data.get("host_address") in (None, data["host"]) else f" [{data['host_address']}]"
-        tls = f" over {data['tls']['version']}" if data.get("tls") else " in the clear"
-        yield f"{data['host']}{address}{tls}"
+        yield f"{data['host']}{address}{_protection(data)}"
     yield str(data["reply"])
     if data.get("bounce_class"):
         yield str(data["bounce_class"])
@@ -125,6 +127,13 @@ def _attempt_words(data: dict[str, Any]) -> Iterator[str]:
     if data.get("missing_variables"):
         yield f"no value for {', '.join(data['missing_variables'])}"
     yield from data.get("notes", ())
+
+
+def _protection(data: dict[str, Any]) -> str:
+    if data.get("tls"):
+        return f" over {data['tls']['version']}"
+    # An attempt that ended before its transaction gave nothing away.
+    return " in the clear" if data.get("phase") in _IN_TRANSACTION else ""
 
 
 def _other_words(data: dict[str, Any]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from postroad.cli.events import event_sentence
 from postroad.model.event import Event, EventType
 
@@ -32,9 +34,16 @@ def test_an_attempt_without_a_host_says_why_and_its_class() -> None:
 
 
 def test_what_happened_after_the_final_dot_is_not_hidden() -> None:
-    told_of = told(EventType.DEFERRED, attempt=1, host="mx", reply="lost", maybe_delivered=True)
+    told_of = told(EventType.DEFERRED, attempt=1, phase="final_dot", host="mx", reply="lost", maybe_delivered=True)
 
     assert told_of == "deferred    you@example.net  attempt 1  mx in the clear  lost  may have been delivered"
+
+
+@pytest.mark.parametrize("phase", ["connect", "greeting", "ehlo", "starttls", "auth"])
+def test_an_attempt_that_came_to_no_transaction_sent_nothing_in_the_clear(phase: str) -> None:
+    told_of = told(EventType.DEFERRED, attempt=1, phase=phase, host="mx", reply="4.7.10 self-signed certificate")
+
+    assert told_of == "deferred    you@example.net  attempt 1  mx  4.7.10 self-signed certificate"
 
 
 def test_an_attempt_names_the_variables_that_had_no_value() -> None:
