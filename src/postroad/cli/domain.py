@@ -15,6 +15,7 @@ from postroad.accounts.accounts import Accounts
 from postroad.cli.invocation import Invocation, acting, open_vault, refuse, with_database
 from postroad.cli.mail_clients import mail_clients
 from postroad.cli.output import answer, confirm, facts, local_time, table, utc_time
+from postroad.dialects.headers.values import OptionValueError, read_switch
 from postroad.dns import resolver
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
@@ -217,7 +218,7 @@ async def remove(invocation: Invocation, database: Database, name: str, *, is_co
 @click.argument("assignments", nargs=-1, required=True, metavar="KEY=VALUE...")
 @with_database
 async def set_settings(invocation: Invocation, database: Database, name: str, assignments: Sequence[str]) -> None:
-    """Change a domain's settings; `domain show` names them all."""
+    """Change a domain's settings; `domain show` names them all. Switches take yes or no, and also true, false, on, off, 1, 0."""
     async with _services(invocation, database) as services:
         found = await services.registration.find(acting(), name)
         changed = await services.registration.change_settings(
@@ -251,12 +252,20 @@ def changed_settings(settings: DomainSettings, assignments: Sequence[str]) -> Do
         if key not in values:
             near = difflib.get_close_matches(key, values, n=1)
             refuse(f"{key} is not a setting of a domain{f'; did you mean {near[0]}?' if near else '.'}")
-        values[key] = {"on": "true", "off": "false"}.get(text, text)
+        values[key] = _switch(key, text) if isinstance(values[key], bool) else text
     try:
         return msgspec.convert(values, DomainSettings, strict=False)
     except msgspec.ValidationError as error:
         found = misfit(DomainSettings, error)
-        refuse(f"{found.path} {found.text}.".replace("true or false", "on or off"))
+        refuse(f"{found.path} {found.text}.")
+
+
+def _switch(key: str, text: str) -> bool:
+    # As the headers of a message are read.
+    try:
+        return read_switch(text)
+    except OptionValueError as error:
+        refuse(f"{key} {error}.")
 
 
 async def _account_of(database: Database, domain: SendingDomain) -> Account:
