@@ -7,7 +7,7 @@ import msgspec
 from postroad.delivery.test_mode import NOTHING_LEFT
 from postroad.model.delivery import DeliveryState
 from postroad.model.message import Accepted
-from postroad.model.options import DeliveryOptions, Options, TlsDemand
+from postroad.model.options import DeliveryOptions, Options, TemplateName, TlsDemand
 from postroad.model.outcome import Phase
 from postroad.model.route import TlsRule
 from postroad.storage import bodies, rendered
@@ -35,14 +35,15 @@ __all__ = [
 CONTENT = b"From: app@news.test\r\nSubject: For %recipient.n%\r\n\r\nDear %recipient.n%%recipient.gone%.\r\n"
 
 
-async def accept(rig: Rig, *deliveries: tuple[str, DeliveryOptions], content: bytes = CONTENT) -> Accepted:
+async def accept(
+    rig: Rig, *deliveries: tuple[str, DeliveryOptions], content: bytes = CONTENT, options: Options | None = None
+) -> Accepted:
     """Accept a message with options for each of its recipients."""
     offered = rig.offer(*(recipient for recipient, _ in deliveries))
     rows = tuple(
-        msgspec.structs.replace(row, options=options)
-        for row, (_, options) in zip(offered.deliveries, deliveries, strict=True)
+        msgspec.structs.replace(row, options=own) for row, (_, own) in zip(offered.deliveries, deliveries, strict=True)
     )
-    message = msgspec.structs.replace(offered.message, options=Options(), size=len(content))
+    message = msgspec.structs.replace(offered.message, options=options or Options(), size=len(content))
     accepted = Accepted(message=message, content=content, deliveries=rows, events=())
     await rig.database.accept(accepted)
     return accepted
@@ -61,6 +62,37 @@ async def test_each_recipient_gets_a_copy_of_its_own_with_a_signature_of_its_own
     story = await rig.database.read(message_rows.show, accepted.message.id)
     assert story is not None
     assert {tuple(event.data["missing_variables"]) for event in story.events} == {("recipient.gone",)}
+
+
+async def test_a_copy_that_can_never_be_made_bounces_at_once_and_its_sender_is_told(rig: Rig) -> None:
+    much = DeliveryOptions(variables={"n": "x" * 600_000})
+    accepted = await accept(rig, ("much@dest.test", much), ("some@dest.test", DeliveryOptions(variables={"n": "x"})))
+    await rig.becomes(accepted, DeliveryState.BOUNCED, DeliveryState.DELIVERED)
+    story = await rig.database.read(message_rows.show, accepted.message.id)
+    assert story is not None
+    (bounced,) = [event.data for event in story.events if event.type.value == "bounced"]
+    assert bounced["reply"] == "5.6.0 the values of this recipient add more than 1048576 characters to the message"
+    assert (bounced["attempt"], bounced["bounce_class"]) == (1, "content-related")
+
+    async def is_told() -> bool:
+        return any(one.recipient == "app@news.test" for one in rig.agent.sent)
+
+    await until(is_told)
+    report = next(one for one in rig.agent.sent if one.recipient == "app@news.test")
+    assert b"Final-Recipient: rfc822; much@dest.test" in report.content
+
+
+async def test_what_may_be_cured_is_deferred(rig: Rig) -> None:
+    # A rig serves no templates: another node may.
+    accepted = await accept(rig, ("a@dest.test", DeliveryOptions()), options=Options(template=TemplateName("order")))
+
+    async def is_settled() -> bool:
+        return (await rig.rows(accepted))[0].attempts == 1
+
+    await until(is_settled)
+    (row,) = await rig.rows(accepted)
+    assert row.state is DeliveryState.SCHEDULED
+    assert row.last_reply == "4.3.5 the message asks for a stored template, and none are served here"
 
 
 async def test_a_demand_of_tls_goes_apart_and_its_failure_is_its_own(rig: Rig) -> None:

@@ -18,6 +18,7 @@ from postroad.model.message import Message
 from postroad.model.options import NO_OPTIONS
 from postroad.net.clock import Clock
 from postroad.protocol.dkim.key import SigningKey
+from postroad.rendering.errors import ImpossibleCopyError
 from postroad.rendering.merge import Merged, MergePlan, plan
 from postroad.rendering.merge_values import Filling
 from postroad.rendering.pipeline import Rendered, render
@@ -61,7 +62,7 @@ class TemplateContents(Protocol):
 
         Raises:
             LookupError: The template is gone.
-            ValueError: It cannot be rendered for this recipient; the text says why.
+            ImpossibleCopyError: It cannot be rendered for this recipient; the text says why.
         """
 
 
@@ -115,12 +116,22 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unfit(msgspec.Struct, frozen=True):
-    """Why a message cannot leave as it is."""
+    """Why a message cannot leave as it is now, which may be cured."""
 
     text: str
 
 
-async def _fit(rendering: Awaitable[Outgoing]) -> Outgoing | Unfit:
+class Impossible(msgspec.Struct, frozen=True):
+    """Why a recipient's copy can never be made."""
+
+    text: str
+    origin: Origin
+
+
+Made = Outgoing | Unfit | Impossible
+
+
+async def _fit(rendering: Awaitable[Outgoing | Impossible]) -> Made:
     try:
         return await rendering
     except (LookupError, ValueError) as error:
@@ -191,9 +202,7 @@ class Contents:
                 read: dict[int, bytes] = await self._database.read(bodies.read_many, [message.id])
                 return read.get(message.id)
 
-    async def outgoing(
-        self, deliveries: Sequence[Delivery], found: Mapping[int, Message]
-    ) -> dict[int, Outgoing | Unfit]:
+    async def outgoing(self, deliveries: Sequence[Delivery], found: Mapping[int, Message]) -> dict[int, Made]:
         """Return, by delivery, messages as they leave; those whose content is gone are left out.
 
         A message is rendered and signed once for all of its recipients that are served soon. One with recipient
@@ -236,8 +245,8 @@ class Contents:
             # Its domain is gone: it is found unfit, once for all of its recipients.
             return False
 
-    async def _shared(self, wanted: Mapping[int, Message], now: int) -> dict[int, Outgoing | Unfit]:
-        ready: dict[int, Outgoing | Unfit] = {}
+    async def _shared(self, wanted: Mapping[int, Message], now: int) -> dict[int, Made]:
+        ready: dict[int, Made] = {}
         to_render: list[Stored] = []
         missing: list[int] = []
         for message_id in wanted:
@@ -268,12 +277,12 @@ class Contents:
 
     async def _personal(
         self, deliveries: Sequence[Delivery], found: Mapping[int, Message], now: int
-    ) -> dict[int, Outgoing | Unfit]:
-        ready: dict[int, Outgoing | Unfit] = {}
+    ) -> dict[int, Made]:
+        ready: dict[int, Made] = {}
         planned = await self._planned({one.message_id: found[one.message_id] for one in deliveries})
         for count, delivery in enumerate(deliveries, 1):
             if delivery.message_id in planned:
-                ready[delivery.id] = await _fit(self._render_for(delivery, planned[delivery.message_id], now))
+                ready[delivery.id] = await _fit(self._make_for(delivery, planned[delivery.message_id], now))
             if count % _RENDERED_IN_A_ROW == 0:
                 await asyncio.sleep(0)
         return ready
@@ -299,6 +308,12 @@ class Contents:
             else:
                 self._forget(message_id)
         return planned
+
+    async def _make_for(self, delivery: Delivery, planned: Planned, now: int) -> Outgoing | Impossible:
+        try:
+            return await self._render_for(delivery, planned, now)
+        except ImpossibleCopyError as error:
+            return Impossible(str(error), await self.origin(planned.message))
 
     async def _render_for(self, delivery: Delivery, planned: Planned, now: int) -> Outgoing:
         """Make one delivery's own message."""

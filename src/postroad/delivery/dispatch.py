@@ -10,7 +10,7 @@ import structlog
 
 from postroad.delivery import test_mode
 from postroad.delivery.content_budget import ContentBudget
-from postroad.delivery.contents import Origin, Outgoing, Unfit
+from postroad.delivery.contents import Impossible, Made, Origin, Outgoing, Unfit
 from postroad.delivery.intake import Intake
 from postroad.delivery.parts import Parts
 from postroad.delivery.sites import Reception, Sites
@@ -193,7 +193,7 @@ class Dispatcher:
                 self._ledger.give_back([delivery_id], None)
 
     def _prepare(
-        self, work: "_Work", delivery: Delivery, outgoing: Outgoing | Unfit | None, found: Mapping[int, Message]
+        self, work: "_Work", delivery: Delivery, outgoing: Made | None, found: Mapping[int, Message]
     ) -> Transmission | None:
         match outgoing:
             case Outgoing():
@@ -203,6 +203,11 @@ class Dispatcher:
                 log.warning("message_unfit", message=delivery.message_id, reason=text)
                 facts = unattempted(Phase.QUEUE, text, "4.3.5", self._givens.clock(), site=work.batch.key.site)
                 self._settler.settle(work.take(delivery.id), Deferred(facts, Scope.MESSAGE), None, None)
+            case Impossible(text=text, origin=origin):
+                # RFC 3463 §3.7: X.6.0 is something about the content that is the trouble.
+                facts = unattempted(Phase.QUEUE, text, "5.6.0", self._givens.clock(), site=work.batch.key.site)
+                bounced = Bounced(facts, Scope.MESSAGE, BounceClass.CONTENT)
+                self._settler.settle(work.take(delivery.id), bounced, origin, None)
             case None:
                 self._settle_gone(work, delivery, found[delivery.message_id])
         return None

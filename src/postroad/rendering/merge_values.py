@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from postroad.model.options import OnMissing
+from postroad.rendering.errors import ImpossibleCopyError
 from postroad.rendering.placeholder import Addressee, segments_of, value_of
 
 MOST_OCTETS = 1024 * 1024
@@ -22,7 +23,7 @@ class Filling(msgspec.Struct, frozen=True, kw_only=True):
     """The message has no recipient variables: what looks like one stays as it is written."""
 
 
-class TooMuchError(ValueError):
+class TooMuchError(ImpossibleCopyError):
     """The values of one recipient make the copy too large."""
 
 

@@ -15,6 +15,7 @@ from postroad.protocol.mime import transfer_encoding
 from postroad.protocol.mime.compose import unstructured
 from postroad.protocol.mime.header import Edit, HeaderBlock, HeaderFault, apply, insert_at_end, remove, replace
 from postroad.protocol.mime.structure import Part, parse
+from postroad.rendering.errors import ImpossibleCopyError
 from postroad.rendering.merge_body import TEXTS, is_file
 
 _LONGEST_LINE = 78
@@ -34,13 +35,15 @@ def with_template(content: bytes, texts: Texts, message_id: int) -> bytes:
     """Return a message with a template's texts in place of its own.
 
     Raises:
-        ValueError: The message is signed or encrypted as a whole, or its parts cannot be read.
+        ImpossibleCopyError: The message is signed or encrypted as a whole, or its parts cannot be read.
     """
     root = parse(content)
     if isinstance(root, HeaderFault):
-        raise ValueError(f"the template cannot be put into the message: {root.text}")  # noqa: TRY004
+        raise ImpossibleCopyError(f"the template cannot be put into the message: {root.text}")
     if root.content_type.type == "multipart" and root.content_type.subtype in _CLOSED:
-        raise ValueError("the message is signed or encrypted, and a template would take the place of what was signed")
+        raise ImpossibleCopyError(
+            "the message is signed or encrypted, and a template would take the place of what was signed"
+        )
     kept = _Kept([], [], [], set())
     _sort(content, root, kept, within="mixed", is_root=True)
     header, body = _put_together(texts, kept, _boundary(content, message_id))

@@ -23,6 +23,7 @@ from postroad.model.template import ActiveTemplate
 from postroad.policy.admission import RULES
 from postroad.policy.suppression import comparable
 from postroad.policy.template_name import key_of, lookup_keys
+from postroad.rendering.errors import ImpossibleCopyError
 from postroad.rendering.merge import Merged
 from postroad.rendering.merge_values import Filling, Values
 from postroad.rendering.placeholder import Addressee, segments_of
@@ -156,7 +157,7 @@ class TemplateLibrary:
 
         Raises:
             LookupError: the template's versions, or the domain, are gone.
-            ValueError: it cannot be rendered, which was not to be seen when the message was accepted.
+            ImpossibleCopyError: it cannot be rendered, which was not to be seen when the message was accepted.
         """
         options = message.options
         domain = await self._domain_of(message.domain_id)
@@ -182,7 +183,7 @@ class TemplateLibrary:
             # What was too much for the loop may be right all the same.
             merged = await asyncio.to_thread(made, DEFAULT_LIMITS)
         except PartError as error:
-            raise ValueError(str(error)) from error
+            raise ImpossibleCopyError(str(error)) from error
         rendering.was_heavy |= is_light
         return merged
 
@@ -301,7 +302,7 @@ def _texts(
     *,
     limits: Limits,
 ) -> tuple[Texts, frozenset[str]]:
-    """Return what a template makes for one recipient, and what was missing; raises PartError, ValueError.
+    """Return what a template makes for one recipient, and what was missing.
 
     Args:
         rendering: The template.
@@ -310,6 +311,10 @@ def _texts(
         addressee: The recipient.
         own: The recipient's own variables; None where the message has no recipient variables at all.
         limits: How much the template may do.
+
+    Raises:
+        PartError: The template cannot be rendered within the limits.
+        ImpossibleCopyError: What is filled in is too much.
     """
     filling = Filling(
         addressee=addressee,
@@ -321,7 +326,7 @@ def _texts(
     try:
         made = rendering.content(data_for(facts, options, addressee, values), options.on_missing.value, limits)
     except RecursionError as error:
-        raise ValueError("the data is nested too deeply") from error
+        raise ImpossibleCopyError("the data is nested too deeply") from error
     if values is None:
         return Texts(html=made.html or "", text=made.text or "", subject=made.subject or ""), frozenset(made.missing)
     texts = Texts(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from postroad.delivery import tracked
-from postroad.delivery.contents import Contents, Outgoing, Unfit
+from postroad.delivery.contents import Contents, Made, Outgoing, Unfit
 from postroad.delivery.tracked import TrackingTerms
 from postroad.model.delivery import Delivery
 from postroad.model.domain import DomainState, SendingDomain
@@ -95,7 +95,7 @@ def make_delivery(message: Message, number: int = 0, options: DeliveryOptions = 
     )
 
 
-async def leaving(contents: Contents, found: Mapping[int, Message]) -> dict[int, Outgoing | Unfit]:
+async def leaving(contents: Contents, found: Mapping[int, Message]) -> dict[int, Made]:
     """Ask for one delivery of each message; returns what leaves by message."""
     outgoing = await contents.outgoing([make_delivery(one) for one in found.values()], found)
     return {delivery_id // 1000: one for delivery_id, one in outgoing.items()}
@@ -270,7 +270,7 @@ async def test_a_template_comes_after_the_placeholders_and_is_made_for_each_deli
     assert outgoing[lost.id] == Unfit("there is no template gone")
 
 
-def tracked_copies(outgoing: Mapping[int, Outgoing | Unfit]) -> list[bytes]:
+def tracked_copies(outgoing: Mapping[int, Made]) -> list[bytes]:
     copies = [one.rendered.content for one in outgoing.values() if isinstance(one, Outgoing)]
     assert len(copies) == len(outgoing)
     return copies
