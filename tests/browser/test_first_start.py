@@ -80,6 +80,7 @@ def turn_on_second_factor(page: Page) -> pyotp.TOTP:
     page.get_by_text("It cannot be scanned").click()
     app = pyotp.TOTP(page.locator(".copy code").inner_text())
     page.get_by_label("Code").fill(app.now())
+    page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Turn on").click()
     expect(page.get_by_role("heading", name="Your recovery codes")).to_be_visible()
     return app

@@ -3,6 +3,7 @@
 import re
 
 import httpx2
+import pyotp
 import pytest
 
 from postroad.accounts.password_hashing import hash_password
@@ -239,6 +240,11 @@ async def test_two_factor_is_set_up_and_turned_off_by_ones_own_pages(
     assert 'src="data:image/svg+xml' in wrong.text
     assert "not the code" in wrong.text
     assert (await client.send_form("/profile/two-factor/confirm", ticket="made up", code="000000")).status_code == 404
+    code = pyotp.TOTP(re.search(r'data-copy="([A-Z2-7]{32})"', begun.text)[1]).now()  # type: ignore[index]
+    unproven = await client.send_form("/profile/two-factor/confirm", ticket=ticket, code=code)
+    assert unproven.status_code == 422
+    assert "This is not your password" in unproven.text
+    assert 'id="password-error"' in unproven.text
     assert (await client.send_form("/profile/two-factor/off", password=PASSWORD)).status_code == 422
     assert not (await console.people.get(SYSTEM, person.id)).has_totp
 

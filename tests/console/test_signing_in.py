@@ -52,7 +52,9 @@ async def second_factor_of(console: Console, user: User, client: Client) -> pyot
     begun = await client.send_form("/profile/two-factor/begin")
     app = pyotp.TOTP(re.search(r"data-copy=\"([A-Z2-7]{32})\"", begun.text)[1])  # type: ignore[index]
     shown = app.generate_otp(now_ms() // STEP_MS - 1)
-    done = await client.send_form("/profile/two-factor/confirm", ticket=hidden(begun, "ticket"), code=shown)
+    done = await client.send_form(
+        "/profile/two-factor/confirm", ticket=hidden(begun, "ticket"), code=shown, password=PASSWORD
+    )
     assert done.status_code == 200, done.text
     return app
 

@@ -112,7 +112,9 @@ class ConsoleWorld:
         signed_in = await self.signs_in(user)
         enrolment = await self.second_factor.begin(signed_in)
         app = pyotp.TOTP(enrolment.secret)
-        codes = await self.second_factor.confirm(signed_in, enrolment.ticket, self.shown_by(app), HERE)
+        codes = await self.second_factor.confirm(
+            signed_in, enrolment.ticket, self.shown_by(app), HERE, password=PASSWORD
+        )
         self.clock.advance(STEP_MS)
         return app, codes
 

@@ -73,15 +73,22 @@ class SecondFactor:
         """Return what ``begin`` made, for another try at the code; raises MissingError where it is too late."""
         return self._enrolment(signed_in.user, Secret(ticket), await self._pending(signed_in.user, ticket))
 
-    async def confirm(self, signed_in: SignedIn, ticket: str, code: str, client_address: str) -> list[Secret]:
+    async def confirm(
+        self, signed_in: SignedIn, ticket: str, code: str, client_address: str, *, password: Secret
+    ) -> list[Secret]:
         """Turn the second factor on by a first code; returns the recovery codes, which are shown this once.
 
-        All other sessions of the person end.
+        All other sessions of the person end. The password is asked for, as a stolen session would lock the owner out.
+
+        Raises:
+            RefusedError: the code or the password is wrong; names the field.
+            MissingError: the enrolment has ended.
         """
         user, secret = signed_in.user, await self._pending(signed_in.user, ticket)
         step = matching_step(secret, code, self._clock())
         if step is None:
             raise RefusedError("This is not the code the app shows now: check the clock of the device.", field="code")
+        await self._own_password.prove(signed_in, password, client_address)
         codes = _new_codes()
         entry = self._entry(signed_in.actor(client_address), "user.second_factor_added", user)
         try:

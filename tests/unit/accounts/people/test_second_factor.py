@@ -37,20 +37,40 @@ async def test_nothing_is_on_before_a_code_confirms_it(world: ConsoleWorld, ada:
     signed_in = await world.signs_in(ada)
     enrolment = await world.second_factor.begin(signed_in)
     with pytest.raises(RefusedError, match="not the code") as refused:
-        await world.second_factor.confirm(signed_in, enrolment.ticket, "000000", HERE)
+        await world.second_factor.confirm(signed_in, enrolment.ticket, "000000", HERE, password=PASSWORD)
     assert refused.value.field == "code"
     again = await world.second_factor.resume(signed_in, enrolment.ticket)
     assert again.secret == enrolment.secret
     assert not (await world.signs_in(ada)).user.has_totp
 
     codes = await world.second_factor.confirm(
-        signed_in, enrolment.ticket, world.shown_by(pyotp.TOTP(again.secret)), HERE
+        signed_in, enrolment.ticket, world.shown_by(pyotp.TOTP(again.secret)), HERE, password=PASSWORD
     )
 
     assert len(codes) == 10
     assert [one.id for one in await world.sessions.of(ada)] == [signed_in.session.id]
     with pytest.raises(MissingError, match="begin again"):
         await world.second_factor.resume(signed_in, enrolment.ticket)
+
+
+async def test_a_stolen_session_cannot_turn_it_on(world: ConsoleWorld, ada: User) -> None:
+    signed_in = await world.signs_in(ada)
+    enrolment = await world.second_factor.begin(signed_in)
+
+    async def confirm(password: Secret) -> None:
+        code = world.shown_by(pyotp.TOTP(enrolment.secret))
+        await world.second_factor.confirm(signed_in, enrolment.ticket, code, HERE, password=password)
+
+    for _ in range(5):
+        with pytest.raises(RefusedError, match="not your password") as refused:
+            await confirm(Secret("a guess"))
+        assert refused.value.field == "password"
+    with pytest.raises(RefusedError, match="Too many wrong attempts"):
+        await confirm(PASSWORD)
+    assert not (await world.signs_in(ada)).user.has_totp
+
+    world.clock.advance(15 * 60_000)
+    await confirm(PASSWORD)
 
 
 async def test_an_enrolment_is_its_persons_alone_and_ends(world: ConsoleWorld, ada: User, account: Account) -> None:

@@ -100,7 +100,9 @@ async def confirm_two_factor(view: View) -> Response:
     form, second_factor = view.form, view.console.second_factor
     ticket = form.text("ticket")
     try:
-        codes = await second_factor.confirm(view.signed_in, ticket, form.text("code"), view.client_address)
+        codes = await second_factor.confirm(
+            view.signed_in, ticket, form.text("code"), view.client_address, password=form.secret("password")
+        )
     except MissingError:
         raise
     except RefusedError as error:
@@ -152,7 +154,8 @@ async def end_other_sessions(view: View) -> Response:
 
 
 def _enrolment_page(view: View, enrolment: Enrolment, form: Form, *, status: int = 200) -> Response:
-    return view.page("two_factor.html", status=status, enrolment=enrolment, form=form)
+    has_password = bool(view.signed_in.user.password_hash)
+    return view.page("two_factor.html", status=status, enrolment=enrolment, form=form, has_password=has_password)
 
 
 def _codes_page(view: View, codes: list[Secret]) -> Response:
