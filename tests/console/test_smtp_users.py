@@ -89,7 +89,7 @@ async def test_a_new_user_and_its_password_are_shown_once(
         ({"username": "app"}, "username", "in the form of an address"),
         ({"hourly_limit": "many"}, "hourly_limit", "is not a whole number"),
         ({"daily_limit": "0"}, "daily_limit", "1 or more"),
-        ({"networks": "192.0.2.1/24"}, "networks", "is not a network"),
+        ({"networks": "192.0.2.1/24"}, "networks", "did you mean 192.0.2.0/24, or 192.0.2.1 alone?"),
         ({"allowed_from": "ceo@bank.example"}, "allowed_from", "can never be in From"),
         ({"domain": "news.globex.example"}, "domain", "There is no sending domain news.globex.example"),
         ({"domain": ""}, "domain", "Choose the sending domain"),

@@ -4,6 +4,7 @@ import os
 
 import msgspec
 
+from postroad.accounts.network_values import checked_networks
 from postroad.model.actor import Actor
 from postroad.model.audit import AuditEntry, entry_of
 from postroad.model.credential import ApiKey, Secret
@@ -11,7 +12,6 @@ from postroad.model.domain import SendingDomain
 from postroad.model.refused import MissingError, RefusedError
 from postroad.net.clock import Clock
 from postroad.policy.key_text import RANDOM_BYTES, KeyTextKind, digest_of, key_text, shown_part
-from postroad.policy.network_list import NetworkList, read_networks
 from postroad.policy.permission import require_change, require_sight
 from postroad.storage import api_keys, domains
 from postroad.storage.audit import recorded
@@ -69,12 +69,12 @@ class ApiKeys:
 
     async def set_networks(self, actor: Actor, key_id: int, networks: str) -> ApiKey:
         """Let a key be used only from the networks of a list; from everywhere where the list is empty."""
-        return await self._change(actor, key_id, networks=_checked_networks(networks))
+        return await self._change(actor, key_id, networks=checked_networks([networks]))
 
     async def allow(self, actor: Actor, key_id: int, networks: str) -> ApiKey:
         """Let a key be used from further networks; one that was open to everywhere is from then on to these alone."""
         key = await self.get(actor, key_id)
-        further = _checked_networks(networks)
+        further = checked_networks([networks])
         if not further:
             raise RefusedError("Name at least one address or range.", field="networks")
         return await self.set_networks(actor, key_id, " ".join((*key.networks, *further)))
@@ -99,7 +99,7 @@ class ApiKeys:
             domain_id=None if domain is None else domain.id,
             prefix="",
             note=_checked_note(note),
-            networks=_checked_networks(networks),
+            networks=checked_networks([networks]),
             created_at=self._clock(),
         )
         for _ in range(_TRIES):
@@ -164,10 +164,3 @@ def _checked_note(note: str) -> str:
     if len(note.strip()) > _NOTE_LENGTH:
         raise RefusedError(f"A note has at most {_NOTE_LENGTH} characters.", field="note")
     return note.strip()
-
-
-def _checked_networks(text: str) -> tuple[str, ...]:
-    read: NetworkList = read_networks(text)
-    if read.problems:
-        raise RefusedError("\n".join(read.problems), field="networks")
-    return read.networks

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from postroad.accounts.network_values import checked_networks
 from postroad.model.credential import CredentialKind, SmtpUser
 from postroad.model.envelope import destination_of
 from postroad.model.refused import RefusedError
@@ -13,8 +14,8 @@ from postroad.net.address import Network, parse_network
 from postroad.protocol.smtp.address import AddressError, normal_domain, parse_path
 
 NOTE_LENGTH = 500
-_MOST_ENTRIES = 100
-"""Networks, and addresses for From, of one user: what is looked through at a log-in or for a message stays short."""
+_MOST_ALLOWED = 100
+"""Addresses for From of one user: what is looked through for a message stays short."""
 _WIDEST = {4: 8, 6: 32}
 """Wider networks than these as a proof are a mistake: 0.0.0.0/0 is everybody."""
 _LONGEST_NAME = 254
@@ -102,27 +103,27 @@ def _read_note(text: str) -> str:
 
 
 def _read_networks(texts: Sequence[str], kind: CredentialKind) -> tuple[str, ...]:
-    _require_few(texts, "networks")
-    try:
-        networks = [parse_network(text) for text in texts]
-    except ValueError as error:
-        raise RefusedError(f"{error}.", field="networks") from error
+    networks = checked_networks(texts)
     if kind is CredentialKind.ADDRESS:
-        _require_narrow(networks)
-    return tuple(dict.fromkeys(str(network) for network in networks))
+        _require_narrow([parse_network(network) for network in networks])
+    return networks
 
 
 def _require_narrow(networks: Sequence[Network]) -> None:
     if not networks:
         raise RefusedError("A user without a password needs the networks that prove it.", field="networks")
-    for network in networks:
-        widest = _WIDEST[network.version]
-        if network.prefixlen < widest:
-            raise RefusedError(f"{network} is too wide to prove anybody: /{widest} at most.", field="networks")
+    too_wide = [
+        f"{network} is too wide to prove anybody: /{_WIDEST[network.version]} at most."
+        for network in networks
+        if network.prefixlen < _WIDEST[network.version]
+    ]
+    if too_wide:
+        raise RefusedError("\n".join(too_wide), field="networks")
 
 
 def _read_allowed_from(texts: Sequence[str], sending_domain: str) -> tuple[str, ...]:
-    _require_few(texts, "allowed_from")
+    if len(texts) > _MOST_ALLOWED:
+        raise RefusedError(f"At most {_MOST_ALLOWED} may be named, not {len(texts)}.", field="allowed_from")
     return tuple(dict.fromkeys(_read_allowed(text.strip().lower(), sending_domain) for text in texts))
 
 
@@ -139,8 +140,3 @@ def _read_allowed(text: str, sending_domain: str) -> str:
             f"{text!r} can never be in From: it is not at {sending_domain} or a parent of it.", field="allowed_from"
         )
     return allowed
-
-
-def _require_few(texts: Sequence[str], field: str) -> None:
-    if len(texts) > _MOST_ENTRIES:
-        raise RefusedError(f"At most {_MOST_ENTRIES} may be named, not {len(texts)}.", field=field)

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
+from postroad.accounts.network_values import checked_networks
 from postroad.model.refused import RefusedError
 from postroad.net.address import parse_address, parse_network
 from postroad.policy.person import NAME_LENGTH, networks_refusal
 from postroad.protocol.smtp.address import AddressError, parse_path
-
-_MOST_NETWORKS = 100
 
 
 def read_email(text: str) -> str:
@@ -34,14 +33,9 @@ def read_networks(texts: Sequence[str], *, own_address: str | None) -> tuple[str
 
     Raises RefusedError for what is no network, and for a list that would lock the editor out.
     """
-    try:
-        networks = list(dict.fromkeys(parse_network(text) for text in texts if text.strip()))
-    except ValueError as error:
-        raise RefusedError(f"{error}.", field="networks") from error
-    if len(networks) > _MOST_NETWORKS:
-        raise RefusedError(f"At most {_MOST_NETWORKS} networks.", field="networks")
+    networks = checked_networks(texts)
     own = None if own_address is None else parse_address(own_address)
-    refusal = networks_refusal(networks, own, is_own=own_address is not None)
+    refusal = networks_refusal([parse_network(one) for one in networks], own, is_own=own_address is not None)
     if refusal is not None:
         raise RefusedError(refusal, field="networks")
-    return tuple(str(network) for network in networks)
+    return networks

@@ -236,8 +236,8 @@ async def test_networks_are_read_and_recorded(world: ConsoleWorld, ada: User, bo
         {"networks": []},
         {"networks": ["198.51.100.0/24", "2001:db8::1/128"]},
     )
-    with pytest.raises(RefusedError, match="is not a network") as refused:
-        await world.people.set_networks(actor, bob.id, ["the office"])
+    with pytest.raises(RefusedError, match=r"^office is not an address.*\n198.51.100.1/24 names an") as refused:
+        await world.people.set_networks(actor, bob.id, ["office", "2001:db8::/32", "198.51.100.1/24"])
     assert refused.value.field == "networks"
 
 
