@@ -57,6 +57,16 @@ async def test_messages_are_found_by_what_is_typed(admin: Client, database: Data
     assert "Nothing found" in (await admin.get("/messages", params={"q": "zeppelin"})).text
 
 
+async def test_mail_of_the_installation_itself_came_from_nobody(
+    admin: Client, database: Database, world: World
+) -> None:
+    ours = await message_of(database, world.ours, world.domain, client_address="", channel="notice")
+    theirs = await message_of(database, world.ours, world.domain, client_address="192.0.2.7", channel="smtp")
+
+    assert "<dd>written by Postroad itself</dd>" in (await admin.get(f"/messages/{ours}")).text
+    assert "<dd>from 192.0.2.7 by SMTP</dd>" in (await admin.get(f"/messages/{theirs}")).text
+
+
 async def test_a_message_leads_to_the_others_with_its_tags(admin: Client, database: Database, world: World) -> None:
     tags = ("Orders", 'say "hi" & <b>go</b>')
     told = await message_of(database, world.ours, world.domain, subject="first", options=Options(tags=tags))

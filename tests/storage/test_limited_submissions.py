@@ -253,7 +253,7 @@ async def test_of_a_message_that_repeats_in_part_only_the_new_recipients_are_cou
     assert isinstance(more, Receipt)
     assert more != first
     assert isinstance(too_many, Rejected)
-    assert "and 1 more are too many now" in too_many.text
+    assert "and 1 more is too many now" in too_many.text
     assert await used(database, door) == [5, 5]
 
 

@@ -85,15 +85,17 @@ def _demands(whose: str, number: int, hourly: int | None, daily: int | None, now
 
 def over_quota(demand: Demand, count: int) -> Rejected:
     """Return the refusal of a message with ``count`` recipients, which a limit has no room for."""
-    limit = f"{demand.limit} recipients {'an hour' if demand.period is Period.HOUR else 'a day'}"
+    recipients = "recipient" if demand.limit == 1 else "recipients"
+    limit = f"{demand.limit} {recipients} {'an hour' if demand.period is Period.HOUR else 'a day'}"
     is_domain = demand.subject.startswith(_DOMAIN)
     whose, word = ("sending domain", "quota") if is_domain else ("SMTP user", "limit")
     if count > demand.limit:
         # No waiting helps, and a client that tries again would do so until it gives up.
         text = f"The message has {count} recipients and this {whose} may have {limit}; send it in smaller parts."
         return _rejected(f"recipients_over_{word}", text)
+    more = "1 more is" if count == 1 else f"{count} more are"
     frees_at = datetime.fromtimestamp(demand.ends_at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-    text = f"This {whose} may have {limit}, and {count} more are too many now; try again after {frees_at} UTC."
+    text = f"This {whose} may have {limit}, and {more} too many now; try again after {frees_at} UTC."
     return _rejected(f"hourly_{word}" if demand.period is Period.HOUR else f"daily_{word}", text)
 
 

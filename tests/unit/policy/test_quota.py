@@ -47,6 +47,14 @@ def test_a_reached_limit_may_be_tried_again_and_says_when() -> None:
     assert "after 2027-01-16 00:00 UTC" in daily.text
 
 
+def test_a_limit_of_one_is_told_in_the_singular() -> None:
+    full = over_quota(Demand("smtp_user:3", Period.HOUR, EIGHT, 1), 1)
+    never = over_quota(Demand("smtp_user:3", Period.DAY, EIGHT, 1), 2)
+
+    assert "may have 1 recipient an hour, and 1 more is too many now" in full.text
+    assert "has 2 recipients and this SMTP user may have 1 recipient a day" in never.text
+
+
 def test_a_message_that_no_hour_has_room_for_is_refused_for_good() -> None:
     refusal = over_quota(Demand("smtp_user:3", Period.HOUR, EIGHT, 10), 11)
 
