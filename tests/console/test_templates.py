@@ -1,8 +1,8 @@
 """Templates in the console."""
 
+import html
 import json
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -103,26 +103,54 @@ async def test_an_edit_becomes_a_new_version_which_is_previewed_and_activated(
 async def test_a_preview_shows_what_is_made_of_sample_data_in_a_frame_without_rights(
     user: Client, template: StoredTemplate
 ) -> None:
-    data = quote(json.dumps({"name": "<Bob>"}))
-    page = (await user.get(f"{path(template, 'preview')}?data={data}")).text
-    frame = await user.get(f"{path(template, 'preview', 'html')}?version=1&data={data}")
+    data = json.dumps({"name": "<Bob>"})
+    page = (await user.send_form(path(template, "preview"), data=data)).text
+    frame = await user.send_form(path(template, "preview", "html"), version="1", data=data)
 
     assert "<dd>For &lt;Bob&gt;</dd>" in page
     assert '<pre class="body">Hi &lt;Bob&gt;\n</pre>' in page
-    assert f'sandbox src="{path(template)}/preview/html?version=1&amp;data=' in page
+    assert f'action="{path(template)}/preview/html" target="made-html" data-sends>' in page
+    assert 'name="made-html" sandbox></iframe>' in page
     assert frame.text == "<p>Hi &lt;Bob&gt;</p>"
     assert frame.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
-    assert "<code>name</code>" in (await user.get(f"{path(template, 'preview')}?data={{}}")).text
+    assert "<code>name</code>" in (await user.send_form(path(template, "preview"), data="{}")).text
+
+
+async def test_sample_data_may_be_as_long_as_promised(user: Client, template: StoredTemplate) -> None:
+    data = json.dumps({"name": "\N{GRINNING FACE}" * 16_000}, ensure_ascii=False)
+    reply = await user.send_form(path(template, "preview"), data=data)
+    frame = await user.send_form(path(template, "preview", "html"), data=data)
+
+    assert reply.status_code == frame.status_code == 200
+    assert "\N{GRINNING FACE}" * 16_000 in frame.text
 
 
 @pytest.mark.parametrize("data", ["[1]", "{", "[" * 9_000, "{" + " " * 20_000 + "}"])
 async def test_data_that_is_no_object_is_told(user: Client, template: StoredTemplate, data: str) -> None:
-    reply = await user.get(path(template, "preview"), params={"data": data})
-    frame = await user.get(path(template, "preview", "html"), params={"data": data})
+    reply = await user.send_form(path(template, "preview"), data=data)
+    frame = await user.send_form(path(template, "preview", "html"), data=data)
 
     assert reply.status_code == frame.status_code == 422
     assert 'id="data-error"' in reply.text
     assert "<iframe" not in reply.text
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        ("{name: 1}", "; this cannot be read at line 1, column 2."),
+        ('{"é": 1,\n  b}', "; this cannot be read at line 2, column 3."),
+        ('{"a": ', "; this breaks off before its end."),
+        ("[1]", "."),
+        ('{"a":' + "[" * 9_000, "; this is nested too deeply."),
+    ],
+)
+async def test_a_fault_in_the_data_is_told_in_plain_words(
+    user: Client, template: StoredTemplate, data: str, fault: str
+) -> None:
+    reply = await user.send_form(path(template, "preview"), data=data)
+
+    assert f'The data must be one JSON object, such as {{"name": "Ada"}}{fault}</p>' in html.unescape(reply.text)
 
 
 async def test_a_preview_that_fails_names_the_place(user: Client, template: StoredTemplate, console: Console) -> None:

@@ -1,7 +1,7 @@
 """Templates: the list, one with its versions, an editor that saves a new version, previews, and what differs."""
 
+import re
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
 from starlette.responses import HTMLResponse, Response
@@ -22,7 +22,8 @@ _POST = ("POST",)
 _FORM_OCTETS = 6 * MOST_OCTETS
 """Three parts at their largest, percent-encoded where they need it."""
 _MOST_DATA = 16_384
-"""Characters of sample data: they are part of an address."""
+"""Characters of sample data."""
+_BYTE = re.compile(r"\(byte (\d+)\)")
 _SAMPLE = '{\n  "name": "Ada"\n}'
 
 
@@ -35,8 +36,9 @@ def routes() -> list[BaseRoute]:
         page(_ONE, show_template, access=Access.ACCOUNT),
         page(f"{_ONE}/edit", ask_edit, access=Access.ADMIN),
         page(f"{_ONE}/edit", save_version, access=Access.ADMIN, methods=_POST, form_octets=_FORM_OCTETS),
-        page(f"{_ONE}/preview", preview, access=Access.ACCOUNT),
-        page(f"{_ONE}/preview/html", preview_html, access=Access.ACCOUNT),
+        page(f"{_ONE}/preview", ask_preview, access=Access.ACCOUNT),
+        page(f"{_ONE}/preview", preview, access=Access.ACCOUNT, methods=_POST),
+        page(f"{_ONE}/preview/html", preview_html, access=Access.ACCOUNT, methods=_POST),
         page(f"{_ONE}/diff", show_diff, access=Access.ACCOUNT),
         page(_VERSION, show_version, access=Access.ACCOUNT),
         page(f"{_VERSION}/activate", ask_activate, access=Access.ADMIN),
@@ -114,11 +116,19 @@ async def save_version(view: View) -> Response:
     return view.go(_path(template_id), said)
 
 
+async def ask_preview(view: View) -> Response:
+    """Show what a version makes of our own sample data, and ask for other."""
+    return await _preview(view, view.request.query_params.get("version", ""), _SAMPLE)
+
+
 async def preview(view: View) -> Response:
-    """Show what a version makes of sample data."""
-    shown, query = await _shown(view), view.request.query_params
-    version = await view.console.templates.version(view.actor, _template_id(view), query.get("version", ""))
-    data = query.get("data", _SAMPLE)
+    """Show what a version makes of sample data; posted, as they are too long for an address, and nothing changes."""
+    return await _preview(view, view.form.text("version"), view.form.prose("data"))
+
+
+async def _preview(view: View, wanted: str, data: str) -> Response:
+    shown = await _shown(view)
+    version = await view.console.templates.version(view.actor, _template_id(view), wanted)
     form = Form.of(version=version.number, data=data)
     content = None
     try:
@@ -137,14 +147,12 @@ async def preview(view: View) -> Response:
         form=form,
         content=content,
         choices=[(one.number, one.label) for one in shown.versions],
-        frame=f"{_path(shown.template.id)}/preview/html?{urlencode({'version': version.number, 'data': data})}",
     )
 
 
 async def preview_html(view: View) -> Response:
     """Return the HTML of a preview, for a frame without any rights."""
-    query = view.request.query_params
-    content = await _content(view, query.get("version", ""), query.get("data", "{}"))
+    content = await _content(view, view.form.text("version"), view.form.prose("data"))
     if content.html is None:
         raise MissingError("There is no HTML in this version.")
     return HTMLResponse(content.html, headers={"Content-Security-Policy": FOREIGN_HTML_POLICY})
@@ -210,7 +218,24 @@ def _data(text: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError) as error:
-        raise RefusedError(f"The data is one JSON object: {error}.", field="data") from error
+        raise RefusedError(
+            f'The data must be one JSON object, such as {{"name": "Ada"}}{_fault(text, error)}.', field="data"
+        ) from error
+
+
+def _fault(text: str, error: Exception) -> str:
+    """Return what is wrong with sample data, as the end of a sentence."""
+    if isinstance(error, RecursionError):
+        return "; this is nested too deeply"
+    if isinstance(error, msgspec.ValidationError):
+        # It is JSON, but a list or the like.
+        return ""
+    place = _BYTE.search(str(error))
+    if place is None:
+        return "; this breaks off before its end"
+    before = text.encode()[: int(place[1])].decode(errors="ignore")
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return f"; this cannot be read at line {line}, column {column}"
 
 
 def _source(form: Form) -> TemplateSource:

@@ -180,3 +180,5 @@ function returnFocus() {
 
 showLocalTimes(document);
 try { returnFocus(); } catch { /* a browser that keeps nothing */ }
+// What a page shows in a frame is too long for the frame's address.
+for (const form of document.querySelectorAll("form[data-sends]")) form.requestSubmit();
