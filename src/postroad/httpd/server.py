@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from postroad.httpd.protocol import BoundedHttp
 from postroad.httpd.transport import StrictTransport
 
 
@@ -36,6 +37,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=BoundedHttp,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -1,0 +1,94 @@
+"""What the HTTP doors refuse of a request's head before any application sees it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from postroad.httpd import protocol
+from postroad.httpd.protocol import LONGEST_TARGET, MOST_HEAD
+from postroad.httpd.server import HttpServer
+from postroad.net.listen import Endpoint, bind
+
+END = b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+    body = str(len(scope["raw_path"]) + len(scope["query_string"])).encode()
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.6)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    ((listening,),) = bind(Endpoint("127.0.0.1", 0))
+    server = HttpServer(app, [listening])
+    await server.start()
+    yield listening.getsockname()[1]
+    await server.stop()
+
+
+async def answer(port: int, *pieces: bytes) -> bytes:
+    """Return what comes back until the server closes, for a request in pieces."""
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.suppress(ConnectionError):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        found = await reader.read()
+        writer.close()
+        return found
+
+
+@pytest.mark.parametrize("path", [b"/templates/1/preview?data=", b"/api/postroad/v1/key?", b"/c/"])
+async def test_an_address_that_is_too_long_is_refused_at_once(port: int, path: bytes) -> None:
+    whole = await answer(port, b"GET " + path + b"a" * LONGEST_TARGET + END)
+    endless = await answer(port, b"GET " + path, *[b"a" * 4096] * 5)
+
+    assert whole.startswith(b"HTTP/1.1 414 ")
+    assert b"\r\nconnection: close\r\n" in whole
+    assert endless.startswith(b"HTTP/1.1 414 ")
+
+
+async def test_an_address_of_what_browsers_and_programs_send_is_answered(port: int) -> None:
+    target = b"/?" + b"a" * (LONGEST_TARGET - 2)
+    reply = await answer(port, b"GET " + target[:9_000], target[9_000:] + END[:-2] + b"Connection: close\r\n\r\n")
+
+    assert reply.startswith(b"HTTP/1.1 200 ")
+    assert reply.endswith(b"\r\n\r\n%d" % (LONGEST_TARGET - 1))
+
+
+async def test_a_head_without_an_end_is_refused(port: int) -> None:
+    reply = await answer(port, b"GET / HTTP/1.1\r\nX: ", *[b"a" * 8192] * (MOST_HEAD // 8192 + 1))
+
+    assert reply.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_who_does_not_end_a_head_is_told_and_who_says_nothing_is_left(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_WITHIN_S", 0.2)
+
+    assert (await answer(port, b"GET / HTTP/1.1\r\nX: ")).startswith(b"HTTP/1.1 408 ")
+    assert await answer(port) == b""
+
+
+async def test_a_slow_answer_is_not_cut_off_by_the_head_behind_it(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_WITHIN_S", 0.2)
+    reply = await answer(port, b"GET /slow" + END + b"GET / HTTP/1.1\r\nX: ")
+
+    assert reply.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 408 " in reply
+
+
+async def test_a_connection_is_used_again_and_again(port: int) -> None:
+    request = b"GET /" + END
+    reply = await answer(port, request, request * 2, b"GET /" + END[:-2] + b"Connection: close\r\n\r\n")
+
+    assert reply.count(b"HTTP/1.1 200 ") == 4
