@@ -19,6 +19,7 @@ from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 from postroad.model.submission import Admitted, Rejected
 from postroad.model.template import StoredTemplate, TemplateSource
 from postroad.model.user import Role
+from postroad.rendering.errors import ImpossibleCopyError
 from postroad.rendering.placeholder import Addressee
 from postroad.storage import accounts, audit, domains, revision, templates
 from postroad.storage.audit import AuditSelector
@@ -430,7 +431,7 @@ async def test_trying_ends_in_time_and_what_fails_later_is_told(
     variables: dict[str, dict[str, Any]] = {"ann@example.net": {"by": 1}, "bob@example.net": {"by": "x"}}
     options = await held(library, domain, "welcome", recipients=[*variables], recipient_variables=variables)
 
-    with pytest.raises(ValueError, match="Template welcome, version 1, HTML, line 1, column 3"):
+    with pytest.raises(ImpossibleCopyError, match="Template welcome, version 1, HTML, line 1, column 3"):
         await rendered(library, options, variables["bob@example.net"])
 
 

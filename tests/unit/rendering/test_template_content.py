@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from postroad.rendering.errors import ImpossibleCopyError
 from postroad.rendering.template_content import Texts, with_template
 
 TEXTS = Texts(html="<p>Grüße, <b>Ada</b></p>", text="Grüße, Ada", subject="Welcome Ada")
@@ -121,5 +122,5 @@ def test_the_same_message_is_the_same_at_each_attempt_and_no_boundary_is_met_twi
 
 def test_a_signed_message_takes_no_template() -> None:
     signed = b'From: a@b.c\r\nContent-Type: multipart/signed; boundary="b"\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n'
-    with pytest.raises(ValueError, match="signed"):
+    with pytest.raises(ImpossibleCopyError, match="signed"):
         with_template(signed, TEXTS, 5)
