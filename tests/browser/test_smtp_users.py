@@ -102,3 +102,35 @@ def test_the_pages_are_never_wider_than_the_screen(dev: Dev, browser: Browser, s
         if folder := os.environ.get("POSTROAD_SCREENSHOTS"):
             page.screenshot(path=f"{folder}/{path.strip('/').replace('/', '-')}-{scheme}-{width}.png", full_page=True)
     context.close()
+
+
+ACTION_LINES = """() => [...document.querySelectorAll(".row-actions")].map((row) =>
+  new Set([...row.querySelectorAll("a, button")].map((one) => Math.round(one.getBoundingClientRect().top))).size)"""
+VALUES_FROM = """() => [...document.querySelectorAll("td[data-label]")].map((cell) => {
+  const first = [...cell.childNodes].find((one) => one.textContent.trim());
+  if (first.nodeType === Node.ELEMENT_NODE) return Math.round(first.getBoundingClientRect().left);
+  const text = document.createRange();
+  text.setStart(first, first.data.search(/\\S/));
+  text.setEnd(first, first.length);
+  return Math.round(text.getClientRects()[0].left);
+})"""
+
+
+def test_the_list_keeps_its_lines_on_a_desktop_and_its_column_on_a_phone(dev: Dev, page: Page) -> None:
+    page.goto(at(dev, f"{LIST}/new"))
+    page.get_by_label("User name").fill("monthly-statements@demo.example")
+    page.get_by_role("button", name="Generate").click()
+    page.get_by_label("Note").fill("The billing application, production")
+    page.get_by_role("button", name="Add user").click()
+    page.goto(at(dev, LIST))
+    assert set(page.evaluate(ACTION_LINES)) == {1}
+    screenshot(page, "list-1280")
+
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert len(set(page.evaluate(VALUES_FROM))) == 1
+    screenshot(page, "list-390")
+
+
+def screenshot(page: Page, name: str) -> None:
+    if folder := os.environ.get("POSTROAD_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/smtp-users-{name}.png", full_page=True)
