@@ -69,7 +69,10 @@ def product(
 
 @pytest.fixture
 def page(browser: Browser) -> Page:
-    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
+    )
+    page = context.new_page()
     page.set_default_timeout(20_000)
     return page
 
@@ -175,7 +178,16 @@ def add_api_key(page: Page) -> str:
 def look_at_signing_key(page: Page) -> str:
     page.get_by_role("link", name="Settings").click()
     page.get_by_role("link", name="Signing key").click()
-    return page.get_by_label("Key", exact=True).input_value()
+    shown = page.get_by_label("Key", exact=True)
+    expect(shown).to_have_value(re.compile("^•+$"))
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    page.get_by_role("button", name="Show").click()
+    key = shown.input_value()
+    assert page.evaluate("navigator.clipboard.readText()") == key
+    page.get_by_role("button", name="Hide").click()
+    expect(shown).to_have_value(re.compile("^•+$"))
+    return key
 
 
 def fail_to_sign_in(product: Product) -> None:

@@ -160,7 +160,9 @@ async def test_the_signing_key_is_hidden_copied_and_updated_with_an_overlap(
 ) -> None:
     first = await console.signing.keys_of(SYSTEM, world.ours.id)
     text = (await admin.get("/settings/signing-key")).text
-    assert f'type="password" class="mono" value="{first.key}"' in text
+    assert f'data-hidden="{first.key}"' in text
+    assert f'value="{first.key}"' not in text
+    assert 'type="password"' not in text
     assert "Previous key" not in text
 
     assert "Update the signing key?" in (await admin.get("/settings/signing-key/update")).text
@@ -169,8 +171,8 @@ async def test_the_signing_key_is_hidden_copied_and_updated_with_an_overlap(
     after = (await admin.get("/settings/signing-key")).text
     second = await console.signing.keys_of(SYSTEM, world.ours.id)
     assert second.previous_key == first.key
-    assert f'value="{second.key}"' in after
-    assert f'value="{first.key}"' in after
+    assert f'data-hidden="{second.key}"' in after
+    assert f'data-hidden="{first.key}"' in after
     assert (await admin.send_form("/settings/signing-key/update", overlap_hours="9999")).status_code == 422
     entries = msgspec.json.encode(await database.read(audit.search, AuditSelector(), 50)).decode()
     assert second.key not in entries

@@ -65,8 +65,10 @@ const actions = {
   },
   reveal(button) {
     const input = document.getElementById(button.dataset.for);
-    const isHidden = input.type === "password";
-    input.type = isHidden ? "text" : "password";
+    const { hidden } = input.dataset;
+    const isHidden = hidden ? button.textContent === "Show" : input.type === "password";
+    if (hidden) [input.dataset.hidden, input.value] = [input.value, hidden];
+    else input.type = isHidden ? "text" : "password";
     button.textContent = isHidden ? "Hide" : "Show";
   },
   append(button) {
