@@ -162,6 +162,7 @@ async def test_pages_go_on_where_the_last_one_ended(
     assert "c@<wbr>r" not in first
     assert "c@<wbr>r" in second
     assert "after=" not in second
+    assert 'name="next" value="/suppressions"' in second
     for made_up in ("1", "WzEsMl0", "é", "a" * 400):
         assert (await admin.get(f"{LIST}?after={made_up}")).status_code == 404
 

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -17,6 +18,9 @@ from postroad.httpd.console.navigation import Group, groups_for
 from postroad.httpd.console.templating import render
 from postroad.model.actor import Actor
 from postroad.model.domain import SendingDomain
+
+_CURSORS = frozenset({"after", "before", "reading"})
+"""Where a page goes on: another sending domain has other rows."""
 
 
 class Flash(msgspec.Struct, frozen=True):
@@ -52,6 +56,12 @@ class View:
     def is_signed_in(self) -> bool:
         """Whether anybody is."""
         return self._signed_in is not None
+
+    @property
+    def here(self) -> str:
+        """The page that is looked at with what it is narrowed to, from its first rows on."""
+        kept = [(name, value) for name, value in self.request.query_params.multi_items() if name not in _CURSORS]
+        return f"{self.request.url.path}?{urlencode(kept)}" if kept else self.request.url.path
 
     @property
     def client_address(self) -> str:
