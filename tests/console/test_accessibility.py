@@ -33,6 +33,11 @@ NEED_NAMES = frozenset(
 """Roles in Chromium's tree of what readers are told."""
 
 
+def _is_page(path: str, reply: httpx2.Response) -> bool:
+    """Whether an answer is a page of ours; a path that ends so shows the HTML of somebody's mail."""
+    return reply.headers.get("content-type", "").startswith("text/html") and not path.endswith("/html")
+
+
 class Looked:
     """Shows the answers that one client gets in a browser, and notes what is wrong with each."""
 
@@ -56,13 +61,13 @@ class Looked:
     async def get(self, path: str) -> None:
         """Look at a page."""
         reply = await self.client.get(path)
-        if reply.headers.get("content-type", "").startswith("text/html") and not path.endswith("/html"):
+        if _is_page(path, reply):
             await self.look(f"GET {path}", reply)
 
     async def send(self, path: str, **fields: str) -> None:
         """Look at a form that was refused; one that was taken shows nothing."""
         reply = await self.client.send_form(path, **fields)
-        if reply.status_code != 303 and reply.headers.get("content-type", "").startswith("text/html"):
+        if reply.status_code != 303 and _is_page(path, reply):
             await self.look(f"POST {path}", reply)
 
     async def look(self, title: str, reply: httpx2.Response) -> None:
