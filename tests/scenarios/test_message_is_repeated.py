@@ -75,6 +75,14 @@ async def test_a_key_with_another_content_is_refused(each_world: World) -> None:
         await each_world.finished(first)
 
 
+async def is_delivered_anew(world: World, to: str, name: str, first: int) -> None:
+    async with world.receiver(NUMBER):
+        second = world.submit(to, content=named(name, to))
+        story = await world.finished(second)
+    assert second != first
+    assert story.deliveries[0].state is DeliveryState.DELIVERED
+
+
 async def test_a_first_copy_that_bounced_does_not_stand_in_the_way(each_world: World) -> None:
     to, name = f"a@{destination(NUMBER)}", fresh("bounced")
     # Not for good: an address that is gone would be suppressed from now on.
@@ -82,11 +90,7 @@ async def test_a_first_copy_that_bounced_does_not_stand_in_the_way(each_world: W
         first = each_world.submit(to, content=named(name, to))
         story = await each_world.finished(first)
         assert story.deliveries[0].state is DeliveryState.BOUNCED
-    async with each_world.receiver(NUMBER):
-        second = each_world.submit(to, content=named(name, to))
-        story = await each_world.finished(second)
-    assert second != first
-    assert story.deliveries[0].state is DeliveryState.DELIVERED
+    await is_delivered_anew(each_world, to, name, first)
 
 
 async def test_a_first_copy_that_was_cancelled_does_not_stand_in_the_way(each_world: World) -> None:
@@ -98,11 +102,7 @@ async def test_a_first_copy_that_was_cancelled_does_not_stand_in_the_way(each_wo
     each_world.product.run("queue", "cancel", "--message", text_of(first), "--yes")
     story = await each_world.finished(first)
     assert story.deliveries[0].state is DeliveryState.CANCELLED
-    async with each_world.receiver(NUMBER):
-        second = each_world.submit(to, content=named(name, to))
-        story = await each_world.finished(second)
-    assert second != first
-    assert story.deliveries[0].state is DeliveryState.DELIVERED
+    await is_delivered_anew(each_world, to, name, first)
 
 
 async def test_a_first_copy_that_was_suppressed_does_not_stand_in_the_way(each_world: World) -> None:
@@ -113,11 +113,7 @@ async def test_a_first_copy_that_was_suppressed_does_not_stand_in_the_way(each_w
     story = await each_world.finished(first)
     assert story.deliveries[0].state is DeliveryState.SUPPRESSED
     each_world.product.run("suppression", "remove", to, "--domain", DOMAIN, "--yes")
-    async with each_world.receiver(NUMBER):
-        second = each_world.submit(to, content=named(name, to))
-        story = await each_world.finished(second)
-    assert second != first
-    assert story.deliveries[0].state is DeliveryState.DELIVERED
+    await is_delivered_anew(each_world, to, name, first)
 
 
 async def test_a_first_copy_in_test_mode_does_not_count(each_world: World) -> None:
