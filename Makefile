@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+# More than cores: many tests wait, for timers and for other programs.
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check peers docs lock fuzz crash bench clean
@@ -35,11 +36,13 @@ fuzz: $(VENV)/.dev  ## Fuzz every parser for a while (SECONDS_EACH=60)
 crash: $(VENV)/.dev peers  ## Kill workers and nodes under load for minutes (POSTROAD_CRASH_SECONDS=300)
 	POSTROAD_CRASH_SECONDS=$${POSTROAD_CRASH_SECONDS:-300} $(BIN)/pytest tests/scenarios -k killed
 
-bench: $(VENV)/.dev peers  ## Measure this product beside Postfix with OpenDKIM, its log-ins under attack, its tracker, and its hot functions
+bench: $(VENV)/.dev peers  ## Measure this product beside Postfix with OpenDKIM, its log-ins under attack, its tracker, its webhooks, its HTTP door, and its hot functions
 	$(BIN)/python -m bench.micro
 	$(BIN)/python -m bench.load
 	$(BIN)/python -m bench.login
 	$(BIN)/python -m bench.tracker
+	$(BIN)/python -m bench.webhooks
+	$(BIN)/python -m bench.http
 
 lock: $(VENV)/.dev  ## Resolve the dependencies anew into requirements/
 	$(BIN)/pip install -q uv

@@ -11,9 +11,14 @@ import click
 
 from docs import rfc_map as rfc_map_page
 from docs import template_language as template_language_page
+from docs import webhook_formats as webhook_formats_page
 from postroad.cli import main
 from postroad.config import Settings
 from postroad.config.fields import Section, SettingField, sections_of
+from postroad.dialects.mailgun import reference as mailgun_api
+from postroad.dialects.postroad import reference as postroad_api
+from postroad.dialects.sendgrid import reference as sendgrid_api
+from postroad.dialects.sparkpost import reference as sparkpost_api
 from postroad.policy import admission, header_rules
 from postroad.telemetry.exposition import STORED_METRICS
 from postroad.telemetry.metrics import METRICS
@@ -167,6 +172,11 @@ def template_language() -> str:
     return template_language_page.render(NOTE)
 
 
+def webhook_formats() -> str:
+    """Return the reference of the webhook formats."""
+    return webhook_formats_page.render(NOTE)
+
+
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table; bars in cells are escaped."""
     lines = [headings, ["---"] * len(headings), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
@@ -191,7 +201,12 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics,
     "docs/reference/headers.md": header_rules.reference_page,
     "docs/reference/refusals.md": admission.reference_page,
+    "docs/reference/postroad-api.md": postroad_api.reference_page,
+    "docs/reference/mailgun-api.md": mailgun_api.reference_page,
+    "docs/reference/sendgrid-api.md": sendgrid_api.reference_page,
+    "docs/reference/sparkpost-api.md": sparkpost_api.reference_page,
     "docs/reference/template-language.md": template_language,
+    "docs/reference/webhook-formats.md": webhook_formats,
     "docs/rfc-map.md": rfc_map,
 }
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 _CORPUS = Path(__file__).parent / "conformance" / "arf_corpus"
 
-COMPLAINTS = ("bare_lf", "base64", "headers_only", "outlook_jmrp", "validity", "yahoo")
+COMPLAINTS = (
+    "bare_lf", "base64", "comcast", "forwarded_by_abuse_desk", "headers_only", "mixed_up", "outlook_jmrp", "validity",
+    "virus_scanner", "yahoo",
+)  # fmt: skip
 LEFT_ALONE = {"auth_failure": "auth-failure", "not_spam": "not-spam"}
 _RETURNED = b"Return-Path: <@RETURN_PATH@>\r\nX-Postroad-ID: @IDENTIFIER@\r\nSubject: Winter sale\r\n\r\nEverything must go.\r\n"
 

@@ -8,11 +8,12 @@ its own, in full: as with most clients nothing is resumed.
 """
 
 import argparse
-import asyncio
 import base64
+import contextlib
 import enum
-import functools
 import os
+import selectors
+import socket
 import ssl
 import sys
 import time
@@ -22,10 +23,10 @@ from collections.abc import Iterator
 from typing import Literal, cast
 
 import msgspec
-import uvloop
 
 _RECIPIENTS = 1000
 _CONNECT_TIMEOUT_S = 60.0
+_READ_SIZE = 65_536
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,9 +90,9 @@ class Letters:
         """Return the commands of one message, to be written at once (RFC 2920)."""
         return self._envelopes[serial % _RECIPIENTS]
 
-    def content(self, serial: int) -> tuple[bytes, bytes, bytes]:
+    def content(self, serial: int) -> bytes:
         """Return one message's text with its final dot."""
-        return self._head, b"%08d" % serial, self._tail
+        return b"%b%08d%b" % (self._head, serial, self._tail)
 
 
 class Run:
@@ -140,75 +141,87 @@ _EXPECTED = {
 }
 
 
-class Session(asyncio.Protocol):
-    """One connection; ``ended`` says whether another one is wanted by the same sender."""
+class Session:
+    """One connection, over a socket that never blocks; ``is_over`` when all of it was said and answered."""
 
     def __init__(self, run: Run, serial: int) -> None:
-        """Take the serial number of the first message to send."""
+        """Connect for a first message; raises OSError where nobody listens."""
         self._run = run
         self._serial = serial
         self._unread = b""
+        self._unsent = b""
         self._awaited = deque([Step.GREETING])
         self._dot_at = 0.0
-        self._is_encrypted = run.order.tls == "implicit"
-        self._handshake: asyncio.Task[None] | None = None
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._shakes_hands = False
+        self._is_encrypted = False
+        self.is_over = False
+        self.socket = socket.create_connection((run.order.host, run.order.port), _CONNECT_TIMEOUT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setblocking(False)
+        if run.order.tls == "implicit":
+            self._encrypt()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+    @property
+    def awaited_events(self) -> int:
+        """What of the socket the session waits for."""
+        return selectors.EVENT_READ | selectors.EVENT_WRITE if self._unsent else selectors.EVENT_READ
 
-    def data_received(self, data: bytes) -> None:
+    def go_on(self) -> None:
+        """Do what can be done now; raises UnexpectedReplyError, OSError."""
+        try:
+            if self._shakes_hands:
+                self._shake_hands()
+            if self._unsent:
+                self._send()
+            data = self.socket.recv(_READ_SIZE)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return
+        if not data:
+            step = self._awaited[0].value if self._awaited else "nothing"
+            raise UnexpectedReplyError(f"connection lost while waiting for {step}")
         *lines, self._unread = (self._unread + data).split(b"\r\n")
         for line in lines:
-            if line[3:4] != b"-" and not self.ended.done():
+            if line[3:4] != b"-":
                 self._take_reply(line)
 
-    async def _encrypt(self) -> None:
-        loop, context = asyncio.get_running_loop(), self._run.tls_context
-        try:
-            encrypted = await loop.start_tls(self._transport, self, context, server_hostname=self._run.order.host)
-        except OSError as error:
-            self.connection_lost(error)
-            return
-        assert encrypted is not None
-        self._transport, self._is_encrypted = encrypted, True
-        self._write(b"EHLO load.example\r\n", Step.EHLO)
+    def _encrypt(self) -> None:
+        wrap, host = self._run.tls_context.wrap_socket, self._run.order.host
+        self.socket = wrap(self.socket, do_handshake_on_connect=False, server_hostname=host)
+        self._shakes_hands = self._is_encrypted = True
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._shake_hands()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.ended.done():
-            step = self._awaited[0].value if self._awaited else "nothing"
-            self.ended.set_exception(UnexpectedReplyError(f"connection lost while waiting for {step}: {exc}"))
+    def _shake_hands(self) -> None:
+        cast("ssl.SSLSocket", self.socket).do_handshake()
+        self._shakes_hands = False
+        if Step.GREETING not in self._awaited:  # behind STARTTLS the greeting was long ago
+            self._write(b"EHLO load.example\r\n", Step.EHLO)
 
     def _take_reply(self, line: bytes) -> None:
         step = self._awaited.popleft() if self._awaited else Step.QUIT
         if not line.startswith(_EXPECTED[step]):
-            text = line.decode("utf-8", "replace")
-            self.ended.set_exception(UnexpectedReplyError(f"expected {step.value}, got: {text}"))
-            self._transport.abort()
-            return
+            raise UnexpectedReplyError(f"expected {step.value}, got: {line.decode('utf-8', 'replace')}")
         match step:
             case Step.GREETING:
                 self._write(b"EHLO load.example\r\n", Step.EHLO)
             case Step.EHLO if self._run.order.tls == "starttls" and not self._is_encrypted:
                 self._write(b"STARTTLS\r\n", Step.STARTTLS)
             case Step.STARTTLS:
-                self._handshake = asyncio.ensure_future(self._encrypt())
+                self._encrypt()
             case Step.EHLO if self._run.login:
                 self._write(self._run.login, Step.AUTH)
             case Step.EHLO | Step.AUTH:
                 self._offer()
             case Step.DATA:
-                self._transport.writelines(self._run.letters.content(self._serial))
+                self._write(self._run.letters.content(self._serial), Step.FINAL_DOT)
                 self._dot_at = time.perf_counter()
-                self._awaited.append(Step.FINAL_DOT)
             case Step.FINAL_DOT:
                 self._run.waits_s.append(time.perf_counter() - self._dot_at)
-                self._go_on()
+                self._take_next()
             case Step.QUIT:
-                self.ended.set_result(None)
-                self._transport.close()
+                self.is_over = True
 
-    def _go_on(self) -> None:
+    def _take_next(self) -> None:
         following = None if self._run.order.logs_in_each_time else next(self._run.serials, None)
         if following is None:
             self._write(b"QUIT\r\n", Step.QUIT)
@@ -219,30 +232,72 @@ class Session(asyncio.Protocol):
     def _offer(self) -> None:
         self._write(self._run.letters.envelope(self._serial), Step.MAIL, Step.RCPT, Step.DATA)
 
-    def _write(self, commands: bytes, *awaited: Step) -> None:
+    def _write(self, octets: bytes, *awaited: Step) -> None:
         self._awaited.extend(awaited)
-        self._transport.write(commands)
+        self._unsent += octets
+        self._send()
+
+    def _send(self) -> None:
+        with contextlib.suppress(ssl.SSLWantWriteError, BlockingIOError):
+            while self._unsent:
+                self._unsent = self._unsent[self.socket.send(self._unsent) :]
 
 
-async def _send_in_turn(run: Run) -> None:
-    """Send messages over one connection at a time until none is left."""
-    loop = asyncio.get_running_loop()
-    while (serial := next(run.serials, None)) is not None:
-        if run.order.pace_per_s is not None:
-            await asyncio.sleep(max(0.0, run.began_at + serial / run.order.pace_per_s - time.monotonic()))
-        factory = functools.partial(Session, run, serial)
-        context = run.tls_context if run.order.tls == "implicit" else None
-        opened = loop.create_connection(factory, run.order.host, run.order.port, ssl=context)
-        _, session = await asyncio.wait_for(opened, _CONNECT_TIMEOUT_S)
-        await session.ended
+class Senders:
+    """The order's senders, each with one connection at a time until no message is left."""
+
+    def __init__(self, run: Run) -> None:
+        """Let all of them be idle."""
+        self._run = run
+        self._idle = min(run.order.sessions, run.order.messages)
+        self._selector = selectors.DefaultSelector()
+        self._next_serial = next(run.serials, None)
+
+    def send_all(self) -> None:
+        """Send every message; raises UnexpectedReplyError, OSError, and TimeoutError after the order's limit."""
+        self._begin_due()
+        while self._next_serial is not None or self._selector.get_map():
+            if time.monotonic() - self._run.began_at > self._run.order.limit_s:
+                raise TimeoutError(f"not done within {self._run.order.limit_s:.0f} s")
+            for key, _ in self._selector.select(self._pause_s()):
+                self._go_on(key)
+            self._begin_due()
+
+    def _go_on(self, key: selectors.SelectorKey) -> None:
+        session: Session = key.data
+        session.go_on()
+        if session.is_over:
+            self._selector.unregister(key.fileobj)
+            session.socket.close()
+            self._idle += 1
+        elif session.socket is not key.fileobj:  # encrypted since; a wrapped socket takes the descriptor along
+            self._selector.unregister(key.fileobj)
+            self._selector.register(session.socket, session.awaited_events, session)
+        elif key.events != session.awaited_events:
+            self._selector.modify(session.socket, session.awaited_events, session)
+
+    def _pause_s(self) -> float:
+        """Return how long to wait for sockets at most."""
+        if self._next_serial is None or not self._idle:
+            return 1.0
+        return min(1.0, max(0.0, self._due_at(self._next_serial) - time.monotonic()))
+
+    def _due_at(self, serial: int) -> float:
+        pace = self._run.order.pace_per_s
+        return 0.0 if pace is None else self._run.began_at + serial / pace
+
+    def _begin_due(self) -> None:
+        while self._idle and self._next_serial is not None and self._due_at(self._next_serial) <= time.monotonic():
+            session = Session(self._run, self._next_serial)
+            self._selector.register(session.socket, session.awaited_events, session)
+            self._idle -= 1
+            self._next_serial = next(self._run.serials, None)
 
 
-async def _carry_out(order: Order, run_name: str) -> Report:
+def _carry_out(order: Order, run_name: str) -> Report:
     run = Run(order, run_name)
     began_at = run.began_at = time.monotonic()
-    async with asyncio.timeout(order.limit_s), asyncio.TaskGroup() as senders:
-        for _ in range(min(order.sessions, order.messages)):
-            senders.create_task(_send_in_turn(run))
+    Senders(run).send_all()
     ended_at = time.monotonic()
     waits = sorted(run.waits_s)
     return Report(
@@ -289,13 +344,10 @@ def _read_order(arguments: list[str]) -> Order:
 def main(arguments: list[str]) -> int:
     """Carry out the order on the command line; 1 with a sentence on stderr when the server refused."""
     order = _read_order(arguments)
-    report: Report | None
     try:
-        report = uvloop.run(_carry_out(order, f"{os.getpid()}.{time.monotonic_ns()}"))
-    except* (UnexpectedReplyError, OSError, TimeoutError) as failures:
-        report = None
-        sys.stderr.write(f"{failures.exceptions[0]!r}\n")
-    if report is None:
+        report = _carry_out(order, f"{os.getpid()}.{time.monotonic_ns()}")
+    except (UnexpectedReplyError, OSError) as failure:
+        sys.stderr.write(f"{failure!r}\n")
         return 1
     sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
     return 0

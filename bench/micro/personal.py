@@ -31,7 +31,7 @@ from postroad.protocol.mime.header import HeaderFault, split
 from postroad.storage.database import Claim, Database
 from postroad.storage.engine import open_database
 from postroad.storage.migrate import migrate
-from postroad.submission.accept import Receipt
+from postroad.submission.batch import Receipt
 
 _BATCH = 20
 _CACHE_BYTES = 64 * 1024 * 1024

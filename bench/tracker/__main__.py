@@ -152,7 +152,7 @@ async def _events(node: Product) -> int:
         hour = now_ms() // HOUR_MS
         found = await database.read(counters.read_of, Period.HOUR, hour - 2, hour + 1, None)
         kinds = {EventType.OPENED.value, EventType.CLICKED.value}
-        return sum(one.count for one in found if one.type.removesuffix("-by-machine") in kinds)
+        return sum(one.count for one in found if one.type.partition("-by-")[0] in kinds)
     finally:
         await database.close()
 

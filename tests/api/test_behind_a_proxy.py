@@ -14,6 +14,8 @@ from postroad.model.actor import SYSTEM
 from postroad.model.domain import SendingDomain
 from postroad.net.listen import Endpoint, bind
 
+from .services import api_services
+
 
 def ask(port: int, key: str, forwarded_for: str) -> tuple[int, str]:
     """Return the status, and the address that the server saw or complains about."""
@@ -23,7 +25,7 @@ def ask(port: int, key: str, forwarded_for: str) -> tuple[int, str]:
     reply = connection.getresponse()
     document = json.loads(reply.read())
     connection.close()
-    return reply.status, document.get("client_address") or document["error"]
+    return reply.status, document.get("client_address") or document["detail"]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ async def test_only_a_trusted_proxy_says_where_the_client_is(
 ) -> None:
     added = await keys.add_for_domain(SYSTEM, domain.name, networks="192.0.2.0/24 2001:db8::/32")
     ((listening,),) = bind(Endpoint("127.0.0.1", 0))
-    server = HttpServer(api_app(check), [listening], trusted_proxies=trusted)
+    server = HttpServer(api_app(api_services(check)), [listening], trusted_proxies=trusted)
     await server.start()
     try:
         port = listening.getsockname()[1]

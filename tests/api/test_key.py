@@ -83,7 +83,8 @@ async def test_without_a_key_that_is_known_nothing_is_said(
         reply = await client.get(PATH, headers=sent)
 
     assert reply.status_code == 401
-    assert list(reply.json()) == ["error"]
+    assert list(reply.json()) == ["title", "status", "detail"]
+    assert reply.headers["content-type"] == "application/problem+json"
     assert reply.headers["www-authenticate"].startswith('Bearer realm="Postroad"')
     assert 'Basic realm="Postroad"' in reply.headers["www-authenticate"]
 
@@ -113,7 +114,7 @@ async def test_a_key_with_networks_is_taken_from_them_alone(
 
     assert reply.status_code == status
     if status == 403:
-        assert reply.json() == {"error": f"This API key may not be used from {address}."}
+        assert reply.json()["detail"] == f"This API key may not be used from {address}."
 
 
 async def test_a_header_of_the_client_does_not_say_where_it_is(
@@ -133,7 +134,7 @@ async def test_a_suspended_account_is_told_so(
     async with calling_from(check, CLIENT) as client:
         reply = await client.get(PATH, headers={"Authorization": str(added.text)})
 
-    assert (reply.status_code, reply.json()) == (403, {"error": "The account of this API key is suspended."})
+    assert (reply.status_code, reply.json()["detail"]) == (403, "The account of this API key is suspended.")
     assert registry.get_sample_value("postroad_api_keys_total", {"result": "suspended"}) == 1
 
 
@@ -141,8 +142,8 @@ async def test_other_paths_and_methods_are_refused_in_json(check: ApiKeyCheck) -
     async with calling_from(check, CLIENT) as client:
         missing, posted = await client.get("/api/none"), await client.post(PATH)
 
-    assert (missing.status_code, missing.json()) == (404, {"error": "Not Found"})
-    assert (posted.status_code, posted.json()) == (405, {"error": "Method Not Allowed"})
+    assert (missing.status_code, missing.json()["detail"]) == (404, "Not Found")
+    assert (posted.status_code, posted.json()["detail"]) == (405, "Method Not Allowed")
 
 
 async def test_a_lost_database_asks_for_another_try(
@@ -159,4 +160,4 @@ async def test_a_lost_database_asks_for_another_try(
 
     assert reply.status_code == 503
     assert reply.headers["retry-after"] == "5"
-    assert "database" in reply.json()["error"]
+    assert "database" in reply.json()["detail"]

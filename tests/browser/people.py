@@ -26,12 +26,16 @@ def sign_in(
     dev: Dev, context: BrowserContext, email: str, *, role: Role = Role.ADMIN, is_operator: bool = False
 ) -> None:
     """Give a browser the session of a new person of the first account."""
-    opened = _opened(Path(dev.facts["data_dir"]), email, role, is_operator=is_operator)
-    # Playwright's own loop has this thread.
-    with ThreadPoolExecutor(1) as thread:
-        token = thread.submit(asyncio.run, opened).result()
+    token = session_of(Path(dev.facts["data_dir"]), email, role=role, is_operator=is_operator)
     home = urlsplit(dev.facts["inbox"])
     context.add_cookies([{"name": "postroad", "value": token, "url": f"{home.scheme}://{home.netloc}/"}])
+
+
+def session_of(data_dir: Path, email: str, *, role: Role = Role.ADMIN, is_operator: bool = False) -> str:
+    """Return the session's token of a new person of the first account."""
+    # Playwright's own loop may have this thread.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, _opened(data_dir, email, role, is_operator=is_operator)).result()
 
 
 async def _opened(data_dir: Path, email: str, role: Role, *, is_operator: bool) -> str:

@@ -180,7 +180,9 @@ def look_at_signing_key(page: Page) -> str:
     page.get_by_role("link", name="Signing key").click()
     shown = page.get_by_label("Key", exact=True)
     expect(shown).to_have_value(re.compile("^•+$"))
-    page.get_by_role("button", name="Copy").click()
+    # The script that copies comes after what is shown.
+    page.wait_for_load_state()
+    page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     page.get_by_role("button", name="Show").click()
     key = shown.input_value()

@@ -109,6 +109,26 @@ def test_a_user_is_added_and_removed(dev: Dev, page: Page) -> None:
     expect(row).to_have_count(0)
 
 
+def test_a_webhook_is_added_with_its_format_and_types(dev: Dev, page: Page) -> None:
+    page.goto(at(dev, "/webhooks"))
+    open_dialog(page, page.get_by_role("link", name="Add webhook").first, "Add webhook")
+    expect(page.get_by_label("Address", exact=True)).to_be_focused()
+    page.keyboard.type("https://keys.example/events")
+    tab_to(page, page.get_by_label("Format", exact=True))
+    page.keyboard.type("Mailgun")
+    page.keyboard.press("Tab")
+    # What the format has no words for is no stop.
+    expect(page.get_by_label("Held")).to_be_hidden()
+    tab_to(page, page.get_by_role("button", name="None"))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_label("Bounced"), "Shift+Tab")
+    page.keyboard.press("Space")
+    tab_to(page, page.get_by_role("dialog").get_by_role("button", name="Add webhook"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("Events are posted to https://keys.example/events")
+    expect(page.locator("main")).to_contain_text("Events of demo.example: bounced")
+
+
 def test_the_persons_menu(dev: Dev, page: Page) -> None:
     page.goto(at(dev, "/"))
     menu, profile = page.get_by_label("Your menu"), page.get_by_role("link", name="Your profile")

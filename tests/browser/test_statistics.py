@@ -64,6 +64,10 @@ def _events(account_id: int, domain_id: int, instant: int, *, is_late: bool) -> 
         (EventType.DELIVERED, 6 + hour % 5, {}),
         (EventType.DEFERRED, hour % 3, {"bounce_class": "policy-related"}),
         (EventType.BOUNCED, 1 + hour % 2, bounced),
+        (EventType.OPENED, 3, {"verdict": "human", "is_first": True}),
+        (EventType.OPENED, 2, {"verdict": "machine"}),
+        (EventType.CLICKED, 1, {"verdict": "human", "is_first": True}),
+        (EventType.CLICKED, 2, {"verdict": "human"}),
     ]
     return [event_of(one, kind, at=instant, tags=[tag], **facts) for kind, count, facts in kinds for _ in range(count)]
 
@@ -98,6 +102,9 @@ def test_zoom_changes_all_tables_and_series_are_switched(
     expect(over).to_be_visible()
     expect(tags).to_contain_text("early")
     expect(tags).to_contain_text("late")
+    # 3 of 6 to 10 delivered each hour.
+    expect(page.get_by_text(re.compile(r"^[0-9]+ of [0-9,]+ delivered$")).first).to_be_visible()
+    expect(page.locator("#tag-responses-table")).to_contain_text("early")
     # The zone of the browser has come back as that of the page, before anything is dragged.
     expect(page.locator("#span")).to_have_attribute("data-zone", ZONE)
     assert page.evaluate(FITS)

@@ -45,6 +45,22 @@ def test_an_address_is_added_found_and_taken_off(dev: Dev, page: Page) -> None:
     expect(page.get_by_text("ann@example.net", exact=True)).to_have_count(0)
 
 
+def test_an_address_is_checked_in_the_dialog(dev: Dev, page: Page) -> None:
+    page.goto(at(dev, LIST))
+    page.get_by_role("link", name="Check address").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Address", exact=True).fill("a b")
+    dialog.get_by_role("button", name="Check").click()
+    expect(dialog.get_by_role("status")).to_contain_text("Undeliverable")
+    expect(dialog.get_by_role("status")).to_contain_text("It is no address.")
+
+    # Whatever DNS says here, the name is what it looks like.
+    dialog.get_by_label("Address", exact=True).fill("info@gmal.com")
+    dialog.get_by_label("Address", exact=True).press("Enter")
+    expect(dialog.get_by_role("status")).to_contain_text("info@gmail.com", timeout=15_000)
+    expect(dialog.get_by_role("status")).to_contain_text("It is of a role or a team")
+
+
 def test_a_list_is_uploaded_and_followed_to_its_end(dev: Dev, page: Page, tmp_path: Path) -> None:
     lines = ["address,kind", *(f"u{number}@example.net,bounce" for number in range(5_000)), "nobody,bounce"]
     (tmp_path / "gone.csv").write_text("\n".join(lines))

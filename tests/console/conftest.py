@@ -21,17 +21,22 @@ from postroad.model.account import Account
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.ids import IdSource, text_of
 from postroad.model.user import Membership, Role, User
+from postroad.model.webhook import Call
 from postroad.node.console import console_of
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage import accounts, domains, memberships, users
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
-from postroad.storage.migrate import migrate
 from postroad.storage.secrets import Vault
 from postroad.telemetry.metrics import Meter
+from postroad.webhooks.post import Answer as Reply
+from tests.api.services import api_services
 from tests.storage import samples
 
 NOW = 1_780_000_000_000
+ORGANISATIONAL = OrganisationalDomains()
+"""Read once: each of a thousand tests would take longer over it than over all else."""
+METER = Meter(CollectorRegistry())
 
 
 class NoRecords:
@@ -65,16 +70,9 @@ class Client(httpx2.AsyncClient):
         return await self.post(path, data={"csrf": self.csrf} | fields, headers={"Sec-Fetch-Site": "same-origin"})
 
 
-@pytest.fixture(scope="session")
-def console_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("console-pattern")
-    migrate("", folder)
-    return folder / "postroad.sqlite"
-
-
 @pytest.fixture
-async def database(console_template: Path, tmp_path: Path) -> AsyncIterator[Database]:
-    shutil.copy(console_template, tmp_path / "postroad.sqlite")
+async def database(migrated_file: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    shutil.copy(migrated_file, tmp_path / "postroad.sqlite")
     opened = await open_database("", data_dir=tmp_path, clock=lambda: NOW, read_connections=1)
     yield opened
     await opened.close()
@@ -119,24 +117,44 @@ def post() -> Postman:
     return Postman()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def passwords() -> Iterator[PersonPasswords]:
     made = PersonPasswords(queue=10)
     yield made
     made.close()
 
 
+class Receiver:
+    """Takes webhook calls, or answers them with what a test wants."""
+
+    def __init__(self) -> None:
+        self.answer = Reply(status=200, reply="thanks", duration_ms=12)
+        self.calls: list[tuple[str, Call]] = []
+
+    async def post(self, url: str, call: Call, now: int) -> Reply:
+        self.calls.append((url, call))
+        return self.answer
+
+
 @pytest.fixture
-async def console(database: Database, settings: Settings, post: Postman, passwords: PersonPasswords) -> Console:
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@pytest.fixture
+async def console(
+    database: Database, settings: Settings, post: Postman, passwords: PersonPasswords, receiver: Receiver
+) -> Console:
     ids = IdSource(1)
     return console_of(
         settings,
         database,
         Vault(bytes(32)),
-        OrganisationalDomains(),
+        ORGANISATIONAL,
         NoRecords(),
         notices=post,
         passwords=passwords,
+        poster=receiver,
         new_id=lambda partition: ids.next(NOW, partition),
         has_inbox=False,
     )
@@ -144,12 +162,12 @@ async def console(database: Database, settings: Settings, post: Postman, passwor
 
 @pytest.fixture
 async def api_keys(database: Database, settings: Settings) -> ApiKeyCheck:
-    return ApiKeyCheck(database, lambda: NOW, settings=settings.accounts, meter=Meter(CollectorRegistry()))
+    return ApiKeyCheck(database, lambda: NOW, settings=settings.accounts, meter=METER)
 
 
 @pytest.fixture
 async def app(console: Console, api_keys: ApiKeyCheck, database: Database) -> Any:
-    return web_app(console, api_keys, database, tracker=PlainTextResponse("tracker"))
+    return web_app(console, api_services(api_keys), database, tracker=PlainTextResponse("tracker"))
 
 
 SignIn = Callable[..., Any]

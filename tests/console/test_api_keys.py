@@ -1,11 +1,15 @@
 """API keys and the signing key in the console."""
 
+import html
+import json
 import re
+import shlex
 
 import msgspec
 import pytest
 
 from postroad.accounts.api_key_check import ApiKeyCheck
+from postroad.httpd.console.call_examples import call_examples
 from postroad.httpd.console.console import Console
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import ApiKey, KeyPrincipal
@@ -185,3 +189,29 @@ async def test_the_signing_key_is_for_admins_eyes(user: Client, world: World, co
 
     assert reply.status_code == 403
     assert keys.key not in reply.text
+
+
+async def test_the_commands_of_a_new_key_and_of_the_chosen_domain(admin: Client, world: World) -> None:
+    name = world.domain.name
+    added = await admin.send_form(f"{LIST}/new", kind="domain", domain=name)
+    text = _KEY.search(added.text)
+    assert text is not None
+    for api in ("Postroad", "Mailgun", "SendGrid", "SparkPost"):
+        assert f"With the API of {api}" in added.text
+    commands = html.unescape(added.text)
+    assert f"--user 'api:{text[0]}' http://localhost/v3/{name}/messages" in commands
+    assert (
+        f"Authorization: Bearer {text[0]}' -H 'Content-Type: application/json' http://localhost/v3/mail/send"
+        in commands
+    )
+    assert f"Authorization: {text[0]}'" in commands
+    assert f'"from": "hello@{name}"' in commands
+    assert text[0] not in (await admin.get(LIST)).text
+
+
+def test_the_commands_hold_documents_that_can_be_read() -> None:
+    for one in call_examples("https://mail.example.com", "news.example.com", "KEY"):
+        words = shlex.split(one.command)
+        assert words[0] == "curl"
+        if "-d" in words:
+            assert "hello@news.example.com" in str(json.loads(words[words.index("-d") + 1]))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+import httpx2
 import pytest
 from starlette.routing import Route
 
@@ -72,81 +73,109 @@ def test_pages_that_need_no_session_are_known() -> None:
     assert {one.path for one in PAGES if one.access is Access.ANYBODY} == PUBLIC
 
 
-@pytest.mark.parametrize("one", [one for one in PAGES if one.access is not Access.ANYBODY], ids=title)
-async def test_nobody_is_sent_to_sign_in(one: Page, nobody: Client) -> None:
-    reply = await nobody.request(method_of(one), made_up(one))
+class Walk:
+    """Asks for pages one after the other and notes those that answer otherwise than they should; none of it changes a thing."""
 
-    assert reply.status_code == 303
-    assert reply.headers["location"].startswith("/sign-in")
+    def __init__(self, client: Client, status: int, words: str = "") -> None:
+        self._client = client
+        self._status = status
+        self._words = words
+        self.count = 0
+        self.wrong: list[str] = []
+
+    async def ask(self, one: Page, path: str, *, csrf: str | None = None, **headers: str) -> httpx2.Response:
+        """Ask for a page, or send a form with its proof or another one."""
+        proof = self._client.csrf if csrf is None else csrf
+        data = {"csrf": proof} if one in FORMS else None
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        reply = await self._client.request(method_of(one), path, data=data, headers=named)
+        self.count += 1
+        if reply.status_code != self._status or self._words not in reply.text:
+            self.wrong.append(f"{title(one)} {headers or csrf or ''}: {reply.status_code}")
+        return reply
 
 
-@pytest.mark.parametrize("one", FORMS, ids=title)
+async def test_nobody_is_sent_to_sign_in(nobody: Client) -> None:
+    walk = Walk(nobody, 303)
+    for one in PAGES:
+        if one.access is not Access.ANYBODY:
+            reply = await walk.ask(one, made_up(one))
+            assert reply.headers["location"].startswith("/sign-in"), title(one)
+    assert (walk.wrong, walk.count > 100) == ([], True)
+
+
 @pytest.mark.parametrize(
     "headers",
-    [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}],
+    [{"Sec_Fetch_Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}],
     ids=["cross-site", "origin", "opaque-origin"],
 )
-async def test_no_other_site_can_send_a_form(one: Page, headers: dict[str, str], admin: Client) -> None:
-    reply = await admin.post(made_up(one), data={"csrf": admin.csrf}, headers=headers)
+async def test_no_other_site_can_send_a_form(headers: dict[str, str], admin: Client) -> None:
+    walk = Walk(admin, 403, "another site")
+    for one in FORMS:
+        await walk.ask(one, made_up(one), **headers)
+    assert (walk.wrong, walk.count > 50) == ([], True)
 
-    assert reply.status_code == 403
-    assert "another site" in reply.text
 
-
-@pytest.mark.parametrize("one", [one for one in FORMS if one.access is not Access.ANYBODY], ids=title)
 @pytest.mark.parametrize("csrf", ["", "0" * 64])
-async def test_a_form_without_its_proof_is_refused(one: Page, csrf: str, admin: Client) -> None:
-    reply = await admin.post(made_up(one), data={"csrf": csrf})
-
-    assert reply.status_code == 403
-    assert "out of date" in reply.text
-
-
-@pytest.mark.parametrize("one", [one for one in PAGES if one.access is Access.ADMIN], ids=title)
-async def test_who_may_only_look_cannot_change(one: Page, user: Client) -> None:
-    reply = await user.request(method_of(one), made_up(one), data={"csrf": user.csrf} if one in FORMS else None)
-
-    assert reply.status_code == 403
-    assert "not change it" in reply.text
+async def test_a_form_without_its_proof_is_refused(csrf: str, admin: Client) -> None:
+    walk = Walk(admin, 403, "out of date")
+    for one in FORMS:
+        if one.access is not Access.ANYBODY:
+            await walk.ask(one, made_up(one), csrf=csrf)
+    assert (walk.wrong, walk.count > 50) == ([], True)
 
 
-@pytest.mark.parametrize("one", [one for one in PAGES if one.access is Access.OPERATOR], ids=title)
-async def test_operators_pages_do_not_exist_for_others(one: Page, admin: Client) -> None:
-    reply = await admin.request(method_of(one), made_up(one), data={"csrf": admin.csrf} if one in FORMS else None)
-
-    assert reply.status_code == 404
-
-
-@pytest.mark.parametrize("one", [one for one in WITH_NAMES if one.access is not Access.ANYBODY], ids=title)
-async def test_what_belongs_to_another_account_does_not_exist(
-    one: Page, foreign: dict[str, object], admin: Client
-) -> None:
-    reply = await admin.request(
-        method_of(one), path_of(one, foreign), data={"csrf": admin.csrf} if one in FORMS else None
-    )
-
-    assert reply.status_code == 404
-    assert "There is no" in reply.text
+async def test_who_may_only_look_cannot_change(user: Client) -> None:
+    walk = Walk(user, 403, "not change it")
+    for one in PAGES:
+        if one.access is Access.ADMIN:
+            await walk.ask(one, made_up(one))
+    assert (walk.wrong, walk.count > 30) == ([], True)
 
 
-@pytest.mark.parametrize("one", [one for one in WITH_NAMES if one.access is not Access.ANYBODY], ids=title)
-async def test_the_same_of_the_own_account_is_there(
+async def test_operators_pages_do_not_exist_for_others(admin: Client) -> None:
+    walk = Walk(admin, 404)
+    for one in PAGES:
+        if one.access is Access.OPERATOR:
+            await walk.ask(one, made_up(one))
+    assert (walk.wrong, walk.count > 10) == ([], True)
+
+
+async def test_what_belongs_to_another_account_does_not_exist(foreign: dict[str, object], admin: Client) -> None:
+    walk = Walk(admin, 404, "There is no")
+    for one in WITH_NAMES:
+        if one.access is not Access.ANYBODY:
+            await walk.ask(one, path_of(one, foreign))
+    assert (walk.wrong, walk.count > 30) == ([], True)
+
+
+async def test_an_id_that_no_database_can_have_does_not_exist(operator: Client) -> None:
+    walk = Walk(operator, 404)
+    for one in WITH_NAMES:
+        if ":id}" in one.path:
+            await walk.ask(one, _PLACE.sub("1" + "0" * 22, one.path))
+    assert (walk.wrong, walk.count > 30) == ([], True)
+
+
+async def test_pages_of_the_own_account_are_there(own: dict[str, object], admin: Client, operator: Client) -> None:
+    """Without it the 404 above would prove nothing: a path that is wrong in itself gives one as well."""
+    for_admins, for_operators = Walk(admin, 200), Walk(operator, 200)
+    for one in WITH_NAMES:
+        if one.access is not Access.ANYBODY and one not in FORMS:
+            walk = for_operators if one.access is Access.OPERATOR else for_admins
+            await walk.ask(one, path_of(one, own))
+    assert (for_admins.wrong, for_admins.count > 30) == ([], True)
+    assert for_operators.wrong == []
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in WITH_NAMES if one in FORMS and one.access is not Access.ANYBODY], ids=title
+)
+async def test_a_form_of_the_own_account_is_there(
     one: Page, own: dict[str, object], admin: Client, operator: Client
 ) -> None:
-    """Without it the 404 above would prove nothing: a path that is wrong in itself gives one as well."""
     client = operator if one.access is Access.OPERATOR else admin
-    reply = await client.request(
-        method_of(one), path_of(one, own), data={"csrf": client.csrf} if one in FORMS else None
-    )
+    reply = await client.post(path_of(one, own), data={"csrf": client.csrf})
 
     # A form without its fields is refused with what is missing, and one that needs none has done its work.
-    assert reply.status_code in ({200, 303, 422} if one in FORMS else {200}), reply.text
-
-
-@pytest.mark.parametrize("one", [one for one in WITH_NAMES if ":id}" in one.path], ids=title)
-async def test_an_id_that_no_database_can_have_does_not_exist(one: Page, operator: Client) -> None:
-    path = _PLACE.sub("1" + "0" * 22, one.path)
-
-    reply = await operator.request(method_of(one), path, data={"csrf": operator.csrf} if one in FORMS else None)
-
-    assert reply.status_code == 404
+    assert reply.status_code in {200, 303, 422}, reply.text

@@ -5,6 +5,7 @@ from html import unescape
 from typing import Any
 
 import msgspec
+import pytest
 
 from postroad.model.delivery import DeliveryState
 from postroad.model.event import EventType
@@ -65,6 +66,17 @@ async def test_mail_of_the_installation_itself_came_from_nobody(
 
     assert "<dd>written by Postroad itself</dd>" in (await admin.get(f"/messages/{ours}")).text
     assert "<dd>from 192.0.2.7 by SMTP</dd>" in (await admin.get(f"/messages/{theirs}")).text
+
+
+@pytest.mark.parametrize(
+    ("channel", "shown"),
+    [("mailgun", "Mailgun API"), ("sendgrid", "SendGrid API"), ("sparkpost", "SparkPost API"), ("smtp", "SMTP")],
+)
+async def test_the_way_of_a_message_is_named_as_its_vendor_does(
+    channel: str, shown: str, admin: Client, database: Database, world: World
+) -> None:
+    mine = await message_of(database, world.ours, world.domain, "a@example.net", channel=channel)
+    assert f"by {shown}</dd>" in (await admin.get(f"/messages/{mine}")).text
 
 
 async def test_a_message_leads_to_the_others_with_its_tags(admin: Client, database: Database, world: World) -> None:
@@ -271,6 +283,8 @@ async def test_what_recipients_did_is_told_in_the_story_and_nothing_they_say_is_
         "program": "Firefox",
         "system": "Linux",
         "client_address": "203.0.113.7",
+        "country": "DE",
+        "city": "Köln",
     }
     machine: dict[str, Any] = {
         "verdict": "machine",
@@ -279,7 +293,15 @@ async def test_what_recipients_did_is_told_in_the_story_and_nothing_they_say_is_
     }
     await database.append_events(
         [
-            event_of(delivery, EventType.OPENED, **human, proxy="google-image-proxy"),
+            event_of(delivery, EventType.OPENED, **human),
+            event_of(
+                delivery,
+                EventType.OPENED,
+                verdict="proxy",
+                evidence=["google-image-proxy"],
+                proxy="google-image-proxy",
+                program="Gmail",
+            ),
             event_of(delivery, EventType.CLICKED, **machine, url="https://shop.example/<script>"),
             event_of(delivery, EventType.UNSUBSCRIBED, way="one-click", scope=["<b>news</b>"]),
         ]
@@ -287,7 +309,8 @@ async def test_what_recipients_did_is_told_in_the_story_and_nothing_they_say_is_
 
     text = (await admin.get(f"/messages/{message_id}")).text
 
-    assert "By a human, through google-image-proxy, with Firefox on Linux, from 203.0.113.7." in text
+    assert "By a human, with Firefox on Linux, from 203.0.113.7 (Köln, DE)." in text
+    assert "By a proxy: google image proxy, with Gmail." in text
     assert "By a machine: at delivery, head request." in text
     assert "<strong>Unsubscribed</strong>" in text
     assert "by one click in the mail client, from &lt;b&gt;news&lt;/b&gt;" in text

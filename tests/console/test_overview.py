@@ -16,10 +16,12 @@ from tests.storage.samples import accepted, event_of
 from .conftest import Client, World, message_of
 
 
-async def _happened(database: Database, world: World, kind: EventType, times: int, *, is_ours: bool = True) -> None:
+async def _happened(
+    database: Database, world: World, kind: EventType, times: int, *, is_ours: bool = True, **data: object
+) -> None:
     account, domain = (world.ours, world.domain) if is_ours else (world.theirs, world.their_domain)
     one = accepted(account_id=account.id, domain_id=domain.id).deliveries[0]
-    await database.append_events([event_of(one, kind, at=now_ms()) for _ in range(times)])
+    await database.append_events([event_of(one, kind, at=now_ms(), **data) for _ in range(times)])
 
 
 def _chart(text: str) -> dict[str, list[int]]:
@@ -51,7 +53,25 @@ async def test_the_day_is_drawn_and_told_in_a_table(admin: Client, database: Dat
     assert chart["complained"][-1] == 2
     assert re.search(r"Complained</dt><dd>2</dd>", text)
     assert text.count('<th scope="row">') == 24
-    assert "500" not in text
+    assert sum(chart["delivered"]) == 20, "the other account's stay out"
+    assert ">500<" not in text
+    assert "Open rate" not in text
+    assert "2 of 20 delivered" in re.sub("<[^>]+>", " ", text)
+
+
+async def test_rates_say_what_they_are_of(admin: Client, database: Database, world: World) -> None:
+    await _happened(database, world, EventType.ACCEPTED, 40)
+    await _happened(database, world, EventType.DELIVERED, 30)
+    await _happened(database, world, EventType.BOUNCED, 10)
+    await _happened(database, world, EventType.OPENED, 6, verdict="human", is_first=True)
+    await _happened(database, world, EventType.OPENED, 5, verdict="human")
+    await _happened(database, world, EventType.OPENED, 4, verdict="machine")
+    told = re.findall(r"<dt>(\w+ rate)</dt><dd>([^<]*)<span[^>]*>([^<]*)<", (await admin.get("/")).text)
+
+    assert told == [
+        ("Bounce rate", "25.0%", "10 of 40 delivered or bounced"),
+        ("Open rate", "20.0%", "6 of 30 delivered"),
+    ]
 
 
 async def test_what_needs_attention_is_listed_with_where_to_go(

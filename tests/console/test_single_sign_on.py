@@ -17,6 +17,7 @@ from postroad.net.clock import now_ms
 from postroad.net.http_client import HttpClient
 from postroad.storage import users
 from postroad.storage.database import Database
+from tests.api.services import api_services
 from tests.integration.openid_flow import client_for, settings_for
 from tests.peers.openid import OpenIdPeer
 from tests.peers.ports import free_port
@@ -133,7 +134,7 @@ async def test_it_leads_to_our_own_pages_only(wanted: str, nobody: Client, peer:
 def served(client: Client, console: Console, api_keys: ApiKeyCheck, database: Database) -> Client:
     """Have a client use a console with other services."""
     client._transport = httpx2.ASGITransport(
-        app=web_app(console, api_keys, database, tracker=PlainTextResponse("")), client=("127.0.0.1", 5)
+        app=web_app(console, api_services(api_keys), database, tracker=PlainTextResponse("")), client=("127.0.0.1", 5)
     )
     return client
 

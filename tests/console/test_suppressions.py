@@ -192,6 +192,19 @@ async def test_an_uploaded_list_tells_how_far_it_is_and_what_was_wrong(
     ]
 
 
+@pytest.mark.usefixtures("reading")
+async def test_a_list_can_write_anew_what_is_there(console: Console, world: World) -> None:
+    await add(console, world, "known@r.example", KIND.BOUNCE, reason="old")
+    csv = b"address,error\nknown@r.example,new\nother@r.example,new\n"
+    begun = await console.imports.begin(SYSTEM, world.domain, KIND.BOUNCE, csv, "x.csv", is_anew=True)
+    await console.imports.all_read()
+    progress = (await console.imports.get(SYSTEM, begun.id)).progress
+    [entry] = await console.suppressions.about(SYSTEM, world.domain.name, "known@r.example")
+
+    assert (progress.added, progress.known) == (1, 1)
+    assert (entry.reason, entry.way.value) == ("new", "import")
+
+
 async def test_a_list_that_is_being_read_is_looked_at_again_until_nobody_reads_it(
     admin: Client, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,8 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import arf, dkim_verify, merge, mime_header, track
-from tests.fuzz.seeds import HTML_PIECES, MESSAGE_PIECES, PLACED, PLACEHOLDER_PIECES, REPORT_PIECES, REPORTS, TRACKED
+from tests.fuzz import arf, dkim_verify, dsn, mailgun_route, merge, mime_header, sendgrid_call, sparkpost_call, track
+from tests.fuzz.seeds import (
+    HTML_PIECES,
+    MESSAGE_PIECES,
+    PLACED,
+    PLACEHOLDER_PIECES,
+    REPORT_PIECES,
+    REPORTS,
+    RETURNED,
+    RETURNED_PIECES,
+    TARGETS,
+    TRACKED,
+)
 
 CORPUS = sorted((Path(__file__).parents[1] / "conformance" / "corpus").glob("*.eml"))
 
@@ -46,6 +57,14 @@ def test_changed_reports_break_no_promise(number: int) -> None:
         arf.run_one(changed(REPORTS[number], chance, MESSAGE_PIECES + REPORT_PIECES))
 
 
+@pytest.mark.parametrize("number", range(len(RETURNED)))
+def test_changed_returned_mail_breaks_no_promise(number: int) -> None:
+    chance = random.Random(number)
+    dsn.run_one(RETURNED[number])
+    for _ in range(60):
+        dsn.run_one(changed(RETURNED[number], chance, MESSAGE_PIECES + RETURNED_PIECES))
+
+
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_tracked_messages_of_the_corpus_break_no_promise(path: Path) -> None:
     track.run_one(path.read_bytes())
@@ -57,3 +76,30 @@ def test_changed_messages_with_links_break_no_promise(number: int) -> None:
     track.run_one(TRACKED[number])
     for _ in range(300):
         track.run_one(changed(TRACKED[number], chance, MESSAGE_PIECES + HTML_PIECES))
+
+
+@pytest.mark.parametrize("number", range(len(TARGETS["sendgrid_call"].inputs())))
+def test_changed_calls_break_no_promise(number: int) -> None:
+    chance = random.Random(number)
+    whole = TARGETS["sendgrid_call"].inputs()[number]
+    sendgrid_call.run_one(whole)
+    for _ in range(300):
+        sendgrid_call.run_one(changed(whole, chance, TARGETS["sendgrid_call"].pieces))
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_changed_transmissions_break_no_promise(number: int) -> None:
+    chance = random.Random(number)
+    [whole] = TARGETS["sparkpost_call"].inputs()
+    sparkpost_call.run_one(whole)
+    for _ in range(300):
+        sparkpost_call.run_one(changed(whole, chance, TARGETS["sparkpost_call"].pieces))
+
+
+@pytest.mark.parametrize("number", range(len(TARGETS["mailgun_route"].inputs())))
+def test_changed_routes_break_no_promise(number: int) -> None:
+    chance = random.Random(number)
+    whole = TARGETS["mailgun_route"].inputs()[number]
+    mailgun_route.run_one(whole)
+    for _ in range(300):
+        mailgun_route.run_one(changed(whole, chance, TARGETS["mailgun_route"].pieces))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,6 @@ from postroad.policy.records import (
 from postroad.storage import accounts, domains
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
-from postroad.storage.migrate import migrate
 from postroad.storage.secrets import Vault
 from tests.peers.nameserver import Authority, Recursor, scripted
 
@@ -105,8 +105,8 @@ def authority() -> Iterator[Authority]:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    migrate("", tmp_path)
+async def database(migrated_file: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    shutil.copy(migrated_file, tmp_path)
     database = await open_database("", data_dir=tmp_path, clock=now_ms)
     yield database
     await database.close()

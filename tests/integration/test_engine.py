@@ -32,17 +32,7 @@ from postroad.storage import messages as message_rows
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
-from tests.storage.conftest import (
-    place,
-    postgres_place,
-    postgres_server,
-    postgres_template,
-    sqlite_place,
-    sqlite_template,
-)
 from tests.storage.samples import Place
-
-__all__ = ["place", "postgres_place", "postgres_server", "postgres_template", "sqlite_place", "sqlite_template"]
 
 OWNER = 7
 KEY = b"k" * 32

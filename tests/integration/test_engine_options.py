@@ -17,20 +17,11 @@ from tests.integration.test_engine import (
     Rig,
     database,
     make_settings,
-    place,
-    postgres_place,
-    postgres_server,
-    postgres_template,
     rig,
-    sqlite_place,
-    sqlite_template,
     until,
 )
 
-__all__ = [
-    "database", "place", "postgres_place", "postgres_server", "postgres_template", "rig", "sqlite_place",
-    "sqlite_template",
-]  # fmt: skip
+__all__ = ["database", "rig"]
 
 CONTENT = b"From: app@news.test\r\nSubject: For %recipient.n%\r\n\r\nDear %recipient.n%%recipient.gone%.\r\n"
 

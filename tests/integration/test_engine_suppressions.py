@@ -20,26 +20,11 @@ from tests.integration.test_engine import (
     Rig,
     database,
     make_settings,
-    place,
-    postgres_place,
-    postgres_server,
-    postgres_template,
     rig,
-    sqlite_place,
-    sqlite_template,
     until,
 )
 
-__all__ = [
-    "database",
-    "place",
-    "postgres_place",
-    "postgres_server",
-    "postgres_template",
-    "rig",
-    "sqlite_place",
-    "sqlite_template",
-]
+__all__ = ["database", "rig"]
 
 KIND = SuppressionKind
 

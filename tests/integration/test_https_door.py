@@ -21,7 +21,7 @@ async def app(scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": scope["scheme"].encode()})
 
 
-def answer(port: int, name: str, *, is_tls: bool) -> tuple[bytes, str | None]:
+def answer(port: int, name: str, *, is_tls: bool, path: str = "/") -> tuple[bytes, str | None]:
     """Ask for a page as a client that trusts the authority, and return its body and its HSTS header."""
     context = ssl.create_default_context()
     AUTHORITY.configure_trust(context)
@@ -29,7 +29,7 @@ def answer(port: int, name: str, *, is_tls: bool) -> tuple[bytes, str | None]:
     connection.connect()
     if is_tls:
         connection.sock = context.wrap_socket(connection.sock, server_hostname=name)
-    connection.request("GET", "/", headers={"Host": name})
+    connection.request("GET", path, headers={"Host": name})
     reply = connection.getresponse()
     found = reply.read(), reply.headers["Strict-Transport-Security"]
     connection.close()
@@ -55,6 +55,11 @@ async def test_one_application_answers_in_the_clear_and_over_tls_with_the_certif
         certificate.reload_if_changed()
 
         assert await asyncio.to_thread(answer, tls_port, "new.example", is_tls=True) == (b"https", "max-age=15768000")
+        # A customer's name, whose certificate may lapse while links in mail go on.
+        assert await asyncio.to_thread(answer, tls_port, "new.example", is_tls=True, path="/c/token") == (
+            b"https",
+            None,
+        )
         # A developer's machine has more than this under the name.
         assert await asyncio.to_thread(answer, tls_port, "localhost", is_tls=True) == (b"https", None)
         with pytest.raises(ssl.SSLCertVerificationError):

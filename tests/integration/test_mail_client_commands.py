@@ -2,40 +2,28 @@
 
 import json
 import plistlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from postroad.cli import main
+from tests.integration.commands import commands_in
 
 NAME = "news.example.com"
 
+Output = Callable[..., str]
+
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Run":
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Output:
+    invoke = commands_in(tmp_path / "data", ("domain", "add", NAME))
     monkeypatch.setenv("POSTROAD_SMTP__HOSTNAME", "mail.example.net")
     monkeypatch.setenv("POSTROAD_SMTP__LISTEN_TLS", ":465")
     monkeypatch.setenv("POSTROAD_HTTP__PUBLIC_URL", "https://console.example.net")
-    found = Run(tmp_path / "data")
-    found("migrate")
-    found("domain", "add", NAME)
-    return found
+    return lambda *arguments, **options: invoke(*arguments, **options).output
 
 
-class Run:
-    """Runs commands on one installation and returns what they said."""
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-
-    def __call__(self, *arguments: str, expect: int = 0) -> str:
-        result = CliRunner().invoke(main, [*arguments, "--data", str(self._data)])
-        assert result.exit_code == expect, f"{result.output}\n{result.exception!r}"
-        return result.output
-
-
-def test_a_command_tells_what_mail_clients_are_told(run: Run) -> None:
+def test_a_command_tells_what_mail_clients_are_told(run: Output) -> None:
     assert json.loads(run("domain", "mail-clients", NAME, "--json")) == {
         "outgoing": [
             {"host": "mail.example.net", "port": 465, "encryption": "TLS"},
@@ -47,7 +35,7 @@ def test_a_command_tells_what_mail_clients_are_told(run: Run) -> None:
     assert "mail.example.net, port 465 with TLS" in run("domain", "mail-clients", NAME)
 
 
-def test_a_command_makes_a_profile_for_apple_where_the_mailboxes_are_known(run: Run) -> None:
+def test_a_command_makes_a_profile_for_apple_where_the_mailboxes_are_known(run: Output) -> None:
     profile = ("domain", "mail-clients", NAME, "--apple-profile")
     assert "set imap_host" in run(*profile, f"ada@{NAME}", expect=1)
     run("domain", "set", NAME, "imap_host=imap.provider.example")
@@ -59,14 +47,14 @@ def test_a_command_makes_a_profile_for_apple_where_the_mailboxes_are_known(run: 
     assert run(*profile, "ada", expect=1)
 
 
-def test_without_a_name_that_others_know_there_is_nothing_to_tell(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_name_that_others_know_there_is_nothing_to_tell(run: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTROAD_SMTP__HOSTNAME", "localhost")
 
     assert "smtp.hostname" in run("domain", "mail-clients", NAME, expect=1)
 
 
 def test_the_obtained_certificate_is_told_of_once_there_is_an_authority(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "tls.acme.directory is empty" in run("certificate", "show", expect=1)
     monkeypatch.setenv("POSTROAD_TLS__ACME__DIRECTORY", "https://authority.example/directory")

@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from postroad.protocol.smtp.data import Fault
 from postroad.storage import accounts, bodies, domains
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
-from postroad.storage.migrate import migrate
 from postroad.submission.accept import Submissions
 from postroad.submission.settings import SubmissionSettings
 from tests.storage.samples import claim
@@ -54,8 +54,8 @@ def facts_for(domain: SendingDomain, message_id: int, now: int, faults: Fault | 
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    migrate("", tmp_path)
+async def database(migrated_file: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    shutil.copy(migrated_file, tmp_path)
     opened = await open_database("", data_dir=tmp_path, clock=now_ms, read_connections=1)
     yield opened
     await opened.close()

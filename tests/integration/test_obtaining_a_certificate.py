@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from prometheus_client import CollectorRegistry
 
-from postroad.certificates import ordering
+from postroad.certificates import obtaining
 from postroad.certificates.authority import Challenge
 from postroad.certificates.errors import OrderError
 from postroad.certificates.ordering import Ordering
@@ -25,7 +26,6 @@ from postroad.net.tls import ServerCertificate, verifying_context
 from postroad.storage import certificates
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
-from postroad.storage.migrate import migrate
 from postroad.storage.secrets import Vault
 from postroad.telemetry.metrics import Meter
 from tests.unit.net.test_tls import handshake
@@ -53,15 +53,25 @@ class FakeAuthority:
     def begin(self, _settings: AcmeSettings, account_key: bytes, names: Sequence[str], private_key: bytes) -> Any:
         self.orders.append(tuple(names))
         self.account_keys.add(account_key)
-        self._key = private_key
-        return self
+        return FakeOrder(self, tuple(names), private_key)
 
-    def finish(self) -> str:
+    def issue(self, names: Sequence[str], private_key: bytes) -> str:
         self.began.set()
         assert self.gate.wait(20)
         if self.refusal:
             raise OrderError(self.refusal)
-        return issued_for(self._key, self.orders[-1])
+        return issued_for(private_key, names)
+
+
+class FakeOrder:
+    """One order of it."""
+
+    def __init__(self, authority: FakeAuthority, names: tuple[str, ...], private_key: bytes) -> None:
+        self.challenges = authority.challenges
+        self._authority, self._names, self._private_key = authority, names, private_key
+
+    def finish(self) -> str:
+        return self._authority.issue(self._names, self._private_key)
 
 
 def issued_for(private_key: bytes, names: Sequence[str]) -> str:
@@ -93,8 +103,8 @@ class Clock:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    migrate("", tmp_path)
+async def database(migrated_file: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    shutil.copy(migrated_file, tmp_path)
     opened = await open_database("", data_dir=tmp_path, clock=lambda: NOW)
     yield opened
     await opened.close()
@@ -103,7 +113,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 def authority(monkeypatch: pytest.MonkeyPatch) -> FakeAuthority:
     fake = FakeAuthority()
-    monkeypatch.setattr(ordering, "_begin", fake.begin)
+    monkeypatch.setattr(obtaining, "_begin", fake.begin)
     return fake
 
 
@@ -222,10 +232,20 @@ async def test_a_worker_that_stops_while_it_asks_leaves_the_turn_to_the_next(
 async def test_what_is_no_certificate_is_not_taken_for_one(
     database: Database, authority: FakeAuthority, worker: MakeWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authority, "finish", lambda: "-----BEGIN NOTHING-----")
+    monkeypatch.setattr(authority, "issue", lambda *_: "-----BEGIN NOTHING-----")
 
     assert not await worker().look()
     assert "no certificate" in (await state(database)).last_error
+
+
+async def test_a_certificate_for_another_key_is_not_taken(
+    database: Database, authority: FakeAuthority, worker: MakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = CA.issue_cert(NAME).cert_chain_pems[0].bytes().decode()
+    monkeypatch.setattr(authority, "issue", lambda *_: other)
+
+    assert not await worker().look()
+    assert "does not fit the key" in (await state(database)).last_error
 
 
 async def test_a_certificate_that_cannot_be_decrypted_leaves_the_old_one_shown(

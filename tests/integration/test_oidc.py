@@ -14,7 +14,6 @@ from postroad.net.clock import now_ms
 from postroad.net.http_client import HttpClient
 from postroad.storage import memberships, users
 from postroad.storage.engine import open_database
-from postroad.storage.migrate import migrate
 from tests.integration.openid_flow import CALLBACK, HERE, Browser, World, client_for, settings_for
 from tests.peers.openid import OpenIdPeer
 
@@ -34,16 +33,9 @@ def browser(peer: OpenIdPeer) -> Browser:
     return Browser(peer)
 
 
-@pytest.fixture(scope="module")
-def empty_installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("oidc-pattern")
-    migrate("", folder)
-    return folder / "postroad.sqlite"
-
-
 @pytest.fixture
-async def world(peer: OpenIdPeer, empty_installation: Path, tmp_path: Path) -> AsyncIterator[World]:
-    shutil.copy(empty_installation, tmp_path / "postroad.sqlite")
+async def world(peer: OpenIdPeer, migrated_file: Path, tmp_path: Path) -> AsyncIterator[World]:
+    shutil.copy(migrated_file, tmp_path / "postroad.sqlite")
     database = await open_database("", data_dir=tmp_path, clock=now_ms, read_connections=1)
     settings = settings_for(peer)
     client = client_for(settings)
@@ -69,7 +61,7 @@ async def test_a_person_is_found_by_its_verified_address_and_then_by_the_provide
     assert await world.actions() == ["identity.bound"]
 
 
-async def test_the_address_is_taken_from_the_token_where_it_is_there(empty_installation: Path, world: World) -> None:
+async def test_the_address_is_taken_from_the_token_where_it_is_there(migrated_file: Path, world: World) -> None:
     ada = await world.person(ADA)
     with OpenIdPeer(CALLBACK, puts_email_into_token=True) as other:
         settings = settings_for(other)

@@ -1,29 +1,18 @@
 """Pausing and resuming a sending domain by command, against a real database in a data folder."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from postroad.cli import main
+from tests.integration.commands import Run, commands_in
 
 NAME = "news.example.com"
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    def invoke(*arguments: str, expect: int = 0) -> Result:
-        result = CliRunner().invoke(main, [*arguments, "--data", str(tmp_path / "data")])
-        assert result.exit_code == expect, f"{result.output}\n{result.exception!r}"
-        return result
-
-    invoke("migrate")
-    invoke("domain", "add", NAME)
-    return invoke
+    return commands_in(tmp_path / "data", ("domain", "add", NAME))
 
 
 def test_a_domain_is_paused_with_a_reason_and_resumed(run: Run) -> None:

@@ -2,19 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from postroad.cli import main
 from postroad.model.identity import Identity, Passkey
 from postroad.net.clock import now_ms
 from postroad.storage import identities, passkeys, users
 from postroad.storage.engine import open_database
+from tests.integration.commands import Run, commands_in
 
-Run = Callable[..., Result]
 ADA = "ada@acme.example"
 
 
@@ -25,13 +22,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(data: Path) -> Run:
-    def invoke(*arguments: str, expect: int = 0) -> Result:
-        result = CliRunner().invoke(main, [*arguments, "--data", str(data)])
-        assert result.exit_code == expect, f"{result.output}\n{result.exception!r}"
-        return result
-
-    invoke("migrate")
-    invoke("user", "add", ADA, "--operator")
+    invoke = commands_in(data, ("user", "add", ADA, "--operator"))
     asyncio.run(_give_proofs(data))
     return invoke
 

@@ -19,7 +19,7 @@ from postroad.storage import client_faults, counters, domains, events, quotas, s
 from postroad.storage.counters import MOST_TAGS
 from postroad.storage.engine import open_database
 from tests.integration.commands import Run, commands_in
-from tests.storage.samples import accepted, event_of
+from tests.storage.samples import accepted, event_of, new_id
 
 NAME = "news.example.com"
 USERNAME = f"app@{NAME}"
@@ -118,13 +118,13 @@ def test_tags_that_an_hour_had_no_room_for_are_shown_together(run: Run, data: Pa
         assert domain is not None
         one = accepted(account_id=domain.account_id, domain_id=domain.id).deliveries[0]
         tags = [f"order {number}" for number in range(MOST_TAGS + 2)]
-        events.append(connection, [event_of(one, EventType.ACCEPTED, at=at, tags=tags)])
+        events.append(connection, [event_of(one, EventType.ACCEPTED, at=at, tags=tags)], new_id)
         counters.fold(connection, 1_000)
 
     _written(data, count)
 
     shown = json.loads(run("stats", "show", "--by", "tag", "--limit", "1000", "--json").stdout)["tags"]
-    assert shown[0] == {"tag": None, "by_type": {"accepted": 2}}
+    assert shown[0] == {"tag": None, "by_type": {"accepted": 2}, "rates_percent": {}}
     assert len(shown) == MOST_TAGS + 1
     assert "(further tags)" in run("stats", "show", "--by", "tag").stdout
 
@@ -139,8 +139,8 @@ def test_statistics_are_the_same_as_table_json_and_csv_by_everything(run: Run, d
             assert domain is not None
             one = accepted("u@example.net", account_id=domain.account_id, domain_id=domain.id).deliveries[0]
             facts = {"bounce_class": "quota", "tags": ["Orders"], "is_expired": True}
-            events.append(connection, [event_of(one, EventType.BOUNCED, at=at, **facts) for _ in range(times)])
-            events.append(connection, [event_of(one, EventType.DELIVERED, at=at) for _ in range(times)])
+            events.append(connection, [event_of(one, EventType.BOUNCED, at=at, **facts) for _ in range(times)], new_id)
+            events.append(connection, [event_of(one, EventType.DELIVERED, at=at) for _ in range(times)], new_id)
         counters.fold(connection, 2)
 
     _written(data, count)
@@ -148,13 +148,19 @@ def test_statistics_are_the_same_as_table_json_and_csv_by_everything(run: Run, d
     def show(by: str, *more: str) -> str:
         return run("stats", "show", "--domain", NAME, "--since", "4d", "--by", by, *more).stdout
 
+    def of_delivered(row: dict[str, int]) -> dict[str, float]:
+        return dict.fromkeys(("open", "click", "unsubscribe", "complaint"), 0.0) if "delivered" in row else {}
+
     for by, many, name, key, row in (
         ("tag", "tags", "tag", "orders", {"bounced": 3}),
         ("destination", "destinations", "destination", "example.net", {"bounced": 3, "delivered": 3}),
         ("bounce-class", "bounce_classes", "bounce_class", "quota", {"bounced": 3}),
     ):
-        assert json.loads(show(by, "--json")) == {many: [{name: key, "by_type": row}]}
-        assert show(by).splitlines()[1].split() == [key, *(["3"] * len(row))]
+        whole = sum(row.values())
+        rates = {} if by == "bounce-class" else {"rates_percent": {"bounce": 100 * 3 / whole} | of_delivered(row)}
+        assert json.loads(show(by, "--json")) == {many: [{name: key, "by_type": row} | rates]}
+        percent = [f"{100 * 3 / whole:.2f}"] if rates else []
+        assert show(by).splitlines()[1].split() == [key, *(["3"] * len(row)), *percent]
         (line,) = csv.DictReader(io.StringIO(show(by, "--csv")))
         assert {kind: int(line[kind]) for kind in row} == row
         assert line[by] == key
@@ -164,6 +170,7 @@ def test_statistics_are_the_same_as_table_json_and_csv_by_everything(run: Run, d
         (line,) = csv.DictReader(io.StringIO(show(by, "--csv")))
         assert (line["from"][:13], line["bounced"], line["expired"]) == (period["begins_at"][:13], "3", "3")
         assert "EXPIRED" in show(by)
+        assert "Bounce rate 50.00 %: 3 of 6 delivered or bounced" in show(by)
     assert json.loads(show("tag", "--until", "3h", "--json"))["tags"] != []
     assert json.loads(show("tag", "--until", "3d", "--since", "5d", "--json"))["tags"] != []
     assert json.loads(run("stats", "show", "--by", "tag", "--since", "2d", "--json").stdout) == {"tags": []}

@@ -7,40 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from postroad.accounts.people.sessions import Sessions
 from postroad.accounts.settings import AccountsSettings
-from postroad.cli import main
 from postroad.net.clock import now_ms
 from postroad.storage import users
 from postroad.storage.engine import open_database
+from tests.integration.commands import Run, commands_in
 
-Run = Callable[..., Result]
 Document = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pattern") / "data"
-    result = CliRunner().invoke(main, ["migrate", "--data", str(folder)])
-    assert result.exit_code == 0, result.output
-    return folder
-
-
 @pytest.fixture
-def run(pattern: Path, tmp_path: Path) -> Run:
-    data = tmp_path / "data"
-    data.mkdir()
-    for path in pattern.iterdir():
-        (data / path.name).write_bytes(path.read_bytes())
-
-    def invoke(*arguments: str, expect: int = 0, given: str | None = None) -> Result:
-        result = CliRunner().invoke(main, [*arguments, "--data", str(data)], input=given)
-        assert result.exit_code == expect, f"{result.output}\n{result.exception!r}"
-        return result
-
-    return invoke
+def run(tmp_path: Path) -> Run:
+    return commands_in(tmp_path / "data")
 
 
 @pytest.fixture

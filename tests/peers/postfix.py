@@ -153,8 +153,10 @@ class Postfix:
 class ReceivingServer(Postfix):
     """A Postfix that takes mail for some domains, offers STARTTLS, and keeps what it took."""
 
-    def __init__(self, domains: Sequence[str], parent: Path | None = None) -> None:
-        """Take the domains that it is the final destination of."""
+    def __init__(
+        self, domains: Sequence[str], parent: Path | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Take the domains that it is the final destination of, and further settings of main.cf."""
         super().__init__({}, parent)
         self.authority = trustme.CA()
         self._mail = self.directory / "mail"
@@ -180,6 +182,7 @@ class ReceivingServer(Postfix):
             "smtpd_tls_loglevel": "1",
             "smtpd_tls_received_header": "yes",
             "smtputf8_enable": "yes",
+            **(settings or {}),
         }
 
     def messages(self) -> list[bytes]:
@@ -198,9 +201,11 @@ class ReceivingServer(Postfix):
 
 
 @contextlib.contextmanager
-def receiving_server(domains: Sequence[str], parent: Path | None = None) -> Iterator[ReceivingServer]:
+def receiving_server(
+    domains: Sequence[str], parent: Path | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[ReceivingServer]:
     """Run a Postfix that takes mail for ``domains`` on a free loopback port."""
-    with ReceivingServer(domains, parent) as server:
+    with ReceivingServer(domains, parent, settings) as server:
         yield server
 
 

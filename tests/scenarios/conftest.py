@@ -30,6 +30,7 @@ SETTINGS = {
     "smtp": {"hostname": "mail.node.test"},
     "submission": {"expires_after_s": 600},
     "tracking": {"host": "t.node.test"},
+    "domains": {"inbound_host": "mail.node.test"},
 }
 
 

@@ -49,6 +49,7 @@ def running_dev(data_dir: Path, variables: Mapping[str, str] | None = None) -> I
         | {
             "POSTROAD_SMTP__LISTEN": f"127.0.0.1:{free_port()}",
             "POSTROAD_SMTP__LISTEN_TLS": f"127.0.0.1:{free_port()}",
+            "POSTROAD_INBOUND__LISTEN": f"127.0.0.1:{free_port()}",
             "POSTROAD_HTTP__LISTEN": f"127.0.0.1:{free_port()}",
             "POSTROAD_ADMIN__LISTEN": f"127.0.0.1:{free_port()}",
         }

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.peers.commands import give
 from tests.peers.ports import LOOPBACK, free_ports
 from tests.peers.processes import kill_tree
 
@@ -35,6 +36,9 @@ url = {database_url}
 listen = ["127.0.0.1:{submission_port}"]
 listen_tls = ["127.0.0.1:{submission_tls_port}"]
 listen_by_address = ["127.0.0.1:{by_address_port}"]
+
+[inbound]
+listen = ["127.0.0.1:{inbound_port}"]
 
 [delivery]
 smarthost = "{smarthost}"
@@ -68,8 +72,9 @@ class Product:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.data_dir = directory / "data"
-        ports = free_ports(5)
-        self.submission_port, self.submission_tls_port, self.by_address_port, self.admin_port, self.http_port = ports
+        ports = free_ports(6)
+        self.submission_port, self.submission_tls_port, self.by_address_port = ports[:3]
+        self.admin_port, self.http_port, self.inbound_port = ports[3:]
         self.configuration = directory / "postroad.toml"
         self.log = directory / "postroad.log"
         self.roles = ""
@@ -84,6 +89,7 @@ class Product:
                 submission_port=self.submission_port,
                 submission_tls_port=self.submission_tls_port,
                 by_address_port=self.by_address_port,
+                inbound_port=self.inbound_port,
                 smarthost="" if smarthost_port is None else f"{LOOPBACK}:{smarthost_port}",
                 delivery=delivery_settings,
                 http_port=self.http_port,
@@ -119,10 +125,7 @@ class Product:
 
     def run(self, *arguments: str, given: str = "") -> str:
         """Run one command of the product and return what it printed; raises RuntimeError where it refuses."""
-        command = [sys.executable, "-m", "postroad", *arguments, "--config", str(self.configuration)]
-        done = subprocess.run(
-            command, input=given + "\n", capture_output=True, text=True, timeout=_COMMAND_S, check=False
-        )
+        done = give([*arguments, "--config", str(self.configuration)], given + "\n", _COMMAND_S)
         if done.returncode:
             raise RuntimeError(f"postroad {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout

@@ -31,18 +31,18 @@ def everywhere(world: World, key: str, status: int) -> None:
     within_promise(lambda: on_every_worker(lambda: call(world, key) == status))
 
 
-def test_a_key_is_taken_restricted_and_revoked_on_every_worker(each_world: World) -> None:
-    product = each_world.product
+def test_a_key_is_taken_restricted_and_revoked_on_every_worker(postgres_world: World) -> None:
+    product = postgres_world.product
     added = product.run_json("api-key", "add", "--domain", DOMAIN)
     key, prefix = added["key"], added["prefix"]
-    everywhere(each_world, key, 200)
+    everywhere(postgres_world, key, 200)
 
     product.run("api-key", "allow-ip", prefix, "192.0.2.0/24")
-    everywhere(each_world, key, 403)
+    everywhere(postgres_world, key, 403)
     product.run("api-key", "allow-ip", prefix, "127.0.0.0/8")
-    everywhere(each_world, key, 200)
+    everywhere(postgres_world, key, 200)
     product.run("api-key", "remove", prefix, "--yes")
-    everywhere(each_world, key, 401)
+    everywhere(postgres_world, key, 401)
 
     assert key not in product.log.read_text()
     assert 'postroad_api_keys_total{result="address"}' in product.metrics()

@@ -21,9 +21,9 @@ def send(client: smtplib.SMTP, content: bytes) -> tuple[int, float]:
     return client.data(content)[0], time.monotonic() - began_at
 
 
-def test_repeats_are_counted_shown_and_slowed_down_and_good_mail_is_not(each_world: World) -> None:
+def test_repeats_are_counted_shown_and_slowed_down_and_good_mail_is_not(world: World) -> None:
     refused = letter(to=TO, subject="Never", header_from="somebody@elsewhere.example")
-    with each_world.client() as client:
+    with world.client() as client:
         tries = [send(client, refused) for _ in range(8)]
         good = send(client, letter(to=TO, subject="Good"))
 
@@ -32,13 +32,13 @@ def test_repeats_are_counted_shown_and_slowed_down_and_good_mail_is_not(each_wor
     assert (good[0], good[1] < 1.0) == (250, True)
 
     def faults() -> list[dict[str, object]]:
-        shown = each_world.product.run_json("smtp-user", "show", USERNAME)
+        shown = world.product.run_json("smtp-user", "show", USERNAME)
         return [{name: one[name] for name in ("kind", "count")} for one in shown["faults"]]
 
     deadline = time.monotonic() + 5
     while faults() != [{"kind": "after_refusal", "count": 7}]:
         assert time.monotonic() < deadline, faults()
         time.sleep(0.2)
-    text = each_world.product.run("smtp-user", "show", USERNAME)
+    text = world.product.run("smtp-user", "show", USERNAME)
     assert "“Never”" in text
     assert "change what the reply names, or give it up" in text

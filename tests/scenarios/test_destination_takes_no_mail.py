@@ -34,9 +34,9 @@ async def test_only_hosts_better_than_ourselves_are_tried(world: World) -> None:
     assert len(better.messages) == 1
 
 
-async def test_a_name_server_in_trouble_defers(each_world: World) -> None:
-    message = each_world.submit("a@broken.test")
-    story = await each_world.story_when(message, lambda story: only_delivery(story).attempts > 0)
+async def test_a_name_server_in_trouble_defers(postgres_world: World) -> None:
+    message = postgres_world.submit("a@broken.test")
+    story = await postgres_world.story_when(message, lambda story: only_delivery(story).attempts > 0)
 
     deferred = last_event(story, EventType.DEFERRED)
     assert deferred.data["enhanced_status"] == "4.4.3"

@@ -26,13 +26,13 @@ _numbers = itertools.count()
 
 
 @pytest.fixture
-def pausing_world(each_world: World) -> Iterator[World]:
+def pausing_world(postgres_world: World) -> Iterator[World]:
     """The shared node, whose domain sends again after the test."""
-    yield each_world
-    each_world.product.run("domain", "set", DOMAIN, *DEFAULTS)
-    if shown(each_world)["paused_at"] is not None:
-        each_world.product.run("domain", "resume", DOMAIN)
-    within_promise(lambda: on_every_worker(lambda: answer(each_world)[0] == 250))
+    yield postgres_world
+    postgres_world.product.run("domain", "set", DOMAIN, *DEFAULTS)
+    if shown(postgres_world)["paused_at"] is not None:
+        postgres_world.product.run("domain", "resume", DOMAIN)
+    within_promise(lambda: on_every_worker(lambda: answer(postgres_world)[0] == 250))
 
 
 def shown(world: World) -> dict[str, str | None]:

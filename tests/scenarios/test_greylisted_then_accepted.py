@@ -20,9 +20,9 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield running
 
 
-async def test_the_mail_is_tried_again_and_each_attempt_told(each_world: World) -> None:
-    async with each_world.receiver(34, replies={"RCPT": [GREYLISTED, GREYLISTED]}) as host:
-        story = await each_world.finished(each_world.submit(f"a@{destination(34)}"))
+async def test_the_mail_is_tried_again_and_each_attempt_told(world: World) -> None:
+    async with world.receiver(34, replies={"RCPT": [GREYLISTED, GREYLISTED]}) as host:
+        story = await world.finished(world.submit(f"a@{destination(34)}"))
 
     told = [
         (event.type.value, event.data.get("attempt"), event.data.get("enhanced_status"), event.data.get("phase"))

@@ -19,17 +19,17 @@ def _coded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def test_an_international_name_as_typed_is_taken_by_plain_and_by_login(each_world: World) -> None:
-    each_world.product.run("smtp-user", "add", TYPED, "--domain", DOMAIN, "--password-stdin", given=f"{PASSWORD}\n")
+def test_an_international_name_as_typed_is_taken_by_plain_and_by_login(world: World) -> None:
+    world.product.run("smtp-user", "add", TYPED, "--domain", DOMAIN, "--password-stdin", given=f"{PASSWORD}\n")
 
     # The library's own login() takes ASCII only.
-    with smtplib.SMTP(LOOPBACK, each_world.product.submission_port, timeout=30) as client:
+    with smtplib.SMTP(LOOPBACK, world.product.submission_port, timeout=30) as client:
         client.ehlo()
         assert client.docmd("AUTH", "PLAIN " + _coded(f"\0{TYPED}\0{PASSWORD}"))[0] == 235
-    with smtplib.SMTP(LOOPBACK, each_world.product.submission_port, timeout=30) as client:
+    with smtplib.SMTP(LOOPBACK, world.product.submission_port, timeout=30) as client:
         client.ehlo()
         assert client.docmd("AUTH", "LOGIN " + _coded(TYPED))[0] == 334
         assert client.docmd(_coded(PASSWORD))[0] == 235
-    with smtplib.SMTP(LOOPBACK, each_world.product.submission_port, timeout=30) as client:
+    with smtplib.SMTP(LOOPBACK, world.product.submission_port, timeout=30) as client:
         client.ehlo()
         assert client.docmd("AUTH", "PLAIN " + _coded(f"\0{TYPED}\0wrong"))[0] == 535

@@ -10,13 +10,13 @@ from tests.scenarios.world import World, destination, last_event, letter, states
 pytestmark = pytest.mark.peer("nsd")
 
 
-async def test_the_others_get_their_mail(each_world: World) -> None:
+async def test_the_others_get_their_mail(world: World) -> None:
     def reply_to(line: str) -> str | None:
         return "550 5.1.1 No such user" if "b@" in line else None
 
     names = [f"{name}@{destination(37)}" for name in "abc"]
-    async with each_world.receiver(37, replies={"RCPT": reply_to}) as host:
-        story = await each_world.finished(each_world.submit(*names))
+    async with world.receiver(37, replies={"RCPT": reply_to}) as host:
+        story = await world.finished(world.submit(*names))
 
     a, b, c = names
     assert states(story) == {a: "delivered", b: "bounced", c: "delivered"}

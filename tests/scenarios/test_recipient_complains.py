@@ -35,8 +35,8 @@ def refused(world: World, report: bytes) -> str:
     return done.stderr.decode()
 
 
-async def test_a_complaint_is_told_of_the_recipient_and_counted_once(each_world: World, tmp_path: Path) -> None:
-    world = each_world
+async def test_a_complaint_is_told_of_the_recipient_and_counted_once(postgres_world: World, tmp_path: Path) -> None:
+    world = postgres_world
     before, tagged = complaints(world), complaints(world, "--by", "tag")
     scraped = samples(world).get('postroad_feedback_reports_total{result="counted"}', 0.0)
     async with world.receiver(98) as host:
@@ -63,8 +63,8 @@ async def test_a_complaint_is_told_of_the_recipient_and_counted_once(each_world:
     assert samples(world)['postroad_feedback_reports_total{result="counted"}'] == scraped + 1
 
 
-async def test_a_provider_that_takes_every_address_out_is_understood(each_world: World) -> None:
-    world = each_world
+async def test_a_provider_that_takes_every_address_out_is_understood(postgres_world: World) -> None:
+    world = postgres_world
     async with world.receiver(98) as host:
         message_id = world.submit(ANN)
         await world.finished(message_id)
@@ -75,8 +75,8 @@ async def test_a_provider_that_takes_every_address_out_is_understood(each_world:
     assert last_event(await world.story(message_id), EventType.COMPLAINED).recipient == ANN
 
 
-async def test_a_forged_identifier_changes_nothing(each_world: World) -> None:
-    world = each_world
+async def test_a_forged_identifier_changes_nothing(postgres_world: World) -> None:
+    world = postgres_world
     forged = 'postroad_feedback_reports_total{result="forged"}'
     before, scraped = complaints(world), samples(world).get(forged, 0.0)
     async with world.receiver(98) as host:

@@ -67,7 +67,11 @@ async def test_what_a_recipient_does_comes_back_to_the_message(each_world: World
         clicked, opened = (next(one[0] for one in LINK.finditer(html) if one[1] == kind) for kind in "co")
         left = LINK.search(text)
         assert left is not None
-        assert header["List-Unsubscribe"] == f"<{left[0]}>"
+        offered = re.fullmatch(
+            rf"<{re.escape(left[0])}>, <mailto:(\S+)\?subject=unsubscribe>", header["List-Unsubscribe"]
+        )
+        assert offered is not None
+        assert re.fullmatch(rf"unsubscribe\+[0-9a-z]{{42}}@rp\.{re.escape(DOMAIN)}", offered[1])
         assert "list-unsubscribe:" in " ".join(header["DKIM-Signature"].split()).lower().replace(" ", "")
         assert clicked not in copies[bob][2]
         assert [one[1] for one in LINK.finditer(html)] == ["c", "u", "o"]

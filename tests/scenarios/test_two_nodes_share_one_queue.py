@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.crash import LOAD_S, SETTLE_S, assert_promises_kept, database
+from tests.scenarios.crash import ENOUGH, LOAD_S, SETTLE_S, assert_promises_kept, database
 from tests.scenarios.ledger import Ledger, Recorder, Submitter
 from tests.scenarios.product import PASSWORD, USERNAME, Product
 from tests.scenarios.world import prepare
@@ -60,6 +60,10 @@ async def test_a_node_delivers_what_the_other_one_accepted_before_it_stopped(tmp
                 await asyncio.to_thread(one.start)
                 async with Submitter(ledger, [one.submission_port], USERNAME, PASSWORD):
                     await asyncio.sleep(LOAD_S / 2)
+                    # A busy machine takes longer over as much.
+                    async with asyncio.timeout(30):
+                        while len(ledger.answered) < ENOUGH:
+                            await asyncio.sleep(0.05)
                     # While mail still comes in: what it cannot deliver any more it gives back.
                     await asyncio.to_thread(one.stop)
                 await asyncio.to_thread(other.start)

@@ -40,16 +40,16 @@ def log_in_code(world: World, name: str) -> int:
 
 
 @pytest.mark.parametrize("verb", ["disable", "remove"])
-def test_the_next_command_of_an_open_session_ends_it(each_world: World, verb: str) -> None:
+def test_the_next_command_of_an_open_session_ends_it(postgres_world: World, verb: str) -> None:
     name = f"{verb}d@{DOMAIN}"
-    each_world.product.run("smtp-user", "add", name, "--password-stdin", given=PASSWORD)
-    with each_world.client() as another, each_world.client(name) as client:
+    postgres_world.product.run("smtp-user", "add", name, "--password-stdin", given=PASSWORD)
+    with postgres_world.client() as another, postgres_world.client(name) as client:
         assert mail(client, name)[0] == 250
-        each_world.product.run("smtp-user", verb, name, *(["--yes"] if verb == "remove" else []))
+        postgres_world.product.run("smtp-user", verb, name, *(["--yes"] if verb == "remove" else []))
         within_promise(lambda: ends(client))
         assert mail(another, USERNAME)[0] == 250
 
-    within_promise(lambda: log_in_code(each_world, name) == 535)
+    within_promise(lambda: log_in_code(postgres_world, name) == 535)
 
 
 def test_an_old_password_ends(world: World) -> None:

@@ -160,10 +160,15 @@ class World:
         return found
 
     async def refused_with(self, rule: str, since: int) -> Event:
-        """Return the one ``rejected`` event with a rule."""
-        found = [one for one in await self.events_since(since, EventType.REJECTED) if one.data["rule"] == rule]
+        """Return the one ``rejected`` event with a rule, once it is there: some are written beside the dialogue."""
+        deadline = time.monotonic() + _UNTIL_S
+        while not (found := await self._rejected_with(rule, since)) and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
         assert len(found) == 1, found
         return found[0]
+
+    async def _rejected_with(self, rule: str, since: int) -> list[Event]:
+        return [one for one in await self.events_since(since, EventType.REJECTED) if one.data["rule"] == rule]
 
 
 async def _story(database: Database, message_id: int) -> Story:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from postroad.model.certificate import ObtainedCertificate
+from postroad.model.certificate import HostCertificate, ObtainedCertificate
 from postroad.storage import certificates
 from postroad.storage.certificates import Issued
 from postroad.storage.database import Database
@@ -82,3 +82,23 @@ async def test_challenges_are_answered_until_they_are_withdrawn_or_a_day_old(dat
 
 def test_what_was_issued_does_not_show_its_key() -> None:
     assert "secret" not in repr(ISSUED)
+
+
+async def test_hosts_have_certificates_of_their_own_each_with_a_key_of_its_own(database: Database) -> None:
+    for host in ("t.a.example", "t.b.example"):
+        assert await database.write(certificates.claim, None, DIRECTORY, NOW + 10, host)
+    await database.write(certificates.store, VAULT, ISSUED, "t.a.example")
+    await database.write(certificates.note_astray, "t.b.example leads nowhere", NOW + 20, "t.b.example")
+
+    assert await database.read(certificates.get) is None
+    assert await database.read(certificates.of_hosts) == {
+        "t.a.example": HostCertificate(
+            host="t.a.example", directory=DIRECTORY, expires_at=NOW + 9000, next_attempt_at=NOW + 6000
+        ),
+        "t.b.example": HostCertificate(
+            host="t.b.example", directory=DIRECTORY, next_attempt_at=NOW + 20, last_error="t.b.example leads nowhere"
+        ),
+    }
+    assert await database.read(certificates.with_key, VAULT, "t.a.example") == b"chain\nsecret key"
+    await database.write(certificates.forget, ["t.a.example", certificates.NAME])
+    assert list(await database.read(certificates.of_hosts)) == ["t.b.example"]

@@ -23,6 +23,8 @@ from tests.storage.samples import DATA_TABLES, NOW, accepted, count_rows, new_id
 
 IDENTIFIER_KEY, RETURN_PATH_KEY = b"i" * 32, b"r" * 32
 HOUR = NOW // HOUR_MS
+TYPES = {"headers_only": "fraud", "virus_scanner": "virus", "forwarded_by_abuse_desk": "other"}
+"""Those of the shapes that do not say ``abuse``."""
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ async def test_a_complaint_is_told_in_the_story_and_counted_for_domain_and_tags(
     else:
         assert (event.delivery_id, event.recipient) == (message.deliveries[0].id, "Ann@mailbox.example")
         assert receipt.sentence == f"Counted a complaint about {about} to Ann@mailbox.example."
-    assert event.data["feedback_type"] == ("fraud" if shape == "headers_only" else "abuse")
+    assert event.data["feedback_type"] == TYPES.get(shape, "abuse")
     assert [await counted(database), await counted(database, "sale"), await counted(database, "NEWS")] == [1, 1, 1]
     assert await results(database) == {"counted": 1}
 

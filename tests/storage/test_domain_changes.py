@@ -163,3 +163,16 @@ async def test_a_claim_that_was_verified_just_now_stays(database: Database) -> N
         await database.write(domains.add_with_keys, VAULT, domain(other.id), [key()], first.id)
 
     assert await database.read(domains.list_all) == [verified]
+
+
+async def test_settings_take_the_place_of_those_alone_that_were_seen(database: Database) -> None:
+    before = await added(database)
+    quota = msgspec.structs.replace(before, settings=msgspec.structs.replace(before.settings, hourly_quota=7))
+    clicks = msgspec.structs.replace(before, settings=msgspec.structs.replace(before.settings, tracks_clicks=True))
+    assert await database.write(domains.change, VAULT, before, quota)
+    assert not await database.write(domains.change, VAULT, before, clicks)
+    checked = msgspec.structs.replace(before, checked_at=NOW)
+    assert await database.write(domains.change, VAULT, before, checked)
+    stored = await database.read(domains.get, before.id)
+    assert stored is not None
+    assert (stored.settings, stored.checked_at) == (quota.settings, NOW)

@@ -17,9 +17,14 @@ from tests.storage.samples import NOW, Place, accepted, claim, column
 CHILD = """
 import asyncio, sys
 from pathlib import Path
+import structlog
+
 from postroad.model.ids import IdSource
 from postroad.storage.engine import open_database
 from tests.storage import samples
+
+# What is said here are ids; that tests do not sync is told beside them.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 async def main(url, data_dir, worker):
     samples._ids = IdSource(int(worker))

@@ -18,7 +18,8 @@ from postroad.protocol.smtp.data import Fault
 from postroad.storage import messages, quotas
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageUnavailable
-from postroad.submission.accept import Receipt, Submissions
+from postroad.submission.accept import Submissions
+from postroad.submission.batch import Receipt
 from postroad.submission.repetitions import Repetitions
 from postroad.submission.settings import SubmissionSettings
 from tests.storage.samples import NOW
@@ -56,15 +57,15 @@ class Meter:
 class Door:
     """Submissions at a clock that a test moves."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, worker: int = 1) -> None:
         self.now = NOW
         self.meter = Meter()
         self.domains = Domains()
         self._database = database
-        self._ids = IdSource(1)
+        self._ids = IdSource(worker)
         self.submissions = self._made(None)
 
-    def watch(self, repetitions: Repetitions) -> None:
+    def watch(self, repetitions: Repetitions | None) -> None:
         """Begin anew with a watch over repeats."""
         self.submissions = self._made(repetitions)
 

@@ -13,6 +13,7 @@ from bench.search.rows import write_rows
 
 from postroad.storage import message_search
 from postroad.storage.database import Database
+from postroad.storage.dialect import keep_to_indexes
 from postroad.storage.engine import open_database
 from postroad.storage.message_search import Wanted
 from tests.storage.samples import NOW, Place
@@ -85,7 +86,7 @@ def _tables_read_whole(
     if not is_postgres:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         return {found[1] for row in plan if (found := _SCANNED.match(row[3])) and found[1] in _TABLES}
-    message_search._settle_planner(connection)
+    keep_to_indexes(connection)
     (plan,) = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).one()
     return set(_scans((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
 

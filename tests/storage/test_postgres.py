@@ -7,6 +7,7 @@ import pytest
 
 from postroad.model.message import Stored
 from postroad.storage.database import Database
+from postroad.storage.driver_errors import as_storage_errors
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
 from postroad.storage.postgres import PostgresDatabase
@@ -107,3 +108,8 @@ async def test_commits_are_synced_whatever_the_server_is_set_to(place: Place, fo
     async with database._transaction() as raw:
         assert await raw.fetchval("SELECT current_setting('synchronous_commit')") == used
     await database.close()
+
+
+def test_a_connection_that_was_cut_off_in_an_answer_is_storage_that_is_away() -> None:
+    with pytest.raises(StorageUnavailable), as_storage_errors():
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")

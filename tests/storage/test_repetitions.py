@@ -53,6 +53,8 @@ def message(
     date: str = "Mon, 1 Jan 2026 00:00:00 +0000",
     recipient: str = "you@example.net",
     credential_id: int = 5,
+    *,
+    kind: CredentialKind = CredentialKind.PASSWORD,
 ) -> Submission:
     text = f"Date: {date}\r\nFrom: a@news.example\r\nSubject: {subject}\r\nMessage-ID: <{date}@x>\r\n\r\n{body}\r\n"
     content = text.encode()
@@ -62,7 +64,7 @@ def message(
         sending_domain="news.example",
         credential_id=credential_id,
         username="app@news.example",
-        kind=CredentialKind.PASSWORD,
+        kind=kind,
     )
     return Submission(
         principal=principal,
@@ -79,6 +81,13 @@ async def watch(place: Place) -> AsyncIterator[Watch]:
     database = await open_database(place.url, data_dir=place.data_dir, clock=lambda: NOW)
     yield Watch(database)
     await database.close()
+
+
+async def test_api_keys_are_not_taken_for_the_smtp_users_with_their_numbers(watch: Watch) -> None:
+    for _ in range(3):
+        await watch.submit(FOR_GOOD, kind=CredentialKind.API_KEY)
+
+    assert (await watch.faults(), watch.pauses) == ([], [])
 
 
 async def test_the_same_message_again_is_counted_whatever_its_date_and_another_is_not(watch: Watch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from postroad.accounts.smtp_user_changes import SmtpUserChange
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.model.actor import SYSTEM
-from postroad.model.credential import CredentialKind
+from postroad.model.credential import CredentialKind, Secret
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.refused import RefusedError
 from postroad.storage import accounts, domains, smtp_users
@@ -44,3 +44,15 @@ async def test_accounts_that_claim_a_network_at_once_do_not_both_get_it(database
     stored = await database.read(smtp_users.list_of_kind, CredentialKind.ADDRESS)
     taken = [network for user in stored for network in user.networks if network.startswith("192.0.2.")]
     assert len(taken) == len(set(taken)) == _TRIES
+
+
+async def test_a_note_holds_what_the_database_can(database: Database) -> None:
+    users = SmtpUsers(database, lambda: 1)
+    account = await database.write(accounts.add, "one", 1)
+    domain = SendingDomain(id=0, account_id=account.id, name="one.example", state=DomainState.ACTIVE, created_at=1)
+    await database.write(domains.add, domain)
+    password, chosen = Secret("Xr7-kl2.Pq9-vb4"), SmtpUserChange(note="a\0b")
+    added = await users.add(SYSTEM, "app@one.example", password=password, choices=chosen)
+    await users.edit(SYSTEM, added.user.id, SmtpUserChange(note="c\0d"))
+    notes = added.user.note, (await users.get(SYSTEM, added.user.id)).note
+    assert notes == ("a\N{REPLACEMENT CHARACTER}b", "c\N{REPLACEMENT CHARACTER}d")

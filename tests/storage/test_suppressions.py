@@ -226,6 +226,40 @@ async def test_pages_go_on_where_the_last_one_ended(database: Database) -> None:
     assert found == sorted(listed, key=lambda one: (one.domain_id, one.address, one.kind.value))
 
 
+async def test_single_addresses_are_listed_by_time_and_removed_together(database: Database) -> None:
+    offered = [entry(f"{name}@r.example", created_at=NOW + number) for number, name in enumerate("abc")]
+    others = [
+        entry("@r.example", KIND.BLOCK),
+        entry("a@r.example", KIND.UNSUBSCRIBE, tag="weekly"),
+        entry("a@r.example", KIND.UNSUBSCRIBE),
+        entry("a@r.example", domain_id=2),
+    ]
+    await database.write(suppressions.add, offered + others)
+
+    async def found(kind: SuppressionKind, *, since: int | None = None, until: int | None = None) -> list[str]:
+        wanted = Wanted(domain_ids=(1,), kind=kind, is_plain=True)
+        read = await database.read(suppressions.added_between, wanted, (since, until), 10)
+        return [one.address for one in read]
+
+    assert await found(KIND.BOUNCE) == ["a@r.example", "b@r.example", "c@r.example"]
+    assert await found(KIND.BOUNCE, since=NOW + 1, until=NOW + 1) == ["b@r.example"]
+    assert await found(KIND.BLOCK) == []
+    both = Wanted(domain_ids=(1, 2), is_plain=True)
+    part = await database.read(suppressions.added_between, both, (None, None), 2, 1)
+    assert [one.kind for one in part] == [KIND.UNSUBSCRIBE, KIND.BOUNCE]
+    going = ["a@r.example", "c@r.example", "none@r.example", *(f"{number}@r.example" for number in range(600))]
+    removed = await database.write(suppressions.remove_addresses, 1, KIND.BOUNCE, going)
+    assert sorted(one.address for one in removed) == ["a@r.example", "c@r.example"]
+    await database.write(suppressions.remove_addresses, 1, KIND.UNSUBSCRIBE, going)
+    left = await database.read(suppressions.page, Wanted(domain_ids=(1, 2)), 10)
+    assert [(one.domain_id, one.address, one.tag) for one in left] == [
+        (1, "@r.example", ""),
+        (1, "a@r.example", "weekly"),
+        (1, "b@r.example", ""),
+        (2, "a@r.example", ""),
+    ]
+
+
 async def test_entries_are_found_by_beginning_and_kind(database: Database) -> None:
     await database.write(
         suppressions.add,
@@ -267,3 +301,52 @@ async def test_all_that_is_said_of_an_address_is_found(database: Database) -> No
 
     found = await database.read(suppressions.about, 1, "a@r.example")
     assert [(one.kind, one.address) for one in found] == [(KIND.ALLOW, "@r.example"), (KIND.BOUNCE, "a@r.example")]
+
+
+async def test_pages_lead_back_and_a_kind_is_removed_in_parts(database: Database) -> None:
+    names = ["Ünal@r.example", "a@r.example", "b@r.example", "c@r.example"]
+    await database.write(suppressions.add, [entry(name) for name in names])
+    await database.write(suppressions.add, [entry("b@r.example", KIND.COMPLAINT), entry("b@r.example", domain_id=2)])
+    wanted = Wanted(domain_ids=(1,), kind=KIND.BOUNCE)
+    forth = [one.address for one in await database.read(suppressions.page, wanted, 9)]
+
+    last = await database.read(suppressions.page_before, wanted, 2, None)
+    assert [one.address for one in last] == forth[2:]
+    before = await database.read(suppressions.page_before, wanted, 1, Place(1, forth[2], "", ""))
+    assert [one.address for one in before] == [forth[1]]
+    assert await database.read(suppressions.page_before, wanted, 9, Place(1, forth[0], "", "")) == []
+
+    assert [await database.write(suppressions.remove_some, wanted, 3) for _ in range(3)] == [3, 1, 0]
+    left = await database.read(suppressions.page, Wanted(domain_ids=(1, 2)), 9)
+    assert [(one.domain_id, one.kind) for one in left] == [(1, KIND.COMPLAINT), (2, KIND.BOUNCE)]
+
+
+async def test_what_is_plain_is_removed_apart(database: Database) -> None:
+    plain, of_tag = entry("a@r.example", KIND.UNSUBSCRIBE), entry("a@r.example", KIND.UNSUBSCRIBE, tag="news")
+    of_destination = entry("@r.example", KIND.BLOCK)
+    await database.write(suppressions.add, [plain, of_tag, of_destination, entry(kind=KIND.BLOCK)])
+    for kind in (KIND.UNSUBSCRIBE, KIND.BLOCK):
+        wanted = Wanted(domain_ids=(1,), kind=kind, is_plain=True)
+        assert [await database.write(suppressions.remove_some, wanted, 9) for _ in range(2)] == [1, 0]
+    assert await database.read(suppressions.page, Wanted(domain_ids=(1,)), 9) == [of_destination, of_tag]
+
+
+async def test_entries_are_written_anew(database: Database) -> None:
+    old = entry(reason="550 5.1.1 Nobody", message_id=7)
+    other_tag = entry("b@r.example", KIND.UNSUBSCRIBE, tag="news")
+    allowed = [entry("@quiet.example", KIND.ALLOW), entry("c@quiet.example", KIND.COMPLAINT)]
+    await database.write(suppressions.add, [old, other_tag, *allowed])
+    new = entry(reason="moved", created_at=NOW + 1, created_by="key")
+    fresh = entry("b@r.example", KIND.UNSUBSCRIBE, created_at=NOW + 1)
+
+    offered = [entry(reason="first"), new, fresh, entry("c@quiet.example"), entry("Ü\udcff@r.example")]
+    written = await database.write(suppressions.put, offered)
+
+    assert written[:2] == [(old, new), (None, fresh)]
+    assert len(written) == 3
+    assert await database.read(suppressions.about, 1, "a@r.example") == [new]
+    assert await database.read(suppressions.about, 1, "b@r.example") == [fresh, other_tag]
+    assert [one.kind for one in await database.read(suppressions.about, 1, "c@quiet.example")] == [
+        KIND.ALLOW,
+        KIND.COMPLAINT,
+    ]

@@ -25,6 +25,7 @@ from postroad.storage import accounts, audit, domains, revision, templates
 from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from postroad.templating import library as library_module
+from postroad.templating import templates as service_module
 from postroad.templating.library import TemplateLibrary
 from postroad.templating.templates import MOST_OCTETS, Templates
 from tests.storage.samples import DAY, NOW, accepted
@@ -179,6 +180,79 @@ async def test_versions_are_numbered_kept_and_rolled_back(
     assert await database.read(revision.current) == before + 3
     actions = [one.action for one in await database.read(audit.search, AuditSelector(action="template"), 10)]
     assert actions == ["template.activated", "template.activated", "template.changed", "template.added"]
+
+
+async def test_another_version_takes_a_tag_over_and_one_that_nobody_needs_goes(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary, database: Database
+) -> None:
+    template = await service.add(OPERATOR, NAME, "welcome", html("one"), tag="a", description="first")
+    await service.describe(OPERATOR, template.id, "second")
+    replaced = await service.replace_version(OPERATOR, template.id, "a", html("two"), note="mended")
+
+    shown = await service.shown(OPERATOR, template.id)
+    assert shown.template.description == "second"
+    assert [(one.number, one.tag) for one in shown.versions] == [(2, "a"), (1, None)]
+    assert (shown.template.active_number, replaced.number) == (2, 2)
+    added = await service.add_version(OPERATOR, template.id, html("three"))
+    await service.replace_version(OPERATOR, template.id, added.number, html("four"), note="")
+    assert (await service.get(OPERATOR, template.id)).active_number == 2
+
+    with pytest.raises(RefusedError, match="is the active one"):
+        await service.remove_version(OPERATOR, template.id, "a")
+    await service.remove_version(OPERATOR, template.id, 3)
+    assert [one.number for one in (await service.shown(OPERATOR, template.id)).versions] == [4, 2, 1]
+    options = await held(library, domain, "welcome")
+    await database.accept(
+        accepted("bob@example.net", domain_id=domain.id, account_id=domain.account_id, options=options)
+    )
+    with pytest.raises(RefusedError, match="not delivered yet"):
+        await service.remove_version(OPERATOR, template.id, 1)
+    reader = Actor(kind=ActorKind.USER, name="reader", account_id=domain.account_id, role=Role.USER)
+    for refused in (
+        service.remove_version(reader, template.id, 1),
+        service.replace_version(reader, template.id, 1, html("x"), note=""),
+        service.describe(reader, template.id, "x"),
+    ):
+        with pytest.raises(ForbiddenError):
+            await refused
+
+
+async def test_versions_that_were_written_over_make_room_unless_messages_hold_them(
+    domain: SendingDomain,
+    service: Templates,
+    library: TemplateLibrary,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service_module, "MOST_VERSIONS", 3)
+    template = await service.add(OPERATOR, NAME, "welcome", html("1"), tag="a")
+
+    async def write_over(number: int) -> None:
+        tags = ("a", f"replaced-{number}")
+        await service.replace_version(OPERATOR, template.id, "a", html(str(number + 1)), note="", tags=tags)
+
+    async def numbers() -> list[int]:
+        return [one.number for one in (await service.shown(OPERATOR, template.id)).versions]
+
+    await write_over(1)
+    options = await held(library, domain, "welcome")
+    message = accepted("bob@example.net", domain_id=domain.id, account_id=domain.account_id, options=options)
+    await database.accept(message)
+    await write_over(2)
+    assert await numbers() == [3, 2, 1]
+    await write_over(3)
+    assert await numbers() == [4, 3, 2]
+    # The second one is a message's.
+    added = await service.add_version(OPERATOR, template.id, html("x"))
+    assert (added.number, await numbers()) == (5, [5, 4, 2])
+    for refused in (
+        service.replace_version(OPERATOR, template.id, "a", html("y"), note=""),
+        service.add_version(OPERATOR, template.id, html("y")),
+    ):
+        with pytest.raises(RefusedError, match="has 3 versions"):
+            await refused
+    assert await numbers() == [5, 4, 2]
+    assert (await service.get(OPERATOR, template.id)).active_number == 4
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,11 @@ class ApiKeyCheck:
         self._meter.api_key_checked("ok")
         return known.principal
 
+    def is_remembered(self, text: str) -> bool:
+        """Whether a key is known without a look-up."""
+        known = self._known.get(shown_part(text)) if kind_of(text) in _KINDS else None
+        return known is not None and hmac.compare_digest(known.secret_hash, digest_of(text))
+
     async def refresh(self) -> bool:
         """Forget what was read where the control plane has changed, and store the last uses; tells whether it had.
 

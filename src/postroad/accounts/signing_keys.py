@@ -2,8 +2,6 @@
 
 import os
 
-import msgspec
-
 from postroad.model.actor import Actor
 from postroad.model.audit import entry_of
 from postroad.model.credential import Secret, SigningKeys
@@ -35,7 +33,7 @@ class WebhookSigning:
         if keys is None:
             fresh = _new_key()
             keys = await self._database.write(signing_keys.ensure, self._vault, account_id, fresh, self._clock())
-        return _as_of(keys, self._clock())
+        return keys.as_of(self._clock())
 
     async def update(self, actor: Actor, account_id: int, *, overlap_hours: int = 0) -> SigningKeys:
         """Give an account another key; the one it had counts beside it for the hours of the overlap."""
@@ -59,9 +57,3 @@ class WebhookSigning:
 
 def _new_key() -> Secret:
     return key_text(KeyTextKind.SIGNING, os.urandom(RANDOM_BYTES))
-
-
-def _as_of(keys: SigningKeys, now: int) -> SigningKeys:
-    if keys.previous_until is None or now < keys.previous_until:
-        return keys
-    return msgspec.structs.replace(keys, previous_key=None, previous_until=None)

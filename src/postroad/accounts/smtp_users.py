@@ -35,6 +35,12 @@ from postroad.storage.errors import Conflict
 _Values = dict[str, object] | None
 
 
+def require_password(user: SmtpUser) -> None:
+    """Raise RefusedError for a user that is not proven by a password."""
+    if user.kind is not CredentialKind.PASSWORD:
+        raise RefusedError(f"{user.username} is proven by its network address and has no password.", field="password")
+
+
 class AddedUser(msgspec.Struct, frozen=True):
     """A user that was added, and what its owner should know."""
 
@@ -107,6 +113,13 @@ class SmtpUsers:
         domain = await self._domain(actor, domain_name)
         return await self._database.read(smtp_users.list_all, domain_id=domain.id)
 
+    async def page(
+        self, actor: Actor, domain: SendingDomain, *, limit: int, skip: int = 0
+    ) -> tuple[list[SmtpUser], int]:
+        """Return some users of a domain in the order of their names, and how many it has."""
+        require_sight(actor, domain.account_id, f"sending domain {domain.name}")
+        return await self._database.read(smtp_users.page_of, domain.id, limit, skip)
+
     async def find(self, actor: Actor, username: str) -> SmtpUser:
         """Return a user by name."""
         name = tried_username(username)
@@ -137,9 +150,7 @@ class SmtpUsers:
     async def set_password(self, actor: Actor, user_id: int, password: Secret) -> SmtpUser:
         """Give a user another password; the old one ends within five seconds."""
         user = await self._for_change(actor, user_id)
-        if user.kind is not CredentialKind.PASSWORD:
-            sentence = f"{user.username} is proven by its network address and has no password."
-            raise RefusedError(sentence, field="password")
+        require_password(user)
         password_hash = await _hash_for(user.kind, password)
         await self._write(actor, "password_changed", user, smtp_users.set_password, user.id, password_hash)
         return user

@@ -7,8 +7,8 @@ import click
 from postroad.certificates.facts import facts_of
 from postroad.certificates.renewals import Renewals
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
-from postroad.cli.output import answer, facts, local_time, utc_time
-from postroad.model.certificate import ObtainedCertificate
+from postroad.cli.output import answer, facts, local_time, table, utc_time
+from postroad.model.certificate import HostCertificate, ObtainedCertificate
 from postroad.net.clock import now_ms
 from postroad.node.certificate import certified_names, is_obtained
 from postroad.storage.database import Database
@@ -16,26 +16,47 @@ from postroad.storage.database import Database
 
 @click.group()
 def certificate() -> None:
-    """The certificate that is obtained by ACME for all nodes."""
+    """The certificates that are obtained by ACME for all nodes."""
 
 
 @certificate.command()
 @with_database
 async def show(invocation: Invocation, database: Database) -> None:
-    """Show the obtained certificate, when it is asked for next, and why the last attempt failed."""
+    """Show the obtained certificate and those of tracking hosts, when they are asked for next, and why the last attempt failed."""
     _require_obtained(invocation)
-    found = await Renewals(database, now_ms).obtained(acting())
+    renewals = Renewals(database, now_ms)
+    found, hosts = await renewals.obtained(acting()), await renewals.hosts(acting())
     document = _document(found, certified_names(invocation.settings))
-    answer(invocation, document, _in_words(found, document))
+    words = _in_words(found, document)
+    if hosts:
+        words += "\n\n" + table(("TRACKING HOST", "VALID UNTIL", "ASKED FOR NEXT", "LAST ERROR"), map(_host_row, hosts))
+    answer(invocation, document | {"hosts": [_host_document(one) for one in hosts]}, words)
 
 
 @certificate.command()
+@click.option("--host", help="The tracking host of a domain, in place of the certificate of the doors.")
 @with_database
-async def renew(invocation: Invocation, database: Database) -> None:
+async def renew(invocation: Invocation, database: Database, host: str | None) -> None:
     """Have a running node ask for a new certificate within ten seconds, whatever the age of the present one."""
     _require_obtained(invocation)
-    await Renewals(database, now_ms).ask_now(acting())
+    renewals = Renewals(database, now_ms)
+    await (renewals.ask_now(acting()) if host is None else renewals.ask_now_for_host(acting(), host.lower()))
     answer(invocation, {"asked_for": True}, "A running node asks for a new certificate within ten seconds.")
+
+
+def _host_row(one: HostCertificate) -> tuple[str, ...]:
+    until = local_time(one.expires_at) if one.expires_at else "none yet"
+    return one.host, until, local_time(one.next_attempt_at), one.last_error
+
+
+def _host_document(one: HostCertificate) -> dict[str, Any]:
+    return {
+        "host": one.host,
+        "valid_until": utc_time(one.expires_at),
+        "next_attempt_at": utc_time(one.next_attempt_at),
+        "attempts": one.attempts,
+        "last_error": one.last_error,
+    }
 
 
 def _require_obtained(invocation: Invocation) -> None:

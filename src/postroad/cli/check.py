@@ -7,17 +7,25 @@ import sys
 import click
 
 from postroad.certificates.renewals import Renewals
-from postroad.cli import door_findings, findings, sign_in_findings, tracking_findings
+from postroad.cli import (
+    address_findings,
+    door_findings,
+    findings,
+    inbound_findings,
+    sign_in_findings,
+    tracking_findings,
+    webhook_findings,
+)
 from postroad.cli.findings import Finding
 from postroad.cli.invocation import Invocation, acting, opened, refuse, run_with_database, with_settings
 from postroad.cli.output import answer
 from postroad.dns import resolver
-from postroad.model.certificate import ObtainedCertificate
+from postroad.model.certificate import HostCertificate, ObtainedCertificate
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.net.clock import now_ms
-from postroad.node.certificate import is_obtained
+from postroad.node.certificate import has_obtained_hosts, is_obtained
 from postroad.node.client_access import client_access
-from postroad.storage import domains
+from postroad.storage import certificates, domains, inbound_routes, webhook_calls, webhooks
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 
@@ -49,9 +57,12 @@ def _near(invocation: Invocation) -> list[Finding]:
         door_findings.mail_clients(client_access(settings)),
         findings.admin_listener(settings),
         findings.address_listener(settings),
+        inbound_findings.returned_mail(settings),
         *sign_in_findings.single_sign_on(settings),
         findings.notices(settings),
         *_of_tracking(invocation),
+        *_of_webhooks(invocation),
+        *address_findings.disposable_list(settings),
     ]
 
 
@@ -72,6 +83,8 @@ async def _far(invocation: Invocation) -> list[Finding]:
             await door_findings.mail_client_records(
                 lookup, client_access(settings), await _sending_domains(invocation)
             ),
+            *await inbound_findings.inbound_host(lookup, settings),
+            *await inbound_findings.receiving_domains(lookup, settings, await _domains_with_routes(invocation)),
             *await sign_in_findings.provider(settings),
         ]
     finally:
@@ -91,17 +104,43 @@ def _of_certificate(invocation: Invocation) -> list[Finding]:
 
 
 def _of_tracking(invocation: Invocation) -> list[Finding]:
-    async def active(database: Database) -> list[SendingDomain]:
-        return await database.read(domains.list_in_state, DomainState.ACTIVE)
+    async def seen(database: Database) -> tuple[list[SendingDomain], list[HostCertificate]]:
+        hosts = await database.read(certificates.of_hosts)
+        return await database.read(domains.list_in_state, DomainState.ACTIVE), list(hosts.values())
+
+    found = tracking_findings.certificate_files_of_hosts(invocation.settings)
+    found += tracking_findings.geo_database(invocation.settings)
+    try:
+        active, hosts = run_with_database(invocation, seen)
+    except (StorageError, click.ClickException):
+        return found
+    found += tracking_findings.tracking(invocation.settings, active)
+    return found + (tracking_findings.certificates_of_hosts(hosts) if has_obtained_hosts(invocation.settings) else [])
+
+
+def _of_webhooks(invocation: Invocation) -> list[Finding]:
+    async def look(database: Database) -> list[Finding]:
+        found = await database.read(webhooks.list_all)
+        return webhook_findings.receivers(found, await database.read(webhook_calls.paused_webhooks))
 
     try:
-        return tracking_findings.tracking(invocation.settings, run_with_database(invocation, active))
+        return run_with_database(invocation, look)
     except (StorageError, click.ClickException):
         return []
 
 
 async def _obtained(database: Database) -> ObtainedCertificate | None:
     return await Renewals(database, now_ms).obtained(acting())
+
+
+async def _domains_with_routes(invocation: Invocation) -> list[str]:
+    async def names(database: Database) -> list[str]:
+        return await database.read(inbound_routes.domains_with_routes)
+
+    try:
+        return await opened(invocation, names)
+    except StorageError:
+        return []
 
 
 async def _sending_domains(invocation: Invocation) -> list[str]:

@@ -5,9 +5,9 @@ from typing import BinaryIO
 import click
 
 from postroad.cli.command_ids import command_ids
-from postroad.cli.events import event_document
 from postroad.cli.invocation import Invocation, refuse, with_database
 from postroad.cli.output import answer
+from postroad.events.documents import event_document
 from postroad.feedback.complaints import Complaints, FeedbackKeys
 from postroad.net.clock import now_ms
 from postroad.node.keys import installation_keys

@@ -11,7 +11,7 @@ import click
 from postroad.cli.invocation import refuse
 from postroad.cli.serve import START_ERRORS
 from postroad.config import ConfigError, Settings, load
-from postroad.net.listen import parse_endpoint
+from postroad.net.listen import Endpoint, parse_endpoint
 from postroad.node.demo import DOMAIN, Demo, prepare_demo
 from postroad.node.run import run_node
 from postroad.storage.errors import StorageError
@@ -21,6 +21,7 @@ DEFAULTS = {
     "POSTROAD_SMTP__LISTEN": "127.0.0.1:2587",
     "POSTROAD_SMTP__LISTEN_TLS": "127.0.0.1:2465",
     "POSTROAD_SMTP__HOSTNAME": "localhost",
+    "POSTROAD_INBOUND__LISTEN": "127.0.0.1:2525",
     "POSTROAD_HTTP__LISTEN": "127.0.0.1:8025",
     "POSTROAD_ADMIN__LISTEN": "127.0.0.1:8026",
     "POSTROAD_DOMAINS__VERIFICATION": "off",
@@ -79,6 +80,11 @@ def facts_of(settings: Settings, demo: Demo) -> dict[str, object]:
             "domain": demo.domain,
             "sender": demo.sender,
         },
+        "api": {
+            "url": f"http://{http}/v3/{demo.domain}/messages",
+            "key": str(demo.api_key),
+            "curl": _api_line(http, demo),
+        },
         "inbox": f"http://{http}/inbox",
         "console": str(demo.console),
         "data_dir": str(Path(settings.data_dir).resolve()),
@@ -90,13 +96,16 @@ def facts_of(settings: Settings, demo: Demo) -> dict[str, object]:
 def in_words(facts: dict[str, object]) -> str:
     """Return the same for people."""
     smtp = facts["smtp"]
+    api = facts["api"]
     assert isinstance(smtp, dict)
+    assert isinstance(api, dict)
     return f"""
 Postroad is running. Mail is captured on this machine; nothing leaves it.
 
   SMTP server   {smtp["host"]}, port {smtp["port"]} (STARTTLS) or {smtp["tls_port"]} (TLS)
   user          {smtp["username"]}
   password      {smtp["password"]}
+  API key       {api["key"]}
   inbox         {facts["inbox"]}
   console       {facts["console"]}
                 (signs you in as the operator, once; every start prints another)
@@ -110,6 +119,10 @@ or with Python:
 
   {facts["python"]}
 
+or by HTTP, as Mailgun's clients do:
+
+  {api["curl"]}
+
 Ctrl-C stops it. Commands reach it from another terminal: {sys.argv[0]} message search --data {facts["data_dir"]}
 """
 
@@ -121,6 +134,17 @@ def _curl_line(host: str, port: int, demo: Demo) -> str:
         f"printf {shlex.quote(content)} | curl --silent --show-error --url smtp://{host}:{port} --user {login} "
         f"--mail-from {demo.sender} --mail-rcpt {_RECIPIENT} --upload-file -"
     )
+
+
+def _api_line(http: Endpoint, demo: Demo) -> str:
+    fields = {
+        "from": f"Demo <{demo.sender}>",
+        "to": _RECIPIENT,
+        "subject": "Hello by HTTP",
+        "text": "The first one.",
+    }
+    form = " ".join(f"-F {shlex.quote(f'{name}={value}')}" for name, value in fields.items())
+    return f"curl --silent --show-error --user api:{demo.api_key!s} {form} http://{http}/v3/{demo.domain}/messages"
 
 
 def _python_line(host: str, port: int, demo: Demo) -> str:

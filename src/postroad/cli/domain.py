@@ -15,17 +15,20 @@ from postroad.accounts.accounts import Accounts
 from postroad.cli.invocation import Invocation, acting, open_vault, refuse, with_database
 from postroad.cli.mail_clients import mail_clients
 from postroad.cli.output import answer, confirm, facts, local_time, table, utc_time
+from postroad.cli.tracking_hosts import host_document, host_text
 from postroad.dialects.headers.values import OptionValueError, read_switch
 from postroad.dns import resolver
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
 from postroad.model.account import Account
 from postroad.model.actor import Actor
+from postroad.model.certificate import TrackingHostStanding
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingDomain
 from postroad.model.setting_type import misfit
 from postroad.net.clock import now_ms
 from postroad.node.client_access import names_of
 from postroad.node.first_start import console_url
+from postroad.node.tracking_hosts import TrackingHosts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.policy.quota import Demand
 from postroad.policy.record_comparison import RecordVerdict, VerdictStatus
@@ -46,6 +49,7 @@ class _Services(msgspec.Struct, frozen=True):
 
     registration: Registration
     verification: Verification
+    tracking_hosts: TrackingHosts
 
 
 @contextlib.asynccontextmanager
@@ -77,6 +81,7 @@ async def _services(invocation: Invocation, database: Database) -> AsyncIterator
                 organisational_domain_of=organisational_domain_of,
                 clock=now_ms,
             ),
+            TrackingHosts(settings, database, now_ms),
         )
     finally:
         await lookup.aclose()
@@ -126,6 +131,7 @@ async def verify(invocation: Invocation, database: Database, name: str) -> None:
     async with _services(invocation, database) as services:
         before = await services.registration.find(acting(), name)
         verdicts = await services.verification.verify(acting(), before.id)
+        await services.tracking_hosts.look_again(before)
         after = await services.registration.find(acting(), name)
     document = _document(after, await _account_of(database, after)) | {"records": [_judged(one) for one in verdicts]}
     closing = f"{after.name} is {_standing(after)}."
@@ -280,13 +286,15 @@ async def _answer_with_records(
     zone = invocation.settings.domains.dkim_zone
     own = dkim_zone_records(domain.name, tuple(keys), zone) if zone else ()
     usage = await services.registration.usage_of(domain)
+    host = await services.tracking_hosts.standing(domain)
     document = _document(domain, account) | {
         "quotas": {demand.period.value: _quota_document(demand, used) for demand, used in usage},
         "keys": [_key_document(key) for key in keys],
         "records": [_record(one) for one in records],
         "operator_records": [_record(one) for one in own],
+        "tracking_host": host_document(host),
     }
-    answer(invocation, document, _description(domain, account, keys, records, own=own, usage=usage))
+    answer(invocation, document, _description(domain, account, keys, records, own=own, usage=usage, host=host))
 
 
 def _description(
@@ -297,6 +305,7 @@ def _description(
     *,
     own: Sequence[ExpectedRecord],
     usage: Sequence[tuple[Demand, int]],
+    host: TrackingHostStanding | None,
 ) -> str:
     settings = "\n".join(f"{key}={_shown(value)}" for key, value in msgspec.structs.asdict(domain.settings).items())
     pairs = [
@@ -307,6 +316,7 @@ def _description(
         ("settings", settings),
         *((f"this {demand.period.value}", _quota_text(demand, used)) for demand, used in usage),
         ("keys", "\n".join(f"{key.selector}: {key.algorithm.value}, {key.state.value}" for key in keys)),
+        ("tracking host", host_text(host)),
     ]
     parts = [facts(pairs), f"Publish in the zone of {domain.name}:", _zone_lines(records)]
     if own:

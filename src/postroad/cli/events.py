@@ -1,22 +1,25 @@
 """``postroad events``: what happened, searched or followed."""
 
+import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+import sys
+from collections.abc import Iterator
+from typing import IO, Any
 
 import click
 import msgspec
 
-from postroad.cli.invocation import Invocation, with_database
-from postroad.cli.output import answer, local_time, utc_time
+from postroad.cli.invocation import Invocation, acting, with_database
+from postroad.cli.output import answer, counted, local_time
 from postroad.cli.parameters import ID, INSTANT, account_id_of, domain_id_of
+from postroad.events.documents import event_document, variables_of
+from postroad.events.events import Events
+from postroad.events.export import Format
 from postroad.events.tail import tail as follow
 from postroad.model.event import Event, EventType
 from postroad.model.ids import text_of
 from postroad.model.outcome import Phase
 from postroad.net.clock import now_ms
-from postroad.storage import events as event_rows
-from postroad.storage import messages as message_rows
 from postroad.storage.database import Database
 from postroad.storage.events import EventSelector
 
@@ -33,6 +36,12 @@ def _selecting(command: Any) -> Any:
         click.option("--account", "account_name", help="Those of one account."),
         click.option("--domain", "domain_name", help="Those of one sending domain."),
         click.option("--message", "message_id", type=ID, help="Those of one message."),
+        click.option("--recipient", help="Those about one address, or one recipient domain: @example.net."),
+        click.option("--tag", help="Those of messages with one tag, whole; case does not matter."),
+        click.option(
+            "--channel",
+            help="Those of messages that came in one way: smtp, mailgun, sendgrid, sparkpost, forward, report or notice.",
+        ),
         click.option(
             "--type",
             "types",
@@ -51,17 +60,71 @@ def _selecting(command: Any) -> Any:
 @_selecting
 @click.option("--until", type=INSTANT, help="Those until then.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many at most.")
-@click.option("--after", type=ID, default=0, help="Only those beyond this event, for the next page.")
+@click.option("--newest-first", "is_newest_first", is_flag=True, help="Newest first; else oldest first.")
+@click.option("--after", type=ID, help="Only those beyond this event, for the next page.")
 @with_database
 async def search(
-    invocation: Invocation, database: Database, *, until: int | None, limit: int, after: int, **chosen: Any
+    invocation: Invocation,
+    database: Database,
+    *,
+    until: int | None,
+    limit: int,
+    is_newest_first: bool,
+    after: int | None,
+    **chosen: Any,
 ) -> None:
     """Find events, oldest first."""
     selector = msgspec.structs.replace(await _selector(database, **chosen), until=until)
-    found = await database.read(event_rows.search, selector, limit, after)
-    variables = await _variables(database, found)
-    text = "\n".join(f"{text_of(one.id)}  {local_time(one.at)}  {event_sentence(one)}" for one in found)
-    answer(invocation, [event_document(one, variables.get(one.message_id)) for one in found], text)
+    service, found, cursor = Events(database, now_ms), list[Event](), after
+    while len(found) < limit:
+        # However long a search takes, each of its snapshots is short.
+        page = await service.search(
+            acting(), selector, limit - len(found), cursor=cursor, is_newest_first=is_newest_first
+        )
+        found += page.found
+        cursor = page.cursor
+        if cursor is None:
+            break
+    variables = await variables_of(database, found)
+    lines = [f"{text_of(one.id)}  {local_time(one.at)}  {event_sentence(one)}" for one in found]
+    if cursor is not None:
+        lines.append(f"There is more: go on with --after {text_of(cursor)}.")
+    answer(invocation, [event_document(one, variables.get(one.message_id)) for one in found], "\n".join(lines))
+
+
+@events.command()
+@_selecting
+@click.option("--until", type=INSTANT, help="Those until then.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([one.value for one in Format]),
+    default=Format.CSV.value,
+    show_default=True,
+    help="A table, or a JSON document on each line.",
+)
+@click.option(
+    "--output", type=click.File("w", encoding="utf-8", lazy=False), default="-", help="File; - is the output."
+)
+@with_database
+async def export(
+    _invocation: Invocation, database: Database, *, until: int | None, form: str, output: IO[str], **chosen: Any
+) -> None:
+    """Write events into a file, oldest first; how far it has come is shown on a terminal."""
+    selector = msgspec.structs.replace(await _selector(database, **chosen), until=until)
+    service = Events(database, now_ms)
+    begun = await service.begin_export(acting(), selector, Format(form))
+    total = 0
+    with click.progressbar(
+        length=max(begun.until - begun.since, 1), file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+        async for part in service.parts(begun):
+            output.write(part.text)
+            total += part.events
+            bar.label = f"{total:,} events"
+            bar.update(max(part.reached - begun.since - bar.pos, 0))
+    output.flush()
+    click.echo(f"{counted(total, 'event')} written.", err=True)
 
 
 @events.command()
@@ -70,13 +133,11 @@ async def search(
 async def tail(invocation: Invocation, database: Database, **chosen: Any) -> None:
     """Follow events as they happen, one line each; Ctrl-C ends it."""
     selector = await _selector(database, **chosen)
-    with contextlib.suppress(KeyboardInterrupt):
+    # Ctrl-C cancels what runs.
+    with contextlib.suppress(asyncio.CancelledError):
         async for event in follow(database, selector, now_ms):
-            if invocation.is_json:
-                variables = await _variables(database, [event])
-                click.echo(msgspec.json.encode(event_document(event, variables.get(event.message_id))).decode())
-            else:
-                click.echo(f"{local_time(event.at)}  {event_sentence(event)}")
+            variables = await variables_of(database, [event]) if invocation.is_json else {}
+            echo_event(invocation, event, variables.get(event.message_id))
 
 
 async def _selector(
@@ -87,6 +148,7 @@ async def _selector(
     message_id: int | None,
     types: tuple[str, ...],
     since: int | None,
+    **told: Any,
 ) -> EventSelector:
     return EventSelector(
         account_id=await account_id_of(database, account_name),
@@ -94,20 +156,25 @@ async def _selector(
         message_id=message_id,
         types=tuple(EventType(kind) for kind in types),
         since=since,
+        **told,
     )
 
 
-async def _variables(database: Database, found: Sequence[Event]) -> dict[int | None, dict[str, Any]]:
-    """Return the variables of the messages that events are about, while those are kept."""
-    named = {one.message_id for one in found if one.message_id is not None}
-    about = await database.read(message_rows.get_many, named)
-    return {message_id: message.options.variables for message_id, message in about.items()}
+def echo_event(invocation: Invocation, event: Event, variables: dict[str, Any] | None) -> None:
+    """Print one event of those that are followed: a document on a line of its own, or a sentence."""
+    if invocation.is_json:
+        click.echo(msgspec.json.encode(event_document(event, variables)).decode())
+    else:
+        click.echo(f"{local_time(event.at)}  {event_sentence(event)}")
 
 
 def event_sentence(event: Event) -> str:
     """Return an event in one line: what, for whom, and the words that explain it."""
     data = event.data
-    words = _attempt_words(data) if "attempt" in data and "reply" in data else _other_words(data)
+    if data.get("is_late"):
+        words = _late_words(data)
+    else:
+        words = _attempt_words(data) if "attempt" in data and "reply" in data else _other_words(data)
     parts = [event.recipient or "", *(" ".join(word.split()) for word in words)]
     return "  ".join([f"{event.type.value:<10}", *filter(None, parts)]).rstrip()
 
@@ -129,6 +196,14 @@ def _attempt_words(data: dict[str, Any]) -> Iterator[str]:
     yield from data.get("notes", ())
 
 
+def _late_words(data: dict[str, Any]) -> Iterator[str]:
+    yield "after delivery"
+    yield f"by word of {data['host']}" if data.get("host") else ""
+    yield str(data["reply"])
+    yield str(data["bounce_class"])
+    yield f"returned by {data['client_address']}" if data.get("client_address") else ""
+
+
 def _protection(data: dict[str, Any]) -> str:
     if data.get("tls"):
         return f" over {data['tls']['version']}"
@@ -141,7 +216,9 @@ def _other_words(data: dict[str, Any]) -> Iterator[str]:
     if by:
         yield f"by {by}"
     if data.get("client_address"):
-        yield f"from {data['client_address']}" + (f" over {data['tls_version']}" if data.get("tls_version") else "")
+        yield f"from {data['client_address']}{_place(data)}" + (
+            f" over {data['tls_version']}" if data.get("tls_version") else ""
+        )
     if data.get("verdict"):
         yield from _response_words(data)
     if data.get("way"):
@@ -154,23 +231,16 @@ def _other_words(data: dict[str, Any]) -> Iterator[str]:
     yield ", ".join(data.get("edits", ()))
 
 
+def _place(data: dict[str, Any]) -> str:
+    place = ", ".join(str(data[name]) for name in ("city", "country") if data.get(name))
+    return f" ({place})" if place else ""
+
+
 def _response_words(data: dict[str, Any]) -> Iterator[str]:
     yield str(data.get("url", ""))
     program = " on ".join(str(data[name]) for name in ("program", "system") if data.get(name))
     yield f"with {program}" if program else ""
-    yield f"by a machine: {', '.join(data['evidence'])}" if data["verdict"] == "machine" else "by a human"
-    yield f"through {data['proxy']}" if data.get("proxy") else ""
-
-
-def event_document(event: Event, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return an event as programs read it, with the variables that its message was sent with."""
-    document = {
-        "id": text_of(event.id),
-        "type": event.type.value,
-        "at": utc_time(event.at),
-        "message_id": None if event.message_id is None else text_of(event.message_id),
-        "delivery_id": None if event.delivery_id is None else text_of(event.delivery_id),
-        "recipient": event.recipient,
-        "data": event.data,
-    }
-    return document | {"variables": variables} if variables else document
+    yield (
+        f"by a {data['verdict']}: {', '.join(data['evidence'])}" if data.get("evidence") else f"by a {data['verdict']}"
+    )
+    yield f"through {data['proxy']}" if data["verdict"] == "machine" and data.get("proxy") else ""

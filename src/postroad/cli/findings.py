@@ -144,7 +144,7 @@ async def port_25(lookup: Lookup) -> Finding:
     for domain in _PROBE_DOMAINS:
         answer = await lookup.resolve(domain, RecordType.MX)
         for record in answer.records:
-            if isinstance(record, Mx) and await _takes_connections(record.host, 25):
+            if isinstance(record, Mx) and await takes_connections(record.host, 25):
                 return Finding("port 25", "ok", f"{record.host} was reached.")
     return Finding(
         "port 25",
@@ -172,7 +172,8 @@ def reverse_name(address: str) -> str:
     return ipaddress.ip_address(address).reverse_pointer
 
 
-async def _takes_connections(host: str, port: int) -> bool:
+async def takes_connections(host: str, port: int) -> bool:
+    """Whether a host takes connections on a port."""
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _PORT_TIMEOUT_S)
     except (OSError, TimeoutError, ssl.SSLError):

@@ -1,15 +1,19 @@
 """``postroad message``: what was accepted, and what became of it."""
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from postroad.cli.events import event_document, event_sentence
+from postroad.cli.events import echo_event, event_sentence
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, counted, facts, local_time, table, utc_time
 from postroad.cli.parameters import ID, INSTANT, account_id_of, domain_id_of
 from postroad.cli.queue import document as delivery_document
+from postroad.events.documents import event_document
+from postroad.events.tail import follow_message
 from postroad.messages.captured import captured
 from postroad.messages.messages import Messages
 from postroad.messages.shown_options import document_of, facts_of
@@ -190,13 +194,40 @@ def _listed(found: Sequence[Message]) -> str:
 @message.command()
 @click.argument("query")
 @click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="How many messages at most.")
+@click.option(
+    "--follow",
+    "is_followed",
+    is_flag=True,
+    help="Of the newest one, each event as it comes, until its deliveries ended.",
+)
+@click.option(
+    "--follow-responses", is_flag=True, help="The same, and go on for opens, clicks and complaints until Ctrl-C."
+)
 @with_database
-async def trace(invocation: Invocation, database: Database, query: str, limit: int) -> None:
-    """Tell the stories of the newest messages to a recipient, with a Message-ID, or with an id."""
-    stories = await _traced(database, query.strip(), limit)
+async def trace(
+    invocation: Invocation, database: Database, *, query: str, limit: int, is_followed: bool, follow_responses: bool
+) -> None:
+    """Tell the stories of the newest messages to a recipient, with a Message-ID, or with an id.
+
+    With --follow and --json, each event is a document on a line of its own.
+    """
+    is_followed = is_followed or follow_responses
+    stories = await _traced(database, query.strip(), 1 if is_followed else limit)
     if not stories:
         refuse(f"Nothing was found for {query}: name a recipient, a Message-ID or an id.")
+    if is_followed:
+        await _follow(invocation, database, stories[0].message, with_responses=follow_responses)
+        return
     answer(invocation, [_story_document(one) for one in stories], "\n\n".join(map(_story_text, stories)))
+
+
+async def _follow(invocation: Invocation, database: Database, followed: Message, *, with_responses: bool) -> None:
+    if not invocation.is_json:
+        click.echo(_facts_text(followed) + "\n")
+    # Ctrl-C cancels what runs.
+    with contextlib.suppress(asyncio.CancelledError):
+        async for event in follow_message(database, followed.id, with_responses=with_responses):
+            echo_event(invocation, event, followed.options.variables)
 
 
 async def _traced(database: Database, query: str, limit: int) -> list[Story]:
@@ -240,8 +271,7 @@ def _no_key(_selector: str, _domain: str) -> None:
     """Say that there is no key: signatures are not looked at here."""
 
 
-def _story_text(story: Story) -> str:
-    one = story.message
+def _facts_text(one: Message) -> str:
     pairs = [
         ("message", text_of(one.id)),
         ("accepted", f"{local_time(one.accepted_at)} from {one.client_address} by {one.channel}"),
@@ -252,9 +282,13 @@ def _story_text(story: Story) -> str:
         ("size", f"{one.size:,} octets, {counted(one.recipient_count, 'recipient')}"),
         *facts_of(one.options, local_time),
     ]
+    return facts(pairs)
+
+
+def _story_text(story: Story) -> str:
     rows = [(text_of(each.id), each.recipient, each.state.value, str(each.attempts)) for each in story.deliveries]
     events = "\n".join(f"{local_time(event.at)}  {event_sentence(event)}" for event in story.events)
-    return "\n\n".join([facts(pairs), table(("DELIVERY", "RECIPIENT", "STATE", "TRIES"), rows), events])
+    return "\n\n".join([_facts_text(story.message), table(("DELIVERY", "RECIPIENT", "STATE", "TRIES"), rows), events])
 
 
 def _story_document(story: Story) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``postroad stats``: how much of what happened when."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 import msgspec
@@ -11,6 +12,7 @@ from postroad.cli.parameters import INSTANT, account_id_of, domain_id_of
 from postroad.events import statistics_table
 from postroad.events.counters import Totals, totals
 from postroad.events.overview import SHOWN, Overviews
+from postroad.events.rates import Rate, percents, rates_in
 from postroad.events.statistics import (
     MOST_KEYS,
     MOST_KEYS_EXPORTED,
@@ -114,28 +116,82 @@ async def _domain_ids(database: Database, account_name: str | None, domain_name:
 
 def _answer_periods(invocation: Invocation, found: Sequence[Totals], figures: Sequence[tuple[str, int, float]]) -> None:
     types = kinds_in(one.by_type for one in found)
-    rows = [(local_time(one.begins_at), *(f"{one.by_type.get(kind, 0):,}" for kind in types)) for one in found]
+    sums = _sums(found)
+    shown = rates_in(sums)
+    rows = [
+        (
+            local_time(one.begins_at),
+            *(f"{one.by_type.get(kind, 0):,}" for kind in types),
+            *(_percent(rate, one.by_type) for rate in shown),
+        )
+        for one in found
+    ]
     queue_rows = [(state, f"{number:,}", duration(int(age_s * 1000))) for state, number, age_s in figures]
     text = "\n\n".join(
         [
-            table(("FROM", *(kind.upper() for kind in types)), rows),
+            table(("FROM", *(kind.upper() for kind in types), *(_heading(rate) for rate in shown)), rows),
+            "\n".join(_told(rate, sums) for rate in shown),
             table(("QUEUE", "DELIVERIES", "OLDEST"), queue_rows),
         ]
     )
     document = {
-        "periods": [{"begins_at": utc_time(one.begins_at), "by_type": one.by_type} for one in found],
+        "periods": [
+            {"begins_at": utc_time(one.begins_at), "by_type": one.by_type, "rates_percent": percents(one.by_type)}
+            for one in found
+        ],
+        "rates_percent": percents(sums),
         "queue": [{"state": state, "deliveries": number, "oldest_s": age_s} for state, number, age_s in figures],
     }
     answer(invocation, document, text)
 
 
+def _sums(found: Iterable[Totals | KeyTotals]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for one in found:
+        sums.update(one.by_type)
+    return sums
+
+
+def _heading(rate: Rate) -> str:
+    return f"{rate.name.upper()} %"
+
+
+def _percent(rate: Rate, counts: Mapping[str, int]) -> str:
+    percent = rate.percent(counts)
+    return "-" if percent is None else f"{percent:.2f}"
+
+
+def _told(rate: Rate, counts: Mapping[str, int]) -> str:
+    """Say what a rate of the whole span is of."""
+    part, whole = counts.get(rate.part, 0), rate.whole_of(counts)
+    return f"{rate.name.capitalize()} rate {_percent(rate, counts)} %: {part:,} of {whole:,} {rate.of}"
+
+
 def _answer_keys(invocation: Invocation, dimension: Dimension, found: Sequence[KeyTotals]) -> None:
     types, many = kinds_in(one.by_type for one in found), _NAMES[dimension]
     further = f"(further {many})"
-    rows = [(one.key or further, *(f"{one.by_type.get(kind, 0):,}" for kind in types)) for one in found]
+    # Of mail that was refused for a reason, all was.
+    shown = () if dimension is Dimension.BOUNCE_CLASS else rates_in(_sums(found))
+    rows = [
+        (
+            one.key or further,
+            *(f"{one.by_type.get(kind, 0):,}" for kind in types),
+            *(_percent(rate, one.by_type) for rate in shown),
+        )
+        for one in found
+    ]
     name = dimension.value.replace("-", "_")
-    document = {many: [{name: one.key, "by_type": one.by_type} for one in found]}
-    headings = (dimension.value.replace("-", " ").upper(), *(kind.upper() for kind in types))
+    document = {
+        many: [
+            {name: one.key, "by_type": one.by_type} | ({"rates_percent": percents(one.by_type)} if shown else {})
+            for one in found
+        ]
+    }
+    headings = (
+        dimension.value.replace("-", " ").upper(),
+        *(kind.upper() for kind in types),
+        *(_heading(rate) for rate in shown),
+    )
     answer(invocation, document, table(headings, rows))
 
 
@@ -161,14 +217,18 @@ async def overview(
         ("held", f"{queue.held:,}"),
         ("oldest", "nothing waits" if queue.oldest_at is None else f"accepted {local_time(queue.oldest_at)}"),
     ]
+    rates = "\n".join(_told(rate, shown.totals) for rate in rates_in(shown.totals) if rate.whole_of(shown.totals))
     notes = "\n".join(f"{note.severity.value}: {note.sentence}" for note in shown.notes)
     steps = "\n".join(f"[{'x' if step.is_done else ' '}] {step.title}: {step.text}" for step in shown.steps)
     text = "\n\n".join(
-        part for part in (table(("FROM", *(kind.upper() for kind in types)), rows), facts(pairs), notes, steps) if part
+        part
+        for part in (table(("FROM", *(kind.upper() for kind in types)), rows), rates, facts(pairs), notes, steps)
+        if part
     )
     document = {
         "hours": [{"begins_at": utc_time(hour.begins_at), "by_type": hour.by_type} for hour in shown.hours],
         "totals": shown.totals,
+        "rates_percent": percents(shown.totals),
         "queue": msgspec.structs.asdict(queue) | {"oldest_at": utc_time(queue.oldest_at)},
         "attention": [
             {"severity": note.severity.value, "sentence": note.sentence, "subject": note.subject}

@@ -8,14 +8,15 @@ from postroad.accounts.settings import AccountsSettings
 from postroad.delivery.settings import DeliverySettings
 from postroad.dns.settings import DnsSettings
 from postroad.domains.settings import DomainsSettings
-from postroad.events.settings import WebhooksSettings
 from postroad.feedback.settings import TrackingSettings
 from postroad.httpd.settings import HttpSettings
 from postroad.net.settings import TlsSettings
-from postroad.smtpd.settings import SmtpSettings
+from postroad.smtpd.settings import InboundSettings, SmtpSettings
 from postroad.submission.settings import SubmissionSettings
+from postroad.suppressions.settings import AddressCheckSettings
 from postroad.telemetry.settings import LogSettings
 from postroad.upkeep.settings import RetentionSettings
+from postroad.webhooks.settings import WebhooksSettings
 
 
 class AdminSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ""
     database: DatabaseSettings = DatabaseSettings()
     smtp: SmtpSettings = SmtpSettings()
+    inbound: InboundSettings = InboundSettings()
     accounts: AccountsSettings = AccountsSettings()
     dns: DnsSettings = DnsSettings()
     domains: DomainsSettings = DomainsSettings()
@@ -65,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tls: TlsSettings = TlsSettings()
     http: HttpSettings = HttpSettings()
     tracking: TrackingSettings = TrackingSettings()
+    address_check: AddressCheckSettings = AddressCheckSettings()
     admin: AdminSettings = AdminSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()

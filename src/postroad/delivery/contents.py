@@ -16,6 +16,7 @@ from postroad.model.delivery import Delivery
 from postroad.model.domain import SendingDomain
 from postroad.model.message import Message
 from postroad.model.options import NO_OPTIONS
+from postroad.model.submission import FORWARD_CHANNEL
 from postroad.net.clock import Clock
 from postroad.protocol.dkim.key import SigningKey
 from postroad.rendering.errors import ImpossibleCopyError
@@ -321,7 +322,7 @@ class Contents:
         tracked = await self._tracked(delivery, message)
         addressee = Addressee(
             address=delivery.recipient,
-            display_name=merge.display_names.get(delivery.recipient.lower(), ""),
+            display_name=delivery.options.display_name or merge.display_names.get(delivery.recipient.lower(), ""),
             variables=delivery.options.variables or {},
             links={} if tracked is None else tracked.links,
         )
@@ -357,7 +358,9 @@ class Contents:
         return None if terms is None else Tracked(terms, delivery, message.options)
 
     async def _signed(self, message: Message, content: bytes, now: int, missing: Sequence[str] = ()) -> Outgoing:
-        keys = await self._domains.signing_keys(message.domain_id)
+        # Whoever wrote what is passed on, it was not the domain: its signature would vouch for a stranger.
+        is_ours = message.channel != FORWARD_CHANNEL
+        keys = await self._domains.signing_keys(message.domain_id) if is_ours else ()
         if len(content) > _LARGE:
             rendered = await asyncio.to_thread(render, content, keys, now // 1000, missing)
         else:

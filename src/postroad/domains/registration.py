@@ -5,7 +5,7 @@ name while the claim is fresh, and after ``domains.claim_s`` another account's c
 (decision 0003).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,15 @@ from postroad.domains.keys import free_selector, new_key
 from postroad.domains.settings import DomainsSettings
 from postroad.model.actor import Actor
 from postroad.model.audit import AuditEntry, entry_of
-from postroad.model.domain import DkimKey, DomainSettings, DomainState, KeyAlgorithm, KeyState, SendingDomain
+from postroad.model.domain import (
+    DkimKey,
+    DomainQuery,
+    DomainSettings,
+    DomainState,
+    KeyAlgorithm,
+    KeyState,
+    SendingDomain,
+)
 from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 from postroad.net.clock import Clock
 from postroad.policy.alignment import OrganisationalDomainOf
@@ -33,6 +41,8 @@ log = structlog.get_logger()
 
 _PLURALS = {"SMTP user": "SMTP users", "API key": "API keys", "delivery": "deliveries"}
 _LONGEST_REASON = 500
+DISABLED_FROM = frozenset({DomainState.ACTIVE, DomainState.UNVERIFIED})
+"""States of a domain that can be disabled."""
 _CLAIMS = frozenset({DomainState.VETTING, DomainState.UNVERIFIED})
 
 
@@ -73,10 +83,11 @@ class Registration:
             account_id=account_id,
             name=normal,
             state=self._first_state(),
-            settings=settings or DomainSettings(),
             created_at=now,
             verified_at=None,
         )
+        if settings is not None:
+            domain = msgspec.structs.replace(domain, settings=await self._read_settings(domain, settings))
         keys = [await self._new_key(algorithm, ()) for algorithm in _algorithms(domain.settings)]
         entry = entry_of(
             actor, "domain.added", normal, at=now, account_id=account_id, after={"state": domain.state.value}
@@ -106,8 +117,7 @@ class Registration:
     async def disable(self, actor: Actor, name: str) -> SendingDomain:
         """Stop a domain's mail until it is released."""
         domain = await self._find_to_change(actor, name)
-        allowed = {DomainState.ACTIVE, DomainState.UNVERIFIED}
-        return await self._move(actor, domain, allowed, DomainState.DISABLED, "domain.disabled")
+        return await self._move(actor, domain, DISABLED_FROM, DomainState.DISABLED, "domain.disabled")
 
     async def enable(self, actor: Actor, name: str) -> SendingDomain:
         """Let a disabled domain be verified again."""
@@ -117,7 +127,7 @@ class Registration:
     async def pause(self, actor: Actor, name: str, reason: str = "") -> SendingDomain:
         """Put off a domain's new mail until it is resumed; what it has in the queue still leaves."""
         domain = await self._find_to_change(actor, name)
-        why = _reason(reason) or f"Paused by {actor.name}."
+        why = pause_reason(reason) or f"Paused by {actor.name}."
         if domain.paused_at is not None:
             raise RefusedError(f"{domain.name} is paused already.")
         now = self._clock()
@@ -136,15 +146,14 @@ class Registration:
         log.info("domain_resumed", domain=domain.name)
         return await self.find(actor, domain.name)
 
-    async def change_settings(self, actor: Actor, name: str, settings: DomainSettings) -> SendingDomain:
-        """Give a domain other settings, and the keys that these ask for."""
+    async def change_settings(
+        self, actor: Actor, name: str, settings: DomainSettings, *, seen: DomainSettings | None = None
+    ) -> SendingDomain:
+        """Give a domain other settings, and the keys that these ask for; only in place of those ``seen``, if any were."""
         domain = await self._find_to_change(actor, name)
-        settings = msgspec.structs.replace(
-            settings,
-            imap_host=_host_name(settings.imap_host.strip(), "imap_host"),
-            tracking_host=await self._tracking_host(domain, settings.tracking_host),
-            submission_networks=_networks(settings.submission_networks),
-        )
+        if seen not in (None, domain.settings):
+            raise _changed_meanwhile(domain)
+        settings = await self._read_settings(domain, settings)
         keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         present = {key.algorithm for key in keys if key.state is not KeyState.RETIRED}
         lacking = [algorithm for algorithm in _algorithms(settings) if algorithm not in present]
@@ -199,6 +208,11 @@ class Registration:
         found = await self._database.read(domains.list_all, actor.account_id if account_id is None else account_id)
         return [domain for domain in found if actor.sees(domain.account_id)]
 
+    async def page(self, actor: Actor, account_id: int, wanted: DomainQuery) -> tuple[list[SendingDomain], int]:
+        """Return some domains of an account, and how many there are of that kind."""
+        require_sight(actor, account_id, "account")
+        return await self._database.read(domains.page, account_id, wanted)
+
     async def find(self, actor: Actor, name: str) -> SendingDomain:
         """Return a domain by its name; raises MissingError where the actor sees none of it."""
         domain = await self._database.read(domains.by_name, self._read_name(name))
@@ -211,6 +225,15 @@ class Registration:
         """Return the keys of a domain, also retired ones."""
         return await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
 
+    async def keys_in_use(
+        self, actor: Actor, account_id: int, *, name: str = "", selector: str = "", limit: int, skip: int = 0
+    ) -> list[tuple[str, DkimKey]]:
+        """Return keys of an account's domains that are not retired, each with its domain's name and without its secret."""
+        require_sight(actor, account_id, "account")
+        return await self._database.read(
+            dkim_keys.in_use, account_id, name=name, selector=selector, limit=limit, skip=skip
+        )
+
     async def usage_of(self, domain: SendingDomain) -> list[tuple[Demand, int]]:
         """Return each quota of a domain with how many recipients of it are used now."""
         demands = demands_of_domain(domain, self._clock())
@@ -220,6 +243,14 @@ class Registration:
         domain = await self.find(actor, name)
         require_change(actor, domain.account_id, f"sending domain {name}")
         return domain
+
+    async def _read_settings(self, domain: SendingDomain, settings: DomainSettings) -> DomainSettings:
+        return msgspec.structs.replace(
+            settings,
+            imap_host=_host_name(settings.imap_host.strip(), "imap_host"),
+            tracking_host=await self._tracking_host(domain, settings.tracking_host),
+            submission_networks=_networks(settings.submission_networks),
+        )
 
     async def _tracking_host(self, domain: SendingDomain, text: str) -> str:
         """Return where a domain's links are to lead; raises RefusedError where others are reached there."""
@@ -242,7 +273,7 @@ class Registration:
         return await new_key(selector, algorithm, state, self._clock())
 
     async def _move(
-        self, actor: Actor, domain: SendingDomain, allowed: set[DomainState], state: DomainState, action: str
+        self, actor: Actor, domain: SendingDomain, allowed: Collection[DomainState], state: DomainState, action: str
     ) -> SendingDomain:
         if domain.state not in allowed:
             raise RefusedError(f"{domain.name} is {domain.state.value}: this cannot be done now.")
@@ -256,7 +287,7 @@ class Registration:
         self, entry: AuditEntry, before: SendingDomain, after: SendingDomain, keys: Sequence[DkimKey] = ()
     ) -> None:
         if not await self._database.write(domains.change_recorded, entry, self._vault, before, after, keys=keys):
-            raise RefusedError(f"{before.name} was changed by someone else just now; look at it again.")
+            raise _changed_meanwhile(before)
 
     def _entry(
         self,
@@ -297,7 +328,7 @@ class Registration:
         return DomainState.UNVERIFIED if self._settings.verification == "on" else DomainState.ACTIVE
 
 
-def _reason(text: str) -> str:
+def pause_reason(text: str) -> str:
     """Return a reason on one line; raises RefusedError for what is no text for people."""
     reason = " ".join(text.split())
     if len(reason) > _LONGEST_REASON:
@@ -326,6 +357,10 @@ def _networks(text: str) -> str:
     if read.problems:
         raise RefusedError(" ".join(read.problems), field="submission_networks")
     return ", ".join(read.networks)
+
+
+def _changed_meanwhile(domain: SendingDomain) -> RefusedError:
+    return RefusedError(f"{domain.name} was changed by someone else just now; look at it again.")
 
 
 def _algorithms(settings: DomainSettings) -> tuple[KeyAlgorithm, ...]:

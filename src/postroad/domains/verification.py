@@ -14,10 +14,10 @@ from postroad.domains.settings import DomainsSettings
 from postroad.model.actor import SYSTEM, Actor
 from postroad.model.audit import entry_of
 from postroad.model.domain import DkimKey, DomainState, KeyState, SendingDomain
-from postroad.model.refused import MissingError, RefusedError
+from postroad.model.refused import MissingError, TooSoonError
 from postroad.net.clock import Clock
 from postroad.policy.alignment import OrganisationalDomainOf
-from postroad.policy.permission import require_change
+from postroad.policy.permission import require_change, require_sight
 from postroad.policy.record_comparison import Found, RecordVerdict, VerdictStatus, compare
 from postroad.policy.records import (
     ExpectedRecord,
@@ -76,10 +76,16 @@ class Verification:
             return None
         return domain.failing_since + self._settings.grace_s * 1000
 
+    async def look(self, actor: Actor, domain: SendingDomain) -> list[RecordVerdict]:
+        """Compare a domain's records with DNS, and change nothing by it."""
+        require_sight(actor, domain.account_id, "such sending domain")
+        keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
+        return await self._judged(domain, keys)
+
     async def verify(self, actor: Actor, domain_id: int, *, at_most_every_s: float = 0) -> list[RecordVerdict]:
         """Check a domain record by record, and let it and its keys go on as that allows.
 
-        Raises RefusedError where the last check is less than ``at_most_every_s`` ago, or one is under way then.
+        Raises TooSoonError where the last check is less than ``at_most_every_s`` ago, or one is under way then.
         """
         domain = await self._database.read(domains.get, domain_id)
         if domain is None:
@@ -95,16 +101,15 @@ class Verification:
 
     def _require_pause(self, domain: SendingDomain, pause_s: float) -> None:
         if domain.id in self._under_way:
-            raise RefusedError(f"{domain.name} is being checked already.")
+            raise TooSoonError(f"{domain.name} is being checked already.", math.ceil(pause_s))
         waited_s = (self._clock() - (domain.checked_at or 0)) / 1000
         if 0 <= waited_s < pause_s:
             wait_s = math.ceil(pause_s - waited_s)
-            raise RefusedError(f"{domain.name} was checked a moment ago: wait another {wait_s} s.")
+            raise TooSoonError(f"{domain.name} was checked a moment ago: wait another {wait_s} s.", wait_s)
 
     async def _verify(self, actor: Actor, domain: SendingDomain) -> list[RecordVerdict]:
         keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
-        expected = self._expected(domain, keys)
-        verdicts = list(await asyncio.gather(*(self._judge(record, domain, keys) for record in expected)))
+        verdicts = await self._judged(domain, keys)
         if self._settings.verification == "off":
             # Looked at for whoever asked; nothing starts or stops by it.
             result = CheckResult(domain=msgspec.structs.replace(domain, checked_at=self._clock()), keys=tuple(keys))
@@ -141,6 +146,10 @@ class Verification:
             return False
         keys = await self._database.read(dkim_keys.of_domain, self._vault, domain.id)
         return domain.failing_since is not None or any(key.state is KeyState.PUBLISHED for key in keys)
+
+    async def _judged(self, domain: SendingDomain, keys: Sequence[DkimKey]) -> list[RecordVerdict]:
+        expected = self._expected(domain, keys)
+        return list(await asyncio.gather(*(self._judge(record, domain, keys) for record in expected)))
 
     def _expected(self, domain: SendingDomain, keys: Sequence[DkimKey]) -> tuple[ExpectedRecord, ...]:
         return expected_records(domain, tuple(keys), self._names, self._organisational_domain_of(domain.name))

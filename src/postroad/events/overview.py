@@ -1,5 +1,6 @@
 """The last 24 hours of an account at a glance, with what waits and what needs attention."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -9,10 +10,19 @@ from postroad.model.actor import Actor
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.event import EventType
 from postroad.net.clock import Clock
-from postroad.policy.attention import AttentionFacts, Note, Step, first_steps, notes
+from postroad.policy.attention import AttentionFacts, DeadWebhook, Note, Step, first_steps, notes
 from postroad.policy.lockout import CREDENTIAL
 from postroad.policy.permission import require_sight
-from postroad.storage import certificates, client_faults, counters, deliveries, domains, lockouts, smtp_users
+from postroad.storage import (
+    certificates,
+    client_faults,
+    counters,
+    deliveries,
+    domains,
+    lockouts,
+    smtp_users,
+    webhook_standing,
+)
 from postroad.storage.counters import Period
 from postroad.storage.database import Database
 from postroad.storage.deliveries import Queue
@@ -38,7 +48,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     hours: tuple[Totals, ...]
     """The last 24 hours, oldest first, the present one last; each is there, also those in which nothing happened."""
     totals: dict[str, int]
-    """Their sums by type."""
+    """Their sums by type; unique opens and clicks, and those by machines, besides."""
     queue: Queue
     notes: tuple[Note, ...]
     steps: tuple[Step, ...]
@@ -66,7 +76,7 @@ class Overviews:
             None if is_everything else [domain.id for domain in mine],
         )
         hours = _every_hour(summed(counts, _HOUR_MS), last_hour)
-        totals = {kind.value: sum(hour.by_type.get(kind.value, 0) for hour in hours) for kind in EventType}
+        totals = dict.fromkeys((kind.value for kind in EventType), 0) | _sums(hours)
         queue = await self._database.read(deliveries.queue_of, actor.account_id, domain_id)
         facts = AttentionFacts(
             now=now,
@@ -78,6 +88,7 @@ class Overviews:
             oldest_waiting_at=queue.oldest_at,
         )
         facts = await self._with_credentials(actor, facts, domain_id)
+        facts = msgspec.structs.replace(facts, dead_webhooks=await self._dead_webhooks(mine))
         if actor.is_operator:
             facts = await self._with_installation(facts)
         return Overview(
@@ -112,6 +123,13 @@ class Overviews:
         )
         return msgspec.structs.replace(facts, has_smtp_user=users > 0, locked=names, repeating=tuple(repeating))
 
+    async def _dead_webhooks(self, mine: Sequence[SendingDomain]) -> tuple[DeadWebhook, ...]:
+        found = await self._database.read(webhook_standing.dead, [domain.id for domain in mine])
+        return tuple(
+            DeadWebhook(one.id, one.url, health.failing_since or health.paused_at or 0, health.last_error)
+            for one, health in found
+        )
+
     async def _with_installation(self, facts: AttentionFacts) -> AttentionFacts:
         vetting = await self._database.read(domains.list_in_state, DomainState.VETTING)
         certificate = await self._database.read(certificates.get)
@@ -120,6 +138,13 @@ class Overviews:
             waiting_for_vetting=tuple(domain.name for domain in vetting),
             certificate_ends_at=None if certificate is None else certificate.expires_at,
         )
+
+
+def _sums(hours: Sequence[Totals]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for hour in hours:
+        sums.update(hour.by_type)
+    return sums
 
 
 def _every_hour(found: Sequence[Totals], last_hour: int) -> tuple[Totals, ...]:

@@ -5,17 +5,18 @@ from datetime import tzinfo
 
 import msgspec
 
-from postroad.events.counters import LENGTH_MS, Totals
+from postroad.events.counters import LENGTH_MS, Totals, totals
 from postroad.events.overview import SHOWN
-from postroad.events.time_spans import Grain, Span, gathered, starts_of
+from postroad.events.time_spans import HOUR_MS, Grain, Span, gathered, starts_of
 from postroad.model.actor import Actor
+from postroad.model.domain import SendingDomain
 from postroad.model.event import EventType
 from postroad.model.outcome import BounceClass
 from postroad.policy.permission import require_sight
 from postroad.storage import counters, domains, statistics
 from postroad.storage.counters import EXPIRED, Dimension, Period
 from postroad.storage.database import Database
-from postroad.storage.rows import by_machine
+from postroad.storage.rows import counted_as, unique
 from postroad.storage.statistics import Sum
 
 MOST_KEYS = 50
@@ -23,12 +24,22 @@ MOST_KEYS = 50
 MOST_KEYS_EXPORTED = 10_000
 _WITH = {
     EventType.BOUNCED: (EXPIRED,),
-    EventType.OPENED: (by_machine(EventType.OPENED),),
-    EventType.CLICKED: (by_machine(EventType.CLICKED),),
+    EventType.OPENED: (
+        unique(EventType.OPENED),
+        counted_as(EventType.OPENED, "machine"),
+        counted_as(EventType.OPENED, "proxy"),
+    ),
+    EventType.CLICKED: (unique(EventType.CLICKED), counted_as(EventType.CLICKED, "machine")),
 }
 KINDS = tuple(name for kind in EventType for name in (kind.value, *_WITH.get(kind, ())))
 """What is counted over time, in order: every type of event, of the bounces those whose time was over, and apart what
-machines opened and clicked."""
+machines and proxies opened and clicked; of what humans did, once more the first of each delivery."""
+RESPONSES = frozenset(
+    name
+    for kind in (EventType.OPENED, EventType.CLICKED, EventType.UNSUBSCRIBED)
+    for name in (kind.value, *_WITH.get(kind, ()))
+)
+"""What recipients did, of these."""
 ALWAYS = tuple(kind.value for kind in SHOWN)
 """What is shown also where it did not happen."""
 CLASSES = tuple(one.value for one in BounceClass)
@@ -103,6 +114,29 @@ class Statistics:
         """Return what happened when in the actor's account or one of its domains."""
         return await self._timeline(span, zone, await self._domains(actor, domain_id), by_class=False)
 
+    async def over_time(
+        self,
+        actor: Actor,
+        period: Period,
+        span: Span,
+        *,
+        targets: Collection[SendingDomain] | None = None,
+        tag: str | None = None,
+    ) -> list[Totals]:
+        """Return the totals of each hour, or day of UTC, that has any: of some domains, else of the actor's account.
+
+        They are by ``KINDS``; with a ``tag``, of its messages and by type alone.
+        """
+        if targets is None:
+            mine = await self._domains(actor, None)
+        else:
+            for domain in targets:
+                require_sight(actor, domain.account_id, f"sending domain {domain.name}")
+            mine = [one.id for one in targets]
+        if tag is None:
+            return await totals_over_time(self._database, period, span, mine)
+        return await totals(self._database, period, span.since, span.until - 1, mine, tag=tag)
+
     async def by(
         self, actor: Actor, dimension: Dimension, span: Span, *, domain_id: int | None = None
     ) -> list[KeyTotals]:
@@ -111,16 +145,13 @@ class Statistics:
         return await totals_by(self._database, dimension, span, mine, MOST_KEYS_EXPORTED)
 
     async def _timeline(self, span: Span, zone: tzinfo, mine: Collection[int], *, by_class: bool) -> Timeline:
-        period = Period.DAY if span.grain is Grain.UTC_DAY else Period.HOUR
-        length, starts = LENGTH_MS[period], starts_of(span, zone)
-        found = await self._database.read(statistics.read_series, Dimension.ALL, period, span.hours, mine)
-        kinds = gathered(((one.period * length, kind_of(one), one.count) for one in found), starts)
-        bounced: list[Sum] = []
+        starts = starts_of(span, zone)
+        found = await self._series(Dimension.ALL, span, starts, mine)
+        kinds = gathered(((at, kind_of(one), one.count) for at, one in found), starts)
+        classes: dict[str, list[int]] = {}
         if by_class:
-            bounced = await self._database.read(
-                statistics.read_series, Dimension.BOUNCE_CLASS, period, span.hours, mine, without=_NOT_BOUNCED
-            )
-        classes = gathered(((one.period * length, one.key, one.count) for one in bounced), starts)
+            bounced = await self._series(Dimension.BOUNCE_CLASS, span, starts, mine, without=_NOT_BOUNCED)
+            classes = gathered(((at, one.key, one.count) for at, one in bounced), starts)
         nothing = [0] * len(starts)
         return Timeline(
             starts=starts,
@@ -129,6 +160,27 @@ class Statistics:
             ),
             classes=tuple(Series(name, tuple(classes[name])) for name in CLASSES if name in classes),
         )
+
+    async def _series(
+        self,
+        dimension: Dimension,
+        span: Span,
+        starts: Sequence[int],
+        mine: Collection[int],
+        *,
+        without: Collection[str] = (),
+    ) -> list[tuple[int, Sum]]:
+        """Return the sums of the parts of a span, each with an instant in its part."""
+        if span.grain is Grain.DAY:
+            # An hour belongs to the day that it begins in.
+            hours = [-(-at // HOUR_MS) for at in starts]
+            parts = await self._database.read(
+                statistics.read_parts, dimension, hours, span.hours.until, mine, without=without
+            )
+            return [(starts[one.period], one) for one in parts]
+        period = Period.DAY if span.grain is Grain.UTC_DAY else Period.HOUR
+        found = await self._database.read(statistics.read_series, dimension, period, span.hours, mine, without=without)
+        return [(one.period * LENGTH_MS[period], one) for one in found]
 
     async def _domains(self, actor: Actor, domain_id: int | None) -> list[int]:
         if domain_id is None:

@@ -3,17 +3,21 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-import msgspec
-
 from postroad.model.event import Event
+from postroad.model.ids import lowest_at
 from postroad.net.clock import Clock
-from postroad.storage import events
+from postroad.storage import events, messages
 from postroad.storage.database import Database
 from postroad.storage.events import EventSelector
 
-_PAGE = 500
-# An event's id is made before its transaction commits: what is younger than this may still be joined by older ones.
-_WATERMARK_MS = 2_000
+PAGE = 500
+WATERMARK_MS = 2_000
+"""An event's id is made before its transaction commits: what is younger than this may still be joined by older ones."""
+
+
+def watermark(now: int) -> int:
+    """Return the id that no event below will join any more."""
+    return lowest_at(now - WATERMARK_MS)
 
 
 async def tail(
@@ -23,14 +27,37 @@ async def tail(
 
     Events come two seconds late: up to there every transaction has ended, so none is passed over.
     """
-    start = clock() if selector.since is None else selector.since
-    after = 0
+    after = lowest_at(clock() if selector.since is None else selector.since) - 1
     while True:
-        window = msgspec.structs.replace(selector, since=start, until=clock() - _WATERMARK_MS)
-        page = await database.read(events.search, window, _PAGE, after)
+        below = watermark(clock())
+        page = await database.read(events.search, selector, PAGE, after, below=below)
         for event in page:
             yield event
-        if page:
-            after = page[-1].id
-        if len(page) < _PAGE:
+        if len(page) < PAGE:
+            # All below has been looked at.
+            after = max(after, below - 1)
             await asyncio.sleep(poll_s)
+        else:
+            after = page[-1].id
+
+
+async def follow_message(
+    database: Database, message_id: int, *, with_responses: bool = False, poll_s: float = 0.5
+) -> AsyncGenerator[Event, None]:
+    """Give each event of a message as soon as it is there, until all its deliveries have ended, or its rows are gone.
+
+    What comes of it later, such as opens and clicks, is waited for where ``with_responses`` says so.
+    """
+    told: set[int] = set()
+    while True:
+        # Events and deliveries of one snapshot: whoever sees the end sees all that led to it.
+        story = await database.read(messages.show, message_id)
+        if story is None:
+            return
+        for event in story.events:
+            if event.id not in told:
+                told.add(event.id)
+                yield event
+        if not with_responses and all(one.state.is_final for one in story.deliveries):
+            return
+        await asyncio.sleep(poll_s)

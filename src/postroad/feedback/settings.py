@@ -18,8 +18,8 @@ class TrackingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     https: Annotated[
         Literal["auto", "on", "off"],
         msgspec.Meta(
-            description="Whether tracked links begin with `https:`; `auto` where the certificate of the doors holds the host, "
-            "`on` where a proxy adds TLS."
+            description="Whether tracked links begin with `https:`; `auto` where the host has a certificate of its own or "
+            "that of the doors holds it, `on` where a proxy adds TLS."
         ),
     ] = "auto"
     queue: Annotated[
@@ -38,3 +38,10 @@ class TrackingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             "are counted apart."
         ),
     ] = ()
+    geo_database: Annotated[
+        str,
+        msgspec.Meta(
+            description="File in MaxMind's format (`.mmdb`) that tells country and city of an address, to be shown with opens and "
+            "clicks; a changed file is read within a minute, and at SIGHUP. Each worker keeps it in memory."
+        ),
+    ] = ""

@@ -18,6 +18,10 @@ class Takedown:
         self._database = database
         self._clock = clock
 
+    def meant(self, text: str) -> str:
+        """Return what a text would block, as it is compared. Raises RefusedError."""
+        return _pattern(text)
+
     async def block(self, actor: Actor, text: str, reason: str = "") -> BlockedDestination:
         """Block a host with all below it, or all URLs that begin so. Raises RefusedError."""
         require_operator(actor)
@@ -33,17 +37,25 @@ class Takedown:
             after={"reason": reason},
         )
         if not await self._database.write(blocked_destinations.add, blocked, entry):
-            raise RefusedError(f"{blocked.pattern} is blocked already.")
+            raise RefusedError(f"{blocked.pattern} is blocked already.", field="destination")
         return blocked
 
     async def unblock(self, actor: Actor, text: str) -> str:
         """Let links lead there again. Raises MissingError."""
         require_operator(actor)
-        pattern = _pattern(text)
+        pattern = _listed(text)
         entry = entry_of(actor, "destination.unblocked", pattern, at=self._clock(), account_id=None)
         if not await self._database.write(blocked_destinations.remove, pattern, entry):
             raise MissingError(f"{pattern} is not blocked.")
         return pattern
+
+    async def find(self, actor: Actor, text: str) -> BlockedDestination:
+        """Return one of them. Raises MissingError."""
+        pattern = _listed(text)
+        found = next((one for one in await self.all(actor) if one.pattern == pattern), None)
+        if found is None:
+            raise MissingError(f"{pattern} is not blocked.")
+        return found
 
     async def all(self, actor: Actor) -> list[BlockedDestination]:
         """Return all of them."""
@@ -55,4 +67,9 @@ def _pattern(text: str) -> str:
     try:
         return understood(text)
     except ValueError as error:
-        raise RefusedError(str(error)) from error
+        raise RefusedError(str(error), field="destination") from error
+
+
+def _listed(text: str) -> str:
+    """Read what may be written as it is listed: the beginning of a URL without its scheme."""
+    return _pattern(f"http://{text}" if "/" in text and "://" not in text else text)

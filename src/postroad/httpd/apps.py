@@ -2,14 +2,10 @@
 
 from urllib.parse import urlsplit
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from postroad.accounts.api_key_check import ApiKeyCheck
-from postroad.httpd.api.app import api_app
+from postroad.httpd.api.app import api_app, is_asked_of_apis
+from postroad.httpd.api.services import ApiServices
 from postroad.httpd.autoconfig.app import MailClientSetup, is_asked_by_mail_clients
 from postroad.httpd.console.app import console_app
 from postroad.httpd.console.console import Console
@@ -27,19 +23,9 @@ from postroad.storage.database import Database
 NOTHING_OFFERED = ClientAccess()
 
 
-async def _say_what_is_wrong(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return PlainTextResponse(error.detail, status_code=error.status_code)
-
-
-def admin_app(status: NodeStatus) -> Starlette:
-    """Return the application of the admin listener."""
-    return Starlette(routes=health_routes(status), exception_handlers={HTTPException: _say_what_is_wrong})
-
-
 def web_app(
     console: Console,
-    api_keys: ApiKeyCheck,
+    api: ApiServices,
     database: Database,
     *,
     clients: ClientAccess = NOTHING_OFFERED,
@@ -50,7 +36,7 @@ def web_app(
     """Return what a node serves on its HTTP doors."""
     public_host = (urlsplit(public_url).hostname or "").lower()
     by_path = _ByPath(
-        api=api_app(api_keys),
+        api=api_app(api),
         tracker=tracker,
         mail_clients=_mail_client_setup(database, clients, public_host),
         console=console_app(console, public_host=public_host),
@@ -61,7 +47,7 @@ def web_app(
 
 def dev_web_app(
     console: Console,
-    api_keys: ApiKeyCheck,
+    api: ApiServices,
     database: Database,
     status: NodeStatus,
     *,
@@ -71,7 +57,7 @@ def dev_web_app(
     """Return what ``postroad dev`` serves on its one port: the same, the capture inbox, and the admin routes."""
     beside = [*inbox_routes(database), *health_routes(status)]
     return _ByPath(
-        api=api_app(api_keys),
+        api=api_app(api),
         tracker=tracker,
         mail_clients=_mail_client_setup(database, clients, ""),
         console=console_app(console, beside=beside),
@@ -115,7 +101,7 @@ class _ByPath:
         await self._application(scope)(scope, receive, send)
 
     def _application(self, scope: Scope) -> ASGIApp:
-        if scope["type"] == "http" and scope["path"].startswith("/api/"):
+        if scope["type"] == "http" and is_asked_of_apis(scope["path"]):
             return self._api
         if scope["type"] == "http" and is_asked_of_tracker(scope["path"]):
             return self._tracker

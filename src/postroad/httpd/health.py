@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from postroad.model.ids import from_text
@@ -56,3 +58,13 @@ def health_routes(status: NodeStatus) -> list[Route]:
 
 def _verdict(facts: dict[str, Any]) -> JSONResponse:
     return JSONResponse(facts, status_code=200 if facts["ok"] else 503)
+
+
+def admin_app(status: NodeStatus) -> Starlette:
+    """Return the application of the admin listener, which needs nothing of what workers serve."""
+    return Starlette(routes=health_routes(status), exception_handlers={HTTPException: _say_what_is_wrong})
+
+
+async def _say_what_is_wrong(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(error.detail, status_code=error.status_code)

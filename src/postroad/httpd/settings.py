@@ -18,6 +18,41 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         tuple[str, ...],
         msgspec.Meta(description="Addresses for HTTPS, usually on port 443, with the certificate of the SMTP doors."),
     ] = ()
+    max_request_size: Annotated[
+        int, msgspec.Meta(ge=65_536, le=1_073_741_824, description="Octets of the largest call of an API that is read.")
+    ] = 54_945_382
+    max_bytes_in_flight: Annotated[
+        int,
+        msgspec.Meta(
+            ge=8_388_608,
+            le=68_719_476_736,
+            description="Octets of calls that one worker holds in memory; beyond, calls wait or get status 503.",
+        ),
+    ] = 268_435_456
+    max_bytes_spooled: Annotated[
+        int,
+        msgspec.Meta(
+            ge=8_388_608,
+            le=1_099_511_627_776,
+            description="Octets of calls above 1 MB that one worker keeps in files of the data folder until they are whole.",
+        ),
+    ] = 2_147_483_648
+    calls_per_minute: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            le=10_000_000,
+            description="Calls of the APIs that one key may make on one worker; beyond, status 429. 0 for any number.",
+        ),
+    ] = 120_000
+    failed_proofs_per_minute: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            le=1_000_000,
+            description="Wrong API keys that one address (IPv6: a /64) may try on one worker; beyond, status 429. 0 for any number.",
+        ),
+    ] = 60
     public_url: Annotated[
         str,
         msgspec.Meta(

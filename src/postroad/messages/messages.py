@@ -2,9 +2,10 @@
 
 import msgspec
 
-from postroad.messages.steering import Steered, Verb, steer
+from postroad.messages.steering import Steered, Verb, steer, steer_all
 from postroad.model.actor import Actor
-from postroad.model.delivery import Standing
+from postroad.model.delivery import DeliveryState, Standing
+from postroad.model.domain import SendingDomain
 from postroad.model.ids import text_of
 from postroad.model.refused import MissingError
 from postroad.model.submission import NOTICE_CHANNEL
@@ -16,6 +17,8 @@ from postroad.storage.database import Database
 from postroad.storage.deliveries import NewId, Selector
 from postroad.storage.message_search import HIGHEST_ID, Page, Wanted
 from postroad.storage.messages import Story
+
+_MOST_CANCELLED = 100_000
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +119,26 @@ class Messages:
             new_id=self._new_id,
             limit=len(story.deliveries),
         )
+
+    async def cancel_waiting(self, actor: Actor, domain: SendingDomain) -> bool:
+        """Cancel what waits of a domain; returns whether that is all of it: so much is done at once."""
+        require_change(actor, domain.account_id, f"sending domain {domain.name}")
+        selector = Selector(
+            domain_id=domain.id,
+            account_id=domain.account_id,
+            states=(DeliveryState.SCHEDULED, DeliveryState.HELD),
+        )
+        steered = Steered(selector=selector, target=f"all that waits of {domain.name}", account_id=domain.account_id)
+        _, is_all = await steer_all(
+            self._database,
+            actor,
+            Verb.CANCEL,
+            steered,
+            clock=self._clock,
+            new_id=self._new_id,
+            most=_MOST_CANCELLED,
+        )
+        return is_all
 
     async def _require_domain(self, actor: Actor, domain_id: int | None) -> None:
         if domain_id is None:

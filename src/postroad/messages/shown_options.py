@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 
+from postroad.model.ids import text_of
 from postroad.model.options import OnMissing, Options
+from postroad.policy.webhook_url import without_password
 
 _LONGEST_SHOWN = 2_000
 """Characters of variables in one fact; programs get all of them."""
@@ -14,9 +16,13 @@ _LONGEST_SHOWN = 2_000
 def document_of(options: Options, instant: Callable[[int], str | None]) -> dict[str, Any]:
     """Return what was asked for by name, without what was not; variables keep their types."""
     document: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(options, frozen_template=None))
+    if options.callback_url is not None:
+        document["callback_url"] = without_password(options.callback_url)
     for name in ("deliver_at", "expires_at"):
         if name in document:
             document[name] = instant(document[name])
+    if options.sent_with is not None:
+        document["sent_with"] = text_of(options.sent_with)
     return document
 
 
@@ -32,6 +38,8 @@ def facts_of(options: Options, instant: Callable[[int], str]) -> Iterator[tuple[
         yield "tracks", " and ".join(tracked)
     if options.offers_unsubscribe:
         yield "offers", "to unsubscribe"
+    if options.group is not None:
+        yield "group", f"{options.group.name} ({options.group.id})"
     if options.tls is not None:
         yield "requires TLS", options.tls.value
     if options.template is not None:
@@ -46,13 +54,19 @@ def facts_of(options: Options, instant: Callable[[int], str]) -> Iterator[tuple[
         yield "values in HTML", "escaped"
     if options.callback_url is not None:
         as_what = f" as {options.callback_format.value}" if options.callback_format is not None else ""
-        yield "callback", f"{options.callback_url}{as_what}"
+        yield "callback", f"{without_password(options.callback_url)}{as_what}"
     if options.deliver_at is not None:
         yield "deliver at", instant(options.deliver_at)
     if options.expires_at is not None:
         yield "expires", instant(options.expires_at)
     if options.idempotency_key is not None:
         yield "idempotency key", options.idempotency_key
+    if options.ignores_unsubscribes:
+        yield "goes to", "those who unsubscribed, too"
+    if options.batch_id is not None:
+        yield "batch", options.batch_id
+    if options.sent_with is not None:
+        yield "sent with", text_of(options.sent_with)
 
 
 def _short(variables: dict[str, Any]) -> str:

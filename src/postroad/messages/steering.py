@@ -7,9 +7,12 @@ import msgspec
 
 from postroad.model.actor import Actor
 from postroad.model.audit import entry_of
+from postroad.net.clock import Clock
 from postroad.storage import audit, deliveries
 from postroad.storage.database import Database
 from postroad.storage.deliveries import NewId, Selector, Steering
+
+_AT_ONCE = 1_000
 
 
 class Verb(enum.Enum):
@@ -17,6 +20,7 @@ class Verb(enum.Enum):
 
     HOLD = "hold"
     RELEASE = "release"
+    RESUME = "resume"
     RETRY = "retry"
     CANCEL = "cancel"
 
@@ -24,6 +28,7 @@ class Verb(enum.Enum):
 _CHANGES = {
     Verb.HOLD: (deliveries.hold, "delivery.held"),
     Verb.RELEASE: (deliveries.release, "delivery.released"),
+    Verb.RESUME: (deliveries.resume, "delivery.released"),
     Verb.RETRY: (deliveries.retry_now, "delivery.retried"),
     Verb.CANCEL: (deliveries.cancel, "delivery.cancelled"),
 }
@@ -48,6 +53,38 @@ async def steer(
     """
     steering = Steering(by=actor.name, now=now, new_id=new_id)
     return await database.write(_changed, verb, steered, steering, actor, limit=limit)
+
+
+async def steer_all(
+    database: Database,
+    actor: Actor,
+    verb: Verb,
+    steered: Steered,
+    *,
+    clock: Clock,
+    new_id: NewId,
+    most: int | None = None,
+) -> tuple[int, bool]:
+    """Change all of the selected deliveries, some at a time, so that others write between them.
+
+    Args:
+        database: Where they are.
+        actor: Who may do this to all that is selected; the caller has made sure of it.
+        verb: What is done.
+        steered: The selected deliveries, and what the audit log calls them.
+        clock: Tells when each part is changed.
+        new_id: Makes the ids of events.
+        most: After so many no further part is begun; None for no bound.
+
+    Returns how many were changed, and whether those were all.
+    """
+    count = 0
+    while most is None or count < most:
+        changed = await steer(database, actor, verb, steered, now=clock(), new_id=new_id, limit=_AT_ONCE)
+        count += changed
+        if changed < _AT_ONCE:
+            return count, True
+    return count, False
 
 
 def _changed(connection: Any, verb: Verb, steered: Steered, steering: Steering, actor: Actor, *, limit: int) -> int:

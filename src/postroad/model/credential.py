@@ -20,6 +20,8 @@ class CredentialKind(enum.Enum):
     PASSWORD = "password"
     ADDRESS = "address"
     """The client's network address is the proof: for own servers and devices that cannot log in."""
+    API_KEY = "api_key"
+    """A key of the HTTP APIs; ids of keys are counted apart from those of SMTP users."""
 
 
 class SmtpUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +81,17 @@ class SigningKeys(msgspec.Struct, frozen=True, kw_only=True):
     """The key before this one, while receivers may still verify by it."""
     previous_until: int | None = None
     changed_at: int
+
+    def as_of(self, now: int) -> "SigningKeys":
+        """Return the keys without a previous one whose time is over."""
+        if self.previous_until is None or now < self.previous_until:
+            return self
+        return msgspec.structs.replace(self, previous_key=None, previous_until=None)
+
+    @property
+    def counting(self) -> tuple[Secret, ...]:
+        """The present key, then the previous one."""
+        return (self.key,) if self.previous_key is None else (self.key, self.previous_key)
 
 
 class KeyPrincipal(msgspec.Struct, frozen=True):

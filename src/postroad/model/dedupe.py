@@ -25,6 +25,32 @@ class Repeatable(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
 
 
+class NamedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that its caller gave a name, so that it can be repeated and is carried out once."""
+
+    key: bytes
+    """A hash of the sending domain and the name."""
+    content: bytes
+    """A fingerprint of what the call asks for."""
+    expires_at: int
+
+
+class NamedMessage(msgspec.Struct, frozen=True):
+    """What an answer says of a message that was accepted."""
+
+    message_id: int
+    message_id_header: str
+    """Its Message-ID, with brackets."""
+
+
+class AnsweredCall(msgspec.Struct, frozen=True):
+    """A named call and what it was answered with."""
+
+    call: NamedCall
+    messages: tuple[NamedMessage, ...]
+    """In the order in which the call gave them."""
+
+
 class First(msgspec.Struct, frozen=True):
     """The delivery that a repeat would repeat."""
 

@@ -172,6 +172,22 @@ class SendingDomain(msgspec.Struct, frozen=True, kw_only=True):
     """All in the hour of ``resumed_at``, up to it: counters know whole hours only."""
 
 
+class DomainQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sending domains of an account are asked for."""
+
+    states: tuple[DomainState, ...] = ()
+    """None for all."""
+    name: str = ""
+    """Of the one asked for; empty for all."""
+    part: str = ""
+    """What the names contain."""
+    after: str = ""
+    """The name that all come after; empty for all."""
+    is_descending: bool = False
+    limit: int
+    skip: int = 0
+
+
 class KeyAlgorithm(enum.Enum):
     """DKIM key types (RFC 6376 §3.3, RFC 8463)."""
 

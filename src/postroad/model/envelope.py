@@ -25,6 +25,8 @@ class Recipient(msgspec.Struct, frozen=True):
     notify: Notify = Notify.UNSET
     original_recipient: str | None = None
     """The ORCPT parameter, decoded: ``rfc822;user@example.com`` (RFC 3461 §4.2)."""
+    display_name: str = ""
+    """What somebody is called where the header does not say it, as To is each recipient's own."""
 
 
 class Envelope(msgspec.Struct, frozen=True):

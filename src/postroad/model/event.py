@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from postroad.model.options import Callback
+
 
 class EventType(enum.Enum):
     """What happened; the words of the glossary."""
@@ -23,7 +25,7 @@ class EventType(enum.Enum):
     COMPLAINED = "complained"
     """A recipient told their mailbox provider that they do not want the message, and the provider told us."""
     OPENED = "opened"
-    """The pixel of a delivery was asked for; ``verdict`` says by a human or a machine."""
+    """The pixel of a delivery was asked for; ``verdict`` says by a human, a machine or a proxy."""
     CLICKED = "clicked"
     """A link of a delivery was followed, by the one or the other."""
     UNSUBSCRIBED = "unsubscribed"
@@ -42,3 +44,5 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     recipient: str | None = None
     data: dict[str, Any] = {}
     """Facts of this type, by the names of the event reference; stored as JSON."""
+    callback: Callback | None = None
+    """Where it is posted, instead of to the webhooks of its domain; what writes it makes a call of that, and forgets it."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from postroad.model.dedupe import Repeatable, Repeats
+from postroad.model.dedupe import AnsweredCall, Repeatable, Repeats
 from postroad.model.delivery import Delivery
 from postroad.model.event import Event
 from postroad.model.options import NO_OPTIONS, Options
@@ -46,6 +46,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     repeatable: Repeatable | None = None
     """How its repeats are noticed, and whether it is one; None takes it as it is."""
+    call: AnsweredCall | None = None
+    """The named call that this is the first message of, with the answer to it; None for all others."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -55,3 +57,5 @@ class Stored(msgspec.Struct, frozen=True):
     """As it was stored: without repeats, and with suppressed recipients' deliveries ended. None where nothing was."""
     repeats: Repeats | None = None
     """What of it was there already."""
+    is_call_repeated: bool = False
+    """It is of a named call that was answered before: nothing of the call was stored."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from postroad.model.unsubscribe_group import MailGroup
+
 MAX_TAGS = 10
 MAX_TAG_LENGTH = 128
 
@@ -37,6 +39,14 @@ class CallbackFormat(enum.Enum):
     BLOOMREACH = "bloomreach"
     BLOOMEVENTS = "bloomevents"
     STANDARD = "standard"
+
+
+class Callback(msgspec.Struct, frozen=True):
+    """Where a message's events are posted, instead of to the webhooks of its domain."""
+
+    url: str
+    """As it was given, with a password where it has one."""
+    format: CallbackFormat
 
 
 class TemplateName(msgspec.Struct, frozen=True):
@@ -84,11 +94,26 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_missing: OnMissing = OnMissing.EMPTY
     escapes_html: bool = False
     """Recipient variables are escaped in HTML parts."""
+    batch_id: str | None = None
+    """What the client calls the messages that it may hold or cancel together with this one."""
+    sent_with: int | None = None
+    """The first message of the call that made several, where that is another one: the call was answered with its id."""
+    ignores_unsubscribes: bool = False
+    """It goes out whether or not somebody unsubscribed, as every message of a transactional domain does."""
+    group: MailGroup | None = None
+    """What recipients leave who unsubscribe: this kind of mail, and not all mail of the domain."""
 
     @property
     def is_tracked(self) -> bool:
         """Whether each recipient's copy has links of its own."""
         return bool(self.tracks_clicks or self.tracks_opens or self.offers_unsubscribe)
+
+    @property
+    def callback(self) -> Callback | None:
+        """Where the events of the message go, if the message says so."""
+        if self.callback_url is None:
+            return None
+        return Callback(self.callback_url, self.callback_format or CallbackFormat.MAILGUN)
 
     @property
     def is_plain(self) -> bool:
@@ -108,13 +133,20 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Events of the delivery are counted by them."""
     variables: dict[str, Any] | None = None
     """The recipient's own variables; None where the message has no recipient variables at all."""
+    display_name: str | None = None
+    """The recipient's name, where it is kept beside the header."""
     tls: TlsDemand | None = None
     is_test: bool = False
     """Everything is done but the last step: nothing leaves."""
     is_transactional: bool = False
     """The domain was one for transactional mail, which goes out whether or not somebody unsubscribed."""
     is_report: bool = False
-    """It carries a report of our own to the sender, whom the lists of the domain's recipients are not about."""
+    """It carries a report of our own to the sender, or mail that the domain received and passes on: the lists of the domain's
+    recipients are not about who gets it."""
+    callback: Callback | None = None
+    """Where its events are posted, instead of to the webhooks of its domain."""
+    group_id: int | None = None
+    """The group whose list stops it, whatever the domain is for."""
 
 
 PLAIN_DELIVERY = DeliveryOptions()

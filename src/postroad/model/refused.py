@@ -18,3 +18,11 @@ class MissingError(RefusedError):
 
 class ForbiddenError(RefusedError):
     """Whoever asks may not do this."""
+
+
+class TooSoonError(RefusedError):
+    """The same would be done in ``retry_after_s`` seconds."""
+
+    def __init__(self, sentence: str, retry_after_s: int) -> None:
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s

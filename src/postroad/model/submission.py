@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from postroad.model.credential import Principal
+from postroad.model.dedupe import NamedCall
 from postroad.model.envelope import Envelope
 from postroad.model.options import NO_OPTIONS, NO_SOURCES, OptionFault, Options
 from postroad.protocol.mime.header import HeaderBlock, HeaderFault
@@ -12,6 +13,8 @@ from postroad.protocol.smtp.data import Fault
 
 NOTICE_CHANNEL = "notice"
 """The channel of mail that the installation itself writes."""
+FORWARD_CHANNEL = "forward"
+"""The channel of mail that a sending domain receives and passes on."""
 
 
 class ClientFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +46,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """By option, the header that gave it, as it is written."""
     option_notes: tuple[str, ...] = ()
     """What the message's story should say of its options."""
+    is_held: bool = False
+    """It is accepted and waits until its sender lets it go."""
+    call: NamedCall | None = None
+    """The named call that it is of: that is repeated as a whole, so that its messages are not looked at for repeats."""
     faults: Fault | None = None
     """What is wrong with the octets, found while they came in; null where nobody has looked."""
 
@@ -58,6 +65,8 @@ class Rejected(msgspec.Struct, frozen=True):
     """One sentence that says what to change."""
     hold_s: float = 0.0
     """How long the door holds the reply back: for a client that goes on repeating what was refused."""
+    others: tuple[str, ...] = ()
+    """More that is wrong by the same rule, where somebody only looks at what would be refused."""
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):

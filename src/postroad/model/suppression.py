@@ -29,6 +29,8 @@ class Way(enum.Enum):
 
     DELIVERY = "delivery"
     """A receiving host's reply."""
+    RETURNED = "returned"
+    """A report that came back by mail."""
     HAND = "hand"
     IMPORT = "import"
     FEEDBACK_LOOP = "feedback-loop"

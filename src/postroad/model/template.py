@@ -2,6 +2,9 @@
 
 import msgspec
 
+REPLACED = "replaced-"
+"""What the tag of a version begins with, before its number, which another one took the place of and which nobody is told."""
+
 
 class TemplateSource(msgspec.Struct, frozen=True, kw_only=True):
     """What a version is written as; HTML or text is there, often both."""
@@ -34,6 +37,11 @@ class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
 
     @property
+    def is_replaced(self) -> bool:
+        """Whether it is kept only for the messages that were accepted with it."""
+        return self.tag == f"{REPLACED}{self.number}"
+
+    @property
     def label(self) -> str:
         """How people name it."""
         return str(self.number) if self.tag is None else f"{self.number} ({self.tag})"
@@ -57,6 +65,7 @@ class StoredTemplate(msgspec.Struct, frozen=True, kw_only=True):
     active_version_id: int = 0
     active_number: int = 0
     """The version that a message has which names none."""
+    description: str = ""
 
 
 class ActiveTemplate(msgspec.Struct, frozen=True):

@@ -72,9 +72,21 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout_s: float = 10.0,
+        connect_timeout_s: float | None = None,
         most_octets: int = 1024 * 1024,
+        may_cut: bool = False,
     ) -> HttpReply:
-        """Send a request and return the whole answer, whatever its status.
+        """Send a request and return the answer, whatever its status.
+
+        Args:
+            method: Of HTTP.
+            url: Where to.
+            headers: Beside those that every request has.
+            body: What is sent.
+            timeout_s: How long all of it may take.
+            connect_timeout_s: How long connecting may take, within that.
+            most_octets: How much of the answer's content is read.
+            may_cut: More than that is left unread, instead of being a failure.
 
         Raises:
             HttpError: nobody could be reached, or may be; or the answer is too large, or took too long.
@@ -86,10 +98,12 @@ class HttpClient:
                 headers=headers,
                 data=body,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout_s),
+                timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=connect_timeout_s),
             ) as response:
-                content = await _read(response, most_octets)
+                content = await _read(response, most_octets, may_cut=may_cut)
                 return HttpReply(response.status, dict(response.headers), content)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise HttpError(f"no connection to it came about within {connect_timeout_s or timeout_s:g} s") from error
         except TimeoutError as error:
             raise HttpError(f"it did not answer within {timeout_s:g} s") from error
         except (aiohttp.ClientError, ValueError, OSError) as error:
@@ -126,11 +140,14 @@ class HttpClient:
         return socket.socket(family, kind, protocol)
 
 
-async def _read(response: aiohttp.ClientResponse, most_octets: int) -> bytes:
+async def _read(response: aiohttp.ClientResponse, most_octets: int, *, may_cut: bool) -> bytes:
     content = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK_OCTETS):
         content += chunk
         if len(content) > most_octets:
+            if may_cut:
+                # Not read to its end, the connection is closed and not used again.
+                return bytes(content[:most_octets])
             raise HttpError(f"its answer has more than {most_octets:,} octets")
     return bytes(content)
 

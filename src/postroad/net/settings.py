@@ -25,7 +25,8 @@ class AcmeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     names: Annotated[
         tuple[str, ...],
         msgspec.Meta(
-            description="Names to have certified; none means `smtp.hostname` and the host of `http.public_url`."
+            description="Names to have certified; none means `smtp.hostname`, the host of `http.public_url` and `tracking.host`. "
+            "Tracking hosts of domains get certificates of their own where there is `http.listen_tls`."
         ),
     ] = ()
     http_listen: Annotated[
@@ -42,7 +43,7 @@ class AcmeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The certificate that the SMTP and HTTP doors show; changed files are read within a minute, and at SIGHUP."""
+    """The certificates that the SMTP and HTTP doors show; changed files are read within a minute, and at SIGHUP."""
 
     certificate: Annotated[
         str,
@@ -55,6 +56,13 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         str,
         msgspec.Meta(
             description="PEM file of the certificate's private key; empty where the certificate's file holds it."
+        ),
+    ] = ""
+    host_certificates: Annotated[
+        str,
+        msgspec.Meta(
+            description="Folder of certificates for tracking hosts: each `*.pem` holds one with its intermediates and its key, or "
+            "has the key in a file of the same name with `.key`. The name that a client asks for chooses."
         ),
     ] = ""
     acme: AcmeSettings = AcmeSettings()

@@ -5,13 +5,16 @@ import datetime as dt
 import os
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cryptography import x509
 
 from postroad.model.outcome import TlsFacts
 
+_MOST_CONTEXTS = 1000
+"""Of hosts, that are kept for the next handshake: each takes some 20 KB."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -20,7 +23,7 @@ class CertificateError(Exception):
 
 
 class ServerCertificate:
-    """A certificate with its key as files, and the one server context that shows it.
+    """A certificate with its key as files, others for hosts of their own, and the one server context that shows them.
 
     The context object never changes, so listeners keep it for good. When the certificate changes, handshakes from then
     on show the new one and sessions that are open go on undisturbed.
@@ -33,6 +36,8 @@ class ServerCertificate:
         self.context = self._current = _server_context(certificate, key)
         self.expires_at = _expiry_of(certificate)
         """When the certificate that is shown ends, in milliseconds since 1970; null where that cannot be read."""
+        self._hosts: Mapping[str, bytes] = {}
+        self._host_contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
         self.context.sni_callback = self._choose
 
     def reload_if_changed(self) -> bool:
@@ -54,14 +59,35 @@ class ServerCertificate:
             self._current = _server_context(path, path)
             self.expires_at = _expiry_of(path)
 
-    def _choose(self, handshake: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
+    def show_for_hosts(self, hosts: Mapping[str, bytes]) -> None:
+        """Show whoever asks for one of these names (``*.`` for all right below one) its own chain and key in PEM."""
+        before, self._hosts = self._hosts, hosts
+        for name in [name for name in self._host_contexts if hosts.get(name) != before[name]]:
+            del self._host_contexts[name]
+
+    def _choose(self, handshake: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
         """Give a handshake the certificate of now; OpenSSL asks here each time, also where no server name came.
 
         Loading into the live context instead would keep an RSA certificate beside the ECDSA one that replaces it, and
         would break the context where a pair does not match.
         """
-        if self._current is not self.context:
-            handshake.context = self._current
+        chosen = self._context_of_host(name.lower()) if name and self._hosts else None
+        chosen = chosen or self._current
+        if chosen is not self.context:
+            handshake.context = chosen
+
+    def _context_of_host(self, name: str) -> ssl.SSLContext | None:
+        host = name if name in self._hosts else f"*.{name.partition('.')[2]}"
+        if host not in self._hosts:
+            return None
+        context = self._host_contexts.get(host)
+        if context is None:
+            with _as_file(self._hosts[host]) as path:
+                context = self._host_contexts[host] = _server_context(path, path)
+            if len(self._host_contexts) > _MOST_CONTEXTS:
+                self._host_contexts.popitem(last=False)
+        self._host_contexts.move_to_end(host)
+        return context
 
     def _files_state(self) -> tuple[tuple[int, int, int], ...]:
         try:
@@ -69,6 +95,16 @@ class ServerCertificate:
         except OSError as error:
             raise CertificateError(f"cannot read {error.filename}: {error.strerror}") from error
         return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
+
+
+def require_usable(pem: bytes) -> None:
+    """Raise CertificateError with the reason alone where a chain and a private key in PEM cannot be shown."""
+    try:
+        with _as_file(pem) as path:
+            _server_context(path, path)
+    except CertificateError as error:
+        # Its sentence names a file that nobody else can see.
+        raise CertificateError(_reason_of(error.__cause__)) from error.__cause__
 
 
 def _expiry_of(pem: Path) -> int | None:
@@ -94,9 +130,12 @@ def _server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ValueError) as error:
-        reason = error.reason if isinstance(error, ssl.SSLError) and error.reason else error
-        raise CertificateError(f"cannot use certificate {certificate} with key {key}: {reason}") from error
+        raise CertificateError(f"cannot use certificate {certificate} with key {key}: {_reason_of(error)}") from error
     return context
+
+
+def _reason_of(error: BaseException | None) -> str:
+    return error.reason if isinstance(error, ssl.SSLError) and error.reason else str(error)
 
 
 @contextlib.contextmanager

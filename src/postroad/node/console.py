@@ -25,9 +25,12 @@ from postroad.config import Settings
 from postroad.dns.resolver import Lookup
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
+from postroad.events.events import Events
 from postroad.events.overview import Overviews
 from postroad.events.statistics import Statistics
-from postroad.httpd.console.console import Console
+from postroad.feedback.inbound_routes import InboundRoutes
+from postroad.feedback.takedown import Takedown
+from postroad.httpd.console.console import Console, WebhookServices
 from postroad.httpd.console.submission_examples import SubmissionPlace
 from postroad.messages.messages import Messages
 from postroad.net.address import parse_address
@@ -36,13 +39,22 @@ from postroad.net.listen import parse_endpoint
 from postroad.node.client_access import client_access, names_of
 from postroad.node.first_start import console_url
 from postroad.node.installation import hostname_of
+from postroad.node.tracking_hosts import TrackingHosts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage.database import Database
 from postroad.storage.deliveries import NewId
 from postroad.storage.secrets import Vault
+from postroad.suppressions.address_checks import AddressChecks
 from postroad.suppressions.imports import Imports
+from postroad.suppressions.list_checks import ListChecks
 from postroad.suppressions.suppressions import Suppressions
 from postroad.templating.templates import Templates
+from postroad.webhooks.call_log import CallLog
+from postroad.webhooks.facts import WebhookFacts
+from postroad.webhooks.post import Poster
+from postroad.webhooks.replay import Replay
+from postroad.webhooks.trial import Trial
+from postroad.webhooks.webhooks import Webhooks
 
 _USUAL_PORT = 587
 
@@ -56,20 +68,22 @@ def console_of(
     *,
     notices: Notices,
     passwords: PersonPasswords,
+    poster: Poster,
     new_id: NewId,
     oidc: OidcSignIn | None = None,
     has_inbox: bool,
 ) -> Console:
-    """Return the console's services over one installation; ``password_changes.run`` and ``imports.run`` must be running beside them.
+    """Return the console's services over one installation.
 
-    ``lookup`` has no cache, so that new records are seen.
+    ``password_changes.run``, ``imports.run`` and ``address_checks.lists.run`` must be running beside them.
+
+    ``lookup`` has no cache, so that new records are seen; ``poster`` makes the calls that try webhooks.
     """
     base = console_url(settings)
     links, attempts = Links(base), ConsoleAttempts(database, now_ms)
     sessions = Sessions(database, now_ms, settings.accounts)
-    issuer = f"Postroad {urlsplit(base).hostname or ''}".strip()
     own_password = OwnPassword(passwords, attempts, now_ms)
-    second_factor = SecondFactor(database, vault, now_ms, own_password, issuer=issuer)
+    second_factor = SecondFactor(database, vault, now_ms, own_password, issuer=_issuer(base))
     return Console(
         people=People(database, now_ms, passwords, links),
         invitations=Invitations(database, now_ms, passwords=passwords, notices=notices, links=links),
@@ -87,14 +101,7 @@ def console_of(
         session_seconds=settings.accounts.session_days * 86_400,
         accounts=Accounts(database, now_ms),
         sessions=sessions,
-        registration=Registration(
-            database,
-            vault,
-            settings.domains,
-            organisational_domains,
-            now_ms,
-            console_host=urlsplit(base).hostname or "",
-        ),
+        registration=_registration(settings, database, vault, organisational_domains),
         verification=_verification(settings, database, vault, organisational_domains, lookup),
         smtp_users=SmtpUsers(database, now_ms),
         lockouts=Lockouts(database, now_ms),
@@ -103,14 +110,55 @@ def console_of(
         templates=Templates(database, now_ms),
         suppressions=Suppressions(database, now_ms),
         imports=Imports(database, now_ms),
+        address_checks=address_checks(settings, database, lookup),
+        list_checks=ListChecks(database, now_ms),
+        inbound_routes=InboundRoutes(database, now_ms),
+        webhooks=_webhooks(settings, database, vault, poster, new_id),
         clients=client_access(settings),
         submission=_submission_place(settings),
         messages=Messages(database, now_ms, new_id),
         overviews=Overviews(database, now_ms),
         statistics=Statistics(database),
+        takedown=Takedown(database, now_ms),
+        tracking_hosts=TrackingHosts(settings, database, now_ms),
+        events=Events(database, now_ms),
         clock=now_ms,
         has_inbox=has_inbox,
     )
+
+
+def address_checks(settings: Settings, database: Database, lookup: Lookup) -> AddressChecks:
+    """Return what checks addresses, with the settings by which mail goes to them; ``lookup`` has no cache."""
+    return AddressChecks(
+        database,
+        lookup,
+        now_ms,
+        settings=settings.address_check,
+        dns=settings.dns,
+        allow_private_addresses=settings.delivery.allow_private_addresses,
+    )
+
+
+def _registration(
+    settings: Settings, database: Database, vault: Vault, organisational_domains: OrganisationalDomains
+) -> Registration:
+    console_host = urlsplit(console_url(settings)).hostname or ""
+    return Registration(database, vault, settings.domains, organisational_domains, now_ms, console_host=console_host)
+
+
+def _webhooks(settings: Settings, database: Database, vault: Vault, poster: Poster, new_id: NewId) -> WebhookServices:
+    facts = WebhookFacts(database, vault, now_ms)
+    return WebhookServices(
+        addresses=Webhooks(database, vault, now_ms, allow_private_addresses=settings.webhooks.allow_private_addresses),
+        log=CallLog(database, facts),
+        trial=Trial(database, facts, poster, now_ms, new_id),
+        replay=Replay(database, now_ms, new_id),
+    )
+
+
+def _issuer(base: str) -> str:
+    """Return what programs for one-time codes call us."""
+    return f"Postroad {urlsplit(base).hostname or ''}".strip()
 
 
 def _verification(

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from postroad.accounts.accounts import Accounts
+from postroad.accounts.api_keys import ApiKeys
 from postroad.accounts.password_hashing import PasswordHasher
 from postroad.accounts.smtp_user_changes import SmtpUserChange
 from postroad.accounts.smtp_users import SmtpUsers
@@ -19,8 +20,9 @@ from postroad.node.first_start import first_operator
 from postroad.node.installation import migrate_schema
 from postroad.node.keys import installation_keys
 from postroad.policy.alignment import OrganisationalDomains
+from postroad.policy.key_text import digest_of, shown_part
 from postroad.policy.password import generate_password, prepared
-from postroad.storage import domains, smtp_users
+from postroad.storage import api_keys, domains, smtp_users
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 
@@ -28,6 +30,7 @@ DOMAIN = "demo.example"
 USERNAME = f"app@{DOMAIN}"
 SENDER = f"hello@{DOMAIN}"
 _PASSWORD_FILE = "demo-password"
+_API_KEY_FILE = "demo-api-key"
 
 
 class Demo(msgspec.Struct, frozen=True):
@@ -37,6 +40,8 @@ class Demo(msgspec.Struct, frozen=True):
     password: Secret
     domain: str
     sender: str
+    api_key: Secret
+    """Sends for the domain by HTTP."""
     console: Secret
     """Opens the console signed in, once."""
 
@@ -60,10 +65,11 @@ async def _prepare(settings: Settings) -> Demo:
             await registration.add(SYSTEM, account.id, DOMAIN)
         password = _password(data_dir)
         await _set_password(database, password)
+        api_key = await _api_key(database, data_dir)
         console = await first_operator(settings, database).sign_in_link()
     finally:
         await database.close()
-    return Demo(USERNAME, password, DOMAIN, SENDER, console.url)
+    return Demo(USERNAME, password, DOMAIN, SENDER, api_key, console.url)
 
 
 async def _set_password(database: Database, password: Secret) -> None:
@@ -83,11 +89,29 @@ async def _matches(user: SmtpUser, password: Secret) -> bool:
         hasher.close()
 
 
+async def _api_key(database: Database, data_dir: Path) -> Secret:
+    """Return the demonstration's API key: the same at every start, unless somebody removed it."""
+    path = data_dir / _API_KEY_FILE
+    if path.exists():
+        text = Secret(path.read_text("ascii"))
+        stored = await database.read(api_keys.by_prefix, shown_part(text))
+        if stored is not None and stored.secret_hash == digest_of(text):
+            return text
+        path.unlink()
+    added = await ApiKeys(database, now_ms).add_for_domain(SYSTEM, DOMAIN, note="printed by postroad dev")
+    _keep(path, added.text)
+    return added.text
+
+
 def _password(data_dir: Path) -> Secret:
     """Return the demonstration's password: the same at every start, readable by this user only."""
     path = data_dir / _PASSWORD_FILE
     if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(generate_password(os.urandom(64)))
+        _keep(path, generate_password(os.urandom(64)))
     return Secret(path.read_text("ascii"))
+
+
+def _keep(path: Path, secret: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret)

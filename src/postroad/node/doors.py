@@ -10,6 +10,7 @@ from postroad.node.certificate import is_obtained
 SUBMISSION = "submission"
 SUBMISSION_TLS = "submission-tls"
 SUBMISSION_BY_ADDRESS = "submission-by-address"
+INBOUND = "inbound"
 HTTP = "http"
 HTTP_TLS = "http-tls"
 ACME = "acme"
@@ -33,6 +34,7 @@ def _addresses(settings: Settings, roles: frozenset[str]) -> Mapping[str, tuple[
         doors[SUBMISSION] = settings.smtp.listen
         doors[SUBMISSION_TLS] = settings.smtp.listen_tls
         doors[SUBMISSION_BY_ADDRESS] = settings.smtp.listen_by_address
+        doors[INBOUND] = settings.inbound.listen
     if "http" in roles:
         doors[HTTP] = settings.http.listen
         doors[HTTP_TLS] = settings.http.listen_tls

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,16 @@ from postroad.accounts.logins.lockout_notices import LockoutNotices
 from postroad.accounts.logins.lockout_upkeep import forgetting
 from postroad.accounts.notices import Notices
 from postroad.accounts.people.person_passwords import PersonPasswords
+from postroad.certificates.host_ordering import HostOrdering
+from postroad.certificates.host_showing import ShownHosts
 from postroad.certificates.ordering import Ordering
 from postroad.certificates.showing import ShownCertificate
 from postroad.config import Settings
 from postroad.delivery.agent import Agent
+from postroad.delivery.contents import Contents
 from postroad.delivery.engine import DeliveryEngine, MakeAgent, Surroundings
 from postroad.delivery.givens import Givens
+from postroad.delivery.previews import Previews
 from postroad.delivery.session import SessionTerms
 from postroad.delivery.session_pool import SessionPool
 from postroad.delivery.settings import DeliverySettings
@@ -37,7 +42,10 @@ from postroad.domains.directory import DomainDirectory
 from postroad.domains.pause_watch import PauseWatch
 from postroad.domains.settings import installation_names
 from postroad.domains.verification import Verification
+from postroad.feedback.inbound import Target
+from postroad.feedback.places import Places
 from postroad.feedback.responses import Responses
+from postroad.httpd.api.services import ApiServices
 from postroad.httpd.console.console import Console
 from postroad.httpd.tracker.app import Tracker
 from postroad.model.domain import SendingDomain
@@ -46,23 +54,28 @@ from postroad.model.route import TlsRule
 from postroad.net.address import is_private_host
 from postroad.net.clock import now_ms
 from postroad.net.tls import ServerCertificate, opportunistic_context, verifying_context
+from postroad.node.api import api_services
 from postroad.node.blocklists import running_blocklists
 from postroad.node.capture import capturing
-from postroad.node.certificate import certified_names, is_obtained
+from postroad.node.certificate import certified_names, has_obtained_hosts, is_obtained, own_names
 from postroad.node.channel import Plan
 from postroad.node.client_access import names_of
 from postroad.node.console import console_of
+from postroad.node.delivering import delivering
 from postroad.node.domain_facts import DeliveryDomains
+from postroad.node.inbound import InboundDoor, inbound_door
 from postroad.node.installation import hostname_of
 from postroad.node.keys import InstallationKeys, installation_keys
 from postroad.node.notices import MailedNotices
 from postroad.node.single_sign_on import single_sign_on
-from postroad.node.tracking import DomainNames, TrackingDirectory, machine_networks
+from postroad.node.tracking import DomainNames, TrackingDirectory, has_group, machine_networks
+from postroad.node.webhooks import ROLE, posting, webhook_facts
 from postroad.policy.admission import AdmissionFacts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.protocol.smtp.data import Fault
 from postroad.queue.scheduler import WaitReason
 from postroad.smtpd import session
+from postroad.smtpd.inbound import InboundListener
 from postroad.smtpd.listener import SmtpListener, SubmissionListener
 from postroad.storage import certificates
 from postroad.storage.database import Database
@@ -70,15 +83,22 @@ from postroad.storage.errors import StorageError
 from postroad.storage.workers import WorkerLease
 from postroad.submission.accept import Submissions
 from postroad.submission.repetitions import Repetitions
+from postroad.suppressions.group_directory import GroupDirectory
+from postroad.suppressions.list_checking import ListChecking
 from postroad.telemetry.metrics import Meter
 from postroad.templating.library import TemplateLibrary
 from postroad.upkeep.rounds import Upkeep
 from postroad.upkeep.tasks import TASKS
+from postroad.webhooks.client import client_for
+from postroad.webhooks.facts import WebhookFacts
+from postroad.webhooks.post import HttpPoster
 
 log = structlog.get_logger()
 
 _DOMAIN_CHECKS_S = 300.0
 _STOP_WITHIN_S = 20.0
+_PREVIEW_ROOM = 8
+"""How many times the largest message one that is only looked at may take, in pieces."""
 _WAITS_FOR = {
     WaitReason.TURN: "its turn",
     WaitReason.WINDOW: "a session of its site, which may have no more",
@@ -94,14 +114,17 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     database: Database
     sessions: session.Services
+    inbound: InboundDoor
     notices: Notices
     console: Console
-    api_keys: ApiKeyCheck
+    api: ApiServices
     tracker: Tracker
     engine: DeliveryEngine | None
     pool: SessionPool
     certificate: ServerCertificate
     shown: ShownCertificate
+    shown_hosts: ShownHosts
+    places: Places
     meter: Meter
 
     def submission_listener(self) -> SubmissionListener:
@@ -109,6 +132,17 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
         return SubmissionListener(
             self.settings.smtp,
             self.sessions,
+            hostname=hostname_of(self.settings),
+            tls_context=self.certificate.context,
+            clock=now_ms,
+        )
+
+    def inbound_listener(self) -> InboundListener[Target]:
+        """Return the door for returned mail, not yet open."""
+        return InboundListener(
+            self.settings.smtp,
+            self.settings.inbound,
+            self.inbound,
             hostname=hostname_of(self.settings),
             tls_context=self.certificate.context,
             clock=now_ms,
@@ -123,15 +157,16 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
         """How many deliveries this worker holds."""
         return self.engine.held if self.engine else 0
 
-    def take_stock(self, doors: SmtpListener | None) -> None:
+    def take_stock(self, doors: Sequence[SmtpListener]) -> None:
         """Tell the meter what is counted where it happens, and costs nothing there: the connections both ways."""
         pool = self.pool
         self.meter.connections("out", now=pool.connections, since_start=pool.opened)
         self.meter.sessions(idle=len(pool), reused_since_start=pool.reused)
-        if doors is not None:
-            self.meter.connections("in", now=len(doors.roster), since_start=doors.roster.opened)
-            self.meter.turned_away(since_start=doors.roster.turned_away)
-            self.meter.bytes_in_flight(doors.budget.used)
+        if doors:
+            rosters = [one.roster for one in doors]
+            self.meter.connections("in", now=sum(map(len, rosters)), since_start=sum(one.opened for one in rosters))
+            self.meter.turned_away(since_start=sum(one.turned_away for one in rosters))
+            self.meter.bytes_in_flight(sum(one.budget.used for one in doors))
 
     def why(self, delivery_id: int) -> str | None:
         """Return which limit a delivery in this worker's ready set waits for."""
@@ -160,6 +195,7 @@ class _Ground(msgspec.Struct, frozen=True, kw_only=True):
     lookup: Resolver
     directory: DomainDirectory
     library: TemplateLibrary
+    groups: GroupDirectory
     organisational_domains: OrganisationalDomains
     tracking: TrackingDirectory | None = None
 
@@ -181,17 +217,19 @@ async def build(
         settings = ground.settings
         api_keys = ApiKeyCheck(database, now_ms, settings=settings.accounts, meter=meter)
         await api_keys.refresh()
-        background = [ground.directory.run(), ground.library.run(), api_keys.run()]
-        shown = ShownCertificate(
-            certificate, database, ground.keys.vault, is_obtained=is_obtained(settings), meter=meter
-        )
-        await shown.refresh()
-        background.append(shown.run())
-        if "upkeep" in plan.roles and is_obtained(settings):
-            background.append(_ordering(ground, shown).run())
+        posted = await webhook_facts(database, ground.keys.vault, ground.ids)
+        background = [ground.directory.run(), ground.library.run(), ground.groups.run(), api_keys.run(), posted.run()]
+        shown, shown_hosts = await _shown(ground, certificate)
+        background += [shown.run(), shown_hosts.run()]
+        if "upkeep" in plan.roles:
+            background += _ordering(ground, shown, shown_hosts)
         await stack.enter_async_context(_running(background))
         pool = SessionPool(settings.delivery.connections)
-        tracking = TrackingDirectory(database, ground.keys.vault, settings, now_ms, is_dev=plan.is_dev)
+        places = Places(settings.tracking.geo_database)
+        await places.refresh()
+        tracking = TrackingDirectory(
+            database, ground.keys, settings, now_ms, has_certificate=shown_hosts.covers, is_dev=plan.is_dev
+        )
         await tracking.refresh()
         await stack.enter_async_context(_running([tracking.run()]))
         ground = msgspec.structs.replace(ground, tracking=tracking)
@@ -206,27 +244,58 @@ async def build(
         notices = MailedNotices(database, submissions, settings.accounts.notices_from, now_ms)
         if "upkeep" in plan.roles:
             await stack.enter_async_context(_running(_upkeep(ground, notices)))
+        if ROLE in plan.roles:
+            await stack.enter_async_context(_posting(ground, posted, notices))
         authenticator = await stack.enter_async_context(_authenticating(ground, notices))
         blocklists = await stack.enter_async_context(running_blocklists(settings, ground.lookup, meter))
+        console = await stack.enter_async_context(_console(ground, notices, is_dev=plan.is_dev))
         yield Services(
             settings=settings,
             database=database,
             sessions=session.Services(authenticator=authenticator, submissions=submissions, blocklists=blocklists),
+            inbound=inbound_door(settings, database, ground.keys, ground.ids, meter),
             notices=notices,
-            console=await stack.enter_async_context(_console(ground, notices, is_dev=plan.is_dev)),
-            api_keys=api_keys,
-            tracker=await stack.enter_async_context(_tracker(ground, tracking)),
+            console=console,
+            api=_api(ground, api_keys, submissions, console),
+            tracker=await stack.enter_async_context(_tracker(ground, tracking, places)),
             engine=engine,
             pool=pool,
             certificate=certificate,
             shown=shown,
+            shown_hosts=shown_hosts,
+            places=places,
             meter=meter,
         )
+
+
+def _api(ground: _Ground, keys: ApiKeyCheck, submissions: Submissions, console: Console) -> ApiServices:
+    return api_services(
+        ground.settings,
+        ground.database,
+        ids=ground.ids,
+        keys=keys,
+        submissions=submissions,
+        previews=_previews(ground),
+        domains=ground.directory,
+        groups=ground.groups,
+        console=console,
+    )
+
+
+def _previews(ground: _Ground) -> Previews:
+    domains = DeliveryDomains(ground.directory, installation_names(ground.settings.domains))
+
+    def contents() -> Contents:
+        room = ground.settings.smtp.max_message_size * _PREVIEW_ROOM
+        return Contents(ground.database, domains, now_ms, room, ground.library, tracking=ground.tracking)
+
+    return Previews(contents)
 
 
 @asynccontextmanager
 async def _console(ground: _Ground, notices: Notices, *, is_dev: bool) -> AsyncIterator[Console]:
     passwords = PersonPasswords(ground.settings.accounts.hash_queue)
+    client = client_for(ground.settings.webhooks, ground.lookup)
     try:
         async with single_sign_on(ground.settings, ground.database) as oidc:
             console = console_of(
@@ -237,18 +306,38 @@ async def _console(ground: _Ground, notices: Notices, *, is_dev: bool) -> AsyncI
                 ground.lookup,
                 notices=notices,
                 passwords=passwords,
+                poster=HttpPoster(client),
                 new_id=lambda partition: ground.ids.next(now_ms(), partition),
                 oidc=oidc,
                 has_inbox=is_dev,
             )
-            async with _running([console.password_changes.run(), console.imports.run()]):
-                yield console
+            list_checking = ListChecking(ground.database, console.address_checks, now_ms)
+            lists = [console.address_checks.lists.run(), console.imports.run(), list_checking.run()]
+            try:
+                async with _running([console.password_changes.run(), *lists]):
+                    yield console
+            finally:
+                await console.address_checks.aclose()
     finally:
         passwords.close()
+        await client.aclose()
+
+
+def _posting(ground: _Ground, facts: WebhookFacts, notices: Notices) -> AbstractAsyncContextManager[None]:
+    return posting(
+        ground.settings,
+        ground.database,
+        facts,
+        lookup=ground.lookup,
+        ids=ground.ids,
+        notices=notices,
+        meter=ground.meter,
+        owner=ground.lease.incarnation,
+    )
 
 
 @asynccontextmanager
-async def _tracker(ground: _Ground, directory: TrackingDirectory) -> AsyncIterator[Tracker]:
+async def _tracker(ground: _Ground, directory: TrackingDirectory, places: Places) -> AsyncIterator[Tracker]:
     settings = ground.settings.tracking
     responses = Responses(
         ground.database,
@@ -257,11 +346,19 @@ async def _tracker(ground: _Ground, directory: TrackingDirectory) -> AsyncIterat
         meter=ground.meter,
         room=settings.queue,
         networks=machine_networks(settings.machine_networks),
+        find_place=places.find,
     )
     try:
-        async with _running([responses.run()]):
+        async with _running([responses.run(), places.run()]):
             names = DomainNames(ground.database, now_ms)
-            yield Tracker(responses, directory, ground.meter, now_ms, name_of_domain=names.get)
+            yield Tracker(
+                responses,
+                directory,
+                ground.meter,
+                now_ms,
+                name_of_domain=names.get,
+                has_group=partial(has_group, ground.groups),
+            )
     finally:
         await responses.close()
 
@@ -301,6 +398,7 @@ async def _ground(plan: Plan, database: Database, lease: WorkerLease, meter: Met
         lookup=lookup,
         directory=directory,
         library=TemplateLibrary(database, directory.get),
+        groups=GroupDirectory(database),
         organisational_domains=organisational_domains,
     )
 
@@ -367,14 +465,11 @@ async def _running_engine(ground: _Ground, pool: SessionPool, *, is_dev: bool) -
             tracking=ground.tracking,
         ),
     )
-    running = asyncio.create_task(engine.run(), name="delivery-engine")
+    following = [] if is_dev else [stored_routes.keep_telling(engine.replace_rules, rules)]
     try:
-        following = [] if is_dev else [stored_routes.keep_telling(engine.replace_rules, rules)]
-        async with _running(following):
+        async with delivering(engine, stop_within_s=_STOP_WITHIN_S), _running(following):
             yield engine
     finally:
-        await engine.stop(_STOP_WITHIN_S)
-        await running
         await finder.aclose()
         await cache.aclose()
 
@@ -418,15 +513,46 @@ def _upkeep(ground: _Ground, notices: Notices) -> list[Coroutine[Any, Any, None]
     return [upkeep.run(), _keep_checking(verification, upkeep)]
 
 
-def _ordering(ground: _Ground, shown: ShownCertificate) -> Ordering:
-    return Ordering(
+async def _shown(ground: _Ground, certificate: ServerCertificate) -> tuple[ShownCertificate, ShownHosts]:
+    settings, database, vault = ground.settings, ground.database, ground.keys.vault
+    shown = ShownCertificate(certificate, database, vault, is_obtained=is_obtained(settings), meter=ground.meter)
+    await shown.refresh()
+    hosts = ShownHosts(
+        certificate,
+        database,
+        vault,
+        now_ms,
+        folder=settings.tls.host_certificates,
+        is_obtained=has_obtained_hosts(settings),
+    )
+    await hosts.refresh()
+    return shown, hosts
+
+
+def _ordering(ground: _Ground, shown: ShownCertificate, shown_hosts: ShownHosts) -> list[Coroutine[Any, Any, None]]:
+    settings, names = ground.settings, certified_names(ground.settings)
+    if not is_obtained(settings):
+        return []
+    ordering = Ordering(
         ground.database,
         ground.keys.vault,
-        ground.settings.tls.acme,
-        names=certified_names(ground.settings),
+        settings.tls.acme,
+        names=names,
         clock=now_ms,
         when_issued=shown.refresh,
     )
+    if not has_obtained_hosts(settings):
+        return [ordering.run()]
+    hosts = HostOrdering(
+        ground.database,
+        ground.keys.vault,
+        ground.lookup,
+        settings.tls.acme,
+        own_names=own_names(settings),
+        is_covered=lambda host: host in names or shown_hosts.is_in_files(host),
+        clock=now_ms,
+    )
+    return [ordering.run(), hosts.run()]
 
 
 async def _keep_checking(verification: Verification, upkeep: Upkeep) -> None:

@@ -10,15 +10,16 @@ import structlog
 
 from postroad.net.clock import now_ms
 from postroad.node.worker_process import WorkerProcess
-from postroad.storage import complaints, deliveries
+from postroad.storage import complaints, deliveries, webhook_calls
 from postroad.storage import workers as worker_rows
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
-from postroad.telemetry.exposition import QueueFigure, render_all
+from postroad.telemetry.exposition import QueueFigure, Stored, WebhookFigures, render_all
 
 log = structlog.get_logger()
 
 _READINESS_S = 5.0
+_CALLS_COUNTED = 100_000
 
 
 class NodeStatus:
@@ -92,9 +93,16 @@ async def storage_problem(database: Database) -> str | None:
 async def rendered_metrics(database: Database, directory: Path) -> bytes:
     """Return all metrics; without those that are stored while the database cannot be read."""
     try:
-        figures = [QueueFigure(*row) for row in await database.read(deliveries.queue_figures, now_ms())]
+        now = now_ms()
+        figures = [QueueFigure(*row) for row in await database.read(deliveries.queue_figures, now)]
         feedback = await database.read(complaints.counts)
+        backlog = await database.read(webhook_calls.backlog, _CALLS_COUNTED)
     except StorageError as error:
         log.warning("queue_not_counted", error=str(error))
         return render_all(directory)
-    return render_all(directory, figures, feedback)
+    webhooks = WebhookFigures(
+        waiting=backlog.calls,
+        oldest_age_s=0.0 if backlog.oldest_at is None else max(0, now - backlog.oldest_at) / 1000,
+        paused=backlog.paused,
+    )
+    return render_all(directory, Stored(queue=figures, feedback=feedback, webhooks=webhooks))

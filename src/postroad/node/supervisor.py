@@ -14,7 +14,7 @@ import structlog
 
 from postroad.accounts.accounts import Accounts
 from postroad.config import ConfigError, Settings
-from postroad.httpd.apps import admin_app
+from postroad.httpd.health import admin_app
 from postroad.httpd.server import HttpServer
 from postroad.model.actor import SYSTEM
 from postroad.net.clock import now_ms
@@ -36,7 +36,7 @@ from postroad.telemetry.exposition import forget_process
 
 log = structlog.get_logger()
 
-ROLES = ("smtp", "http", "delivery", "upkeep")
+ROLES = ("smtp", "http", "delivery", "webhooks", "upkeep")
 _GRACE_S = 60.0
 """How long a worker may take to finish what is in flight before it is killed."""
 
@@ -200,7 +200,7 @@ def _needs_restart(old: Settings, new: Settings) -> bool:
             settings.admin,
             (settings.http.listen, settings.http.listen_tls),
             settings.tls.acme.http_listen if is_obtained(settings) else (),
-            (smtp.listen, smtp.listen_tls, smtp.listen_by_address),
+            (smtp.listen, smtp.listen_tls, smtp.listen_by_address, settings.inbound.listen),
         )
 
     return fixed(old) != fixed(new)

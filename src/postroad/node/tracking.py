@@ -3,27 +3,29 @@
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
-from postroad.certificates.facts import CertificateFacts, facts_of
+from postroad.certificates.facts import CertificateFacts
 from postroad.config import Settings
-from postroad.delivery.tracked import TrackingTerms
+from postroad.delivery.tracked import LeavingByMail, TrackingTerms
+from postroad.domains.settings import installation_names
 from postroad.httpd.hosts import name_of
 from postroad.model.domain import SendingDomain
 from postroad.net.address import parse_network
 from postroad.net.clock import Clock
 from postroad.net.listen import parse_endpoint
-from postroad.node.certificate import is_obtained
+from postroad.node.certificate import shown_facts
 from postroad.node.first_start import console_url
-from postroad.storage import blocked_destinations, certificates, domains, revision, tracking_keys
+from postroad.node.keys import InstallationKeys
+from postroad.policy.records import return_path_domain
+from postroad.storage import blocked_destinations, domains, revision, tracking_keys
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
-from postroad.storage.secrets import Vault
+from postroad.suppressions.group_directory import GroupDirectory
 from postroad.tracking.token import Place, TrackingKey
 from postroad.tracking.verdict import Network
 
@@ -42,11 +44,26 @@ _MOST_NAMES = 10_000
 
 
 class TrackingDirectory:
-    """Answers from memory; ``run`` keeps it true and must be running beside it."""
+    """Answers from memory; ``run`` keeps it true and must be running beside it.
 
-    def __init__(self, database: Database, vault: Vault, settings: Settings, clock: Clock, *, is_dev: bool) -> None:
+    ``has_certificate`` tells of a host whether every node shows a certificate of its own for it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keys: InstallationKeys,
+        settings: Settings,
+        clock: Clock,
+        *,
+        has_certificate: Callable[[str], bool],
+        is_dev: bool,
+    ) -> None:
+        self._has_certificate = has_certificate
         self._database = database
-        self._vault = vault
+        self._vault = keys.vault
+        self._return_path_key = keys.return_path
+        self._names = installation_names(settings.domains)
         self._settings = settings
         self._clock = clock
         # In dev the links of a captured message can be clicked.
@@ -67,7 +84,19 @@ class TrackingDirectory:
     def terms_for(self, domain: SendingDomain) -> TrackingTerms | None:
         """Return where a domain's tracked links lead; None where they have nowhere to."""
         place = self._place_of(domain)
-        return None if place is None else TrackingTerms(place, self.key, domain.settings.tracking_trap)
+        if place is None:
+            return None
+        return TrackingTerms(place, self.key, domain.settings.tracking_trap, self._by_mail(domain))
+
+    def _by_mail(self, domain: SendingDomain) -> LeavingByMail | None:
+        """Return where mail to unsubscribe goes; None where it would not arrive as far as is known."""
+        # An active domain's MX record was seen, and is looked at every day: since then it may have failed.
+        is_led_here = bool(self._names.inbound_host or self._names.return_path_host) and bool(
+            self._settings.inbound.listen
+        )
+        is_received = is_led_here and domain.failing_since is None
+        host = return_path_domain(domain.name, self._names)
+        return LeavingByMail(host, self._return_path_key) if is_received else None
 
     async def refresh(self, *, forced: bool = False) -> None:
         """Read what has changed. Raises StorageError."""
@@ -82,7 +111,7 @@ class TrackingDirectory:
         self.secrets = {key.number: key.secret for key in self._keys}
         blocked = await self._database.read(blocked_destinations.list_all)
         self.blocked = frozenset(one.pattern for one in blocked)
-        self._certificate = await self._shown_certificate()
+        self._certificate = await shown_facts(self._settings, self._database)
         self._revision = current
 
     async def run(self) -> None:
@@ -108,25 +137,14 @@ class TrackingDirectory:
             case "auto":
                 port = host.partition(":")[2]
                 is_plain = port and int(port) not in self._tls_ports
-                return not is_plain and self._certificate is not None and self._certificate.covers(name_of(host))
+                return not is_plain and self._is_certified(name_of(host))
             case choice:
                 return choice == "on"
 
-    async def _shown_certificate(self) -> CertificateFacts | None:
-        """Return what the doors show; None where nobody answers by HTTPS, or the certificate is of our own making."""
-        if not self._settings.http.listen_tls:
-            return None
-        if is_obtained(self._settings):
-            obtained = await self._database.read(certificates.get)
-            pem = "" if obtained is None else obtained.certificate or ""
-        else:
-            file = self._settings.tls.certificate
-            pem = await asyncio.to_thread(_text_of, Path(file)) if file else ""
-        try:
-            return facts_of(pem.encode()) if pem else None
-        except ValueError:
-            # The doors complain of it; links go on as they can.
-            return None
+    def _is_certified(self, name: str) -> bool:
+        if not self._tls_ports:
+            return False
+        return self._has_certificate(name) or (self._certificate is not None and self._certificate.covers(name))
 
 
 class _Name(msgspec.Struct, frozen=True):
@@ -174,15 +192,16 @@ class DomainNames:
         return found.text
 
 
+async def has_group(groups: GroupDirectory, domain_id: int, group_id: int) -> bool:
+    """Return whether a sending domain has a group; true where storage does not tell it soon."""
+    try:
+        async with asyncio.timeout(_NAME_S):
+            return await groups.get(domain_id, group_id) is not None
+    except (TimeoutError, StorageError) as error:
+        log.warning("group_not_looked_up", error=str(error))
+        return True
+
+
 def machine_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """Return the networks of ``tracking.machine_networks``, which were found sound."""
     return tuple(parse_network(text) for text in texts)
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text("ascii", "replace")
-    except OSError as error:
-        # The doors complain of it; links go on as they can.
-        log.warning("certificate_not_read", error=str(error))
-        return ""

@@ -24,9 +24,10 @@ from postroad.node.channel import Beat, Channel, Plan, Ready, Reload, Why, WhyAs
 from postroad.node.client_access import client_access
 from postroad.node.installation import presence_of_worker
 from postroad.node.lease import leased_number
+from postroad.node.memory import give_large_back
 from postroad.node.services import Services, build
 from postroad.node.status import WorkerStatus
-from postroad.smtpd.listener import SubmissionListener
+from postroad.smtpd.listener import SmtpListener
 from postroad.storage.engine import open_database
 from postroad.storage.workers import WorkerLease
 from postroad.telemetry.logs import configure
@@ -45,6 +46,7 @@ _SWITCH_INTERVAL_S = 0.0005
 def main() -> None:
     """Run the worker whose supervisor holds the other end of the socket pair named by the first argument."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    give_large_back()
     pair_end = socket.socket(fileno=int(sys.argv[1]))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(pair_end))
@@ -80,7 +82,7 @@ class Worker:
         self._plan = plan
         self._services = services
         self._certificate = certificate
-        self._submission: SubmissionListener | None = None
+        self._smtp_doors: list[SmtpListener] = []
 
     @classmethod
     async def open(cls, plan: Plan, stack: AsyncExitStack) -> "Worker":
@@ -103,12 +105,17 @@ class Worker:
     async def _open_doors(self, stack: AsyncExitStack) -> None:
         inherited = _sockets_of(self._plan)
         if "smtp" in self._plan.roles:
-            self._submission = self._services.submission_listener()
-            await self._submission.start(
+            submission = self._services.submission_listener()
+            self._smtp_doors.append(submission)
+            await submission.start(
                 inherited.get(doors.SUBMISSION, ()),
                 inherited.get(doors.SUBMISSION_TLS, ()),
                 inherited.get(doors.SUBMISSION_BY_ADDRESS, ()),
             )
+        if inherited.get(doors.INBOUND):
+            inbound = self._services.inbound_listener()
+            self._smtp_doors.append(inbound)
+            await inbound.start(inherited[doors.INBOUND])
         if inherited.get(doors.HTTP) or inherited.get(doors.HTTP_TLS):
             await self._open_http(inherited.get(doors.HTTP, ()), inherited.get(doors.HTTP_TLS, ()), stack)
         if inherited.get(doors.ACME):
@@ -126,7 +133,7 @@ class Worker:
             status = WorkerStatus(services.database, services.why)
             app = dev_web_app(
                 services.console,
-                services.api_keys,
+                services.api,
                 services.database,
                 status,
                 clients=clients,
@@ -135,7 +142,7 @@ class Worker:
         else:
             app = web_app(
                 services.console,
-                services.api_keys,
+                services.api,
                 services.database,
                 clients=clients,
                 tracker=services.tracker,
@@ -143,6 +150,8 @@ class Worker:
                 public_url=settings.public_url,
             )
         await _serve(http_servers(app, plain, tls, self._certificate.context, settings.trusted_proxies), stack)
+        # What would go on for hours ends before the servers wait for it.
+        stack.callback(services.console.streams.close)
 
     async def listen(self, channel: Channel, words: AsyncIterator[object], stop: asyncio.Event) -> None:
         """Answer the supervisor and tell it every second that the event loop turns; its silence is a reason to stop."""
@@ -152,6 +161,8 @@ class Worker:
                 match word:
                     case Reload():
                         await self._services.shown.refresh()
+                        await self._services.shown_hosts.refresh()
+                        await self._services.places.refresh()
                     case WhyAsked(delivery_id):
                         channel.say(Why(delivery_id, self._services.why(delivery_id)))
         finally:
@@ -160,17 +171,17 @@ class Worker:
 
     async def _beat(self, channel: Channel) -> None:
         while True:
-            sessions = len(self._submission.roster) if self._submission is not None else 0
+            sessions = sum(len(one.roster) for one in self._smtp_doors)
             channel.say(Beat(sessions=sessions, leased_deliveries=self._services.leased_deliveries))
-            self._services.take_stock(self._submission)
+            self._services.take_stock(self._smtp_doors)
             await asyncio.sleep(_BEAT_S)
 
     async def stop(self) -> None:
         """Take nothing new, finish what is in flight and give leases back."""
-        if self._submission is not None:
-            await self._submission.stop(self._plan.settings.smtp.stop_timeout_s)
+        grace_s = self._plan.settings.smtp.stop_timeout_s
+        await asyncio.gather(*(one.stop(grace_s) for one in self._smtp_doors))
         await self._services.stop()
-        self._services.take_stock(self._submission)
+        self._services.take_stock(self._smtp_doors)
         log.debug("worker_stopped", pid=os.getpid())
 
 

@@ -64,11 +64,13 @@ RULES: dict[str, tuple[str, str]] = {
     "header_from_not_allowed": ("5.7.1", "From is none of the addresses that the SMTP user may use"),
     "header_to_duplicate": ("5.6.0", "there are several To fields"),
     "header_cc_duplicate": ("5.6.0", "there are several Cc fields"),
+    "call_malformed": ("5.6.0", "a call of an HTTP API whose parameters are not understood, or not all there"),
     "option_malformed": ("5.6.0", "an option header whose value is not understood"),
     "idempotency_key_reused": (
         "5.6.0",
         "the idempotency key was used for the same recipient within the window, with another content",
     ),
+    "call_key_reused": ("5.6.0", "the idempotency key of a call was used for another call within its window"),
     "template_unknown": (
         "5.6.0",
         "the sending domain has no template, or no version of it, of the name that was asked for",

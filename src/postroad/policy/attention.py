@@ -16,6 +16,8 @@ BOUNCES_ARE_MANY_FROM = 0.05
 COMPLAINTS_ARE_MANY_FROM = 0.003
 """Gmail and Yahoo ask senders to stay below this share."""
 _OLD_QUEUE_MS = _HOUR_MS
+_MOST_WEBHOOKS = 3
+"""That are named one by one."""
 _CERTIFICATE_ENDS_SOON_MS = 14 * _DAY_MS
 
 
@@ -42,6 +44,9 @@ class Place(enum.Enum):
     COMPLAINTS = "complaints"
     DEFERRED = "deferred"
     CERTIFICATE = "certificate"
+    WEBHOOK = "webhook"
+    """The webhook whose id is the note's subject."""
+    WEBHOOKS = "webhooks"
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +57,15 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     place: Place
     subject: str = ""
     """What it is about, as people name it: a domain."""
+
+
+class DeadWebhook(msgspec.Struct, frozen=True):
+    """An address that the circuit breaker has paused."""
+
+    id: int
+    url: str
+    since: int
+    last_error: str
 
 
 class AttentionFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +85,7 @@ class AttentionFacts(msgspec.Struct, frozen=True, kw_only=True):
     bounced: int = 0
     complained: int = 0
     """All of the last 24 hours."""
+    dead_webhooks: tuple[DeadWebhook, ...] = ()
     oldest_waiting_at: int | None = None
     """When the message that has waited longest was accepted."""
     certificate_ends_at: int | None = None
@@ -112,6 +127,7 @@ def _notes(facts: AttentionFacts) -> Iterator[Note]:
     yield from _of_bounces(facts)
     yield from _of_complaints(facts)
     yield from _of_queue(facts)
+    yield from _of_webhooks(facts)
     yield from _of_certificate(facts)
 
 
@@ -163,6 +179,17 @@ def _of_queue(facts: AttentionFacts) -> Iterator[Note]:
         waits = _length(facts.now - facts.oldest_waiting_at)
         sentence = f"The oldest message in the queue has waited for {waits}."
         yield Note(severity=Severity.WARN, sentence=sentence, place=Place.DEFERRED)
+
+
+def _of_webhooks(facts: AttentionFacts) -> Iterator[Note]:
+    for one in facts.dead_webhooks[:_MOST_WEBHOOKS]:
+        since = _length(facts.now - one.since)
+        sentence = f"{one.url} has taken no calls for {since}: {one.last_error}."
+        yield Note(severity=Severity.BAD, sentence=sentence, place=Place.WEBHOOK, subject=str(one.id))
+    more = len(facts.dead_webhooks) - _MOST_WEBHOOKS
+    if more > 0:
+        sentence = f"{more:,} more {'webhook takes' if more == 1 else 'webhooks take'} no calls."
+        yield Note(severity=Severity.BAD, sentence=sentence, place=Place.WEBHOOKS)
 
 
 def _of_certificate(facts: AttentionFacts) -> Iterator[Note]:

@@ -9,6 +9,39 @@ import re
 from postroad.model.outcome import BounceClass, Phase
 
 _WORDS: tuple[tuple[BounceClass, tuple[str, ...]], ...] = (
+    # First what is about us, whatever it says of addresses: "Sender address rejected: Domain not found" is about ours.
+    (
+        BounceClass.SPAM,
+        (
+            r"\bip\b.{0,60}\b(?:blocked|banned|listed|denied|refused|rejected)\b",
+            (
+                r"\b(?:(?:your|client|sending) (?:host|server|network|address)|host is|server is)\b.{0,40}\b"
+                r"(?<!not )(?:blocked|banned|listed|denied|refused|rejected)\b"
+            ),
+            (
+                r"\b(?:mail|messages?|connections?) from \[?(?:\d{1,3}\.){3}\d{1,3}\b.{0,40}"
+                r"(?:blocked|denied|refused|rejected|not accepted)"
+            ),
+            r"low trust",
+        ),
+    ),
+    (
+        BounceClass.POLICY,
+        (
+            (
+                r"\b(?:sender|mail[ -]?from|(?:from|return|envelope)[ -](?:address|path|from))\b.{0,40}\b"
+                r"(?:reject|refus|den(?:y|ied)|block|bann|disabled|suspended|invalid|unknown|bad|not (?:found|exist|"
+                r"allow|permit|accept|valid|authori)|does(?: not|n't) (?:exist|have|resolve)|no such)"
+            ),
+            r"sender verif|verif\w+ (?:failed )?(?:of|for) (?:the )?sender|badmailfrom|\(#5\.7\.\d{1,3}\)",
+            r"(?:invalid|unknown|bad|rejected|blocked|denied) (?:envelope )?sender\b",
+            r"\byour (?:account|domain|organi[sz]ation)\b.{0,60}(?:suspended|disabled|blocked|not allowed)",
+            r"(?:not allowed|not permitted|no permission) to send|(?:administrative|local) (?:prohibition|polic)",
+            r"\b(?:helo|ehlo)\b.{0,40}(?:invalid|reject|bad|not)|(?:invalid|bad) (?:helo|ehlo)",
+            r"at a rate that|rate limit|receiving (?:mail|messages) too (?:quickly|fast|often)",
+        ),
+    ),
+    (BounceClass.OTHER, (r"(?:internal|configuration|server|system|database) (?:\w+ )?error|\w*exception\b",)),
     (
         BounceClass.QUOTA,
         (
@@ -43,13 +76,16 @@ _WORDS: tuple[tuple[BounceClass, tuple[str, ...]], ...] = (
         BounceClass.BAD_MAILBOX,
         (
             r"user unknown|unknown user",
-            r"no such (?:user|mailbox|recipient|person|account|address)",
+            r"no such (?:local )?(?:user|mailbox|recipient|person|account|address)",
+            r"not a (?:valid|known|local) (?:user|mailbox|recipient|address)",
             (
-                r"(?:user|mailbox|recipient|account|address)\b.{0,60}"
+                # An IP address that is not found has no name (PTR).
+                r"(?:user|mailbox|recipient|account|(?<!ip )(?<!client )(?<!host )(?<!server )address)\b.{0,60}"
                 r"(?:not found|does(?: not|n't) exist|unknown|invalid|not exist)"
             ),
             r"(?:unknown|invalid) (?:recipient|mailbox|address)",
-            r"not our customer|undeliverable address",
+            r"not our customer|undeliverable address|(?:doesn't|does not) have an? .{1,60}account",
+            r"no mailbox (?:here )?by that name|not listed in (?:the )?(?:domino|public name|address)",
         ),
     ),
     (
@@ -69,6 +105,16 @@ _WORDS: tuple[tuple[BounceClass, tuple[str, ...]], ...] = (
         ),
     ),
 )
+
+_ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
+"""An address says nothing: ``<spam@receiver.example>: user unknown`` is not about spam."""
+_BARELY_GONE = re.compile(
+    # RFC 5321 §4.2.3: the text of 550, whole or cut short.
+    r"mailbox (?:is )?(?:unavailable|not available)|requested (?:mail )?action not taken\W*(?:$|\(in reply)|^no mailbox\b",
+    re.IGNORECASE,
+)
+"""What hosts say, with the code of a bad mailbox, that say no more."""
+_GONE = frozenset({BounceClass.BAD_MAILBOX, BounceClass.INACTIVE_MAILBOX})
 
 _BY_TEXT = tuple((re.compile("|".join(words), re.IGNORECASE), bounce_class) for bounce_class, words in _WORDS)
 
@@ -116,9 +162,9 @@ _BY_CODE_AT_RCPT: dict[int, BounceClass] = {
 
 def bounce_class_of(phase: Phase, code: int | None, enhanced_status: str | None, text: str) -> BounceClass:
     """Return the class of a refusal."""
-    for pattern, bounce_class in _BY_TEXT:
-        if pattern.search(text):
-            return bounce_class
+    named = _of_text(text)
+    if named is not None:
+        return named
     if enhanced_status is not None:
         found = _of_status(enhanced_status)
         if found is not None:
@@ -128,6 +174,17 @@ def bounce_class_of(phase: Phase, code: int | None, enhanced_status: str | None,
     if phase is Phase.RCPT and code in _BY_CODE_AT_RCPT:
         return _BY_CODE_AT_RCPT[code]
     return _BY_CODE.get(code, BounceClass.OTHER)
+
+
+def says_mailbox_is_gone(text: str) -> bool:
+    """Whether the words of a refusal say, without its codes, that nobody reads mail at the address."""
+    named = _of_text(text)
+    return named in _GONE if named is not None else _BARELY_GONE.search(text) is not None
+
+
+def _of_text(text: str) -> BounceClass | None:
+    words = _ADDRESS.sub("", text)
+    return next((bounce_class for pattern, bounce_class in _BY_TEXT if pattern.search(words)), None)
 
 
 def _of_status(enhanced_status: str) -> BounceClass | None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from postroad.model.dedupe import Deduplicate, First, Repeatable, Repeats
-from postroad.model.domain import DomainSettings
+from postroad.model.dedupe import Deduplicate, First, NamedCall, Repeatable, Repeats
+from postroad.model.domain import DomainSettings, SendingDomain
 from postroad.model.message import Accepted
 from postroad.model.options import Options
 from postroad.model.submission import Admitted
@@ -38,7 +38,8 @@ def repeatable(
     ``asked`` is what the client wrote: a default of the domain that was changed meanwhile makes no other message.
     """
     options = admitted.options
-    if not settings.deduplicate_minutes or options.is_test:
+    minutes = settings.deduplicate_minutes
+    if not minutes or options.is_test:
         return None
     content = None
     if options.idempotency_key is not None:
@@ -56,7 +57,26 @@ def repeatable(
         one = base.copy()
         one.update(comparable(recipient).encode("utf-8", "surrogateescape"))
         keys.append(one.digest())
-    return Repeatable(keys=tuple(keys), content=content, expires_at=now + settings.deduplicate_minutes * _MINUTE_MS)
+    return Repeatable(keys=tuple(keys), content=content, expires_at=now + minutes * _MINUTE_MS)
+
+
+def named_call(name: str, content: bytes, *, domain: SendingDomain, least_minutes: int, now: int) -> NamedCall:
+    """Return what a call is known by that its caller named.
+
+    Args:
+        name: The name, which means something within the sending domain only.
+        content: All that the call asks for.
+        domain: The sending domain.
+        least_minutes: How long the name holds, where the domain says less.
+        now: When the call came.
+    """
+    minutes = max(domain.settings.deduplicate_minutes, least_minutes)
+    named = hashlib.blake2b(b"%d\0call\0%b" % (domain.id, name.encode()), digest_size=_KEY_OCTETS)
+    return NamedCall(
+        key=named.digest(),
+        content=hashlib.blake2b(content, digest_size=_KEY_OCTETS).digest(),
+        expires_at=now + minutes * _MINUTE_MS,
+    )
 
 
 def fingerprint(admitted: Admitted, asked: Options, reverse_path: str) -> bytes:

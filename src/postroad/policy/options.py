@@ -37,7 +37,7 @@ def resolved(
     headers that gave the options, which a fault names. A callback must not lead to a private host, unless there is no
     test for one.
     """
-    fault = _time_fault(asked, now, sources) or _callback_fault(asked, is_private_host)
+    fault = _time_fault(asked, now, sources) or _callback_fault(asked, sources, is_private_host)
     if fault is not None:
         return fault
     callback_format = None if asked.callback_url is None else asked.callback_format or CallbackFormat.MAILGUN
@@ -75,14 +75,14 @@ def _held(asked: bool | None, default: bool) -> bool | None:
     return (default if asked is None else asked) or None
 
 
-def _callback_fault(asked: Options, is_private_host: HostTest | None) -> OptionFault | None:
+def _callback_fault(asked: Options, sources: Mapping[str, str], is_private_host: HostTest | None) -> OptionFault | None:
     if asked.callback_url is None or is_private_host is None:
         return None
     host = urlsplit(asked.callback_url).hostname or ""
     if not is_private_host(host):
         return None
     return OptionFault(
-        "X-OV-Callback-URL",
+        sources.get("callback_url", "X-OV-Callback-URL"),
         f"must not lead to {host[:_MOST_SHOWN]}: take a host of the public Internet, or have the operator set "
         "webhooks.allow_private_addresses",
     )

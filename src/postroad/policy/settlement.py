@@ -171,6 +171,7 @@ def _event(delivery: Delivery, event_type: EventType, facts: SettlingFacts, data
         delivery_id=delivery.id,
         recipient=delivery.recipient,
         data=data | delivery.event_marks,
+        callback=delivery.options.callback,
     )
 
 

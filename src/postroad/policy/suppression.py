@@ -15,6 +15,8 @@ from postroad.model.options import DeliveryOptions
 from postroad.model.outcome import BounceClass, Bounced, Phase
 from postroad.model.suppression import Suppression, SuppressionKind, Way
 from postroad.model.tracking import Unsubscribing
+from postroad.model.unsubscribe_group import tag_of_group
+from postroad.policy.bounce_class import says_mailbox_is_gone
 from postroad.protocol.smtp.address import AddressError, normal_domain, parse_path
 
 Found = Mapping[int, Sequence[Suppression]]
@@ -23,6 +25,8 @@ Found = Mapping[int, Sequence[Suppression]]
 _HARD = frozenset({BounceClass.BAD_MAILBOX, BounceClass.INACTIVE_MAILBOX})
 # Before RCPT nothing can be about the recipient; from then on, with one recipient in a transaction, everything is.
 _ABOUT_RECIPIENT = frozenset({Phase.RCPT, Phase.DATA, Phase.FINAL_DOT})
+_ANSWERED_BEFORE_RCPT = re.compile(r"(?:in reply to|after(?: pipelined)?|>>>) (?:mail from|ehlo|helo)", re.IGNORECASE)
+"""Postfix, Exim and sendmail say in a report at which command a host refused."""
 _RANK = {
     SuppressionKind.BLOCK: 0,
     SuppressionKind.COMPLAINT: 1,
@@ -122,6 +126,11 @@ def _stops(entry: Suppression, options: DeliveryOptions, tags: Collection[str], 
             return False
         case SuppressionKind.BOUNCE:
             return not is_allowed
+        case SuppressionKind.UNSUBSCRIBE if options.group_id is not None and entry.tag == tag_of_group(
+            options.group_id
+        ):
+            # Who names a group asks for its list, with mail of a transactional domain as well.
+            return True
         case SuppressionKind.UNSUBSCRIBE:
             return not options.is_transactional and (not entry.tag or entry.tag in tags)
         case _:
@@ -151,6 +160,22 @@ def additions(offered: Iterable[Suppression], found: Found) -> list[Suppression]
     return list(fresh.values())
 
 
+def rewritings(offered: Iterable[Suppression], found: Found) -> list[tuple[Suppression | None, Suppression]]:
+    """Return offered entries that are written whether they are there or not, each with the one whose place it takes.
+
+    The last one offered for a place holds. A bounce of an allowed address is not written.
+    """
+    wanted: dict[tuple[int, str, SuppressionKind, str], tuple[Suppression | None, Suppression]] = {}
+    for one in offered:
+        known = entries_about(one.domain_id, one.address, found)
+        if one.kind is SuppressionKind.BOUNCE and any(other.kind is SuppressionKind.ALLOW for other in known):
+            continue
+        place = (one.address, one.kind, one.tag)
+        before = next((other for other in known if (other.address, other.kind, other.tag) == place), None)
+        wanted[one.domain_id, *place] = (before, one)
+    return list(wanted.values())
+
+
 # -- what a bounce adds ------------------------------------------------------------------------------------------------
 
 
@@ -167,13 +192,29 @@ def is_hard(outcome: Bounced) -> bool:
     # What expired after transient replies has no code of its own.
     if facts.code is None or not 500 <= facts.code < 600:
         return False
-    return facts.enhanced_status is None or _is_about_mailbox(facts.enhanced_status)
+    return _is_about_mailbox(facts.enhanced_status, facts.text)
 
 
-def _is_about_mailbox(enhanced_status: str) -> bool:
+def is_hard_late(bounce_class: BounceClass, code: int | None, enhanced_status: str | None, text: str) -> bool:
+    """Whether a bounce that comes back by mail says that nobody will ever read mail at the address.
+
+    Many hosts tell no reply code: then the report's own word that it failed for good has to do. One that says 4yz or
+    4.y.z gave up after trying for a while, and the address may be as good as ever.
+    """
+    if bounce_class not in _HARD or not (code is None or 500 <= code < 600):
+        return False
+    if enhanced_status is not None and not enhanced_status.startswith("5."):
+        return False
+    return _ANSWERED_BEFORE_RCPT.search(text) is None and _is_about_mailbox(enhanced_status, text)
+
+
+def _is_about_mailbox(enhanced_status: str | None, text: str) -> bool:
     # RFC 3463 §3.2, §3.3: 1 is the address, 2 the mailbox, 0 says nothing. X.1.7 and X.1.8 are the sender's address.
-    _, subject, detail = (int(number) for number in enhanced_status.split("."))
-    return subject in {0, 1, 2} and (subject, detail) not in {(1, 7), (1, 8)}
+    _, subject, detail = (int(number) for number in (enhanced_status or "5.0.0").split("."))
+    if subject not in {0, 1, 2} or (subject, detail) in {(1, 7), (1, 8)}:
+        return False
+    # Hosts give a bare 550, X.0.0, X.1.0 and X.2.0 for whatever they refuse: then the words have to say it.
+    return (subject != 0 and detail != 0) or says_mailbox_is_gone(text)
 
 
 def of_bounce(delivery: Delivery, outcome: Bounced, reply: str, now: int) -> tuple[Suppression, ...]:
@@ -181,6 +222,23 @@ def of_bounce(delivery: Delivery, outcome: Bounced, reply: str, now: int) -> tup
     if delivery.options.is_test or delivery.options.is_report or not is_hard(outcome):
         return ()
     return (_of_recipient(delivery, SuppressionKind.BOUNCE, Way.DELIVERY, reply, now),)
+
+
+def of_late_bounce(
+    delivery: Delivery,
+    bounce_class: BounceClass,
+    *,
+    code: int | None,
+    enhanced_status: str | None,
+    text: str,
+    reply: str,
+    now: int,
+) -> tuple[Suppression, ...]:
+    """Return what a bounce that came back by mail, with ``text`` for a reason, adds to the lists of its sending domain."""
+    options = delivery.options
+    if options.is_test or options.is_report or not is_hard_late(bounce_class, code, enhanced_status, text):
+        return ()
+    return (_of_recipient(delivery, SuppressionKind.BOUNCE, Way.RETURNED, reply, now),)
 
 
 def of_complaint(delivery: Delivery, report: str, now: int) -> tuple[Suppression, ...]:
@@ -282,4 +340,5 @@ def suppressed_event(delivery: Delivery, entry: Suppression, event_id: int, now:
         delivery_id=delivery.id,
         recipient=delivery.recipient,
         data=event_data(entry) | delivery.event_marks,
+        callback=delivery.options.callback,
     )

@@ -43,6 +43,8 @@ class Columns(msgspec.Struct, frozen=True):
     """Where each thing stands in a line; None where the file has no such column."""
 
     address: int = 0
+    domain: int | None = None
+    """What an entry without an address is for: Mailgun's allow list has a column for each."""
     kind: int | None = None
     tag: int | None = None
     reason: int | None = None
@@ -73,9 +75,8 @@ def read(octets: bytes, facts: ListFacts) -> Iterator[tuple[int, Suppression | F
         text = octets.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ListError("The list is not UTF-8 text; save it as CSV in UTF-8.") from error
-    first = text.partition("\n")[0]
-    separator = max(_SEPARATORS, key=first.count)
-    reader = csv.reader(_bounded(io.StringIO(text, newline="")), delimiter=separator)
+    separator = separator_of(text)
+    reader = csv.reader(bounded(io.StringIO(text, newline="")), delimiter=separator)
     columns: Columns | None = None
     while True:
         before = reader.line_num
@@ -97,7 +98,13 @@ def read(octets: bytes, facts: ListFacts) -> Iterator[tuple[int, Suppression | F
         yield reader.line_num, _entry(row, columns, facts, before + 1)
 
 
-def _bounded(lines: Iterable[str]) -> Iterator[str]:
+def separator_of(text: str) -> str:
+    """Return what stands between the columns of a list, by its first line."""
+    return max(_SEPARATORS, key=text.partition("\n")[0].count)
+
+
+def bounded(lines: Iterable[str]) -> Iterator[str]:
+    """Cut lines that are too long."""
     # The reader gives up a field of more than 128 KB; a line cut here is a fault of that line alone.
     return (line[:_MOST_FIELD] for line in lines)
 
@@ -111,6 +118,7 @@ def _columns(row: Sequence[str]) -> tuple[Columns, bool]:
         return Columns(), False
     return Columns(
         address=_first(names, _ADDRESS) or 0,
+        domain=_first(names, ("domain",)),
         kind=_first(names, ("kind", "type")),
         tag=_first(names, _TAG),
         reason=_first(names, _REASON),
@@ -133,11 +141,11 @@ def _entry(row: Sequence[str], columns: Columns, facts: ListFacts, line: int) ->
             account_id=facts.account_id,
             domain_id=facts.domain_id,
             kind=kind,
-            address=understood(cell(columns.address), kind),
+            address=understood(cell(columns.address) or cell(columns.domain), kind),
             tag=tag,
             way=Way.IMPORT,
             reason=cell(columns.reason)[:MOST_REASON],
-            created_at=_instant(cell(columns.created_at), facts.now),
+            created_at=instant_of(cell(columns.created_at), facts.now),
             created_by=facts.by,
         )
     except (AddressError, ListError) as error:
@@ -166,7 +174,8 @@ def tag_of(text: str, kind: SuppressionKind) -> str:
     return text.casefold()
 
 
-def _instant(text: str, now: int) -> int:
+def instant_of(text: str, now: int) -> int:
+    """Return when an entry came to be, in milliseconds; now where nothing is said of it. Raises ListError."""
     if not text:
         return now
     at = _understood_time(text)
@@ -203,11 +212,12 @@ def written(entries: Iterable[Suppression], *, is_first: bool) -> str:
     for one in entries:
         at = datetime.fromtimestamp(one.created_at / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         row = (one.address, one.kind.value, one.tag, one.way.value, one.reason, at, one.created_by)
-        writer.writerow([_harmless(cell) for cell in row])
+        writer.writerow([harmless(cell) for cell in row])
     return out.getvalue()
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
+    """Return a cell as a spreadsheet shows it and does nothing else."""
     # A spreadsheet takes what begins so for a formula, and texts of strangers are among the cells. The ``@`` of an entry
     # for a whole domain stays: nothing can be called behind it.
     return f"'{cell}" if cell[:1] in _FORMULA else cell

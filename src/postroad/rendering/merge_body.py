@@ -344,6 +344,11 @@ def _run(octets: bytes, codec: str) -> Run | None:
 
 
 def _quoted(octets: bytes, *, is_cut: bool) -> bytes:
+    # What ends the line itself is left to it; before a soft break every line end is one of a value.
+    end = octets.rfind(b"\r\n", 0, None if is_cut else -1) + 2
+    if end > 1:
+        # A value of several lines: their ends are ends of lines (RFC 2045 §6.7 (4)).
+        return transfer_encoding.quoted_printable(octets[:end]) + _quoted(octets[end:], is_cut=is_cut)
     if not is_cut:
         return transfer_encoding.quoted_printable_line(octets)
     # One octet more keeps room for the "=" on the last line.

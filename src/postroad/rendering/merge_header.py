@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from postroad.protocol.mime.compose import json_field, unstructured
-from postroad.protocol.mime.encoded_word import decode, encode
+from postroad.protocol.mime.compose import json_field, phrase, unstructured
+from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import Edit, Field, HeaderBlock, fold, insert_at_end, replace
 from postroad.protocol.mime.mailbox import AddressList, ListFault, Mailbox, parse_address_list
 from postroad.rendering.merge_values import Values
@@ -155,7 +155,7 @@ def _addresses(found: AddressList, mask: "_Mask") -> Iterator[list[str]]:
     position = 0
     for group in found.groups:
         yield from filled(position, group.begun)
-        title = _phrase(_one_line(mask.taken_off(group.name)).strip())
+        title = phrase(_one_line(mask.taken_off(group.name)).strip())
         words = [*title[:-1], f"{title[-1]}:", *_listed(list(filled(group.begun, group.ended)))]
         yield [*words[:-1], f"{words[-1]};"]
         position = group.ended
@@ -216,13 +216,7 @@ def _mailbox(mailbox: Mailbox, mask: _Mask) -> tuple[str, ...] | None:
     if isinstance(read, ListFault) or len(read.mailboxes) != 1 or read.mailboxes[0].display_name:
         return None
     shown = _one_line(display_name).strip()
-    return (*_phrase(shown), f"<{address}>") if shown else (address,)
-
-
-def _phrase(name: str) -> tuple[str, ...]:
-    if not name.isascii() or not name.isprintable() or "=?" in name:
-        return encode(name)
-    return ('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"',)
+    return (*phrase(shown), f"<{address}>") if shown else (address,)
 
 
 def _with_charset(value: bytes) -> bytes:

@@ -9,7 +9,7 @@ import msgspec
 # A key may hold all but what would end it in a text, a URL or an attribute: clients write keys such as "v:user_id".
 PLACEHOLDER = re.compile(
     rb"%(recipient(?:\.[^%\s<>\"'\\]{1,200}|_(?:email|name|fname|lname))?"
-    rb"|(?:tag_|mailing_list_)?unsubscribe_url|unsubscribe_email)%"
+    rb"|(?:tag_|group_|mailing_list_)?unsubscribe_url|unsubscribe_email)%"
 )
 
 Segments = tuple[bytes | str, ...]

@@ -31,9 +31,9 @@ class Layout(msgspec.Struct, frozen=True):
         """Whether it is the same for all recipients."""
         return all(isinstance(piece, bytes) for piece in self.pieces)
 
-    def filled(self, signer: Signer, unsubscribe_url: str = "") -> bytes:
+    def filled(self, signer: Signer, unsubscribe_url: str = "", unsubscribe_address: str = "") -> bytes:
         """Return one recipient's copy."""
-        fields = unsubscribe.fields(unsubscribe_url) if unsubscribe_url else b""
+        fields = unsubscribe.fields(unsubscribe_url, unsubscribe_address) if unsubscribe_url else b""
         return b"".join([fields if piece is None else _filled(piece, signer) for piece in self.pieces])
 
 

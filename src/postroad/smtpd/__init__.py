@@ -1,1 +1,1 @@
-"""Ring 8: the SMTP doors: submission, and the capture sink of dev."""
+"""Ring 8: the SMTP doors: submission, returned mail, and the capture sink of dev."""

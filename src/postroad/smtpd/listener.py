@@ -38,6 +38,7 @@ class SmtpListener:
         begins_with_tls: bool = False,
         requires_auth: bool = True,
         takes_null_path: bool = False,
+        has_dsn: bool = True,
         max_hold_s: int = 0,
     ) -> Door:
         """Return what the connections of one kind have in common."""
@@ -47,6 +48,7 @@ class SmtpListener:
             requires_tls=self._settings.require_tls,
             has_tls=self._tls_context is not None,
             takes_null_path=takes_null_path,
+            has_dsn=has_dsn,
             max_hold_s=max_hold_s,
             limits=limits_of(self._settings),
         )

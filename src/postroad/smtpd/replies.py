@@ -28,6 +28,7 @@ NO_ROOM = Reply(452, "4.3.1", "Too much mail is being received at once; try agai
 TIMED_OUT = Reply(421, "4.4.2", "Nothing came for too long, or too slowly; connect again")
 TOO_MANY_SESSIONS = Reply(421, "4.7.0", "Too many connections; close some or try again later")
 GOING_DOWN = Reply(421, "4.3.2", "The server is going down; try again soon")
+RECIPIENT_OK = Reply(250, "2.1.5", "Recipient ok")
 LOGGED_IN = Reply(235, "2.7.0", "Logged in")
 LOGIN_WRONG = Reply(535, "5.7.8", "Name or password is wrong")
 LOGIN_LOCKED = Reply(454, "4.7.0", "Too many logins have failed for this name or from this network; try again later")

@@ -111,3 +111,52 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stop_timeout_s: Annotated[
         float, msgspec.Meta(ge=0, le=3600, description="Seconds that messages under way may take when the node stops.")
     ] = 30.0
+
+
+class InboundSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The door for mail that comes back, and for mail to sending domains; usually port 25."""
+
+    listen: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Addresses that take returned mail, such as `0.0.0.0:25`; none by default. `domains.inbound_host` is "
+            "the name that the domains' MX records lead here by."
+        ),
+    ] = ()
+    max_message_size: Annotated[
+        int, msgspec.Meta(ge=65_536, le=268_435_456, description="Octets of the largest message taken there.")
+    ] = 26_214_400
+    max_recipients: Annotated[
+        # RFC 5321 §4.5.3.1.8: at least 100 must be taken.
+        int, msgspec.Meta(ge=100, le=1000, description="Recipients of one message; further ones get `452 4.5.3`.")
+    ] = 100
+    max_sessions: Annotated[
+        int, msgspec.Meta(ge=1, le=100_000, description="Sessions of one worker at once; further ones get `421 4.7.0`.")
+    ] = 500
+    max_sessions_per_address: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=100_000, description="Sessions of one client address (IPv6: one /64) in one worker."),
+    ] = 20
+    messages_per_minute: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            description="Messages of one client address (IPv6: one /64) in a minute and in one worker; further ones get "
+            "`450 4.7.1`. 0 for any number.",
+        ),
+    ] = 600
+    max_bad_recipients: Annotated[
+        int, msgspec.Meta(ge=1, le=50_000, description="Refused recipients in a session before it is ended.")
+    ] = 20
+    max_bytes_in_flight: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1_048_576,
+            le=68_719_476_736,
+            description="Octets of message text that one worker holds in memory; beyond, messages get `452 4.3.1`.",
+        ),
+    ] = 67_108_864
+    proxy_protocol_from: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Networks of load balancers whose connections begin with a PROXY protocol header."),
+    ] = ()

@@ -36,7 +36,7 @@ _NEVER_MS = 1 << 62
 _TABLES = tuple(table.name for table in metadata.tables.values())
 _NUMBERED = (
     "accounts", "domains", "dkim_keys", "smtp_users", "users", "invitations", "web_sessions", "passkeys",
-    "audit_entries", "api_keys", "templates", "template_versions", "routes", "captures",
+    "audit_entries", "api_keys", "templates", "template_versions", "routes", "captures", "webhooks",
 )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def _record(connection: Connection, complaint: Complaint, at: int, new_id: NewId
     if known is not None:
         return Recorded(FeedbackResult.REPEATED, known)
     event = _event(complaint, message, delivery, at, new_id(partition_of(message.id)))
-    event_rows.append(connection, [event])
+    event_rows.append(connection, [event], new_id)
     if delivery is not None:
         suppressions.add(connection, of_complaint(delivery, _report_of(complaint), at))
     return Recorded(FeedbackResult.COUNTED, event)
@@ -124,4 +124,5 @@ def _event(complaint: Complaint, message: Message, delivery: Delivery | None, at
         delivery_id=None if delivery is None else delivery.id,
         recipient=None if delivery is None else delivery.recipient,
         data={name: value for name, value in facts.items() if value} | marks,
+        callback=message.options.callback,
     )

@@ -13,6 +13,8 @@ from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.event import Event
 from postroad.model.message import Accepted, Stored
 from postroad.model.outcome import Settlement
+from postroad.storage.errors import KeyReused
+from postroad.storage.outbox import Outbox
 
 log = structlog.get_logger()
 
@@ -75,6 +77,8 @@ class Database(ABC):
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._due_listeners: set[DueListener] = set()
+        self.outbox: Outbox | None = None
+        """Makes calls of the events that are accepted, settled and appended; a worker sets it, commands do none of these."""
 
     @abstractmethod
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -93,6 +97,18 @@ class Database(ABC):
 
         Deliveries that repeat one of an earlier message are not stored. Those to recipients that the lists of the
         sending domain stop are stored as ended.
+
+        Raises:
+            CallRepeated: The message is of a named call that was answered before.
+        """
+
+    @abstractmethod
+    async def accept_all(self, batch: Sequence[Accepted]) -> Sequence[Stored]:
+        """Store several messages in one commit, all of them or none; returns what was stored of each.
+
+        Raises:
+            KeyReused: An idempotency key of one of them stands for another content.
+            CallRepeated: They are of a named call that was answered before.
         """
 
     @abstractmethod
@@ -138,6 +154,21 @@ class Database(ABC):
         if self._due_listeners and (pools := pools_made_due(stored)):
             for callback in tuple(self._due_listeners):
                 callback(pools)
+
+
+def sorted_by_call(calls: Sequence[Sequence[Accepted]], stored: Sequence[Stored]) -> list[Sequence[Stored]]:
+    """Return what was stored of each call's messages; raises KeyReused, which undoes the transaction.
+
+    What shares the transaction is run again without the call that this is the fault of.
+    """
+    other = next((one.repeats for one in stored if one.repeats is not None and one.repeats.is_reused), None)
+    if other is not None:
+        raise KeyReused(other)
+    results, position = [], 0
+    for call in calls:
+        results.append(stored[position : position + len(call)])
+        position += len(call)
+    return results
 
 
 def pools_made_due(stored: Iterable[Accepted]) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """De-duplication keys, beside the flow; the flow's own statements are in ``hot_sqlite`` and ``hot_postgres``."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, and_, delete, func, select
 
@@ -12,6 +12,7 @@ from postroad.storage.dialect import claimed_rows
 from postroad.storage.schema.data_plane import dedupe_keys, deliveries
 
 COLUMNS = ("key", "partition", "message_id", "delivery_id", "content", "expires_at")
+_KEYS_PER_STATEMENT = 500
 
 
 def offered_rows(batch: Iterable[Accepted]) -> dict[bytes, rows.Row]:
@@ -44,6 +45,14 @@ def row_of(key: bytes, first: First, expires_at: int) -> rows.Row:
 
 def known(connection: Connection, keys: Sequence[bytes], now: int) -> dict[bytes, First]:
     """Return the first deliveries that keys stand for, without those that ended with nobody reached."""
+    return {key: first for part in _parts(keys) for key, first in _known(connection, part, now).items()}
+
+
+def _parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    return (keys[start : start + _KEYS_PER_STATEMENT] for start in range(0, len(keys), _KEYS_PER_STATEMENT))
+
+
+def _known(connection: Connection, keys: Sequence[bytes], now: int) -> dict[bytes, First]:
     first = and_(deliveries.c.partition == dedupe_keys.c.partition, deliveries.c.id == dedupe_keys.c.delivery_id)
     found = (
         select(dedupe_keys.c.key, dedupe_keys.c.message_id, dedupe_keys.c.delivery_id, dedupe_keys.c.content)

@@ -11,7 +11,7 @@ from postroad.model.event import Event, EventType
 from postroad.model.ids import made_at, partition_of
 from postroad.storage import events, rows
 from postroad.storage.dialect import claimed_rows, stands_in
-from postroad.storage.schema.data_plane import deliveries, messages
+from postroad.storage.schema.data_plane import batch_messages, deliveries, messages
 
 NewId = Callable[[int], int]
 """Makes an id in a partition."""
@@ -35,6 +35,8 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
     pool: str | None = None
     states: tuple[DeliveryState, ...] = ()
     accepted_before: int | None = None
+    batch_id: str | None = None
+    """Of the messages that a client gave this name."""
 
 
 class Steering(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +164,14 @@ def release(connection: Connection, selector: Selector, steering: Steering, limi
     return len(released)
 
 
+def resume(connection: Connection, selector: Selector, steering: Steering, limit: int) -> int:
+    """Put at most ``limit`` held deliveries back, due when they were before; returns how many."""
+    resumed = _take(connection, selector, (DeliveryState.HELD,), limit)
+    _set(connection, resumed, state=DeliveryState.SCHEDULED.value)
+    _tell(connection, resumed, EventType.RELEASED, steering)
+    return len(resumed)
+
+
 def retry_now(connection: Connection, selector: Selector, steering: Steering, limit: int) -> int:
     """Make at most ``limit`` deliveries due that wait for a later time; returns how many."""
     hurried = _take(connection, selector, (DeliveryState.SCHEDULED,), limit, due_after=steering.now)
@@ -212,10 +222,11 @@ def _tell(connection: Connection, changed: Sequence[Delivery], kind: EventType, 
             delivery_id=delivery.id,
             recipient=delivery.recipient,
             data={"by": steering.by} | delivery.event_marks,
+            callback=delivery.options.callback,
         )
         for delivery in changed
     ]
-    events.append(connection, told)
+    events.append(connection, told, steering.new_id)
 
 
 def _finish_messages(connection: Connection, ended: Sequence[Delivery], now: int) -> None:
@@ -242,6 +253,9 @@ def _selected(query: Select[Any], selector: Selector) -> Select[Any]:
             query = query.where(deliveries.c[name] == wanted)
     if selector.states:
         query = query.where(deliveries.c.state.in_([state.value for state in selector.states]))
+    if selector.batch_id is not None:
+        of_batch = select(batch_messages.c.message_id).where(batch_messages.c.batch_id == selector.batch_id)
+        query = query.where(deliveries.c.message_id.in_(of_batch))
     if selector.accepted_before is not None:
         query = query.where(deliveries.c.accepted_at < selector.accepted_before)
     return query

@@ -30,6 +30,20 @@ def of_domain(connection: Connection, vault: Vault, domain_id: int) -> list[Dkim
     return [_key(row, vault) for row in connection.execute(query).mappings()]
 
 
+def in_use(
+    connection: Connection, account_id: int, *, name: str = "", selector: str = "", limit: int, skip: int = 0
+) -> list[tuple[str, DkimKey]]:
+    """Return keys of an account's domains that are not retired, each with its domain's name and without its secret."""
+    query = select(dkim_keys, domains.c.name).join(domains, domains.c.id == dkim_keys.c.domain_id)
+    query = query.where(domains.c.account_id == account_id, dkim_keys.c.state != KeyState.RETIRED.value)
+    if name:
+        query = query.where(domains.c.name == name)
+    if selector:
+        query = query.where(dkim_keys.c.selector == selector)
+    rows = connection.execute(query.order_by(domains.c.name, dkim_keys.c.id).limit(limit).offset(skip)).mappings()
+    return [(row["name"], _without_secret(row)) for row in rows]
+
+
 def replace(connection: Connection, key: DkimKey) -> bool:
     """Store a key's changed state; the key itself stays. False where it is gone."""
     result = connection.execute(update(dkim_keys).where(dkim_keys.c.id == key.id).values(_values(key)))

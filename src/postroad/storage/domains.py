@@ -8,14 +8,24 @@ from sqlalchemy import Connection, RowMapping, delete, func, select, update
 from postroad.model.actor import Actor
 from postroad.model.audit import AuditEntry
 from postroad.model.delivery import DeliveryState
-from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingDomain
+from postroad.model.domain import DkimKey, DomainQuery, DomainSettings, DomainState, SendingDomain
 from postroad.model.refused import MissingError, RefusedError
 from postroad.protocol.smtp.address import AddressError, normal_domain
-from postroad.storage import audit, revision, suppression_imports, suppressions, templates
+from postroad.storage import (
+    audit,
+    list_checks,
+    revision,
+    suppression_imports,
+    suppressions,
+    tags,
+    templates,
+    unsubscribe_groups,
+    webhooks,
+)
 from postroad.storage import dkim_keys as key_rows
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema.control_plane import api_keys, dkim_keys, domains, smtp_users
+from postroad.storage.schema.control_plane import api_keys, dkim_keys, domains, inbound_routes, smtp_users
 from postroad.storage.schema.data_plane import deliveries
 from postroad.storage.secrets import Vault
 
@@ -109,6 +119,23 @@ def list_all(connection: Connection, account_id: int | None = None) -> list[Send
     return [_domain(row) for row in connection.execute(query).mappings()]
 
 
+def page(connection: Connection, account_id: int, wanted: DomainQuery) -> tuple[list[SendingDomain], int]:
+    """Return some of the domains of an account in the order of their names, and how many there are of that kind."""
+    query = select(domains).where(domains.c.account_id == account_id)
+    if wanted.states:
+        query = query.where(domains.c.state.in_([one.value for one in wanted.states]))
+    if wanted.name:
+        query = query.where(domains.c.name == wanted.name)
+    if wanted.after:
+        query = query.where(domains.c.name > wanted.after)
+    if wanted.part:
+        query = query.where(domains.c.name.contains(wanted.part, autoescape=True))
+    total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    order = domains.c.name.desc() if wanted.is_descending else domains.c.name
+    rows = connection.execute(query.order_by(order).limit(wanted.limit).offset(wanted.skip)).mappings()
+    return [_domain(row) for row in rows], total
+
+
 def list_in_state(connection: Connection, state: DomainState) -> list[SendingDomain]:
     """Return the domains in one state, those first whose records were compared longest ago."""
     query = select(domains).where(domains.c.state == state.value)
@@ -120,10 +147,13 @@ def change(
 ) -> bool:
     """Store what differs between ``before`` and ``after``, with changed keys and new ones (those without an id).
 
-    False, and nothing is stored, where the domain is no longer in the state it was in before.
+    False, and nothing is stored, where the domain is no longer in the state it was in before, or where its settings are to
+    differ and are no longer those from before.
     """
     old, new = _values(before), _values(after)
     differing = {name: value for name, value in new.items() if value != old[name]}
+    if "settings" in differing and not _has_settings(connection, before):
+        return False
     statement = update(domains).where(domains.c.id == before.id, domains.c.state == before.state.value)
     if connection.execute(statement.values(differing or {"state": before.state.value})).rowcount != 1:
         return False
@@ -135,6 +165,13 @@ def change(
     if differing.keys() - _NOTED:
         revision.bump(connection)
     return True
+
+
+def _has_settings(connection: Connection, domain: SendingDomain) -> bool:
+    # Compared as they are read: another version may have written them otherwise.
+    query = select(domains).where(domains.c.id == domain.id).with_for_update()
+    row = connection.execute(query).mappings().one_or_none()
+    return row is not None and _domain(row).settings == domain.settings
 
 
 def change_recorded(
@@ -166,13 +203,18 @@ def bound_to(connection: Connection, domain_id: int) -> dict[str, int]:
 
 
 def remove(connection: Connection, domain_id: int) -> None:
-    """Remove a domain with its keys, templates and suppressions; raises Conflict while SMTP users or API keys are bound to it."""
+    """Remove a domain with its keys, templates, suppressions, list checks, routes and webhooks; raises Conflict while SMTP users or API keys are bound to it."""
     for noun, table in (("SMTP users", smtp_users), ("API keys", api_keys)):
         if connection.execute(select(table.c.id).where(table.c.domain_id == domain_id).limit(1)).first():
             raise Conflict(f"{noun} are bound to the domain")
     templates.remove_of_domain(connection, domain_id)
     suppressions.remove_of_domain(connection, domain_id)
+    unsubscribe_groups.remove_of_domain(connection, domain_id)
+    tags.remove_of_domain(connection, domain_id)
     suppression_imports.remove_of_domain(connection, domain_id)
+    list_checks.remove_of_domain(connection, domain_id)
+    webhooks.remove_of_domain(connection, domain_id)
+    connection.execute(delete(inbound_routes).where(inbound_routes.c.domain_id == domain_id))
     connection.execute(delete(dkim_keys).where(dkim_keys.c.domain_id == domain_id))
     connection.execute(delete(domains).where(domains.c.id == domain_id))
     revision.bump(connection)

@@ -16,6 +16,8 @@ _UNREACHABLE = (
     exc.TimeoutError,
     sqlite.OperationalError,
     asyncpg.InterfaceError,
+    # A connection that the server cut off in the middle of an answer is left in a state of its own.
+    asyncpg.InternalClientError,
     OSError,
 )
 _PASSING_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58"})

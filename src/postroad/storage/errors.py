@@ -1,5 +1,7 @@
 """What can go wrong in storage, apart from programming errors."""
 
+from postroad.model.dedupe import Repeats
+
 
 class StorageError(Exception):
     """Storage could not do what was asked."""
@@ -15,6 +17,21 @@ class Conflict(StorageError):  # noqa: N818 - reads as what happened
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+class KeyReused(StorageError):  # noqa: N818 - reads as what happened
+    """One of several messages that are stored together has an idempotency key that stands for another content."""
+
+    def __init__(self, repeats: Repeats) -> None:
+        super().__init__("an idempotency key stands for another content")
+        self.repeats = repeats
+
+
+class CallRepeated(StorageError):  # noqa: N818 - reads as what happened
+    """A call of this name was answered before; nothing of this one is stored."""
+
+    def __init__(self) -> None:
+        super().__init__("a call of this name was answered before")
 
 
 class SchemaMismatch(StorageError):  # noqa: N818 - reads as what happened

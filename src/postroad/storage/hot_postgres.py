@@ -14,9 +14,10 @@ from postroad.model.outcome import Settlement
 from postroad.model.suppression import Suppression
 from postroad.policy.dedupe import sorted_out, without_repeats
 from postroad.policy.suppression import Found, keys_around, keys_of, screened
-from postroad.storage import dedupe, rows, suppressions
+from postroad.storage import call_keys, dedupe, rows, suppressions
 from postroad.storage.database import Claim, SettleRequest
 from postroad.storage.lanes import LaneRounds, Visit
+from postroad.storage.outbox import CALL_COLUMNS, Outbox
 from postroad.storage.schema import control_plane, data_plane
 
 Raw = Any
@@ -54,12 +55,22 @@ _BODIES = _Table(data_plane.bodies, rows.BODY_COLUMNS)
 _BODY_CHUNKS = _Table(data_plane.body_chunks, rows.BODY_CHUNK_COLUMNS)
 _DELIVERIES = _Table(data_plane.deliveries, rows.DELIVERY_COLUMNS)
 _EVENTS = _Table(data_plane.events, rows.EVENT_COLUMNS)
+_BATCH_MESSAGES = _Table(data_plane.batch_messages, rows.BATCH_MESSAGE_COLUMNS)
 _COUNTER_DELTAS = _Table(data_plane.counter_deltas, rows.COUNTER_DELTA_COLUMNS)
+_WEBHOOK_CALLS = _Table(data_plane.webhook_calls, CALL_COLUMNS)
 _SUPPRESSIONS = _Table(control_plane.suppressions, suppressions.COLUMNS, "ON CONFLICT DO NOTHING")
 
 
-async def accept(raw: Raw, batch: Sequence[Accepted]) -> Sequence[Stored]:
-    """Write messages, bodies, deliveries, events and counter deltas; returns per message what was stored of it."""
+async def accept(raw: Raw, batch: Sequence[Accepted], outbox: Outbox | None) -> Sequence[Stored]:
+    """Write messages, bodies, deliveries, events and what these lead to; returns per message what was stored of it."""
+    if any(accepted.call is not None for accepted in batch) and (repeated := await _name_calls(raw, batch)):
+        # Not by an error: it would undo what others store in this transaction.
+        stored = await _accept_new(raw, [one for one in batch if one.message.id not in repeated], outbox)
+        return call_keys.with_repeated(batch, repeated, stored)
+    return await _accept_new(raw, batch, outbox)
+
+
+async def _accept_new(raw: Raw, batch: Sequence[Accepted], outbox: Outbox | None) -> Sequence[Stored]:
     if found := await _standing(raw, keys_of(one for accepted in batch for one in accepted.deliveries)):
         batch = [screened(accepted, found) for accepted in batch]
     repeats: list[Repeats | None] = [None] * len(batch)
@@ -71,7 +82,8 @@ async def accept(raw: Raw, batch: Sequence[Accepted]) -> Sequence[Stored]:
     await _BODIES.insert(raw, written.bodies)
     await _BODY_CHUNKS.insert(raw, written.body_chunks)
     await _DELIVERIES.insert(raw, written.deliveries)
-    await append_events(raw, written.events)
+    await _BATCH_MESSAGES.insert(raw, written.batch_messages)
+    await append_events(raw, written.events, outbox)
     return list(map(Stored, stored, repeats))
 
 
@@ -88,6 +100,22 @@ async def _standing(raw: Raw, keys: Collection[int]) -> Found:
 async def _suppress(raw: Raw, offered: Sequence[Suppression]) -> None:
     """Add to the lists what they do not have yet."""
     await _SUPPRESSIONS.insert(raw, suppressions.new_rows(offered, await _standing(raw, keys_around(offered))))
+
+
+_NAME_CALLS = """
+INSERT INTO call_keys AS k (key, content, answer, expires_at)
+SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bigint[])
+ON CONFLICT (key) DO UPDATE SET content = excluded.content, answer = excluded.answer, expires_at = excluded.expires_at
+WHERE k.expires_at <= $5 RETURNING k.key
+"""
+
+
+async def _name_calls(raw: Raw, batch: Sequence[Accepted]) -> frozenset[int]:
+    """Take the keys of named calls, in one order everywhere; returns the messages of calls whose key was taken before."""
+    now = max(accepted.message.accepted_at for accepted in batch)
+    # A node that has just taken a key is waited for.
+    taken = await raw.fetch(_NAME_CALLS, *_columns(call_keys.offered_rows(batch)), now)
+    return call_keys.repeated(batch, [row[0] for row in taken])
 
 
 _CLAIM_KEYS = """
@@ -134,10 +162,12 @@ async def _sort_out(raw: Raw, batch: Sequence[Accepted]) -> list[Repeats | None]
     return repeats
 
 
-async def append_events(raw: Raw, events: Sequence[Event]) -> None:
-    """Write events and one counter delta per distinct thing they count."""
+async def append_events(raw: Raw, events: Sequence[Event], outbox: Outbox | None) -> None:
+    """Write events, one counter delta per distinct thing they count, and the calls that post them."""
     await _EVENTS.insert(raw, [rows.event_row(event) for event in events])
     await _COUNTER_DELTAS.insert(raw, rows.counter_delta_rows(events))
+    if outbox is not None:
+        await _WEBHOOK_CALLS.insert(raw, outbox.calls_of(events))
 
 
 _SETTLE = """
@@ -161,7 +191,7 @@ WHERE m.partition = v.partition AND m.id = v.id
 """
 
 
-async def settle(raw: Raw, batch: Sequence[SettleRequest], now: int) -> list[frozenset[int]]:
+async def settle(raw: Raw, batch: Sequence[SettleRequest], now: int, outbox: Outbox | None) -> list[frozenset[int]]:
     """Record the settlements whose lease still holds, with their events and reports; returns them per request."""
     # In one order everywhere, so that two transactions over the same rows wait for each other instead of for ever.
     offered = sorted((s for request in batch for s in request.settlements), key=lambda s: s.delivery_id)
@@ -185,11 +215,11 @@ async def settle(raw: Raw, batch: Sequence[SettleRequest], now: int) -> list[fro
     if finished := sorted(rows.finished_by_message(effective).items()):
         counts = [(partition_of(message_id), message_id, count) for message_id, count in finished]
         await raw.execute(_FINISH, *_columns(counts), now)
-    await append_events(raw, [event for settlement in effective for event in settlement.events])
+    await append_events(raw, [event for settlement in effective for event in settlement.events], outbox)
     if offered_entries := [one for settlement in effective for one in settlement.suppressions]:
         await _suppress(raw, offered_entries)
     if reports:
-        await accept(raw, reports)
+        await accept(raw, reports, outbox)
     return results
 
 

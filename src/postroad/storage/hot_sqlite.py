@@ -20,9 +20,10 @@ from postroad.model.outcome import Settlement
 from postroad.model.suppression import Suppression
 from postroad.policy.dedupe import sorted_out, without_repeats
 from postroad.policy.suppression import Found, keys_around, keys_of, screened
-from postroad.storage import dedupe, rows, suppressions
+from postroad.storage import call_keys, dedupe, rows, suppressions
 from postroad.storage.database import Claim, SettleRequest
 from postroad.storage.lanes import LaneRounds, Visit
+from postroad.storage.outbox import CALL_COLUMNS, Outbox
 
 Raw = Any
 """A connection of the SQLite driver, within a transaction."""
@@ -61,13 +62,23 @@ _BODIES = _Table("bodies", rows.BODY_COLUMNS)
 _BODY_CHUNKS = _Table("body_chunks", rows.BODY_CHUNK_COLUMNS)
 _DELIVERIES = _Table("deliveries", rows.DELIVERY_COLUMNS)
 _EVENTS = _Table("events", rows.EVENT_COLUMNS)
+_BATCH_MESSAGES = _Table("batch_messages", rows.BATCH_MESSAGE_COLUMNS)
 _DEDUPE_KEYS = _Table("dedupe_keys", dedupe.COLUMNS, "INSERT OR REPLACE")
 _COUNTER_DELTAS = _Table("counter_deltas", rows.COUNTER_DELTA_COLUMNS)
+_WEBHOOK_CALLS = _Table("webhook_calls", CALL_COLUMNS)
 _SUPPRESSIONS = _Table("suppressions", suppressions.COLUMNS, "INSERT OR IGNORE")
 
 
-def accept(raw: Raw, batch: Sequence[Accepted]) -> Sequence[Stored]:
-    """Write messages, bodies, deliveries, events and counter deltas; returns per message what was stored of it."""
+def accept(raw: Raw, batch: Sequence[Accepted], outbox: Outbox | None) -> Sequence[Stored]:
+    """Write messages, bodies, deliveries, events and what these lead to; returns per message what was stored of it."""
+    if any(accepted.call is not None for accepted in batch) and (repeated := _name_calls(raw, batch)):
+        # Not by an error: it would undo what others store in this transaction.
+        stored = _accept_new(raw, [one for one in batch if one.message.id not in repeated], outbox)
+        return call_keys.with_repeated(batch, repeated, stored)
+    return _accept_new(raw, batch, outbox)
+
+
+def _accept_new(raw: Raw, batch: Sequence[Accepted], outbox: Outbox | None) -> Sequence[Stored]:
     if found := _standing(raw, keys_of(one for accepted in batch for one in accepted.deliveries)):
         batch = [screened(accepted, found) for accepted in batch]
     repeats: list[Repeats | None] = [None] * len(batch)
@@ -79,7 +90,8 @@ def accept(raw: Raw, batch: Sequence[Accepted]) -> Sequence[Stored]:
     _BODIES.insert(raw, written.bodies)
     _BODY_CHUNKS.insert(raw, written.body_chunks)
     _DELIVERIES.insert(raw, written.deliveries)
-    append_events(raw, written.events)
+    _BATCH_MESSAGES.insert(raw, written.batch_messages)
+    append_events(raw, written.events, outbox)
     return list(map(Stored, stored, repeats))
 
 
@@ -97,6 +109,20 @@ def _standing(raw: Raw, keys: Collection[int]) -> Found:
 def _suppress(raw: Raw, offered: Sequence[Suppression]) -> None:
     """Add to the lists what they do not have yet."""
     _SUPPRESSIONS.insert(raw, suppressions.new_rows(offered, _standing(raw, keys_around(offered))))
+
+
+_NAME_CALL = """
+INSERT INTO call_keys (key, content, answer, expires_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET content = excluded.content, answer = excluded.answer, expires_at = excluded.expires_at
+WHERE expires_at <= ?
+"""
+
+
+def _name_calls(raw: Raw, batch: Sequence[Accepted]) -> frozenset[int]:
+    """Take the keys of named calls; returns the messages of those calls whose key was taken before."""
+    now = max(accepted.message.accepted_at for accepted in batch)
+    offered = call_keys.offered_rows(batch)
+    return call_keys.repeated(batch, [row[0] for row in offered if raw.execute(_NAME_CALL, (*row, now)).rowcount])
 
 
 _KNOWN_KEYS = """
@@ -121,10 +147,12 @@ def _sort_out(raw: Raw, batch: Sequence[Accepted]) -> list[Repeats | None]:
     return repeats
 
 
-def append_events(raw: Raw, events: Sequence[Event]) -> None:
-    """Write events and one counter delta per distinct thing they count."""
+def append_events(raw: Raw, events: Sequence[Event], outbox: Outbox | None) -> None:
+    """Write events, one counter delta per distinct thing they count, and the calls that post them."""
     _EVENTS.insert(raw, [rows.event_row(event) for event in events])
     _COUNTER_DELTAS.insert(raw, rows.counter_delta_rows(events))
+    if outbox is not None:
+        _WEBHOOK_CALLS.insert(raw, outbox.calls_of(events))
 
 
 _HELD_LEASES = """
@@ -146,7 +174,7 @@ FROM (VALUES """
 _FINISH_TAIL = ") AS v WHERE messages.id = v.column1"
 
 
-def settle(raw: Raw, batch: Sequence[SettleRequest], now: int) -> list[frozenset[int]]:
+def settle(raw: Raw, batch: Sequence[SettleRequest], now: int, outbox: Outbox | None) -> list[frozenset[int]]:
     """Record the settlements whose lease still holds, with their events and reports; returns them per request."""
     ids = [settlement.delivery_id for request in batch for settlement in request.settlements]
     # Nobody else writes during this transaction, so what is read here still holds below.
@@ -166,11 +194,11 @@ def settle(raw: Raw, batch: Sequence[SettleRequest], now: int) -> list[frozenset
     _update(raw, _SETTLE_HEAD, _SETTLE_TAIL, [_settlement_row(settlement) for settlement in effective])
     finished = rows.finished_by_message(effective)
     _update(raw, _FINISH_HEAD, _FINISH_TAIL, [(message_id, count, now) for message_id, count in finished.items()])
-    append_events(raw, [event for settlement in effective for event in settlement.events])
+    append_events(raw, [event for settlement in effective for event in settlement.events], outbox)
     if offered := [one for settlement in effective for one in settlement.suppressions]:
         _suppress(raw, offered)
     if reports:
-        accept(raw, reports)
+        accept(raw, reports, outbox)
     return results
 
 

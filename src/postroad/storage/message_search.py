@@ -30,7 +30,7 @@ from postroad.model.message import Message
 from postroad.model.search_words import account_term, domain_term
 from postroad.storage import messages as message_rows
 from postroad.storage import search_index
-from postroad.storage.dialect import stands_in
+from postroad.storage.dialect import keep_to_indexes, stands_in
 from postroad.storage.schema.control_plane import accounts, domains
 from postroad.storage.schema.data_plane import deliveries, search_entries
 from postroad.storage.search_index import Pass
@@ -113,21 +113,35 @@ def search(connection: Connection, wanted: Wanted, limit: int, before: int | Non
 
 
 def _search(connection: Connection, wanted: Wanted, limit: int, before: int | None) -> Page:
-    _settle_planner(connection)
-    lowest, start = _bounds(wanted, before)
-    reach = _Reach([], start)
-    indexed_to = search_index.mark(connection, Pass.FIRST)
     # One more than the page holds tells whether there is a next one.
-    _look_at_unindexed(connection, wanted, max(lowest, indexed_to + 1), limit + 1, reach)
-    if not reach.is_done:
-        reach.before = min(reach.before, indexed_to + 1)
-        _look_at_entries(connection, wanted, lowest, limit + 1, reach)
+    reach = _reached(connection, wanted, limit + 1, before)
     page_ids = reach.ids[:limit]
     if len(reach.ids) > limit:
         return Page(found=_described(connection, page_ids), before=page_ids[-1])
     return Page(
         found=_described(connection, page_ids), before=reach.before if reach.is_cut else None, is_cut=reach.is_cut
     )
+
+
+def all_ids(connection: Connection, wanted: Wanted, most: int) -> list[int] | None:
+    """Return the ids of all messages that match; None where there are more than ``most``, or may be."""
+    within = _within_account(connection, wanted)
+    if within is None:
+        return []
+    reach = _reached(connection, within, most + 1, None)
+    return None if reach.is_cut or len(reach.ids) > most else reach.ids
+
+
+def _reached(connection: Connection, wanted: Wanted, limit: int, before: int | None) -> _Reach:
+    keep_to_indexes(connection)
+    lowest, start = _bounds(wanted, before)
+    reach = _Reach([], start)
+    indexed_to = search_index.mark(connection, Pass.FIRST)
+    _look_at_unindexed(connection, wanted, max(lowest, indexed_to + 1), limit, reach)
+    if not reach.is_done:
+        reach.before = min(reach.before, indexed_to + 1)
+        _look_at_entries(connection, wanted, lowest, limit, reach)
+    return reach
 
 
 def _within_account(connection: Connection, wanted: Wanted) -> Wanted | None:
@@ -150,21 +164,6 @@ def _bounds(wanted: Wanted, before: int | None) -> tuple[int, int]:
     if before is not None:
         below.append(before)
     return lowest, min(below)
-
-
-_PLANNING = {
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-    "max_parallel_workers_per_gather": "0",
-    "jit": "off",
-    "plan_cache_mode": "force_custom_plan",
-}
-
-
-def _settle_planner(connection: Connection) -> None:
-    """Keep PostgreSQL to the indexes: its statistics lag behind a table that grows by thousands of rows a second."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(*(func.set_config(name, value, True) for name, value in _PLANNING.items())))
 
 
 def _look_at_unindexed(connection: Connection, wanted: Wanted, lowest: int, limit: int, reach: _Reach) -> None:

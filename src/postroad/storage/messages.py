@@ -9,9 +9,9 @@ from postroad.model.delivery import Delivery
 from postroad.model.event import Event
 from postroad.model.ids import lowest_at, partition_of
 from postroad.model.message import Message
-from postroad.storage import bodies, events, rows, search_index
+from postroad.storage import bodies, events, rows, search_index, send_batches
 from postroad.storage.dialect import claimed_rows
-from postroad.storage.schema.data_plane import deliveries, messages
+from postroad.storage.schema.data_plane import deliveries, messages, webhook_attempt_messages
 
 _COLUMNS = [messages.c[name] for name in rows.MESSAGE_COLUMNS]
 _DELIVERY_COLUMNS = [deliveries.c[name] for name in rows.DELIVERY_COLUMNS]
@@ -100,6 +100,9 @@ def delete_finished_before(connection: Connection, instant: int, limit: int) -> 
     if message_ids:
         bodies.delete_of(connection, message_ids)
         search_index.delete_of(connection, message_ids)
+        calls = webhook_attempt_messages.c.message_id.in_(message_ids)
+        connection.execute(delete(webhook_attempt_messages).where(calls))
+        send_batches.delete_messages(connection, message_ids)
         connection.execute(delete(deliveries).where(deliveries.c.message_id.in_(message_ids)))
         connection.execute(delete(messages).where(messages.c.id.in_(message_ids)))
     return len(message_ids)

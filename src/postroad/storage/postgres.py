@@ -25,9 +25,10 @@ from postroad.storage.database import (
     SettleRequest,
     T,
     pools_made_due,
+    sorted_by_call,
 )
 from postroad.storage.driver_errors import as_storage_errors
-from postroad.storage.errors import StorageUnavailable
+from postroad.storage.errors import CallRepeated, StorageUnavailable
 from postroad.storage.gathering import Gathering
 from postroad.storage.lanes import LaneRounds
 from postroad.storage.location import PostgresServer
@@ -39,8 +40,14 @@ _NOTIFY_INTERVAL_S = 0.05
 _RECONNECT_S = 1.0
 _ACQUIRE_TIMEOUT_S = 30
 _COMMAND_TIMEOUT_S = 60
-# One each for accepting, claiming, settling, events and what comes beside them.
-_HOT_CONNECTIONS = 6
+_CUT_OFF = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+# One each for accepting, accepting several together, claiming, settling, events and what comes beside them.
+_HOT_CONNECTIONS = 7
 # A queue table swings between empty and large faster than its statistics follow: the plans that use its indexes are
 # the right ones at every size.
 _SERVER_SETTINGS = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off", "application_name": "postroad"}
@@ -94,6 +101,7 @@ class PostgresDatabase(Database):
         self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._rounds = LaneRounds()
         self._accepts = Gathering("accept", self._accept, meter)
+        self._call_accepts = Gathering("accept_calls", self._accept_calls, meter)
         self._settles = Gathering("settle", self._settle, meter)
         self._event_appends = Gathering("events", self._append_events, meter)
         self._pools_to_notify: set[str] = set()
@@ -119,7 +127,20 @@ class PostgresDatabase(Database):
         self._require_open()
         with as_storage_errors():
             stored: Stored = await self._accepts.submit(accepted)
+        if stored.is_call_repeated:
+            raise CallRepeated
         if stored.accepted is not None and (pools := pools_made_due((stored.accepted,))):
+            self._notify_soon(pools)
+        return stored
+
+    async def accept_all(self, batch: Sequence[Accepted]) -> Sequence[Stored]:
+        """Store several messages in one commit, then tell the other nodes."""
+        self._require_open()
+        with as_storage_errors():
+            stored: Sequence[Stored] = await self._call_accepts.submit(batch)
+        if stored[0].is_call_repeated:
+            raise CallRepeated
+        if pools := pools_made_due(one.accepted for one in stored if one.accepted is not None):
             self._notify_soon(pools)
         return stored
 
@@ -184,7 +205,7 @@ class PostgresDatabase(Database):
         if self._is_closed:
             return
         self._is_closed = True
-        for gathering in (self._accepts, self._settles, self._event_appends):
+        for gathering in (self._accepts, self._call_accepts, self._settles, self._event_appends):
             await gathering.finish()
         if self._notifier is not None:
             await self._notifier
@@ -193,15 +214,21 @@ class PostgresDatabase(Database):
 
     async def _accept(self, batch: Sequence[Accepted]) -> Sequence[Stored]:
         async with self._transaction() as raw:
-            return await hot_postgres.accept(raw, batch)
+            return await hot_postgres.accept(raw, batch, self.outbox)
+
+    async def _accept_calls(self, calls: Sequence[Sequence[Accepted]]) -> Sequence[Sequence[Stored]]:
+        async with self._transaction() as raw:
+            return sorted_by_call(
+                calls, await hot_postgres.accept(raw, [one for call in calls for one in call], self.outbox)
+            )
 
     async def _settle(self, batch: Sequence[SettleRequest]) -> Sequence[frozenset[int]]:
         async with self._transaction() as raw:
-            return await hot_postgres.settle(raw, batch, self.clock())
+            return await hot_postgres.settle(raw, batch, self.clock(), self.outbox)
 
     async def _append_events(self, batch: Sequence[Sequence[Event]]) -> Sequence[None]:
         async with self._transaction() as raw:
-            await hot_postgres.append_events(raw, [event for events in batch for event in events])
+            await hot_postgres.append_events(raw, [event for events in batch for event in events], self.outbox)
         return [None] * len(batch)
 
     @asynccontextmanager
@@ -209,7 +236,7 @@ class PostgresDatabase(Database):
         try:
             async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as raw:
                 yield raw
-        except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError):
+        except _CUT_OFF:
             # The server went away, and with it the other connections that still look open.
             await self._pool.expire_connections()
             raise
@@ -239,7 +266,7 @@ class PostgresDatabase(Database):
                     await raw.execute("SELECT pg_notify($1, $2)", _CHANNEL, payload)
                 if not self._is_closed:
                     await asyncio.sleep(_NOTIFY_INTERVAL_S)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.PostgresError, *_CUT_OFF) as error:
             # Only a hint is lost: the other nodes poll.
             log.warning("notify_failed", error=str(error))
         finally:

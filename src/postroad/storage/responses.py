@@ -1,7 +1,7 @@
 """What recipients' programs asked for: one event for each request, and the lists of who unsubscribed."""
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -10,19 +10,21 @@ from sqlalchemy import Connection, select
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.event import Event, EventType
 from postroad.model.ids import partition_of
-from postroad.model.tracking import Hit, HitKind, Unsubscribing, fingerprint
+from postroad.model.tracking import Hit, HitKind, Unsubscribing
 from postroad.policy.suppression import of_unsubscribing
 from postroad.storage import deliveries as delivery_rows
 from postroad.storage import domains as domain_rows
 from postroad.storage import events as event_rows
-from postroad.storage import rows, suppressions
+from postroad.storage import recent_clicks, rows, suppressions, unsubscribe_groups
 from postroad.storage.deliveries import NewId
+from postroad.storage.dialect import take_turns
 from postroad.storage.schema.data_plane import deliveries, events
 from postroad.tracking.client import client_of
-from postroad.tracking.verdict import AT_ONCE_MS, LINKS_AT_ONCE, Network, verdict
+from postroad.tracking.verdict import AT_ONCE_MS, Network, verdict
 
 _LOOKED_UP_AT_ONCE = 500
-_ENDED = frozenset({DeliveryState.DELIVERED})
+_ENDED = frozenset({DeliveryState.DELIVERED, DeliveryState.BOUNCED})
+"""What was delivered and bounced late keeps the instant at which it was delivered."""
 
 
 class Unsubscribed(enum.Enum):
@@ -36,11 +38,18 @@ class Unsubscribed(enum.Enum):
 
 
 def record(connection: Connection, hits: Sequence[Hit], *, new_id: NewId, networks: Sequence[Network] = ()) -> int:
-    """Write the events of hits and count them; returns how many were about deliveries that are no longer kept."""
+    """Write the events of hits and count them; returns how many were about deliveries that are no longer kept.
+
+    Who led to them is judged by all links that workers noted.
+    """
     found = _deliveries(connection, {hit.delivery_id for hit in hits})
-    known = [(hit, found[hit.delivery_id]) for hit in hits if hit.delivery_id in found]
-    known = _with_links_elsewhere(connection, known)
-    event_rows.append(connection, [_event(hit, delivery, new_id, networks) for hit, delivery in known])
+    known = [
+        (msgspec.structs.replace(hit, links_lately=links), found[hit.delivery_id])
+        for hit, links in zip(hits, recent_clicks.around(connection, hits, AT_ONCE_MS), strict=True)
+        if hit.delivery_id in found
+    ]
+    happened = [_event(hit, delivery, new_id, networks) for hit, delivery in known]
+    event_rows.append(connection, _with_firsts(connection, happened), new_id)
     return len(hits) - len(known)
 
 
@@ -50,6 +59,9 @@ def unsubscribe(connection: Connection, asked: Unsubscribing, *, new_id: NewId) 
     if domain is None:
         return Unsubscribed.NO_DOMAIN
     account_id = domain.account_id
+    if asked.group_id is not None and not unsubscribe_groups.has(connection, domain.id, asked.group_id):
+        # There is no such mail any more. Who wants less mail is not left with what comes under other names.
+        asked = msgspec.structs.replace(asked, tags=())
     delivery = delivery_rows.get(connection, asked.delivery_id)
     message_id = None if delivery is None else delivery.message_id
     entries = of_unsubscribing(delivery, asked, account_id, message_id=message_id)
@@ -68,8 +80,9 @@ def unsubscribe(connection: Connection, asked: Unsubscribing, *, new_id: NewId) 
         delivery_id=None if delivery is None else delivery.id,
         recipient=asked.address if delivery is None else delivery.recipient,
         data={name: value for name, value in facts.items() if value} | marks,
+        callback=None if delivery is None else delivery.options.callback,
     )
-    event_rows.append(connection, [event])
+    event_rows.append(connection, [event], new_id)
     return Unsubscribed.ADDED
 
 
@@ -95,46 +108,37 @@ def _deliveries(connection: Connection, ids: Iterable[int]) -> dict[int, Deliver
     return found
 
 
-def _with_links_elsewhere(connection: Connection, known: Sequence[tuple[Hit, Delivery]]) -> list[tuple[Hit, Delivery]]:
-    """Add to hits the links that were followed around them by way of other workers, as far as these have told of them."""
-    few = {
-        hit.delivery_id: delivery.message_id
-        for hit, delivery in known
-        if hit.kind is not HitKind.OPEN and len(hit.links_lately) < LINKS_AT_ONCE
-    }
-    if not few:
-        return list(known)
-    times = [hit.at for hit, _ in known if hit.delivery_id in few]
-    clicks = _clicks(connection, few, min(times) - AT_ONCE_MS, max(times) + AT_ONCE_MS)
-    return [
-        (msgspec.structs.replace(hit, links_lately=hit.links_lately | _around(hit, clicks[hit.delivery_id])), delivery)
-        if hit.delivery_id in clicks
-        else (hit, delivery)
-        for hit, delivery in known
-    ]
+def _with_firsts(connection: Connection, happened: Sequence[Event]) -> list[Event]:
+    """Mark the first open and the first click of each delivery by a human, so that it is counted once, whoever writes."""
+    by_humans = [one for one in happened if one.data["verdict"] == "human"]
+    if not by_humans:
+        return list(happened)
+    take_turns(connection, {partition_of(one.message_id or 0) for one in by_humans})
+    told = _told_by_humans(connection, by_humans)
+    marked: list[Event] = []
+    for event in happened:
+        what = (event.delivery_id, event.type.value)
+        if event.data["verdict"] == "human" and what not in told:
+            told.add(what)
+            marked.append(msgspec.structs.replace(event, data=event.data | {"is_first": True}))
+        else:
+            marked.append(event)
+    return marked
 
 
-def _clicks(
-    connection: Connection, message_ids: Mapping[int, int], since: int, until: int
-) -> dict[int, list[tuple[int, int]]]:
-    """Return when links of deliveries were followed in that time, with their fingerprints; by delivery."""
-    found: dict[int, list[tuple[int, int]]] = {}
-    for part in _parts(sorted(set(message_ids.values()))):
-        query = select(events.c.delivery_id, events.c.at, events.c.data).where(
+def _told_by_humans(connection: Connection, about: Sequence[Event]) -> set[tuple[int | None, str]]:
+    """Return which deliveries have been opened and clicked by humans before, of those that events are about."""
+    told: set[tuple[int | None, str]] = set()
+    deliveries_ = {one.delivery_id for one in about}
+    for part in _parts(sorted({one.message_id for one in about if one.message_id is not None})):
+        query = select(events.c.delivery_id, events.c.type).where(
             events.c.message_id.in_(part),
             events.c.partition.in_(sorted({partition_of(one) for one in part})),
-            events.c.type == EventType.CLICKED.value,
-            events.c.at.between(since, until),
+            events.c.type.in_([EventType.OPENED.value, EventType.CLICKED.value]),
+            events.c.data.contains('"verdict":"human"'),
         )
-        for row in connection.execute(query):
-            if row.delivery_id in message_ids:
-                link = fingerprint(msgspec.json.decode(row.data).get("url", ""))
-                found.setdefault(row.delivery_id, []).append((row.at, link))
-    return found
-
-
-def _around(hit: Hit, clicks: Sequence[tuple[int, int]]) -> frozenset[int]:
-    return frozenset(link for at, link in clicks if abs(at - hit.at) <= AT_ONCE_MS)
+        told.update((row[0], row[1]) for row in connection.execute(query.distinct()) if row[0] in deliveries_)
+    return told
 
 
 def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -146,10 +150,11 @@ def _event(hit: Hit, delivery: Delivery, new_id: NewId, networks: Sequence[Netwo
     found = verdict(hit, delivery.due_at if delivery.state in _ENDED else None, networks)
     facts: dict[str, Any] = {
         "url": hit.url,
-        "verdict": "machine" if found.is_machine else "human",
+        "verdict": found.who.value,
         "evidence": list(found.evidence),
         "proxy": found.proxy,
-        **_told_of(hit),
+        # Of the reader the place of a proxy says nothing.
+        **_told_of(hit, is_proxied=bool(found.proxy)),
     }
     return Event(
         id=new_id(partition_of(delivery.message_id)),
@@ -161,9 +166,12 @@ def _event(hit: Hit, delivery: Delivery, new_id: NewId, networks: Sequence[Netwo
         delivery_id=delivery.id,
         recipient=delivery.recipient,
         data={name: value for name, value in facts.items() if value} | delivery.event_marks,
+        callback=delivery.options.callback,
     )
 
 
-def _told_of(asked: Hit | Unsubscribing) -> dict[str, Any]:
+def _told_of(asked: Hit | Unsubscribing, *, is_proxied: bool = False) -> dict[str, Any]:
     agent = rows.storable(asked.agent)
-    return {"client_address": asked.client_address, "agent": agent} | msgspec.structs.asdict(client_of(agent))
+    place = {} if is_proxied else msgspec.structs.asdict(asked.place)
+    client = msgspec.structs.asdict(client_of(agent))
+    return {"client_address": asked.client_address, **place, "agent": agent, **client}

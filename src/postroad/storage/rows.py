@@ -26,6 +26,7 @@ MESSAGE_COLUMNS = (
     "is_utf8", "ret", "envid", "is_report", "keep_content_ms", "open_deliveries", "finished_at", "content_until",
     "options",
 )  # fmt: skip
+BATCH_MESSAGE_COLUMNS = ("message_id", "partition", "domain_id", "batch_id")
 BODY_COLUMNS = ("message_id", "partition", "content")
 BODY_CHUNK_COLUMNS = ("message_id", "partition", "sequence", "content")
 DELIVERY_COLUMNS = (
@@ -59,11 +60,12 @@ class AcceptRows(msgspec.Struct):
     body_chunks: list[Row]
     deliveries: list[Row]
     events: list[Event]
+    batch_messages: list[Row]
 
 
 def rows_of(batch: Iterable[Accepted]) -> AcceptRows:
     """Return what accepting ``batch`` writes."""
-    rows = AcceptRows([], [], [], [], [])
+    rows = AcceptRows([], [], [], [], [], [])
     for accepted in batch:
         message, content = accepted.message, accepted.content
         partition = partition_of(message.id)
@@ -74,6 +76,8 @@ def rows_of(batch: Iterable[Accepted]) -> AcceptRows:
             rows.body_chunks.append((message.id, partition, sequence, content[start : start + CHUNK_OCTETS]))
         rows.deliveries.extend([_delivery_row(delivery, partition) for delivery in accepted.deliveries])
         rows.events.extend(accepted.events)
+        if message.options.batch_id is not None:
+            rows.batch_messages.append((message.id, partition, message.domain_id, message.options.batch_id))
     return rows
 
 
@@ -229,14 +233,18 @@ def event_from(row: Sequence[Any]) -> Event:
     )
 
 
-def by_machine(kind: EventType) -> str:
-    """Return what events of a type are counted as where a machine led to them."""
-    return f"{kind.value}-by-machine"
+def counted_as(kind: EventType, verdict: str = "human") -> str:
+    """Return what events of a type are counted as: those that no human led to, apart."""
+    return kind.value if verdict == "human" else f"{kind.value}-by-{verdict}"
+
+
+def unique(kind: EventType) -> str:
+    """Return what events of a type are counted as once more where they are a delivery's first by a human."""
+    return f"{kind.value}-unique"
 
 
 def _counted_as(event: Event) -> str:
-    is_machine = "verdict" in event.data and event.data["verdict"] == "machine"
-    return by_machine(event.type) if is_machine else event.type.value
+    return counted_as(event.type, event.data["verdict"]) if "verdict" in event.data else event.type.value
 
 
 _Counted = tuple[int, int, str, str, str, str, str, bool]
@@ -256,7 +264,17 @@ def counter_delta_rows(events: Iterable[Event]) -> list[Row]:
         if "tags" in data:
             for tag in data["tags"]:
                 _count(counts, (event.domain_id, hour, "tag", tag.casefold(), kind, "", "", False), event.id)
-    return [(first_id, partition_of(first_id), *key, count) for key, (first_id, count) in counts.items()]
+        if "is_first" in data:
+            _count_first(counts, event, hour, destination)
+    return [(first_id, partition_of(abs(first_id)), *key, count) for key, (first_id, count) in counts.items()]
+
+
+def _count_first(counts: dict[_Counted, list[int]], event: Event, hour: int, destination: str) -> None:
+    # The event's own id names the row that counts it among all of its type.
+    kind, at = unique(event.type), -event.id
+    _count(counts, (event.domain_id, hour, "all", "", kind, destination, "", False), at)
+    for tag in event.data.get("tags", ()):
+        _count(counts, (event.domain_id, hour, "tag", tag.casefold(), kind, "", "", False), at)
 
 
 def _count(counts: dict[_Counted, list[int]], key: _Counted, at: int) -> None:

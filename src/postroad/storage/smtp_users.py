@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
 
 from postroad.model.credential import CredentialKind, SmtpUser, Use
-from postroad.storage import revision
+from postroad.storage import revision, rows
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
 from postroad.storage.schema.control_plane import smtp_users
@@ -79,6 +79,13 @@ def list_all(connection: Connection, *, account_id: int | None = None, domain_id
     return [_user(row) for row in connection.execute(query).mappings()]
 
 
+def page_of(connection: Connection, domain_id: int, limit: int, skip: int) -> tuple[list[SmtpUser], int]:
+    """Return some users of a domain in the order of their names, and how many it has."""
+    query = select(smtp_users).where(smtp_users.c.domain_id == domain_id).order_by(smtp_users.c.username)
+    rows = connection.execute(query.limit(limit).offset(skip)).mappings()
+    return [_user(row) for row in rows], count_of(connection, [domain_id])
+
+
 def count_of(connection: Connection, domain_ids: Collection[int]) -> int:
     """Return how many users are bound to some domains."""
     query = select(func.count()).select_from(smtp_users).where(smtp_users.c.domain_id.in_(domain_ids))
@@ -134,6 +141,7 @@ def touch(connection: Connection, uses: Mapping[int, Use]) -> None:
 
 def _values(user: SmtpUser) -> dict[str, Any]:
     values = msgspec.structs.asdict(user)
+    values["note"] = rows.storable(user.note)
     return values | {name: msgspec.json.encode(values[name]).decode() for name in _LISTS}
 
 

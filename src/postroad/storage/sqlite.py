@@ -13,9 +13,9 @@ from postroad.model.message import Accepted, Stored
 from postroad.model.outcome import Settlement
 from postroad.storage import driver, hot_sqlite
 from postroad.storage.checkpointer import Checkpointer
-from postroad.storage.database import BatchMeter, Claim, Clock, Database, P, SettleRequest, T
+from postroad.storage.database import BatchMeter, Claim, Clock, Database, P, SettleRequest, T, sorted_by_call
 from postroad.storage.driver_errors import as_storage_errors
-from postroad.storage.errors import StorageError, StorageUnavailable
+from postroad.storage.errors import CallRepeated, StorageError, StorageUnavailable
 from postroad.storage.lanes import LaneRounds
 from postroad.storage.location import SqliteFile
 from postroad.storage.writer import Operation, Writer
@@ -62,8 +62,18 @@ class SqliteDatabase(Database):
     async def accept(self, accepted: Accepted) -> Stored:
         """Store a message with all that belongs to it."""
         stored: Stored = await self._submit(self._accept, accepted)
+        if stored.is_call_repeated:
+            raise CallRepeated
         if stored.accepted is not None:
             self._announce_due((stored.accepted,))
+        return stored
+
+    async def accept_all(self, batch: Sequence[Accepted]) -> Sequence[Stored]:
+        """Store several messages in one commit."""
+        stored: Sequence[Stored] = await self._submit(self._accept_calls, batch)
+        if stored[0].is_call_repeated:
+            raise CallRepeated
+        self._announce_due(one.accepted for one in stored if one.accepted is not None)
         return stored
 
     async def claim(self, claim: Claim) -> list[Delivery]:
@@ -138,16 +148,19 @@ class SqliteDatabase(Database):
         return [job() for job in batch]
 
     def _accept(self, batch: Sequence[Accepted]) -> Sequence[Stored]:
-        return hot_sqlite.accept(self._raw, batch)
+        return hot_sqlite.accept(self._raw, batch, self.outbox)
+
+    def _accept_calls(self, calls: Sequence[Sequence[Accepted]]) -> Sequence[Sequence[Stored]]:
+        return sorted_by_call(calls, hot_sqlite.accept(self._raw, [one for call in calls for one in call], self.outbox))
 
     def _claim(self, batch: Sequence[Claim]) -> Sequence[list[Delivery]]:
         return [hot_sqlite.claim(self._raw, claim, self._rounds) for claim in batch]
 
     def _settle(self, batch: Sequence[SettleRequest]) -> Sequence[frozenset[int]]:
-        return hot_sqlite.settle(self._raw, batch, self.clock())
+        return hot_sqlite.settle(self._raw, batch, self.clock(), self.outbox)
 
     def _events(self, batch: Sequence[Sequence[Event]]) -> Sequence[None]:
-        hot_sqlite.append_events(self._raw, [event for events in batch for event in events])
+        hot_sqlite.append_events(self._raw, [event for events in batch for event in events], self.outbox)
         return [None] * len(batch)
 
     def _forget_transaction(self) -> None:

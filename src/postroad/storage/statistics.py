@@ -7,7 +7,7 @@ the hourly ones, so that the sums of a year read little, and agree with those of
 from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Select, Subquery, func, literal, select, union_all
+from sqlalchemy import Column, ColumnElement, Connection, Select, Subquery, case, func, literal, select, union_all
 
 from postroad.storage.counters import EXPIRED, HOURS_OF_DAY, HOURS_OF_FOUR_WEEKS, Dimension, Period
 from postroad.storage.schema.data_plane import counter_deltas, counters_daily, counters_four_weekly, counters_hourly
@@ -53,7 +53,50 @@ def read_series(
         arms = [_folded(dimension, HOURS_OF_DAY, days, domain_ids)]
         hours = Hours(days.since * HOURS_OF_DAY, days.until * HOURS_OF_DAY)
         hour_of = (counter_deltas.c.hour // literal(HOURS_OF_DAY)).label("period")
-    both = _together([*arms, *_unfolded(dimension, hours, domain_ids, hour_of)])
+    return _sums(connection, [*arms, *_unfolded(dimension, hours, domain_ids, hour_of)], without)
+
+
+def read_parts(
+    connection: Connection,
+    dimension: Dimension,
+    starts: Sequence[int],
+    until: int,
+    domain_ids: Collection[int] | None,
+    *,
+    without: Collection[str] = (),
+) -> list[Sum]:
+    """Return the sums of every part of a span that has any; ``period`` is the number of a part.
+
+    A part begins with each of the hours ``starts``, and the last one ends before ``until``. They are added up where they are
+    stored: three months by hours are twenty times as many rows as by days.
+    """
+    hours = Hours(starts[0], until)
+    folded = _folded(dimension, 1, hours, domain_ids, _part_of(counters_hourly.c.hour, starts, until))
+    unfolded = _unfolded(dimension, hours, domain_ids, _part_of(counter_deltas.c.hour, starts, until).label("period"))
+    return _sums(connection, [folded, *unfolded], without)
+
+
+def _part_of(hour: Column[int], starts: Sequence[int], until: int) -> ColumnElement[int]:
+    """Return the number of the part that an hour is in: one division for days in a row of 24 hours."""
+    edges, first = [*starts, until], 0
+    ends: list[ColumnElement[bool]] = []
+    numbers: list[ColumnElement[int]] = []
+    while first < len(starts):
+        after = first
+        while after < len(starts) and edges[after + 1] - edges[after] == HOURS_OF_DAY:
+            after += 1
+        if after > first:
+            numbers.append(literal(first) + (hour - literal(edges[first])) // literal(HOURS_OF_DAY))
+        else:
+            # What is left of a day, or one in which the clock is changed.
+            numbers.append(literal(first))
+        first = max(after, first + 1)
+        ends.append(hour < literal(edges[first]))
+    return case(*zip(ends[:-1], numbers[:-1], strict=True), else_=numbers[-1]) if numbers[1:] else numbers[0]
+
+
+def _sums(connection: Connection, arms: Sequence["_Arm"], without: Collection[str]) -> list[Sum]:
+    both = _together(arms)
     key = (both.c.period, both.c.key, both.c.type)
     query = select(*key, func.sum(both.c.count)).where(both.c.type.not_in(without)).group_by(*key).order_by(*key)
     return [Sum(at, of, kind, int(count)) for at, of, kind, count in connection.execute(query)]
@@ -103,10 +146,16 @@ _COUNTERS = {
 """What is counted by so many hours."""
 
 
-def _folded(dimension: Dimension, length: int, which: Hours, domain_ids: Collection[int] | None) -> _Arm:
+def _folded(
+    dimension: Dimension,
+    length: int,
+    which: Hours,
+    domain_ids: Collection[int] | None,
+    shown: ColumnElement[int] | None = None,
+) -> _Arm:
     table, period = _COUNTERS[length]
     of = table.c
-    query = select(period.label("period"), of.key, of.type, of.count)
+    query = select((period if shown is None else shown).label("period"), of.key, of.type, of.count)
     query = query.where(of.dimension == dimension.value, period >= which.since, period < which.until)
     return query.where(*_of_domains(of.domain_id, domain_ids))
 

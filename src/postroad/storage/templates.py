@@ -40,6 +40,7 @@ def add(connection: Connection, template: StoredTemplate, version: TemplateVersi
         "name": template.name,
         "key": key_of(template.name),
         "created_at": template.created_at,
+        "description": storable(template.description),
     }
     statement = insert_into(connection, templates).values(values).on_conflict_do_nothing()
     template_id = connection.execute(statement.returning(templates.c.id)).scalar_one_or_none()
@@ -74,6 +75,33 @@ def activate(connection: Connection, template_id: int, version_id: int) -> None:
     """Make a version the active one; raises Conflict where its template is gone."""
     _lock(connection, template_id)
     _activate(connection, template_id, version_id)
+    revision.bump(connection)
+
+
+def describe(connection: Connection, template_id: int, description: str) -> None:
+    """Say what a template is for; raises Conflict where it is gone."""
+    statement = update(templates).where(*_stands(template_id)).values(description=storable(description))
+    if connection.execute(statement).rowcount != 1:
+        raise Conflict("template was removed")
+
+
+def replace_version(
+    connection: Connection, version: TemplateVersion, old: VersionFacts, *, old_tag: str | None = None
+) -> TemplateVersion:
+    """Add a version in the place of another, active where that is, which has ``old_tag`` from then on. Raises Conflict."""
+    _lock(connection, version.template_id)
+    connection.execute(update(template_versions).where(template_versions.c.id == old.id).values(tag=old_tag))
+    active = select(templates.c.active_version_id).where(templates.c.id == version.template_id)
+    return add_version(connection, version, activates=connection.execute(active).scalar_one() == old.id)
+
+
+def remove_version(connection: Connection, version: VersionFacts) -> None:
+    """Remove a version for good; raises Conflict where its template is gone, or has it as the active one."""
+    _lock(connection, version.template_id)
+    active = select(templates.c.active_version_id).where(templates.c.id == version.template_id)
+    if connection.execute(active).scalar_one() == version.id:
+        raise Conflict("the version is the active one")
+    connection.execute(delete(template_versions).where(template_versions.c.id == version.id))
     revision.bump(connection)
 
 
@@ -126,6 +154,18 @@ def versions(connection: Connection, template_id: int) -> list[VersionFacts]:
     return [VersionFacts(**row) for row in connection.execute(query).mappings()]
 
 
+def newest(connection: Connection, template_ids: Collection[int]) -> dict[int, tuple[int, int]]:
+    """Return the number of the newest version of each of some templates, and when it was made."""
+    t = template_versions.c
+    found: dict[int, tuple[int, int]] = {}
+    wanted = sorted(template_ids)
+    for at in range(0, len(wanted), _AT_ONCE):
+        query = select(t.template_id, func.max(t.number), func.max(t.created_at)).group_by(t.template_id)
+        rows = connection.execute(query.where(t.template_id.in_(wanted[at : at + _AT_ONCE])))
+        found |= {template_id: (number, created_at) for template_id, number, created_at in rows}
+    return found
+
+
 def version(connection: Connection, template_id: int, name: str) -> TemplateVersion | None:
     """Return a version by its number or tag."""
     is_named = template_versions.c.tag == name
@@ -155,22 +195,40 @@ def under_way(connection: Connection, template: StoredTemplate) -> int:
     """Return how many messages of its domain that are not delivered yet are made of a template, or hold it as a partial."""
     query = select(template_versions.c.id).where(template_versions.c.template_id == template.id)
     own = frozenset(connection.execute(query).scalars())
+    return sum(1 for versions in _held(connection, template.domain_id) if not own.isdisjoint(versions))
+
+
+def held(connection: Connection, domain_id: int) -> set[int]:
+    """Return the versions, of whatever templates, that messages of a domain hold which are not delivered yet."""
+    return {one for versions in _held(connection, domain_id) for one in versions}
+
+
+def _held(connection: Connection, domain_id: int) -> Iterator[Collection[int]]:
     waiting = (
         select(messages.c.id, messages.c.options)
         .where(
-            messages.c.domain_id == template.domain_id,
+            messages.c.domain_id == domain_id,
             messages.c.open_deliveries > 0,
             messages.c.options.contains('"frozen_template":', autoescape=True),
         )
         .order_by(messages.c.id)
         .limit(_AT_ONCE)
     )
-    found = last = 0
+    last = 0
     while rows := connection.execute(waiting.where(messages.c.id > last)).all():
         last = rows[-1].id
         frozen = (_decode_options(row.options).frozen_template for row in rows)
-        found += sum(1 for one in frozen if one is not None and not own.isdisjoint(one.versions))
-    return found
+        yield from (one.versions for one in frozen if one is not None)
+
+
+def remove_versions(connection: Connection, template_id: int, version_ids: Collection[int]) -> None:
+    """Remove some versions for good, but for the active one; raises Conflict where their template is gone."""
+    _lock(connection, template_id)
+    active = select(templates.c.active_version_id).where(templates.c.id == template_id).scalar_subquery()
+    t = template_versions.c
+    which = (t.template_id == template_id, t.id.in_(sorted(version_ids)), t.id != active)
+    connection.execute(delete(template_versions).where(*which))
+    revision.bump(connection)
 
 
 def remove(connection: Connection, template_id: int, at: int) -> None:
@@ -234,6 +292,7 @@ def _found(connection: Connection, query: Select[Any]) -> Iterator[StoredTemplat
             created_at=row["created_at"],
             active_version_id=row["active_version_id"],
             active_number=row["number"],
+            description=row["description"],
         )
 
 

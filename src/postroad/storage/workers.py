@@ -7,6 +7,7 @@ from sqlalchemy import Connection, RowMapping, delete, select, update
 
 from postroad.model.delivery import DeliveryState
 from postroad.model.ids import WORKERS
+from postroad.storage import webhook_calls
 from postroad.storage.dialect import stands_in
 from postroad.storage.errors import StorageError
 from postroad.storage.schema.control_plane import installation, revision, workers
@@ -75,7 +76,11 @@ def live(connection: Connection, since: int) -> list[Worker]:
 
 
 def remove(connection: Connection, incarnation: int) -> None:
-    """Free the number of a worker that ended; its leases are freed by ``Database.release_owner``."""
+    """Free the number of a worker that ended, and the receivers of calls that it served.
+
+    Its leases of deliveries are freed by ``Database.release_owner``.
+    """
+    webhook_calls.release_owners(connection, (incarnation,))
     connection.execute(delete(workers).where(workers.c.incarnation == incarnation))
 
 
@@ -89,6 +94,7 @@ def expire(connection: Connection, before: int) -> tuple[int, ...]:
             .where(stands_in(DeliveryState.LEASED), deliveries.c.lease_owner.in_(gone))
             .values(state=DeliveryState.SCHEDULED.value, lease_owner=None, lease_until=None, maybe_delivered=True)
         )
+        webhook_calls.release_owners(connection, gone)
         connection.execute(delete(workers).where(workers.c.incarnation.in_(gone)))
     return gone
 

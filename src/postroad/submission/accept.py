@@ -7,41 +7,52 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from postroad.model.credential import Principal
 from postroad.model.dedupe import Repeatable, Repeats
-from postroad.model.delivery import Delivery, DeliveryState, Lease, lane_of
+from postroad.model.delivery import Delivery, DeliveryState, Lease
 from postroad.model.domain import SendingDomain
 from postroad.model.envelope import Recipient
 from postroad.model.event import Event, EventType
-from postroad.model.ids import PARTITIONS, IdSource, partition_of, text_of
-from postroad.model.message import Accepted, Message
-from postroad.model.options import NO_OPTIONS, PLAIN_DELIVERY, TRANSACTIONAL_DELIVERY, DeliveryOptions, Options
+from postroad.model.ids import PARTITIONS, IdSource
+from postroad.model.message import Accepted
+from postroad.model.options import NO_OPTIONS, Options
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.net.clock import Clock
 from postroad.policy.admission import AdmissionFacts, admit, domain_for, pause_refusal
 from postroad.policy.dedupe import repeatable, sorted_out
+from postroad.policy.explanation import ExplainedCall
 from postroad.policy.quota import Demand, demands_of, over_quota
 from postroad.policy.suppression import comparable
 from postroad.protocol.smtp.data import Fault
-from postroad.storage import dedupe, quotas
+from postroad.storage import dedupe, messages, quotas
 from postroad.storage.database import Database
-from postroad.storage.errors import StorageError
+from postroad.storage.errors import CallRepeated, KeyReused, StorageError
+from postroad.submission.batch import (
+    Fit,
+    Receipt,
+    Refusals,
+    Turned,
+    key_reused,
+    new_deliveries,
+    sent_together,
+    unless_reused,
+)
+from postroad.submission.explaining import explained
+from postroad.submission.named_calls import NamedCalls, answered_together
 from postroad.submission.repetitions import Repetitions
+from postroad.submission.rows import Rows, repeat_event
 from postroad.submission.settings import SubmissionSettings
 
 log = structlog.get_logger()
 
 _PARTITION_SPAN_MS = 16
 """Messages of one such span share a partition, so that a batch is one partition's transaction (decision 0002)."""
-_DAY_MS = 86_400_000
-_KEPT_TEST_DAYS = 7
+_MOST_FAULTS = 100
+"""Copies of one message that cannot be made, as somebody is told who only looks."""
+_LOOKED_AT_IN_A_ROW = 8
+"""Of submissions that come together; after so many others of the event loop have their turn."""
 _LARGEST_INLINE = 262_144
 """Larger content is looked at in a thread, so that other sessions go on meanwhile."""
-
-
-class Receipt(msgspec.Struct, frozen=True):
-    """The answer to an accepted submission: it is on disk under this id."""
-
-    message_id: int
 
 
 class Domains(Protocol):
@@ -68,7 +79,7 @@ class Templates(Protocol):
     """The stored templates of sending domains."""
 
     async def freeze(
-        self, domain: SendingDomain, admitted: Admitted, recipients: Sequence[str], now: int
+        self, domain: SendingDomain, admitted: Admitted, recipients: Sequence[str], now: int, *, most_faults: int = 1
     ) -> Options | Rejected:
         """Return the options of a message that names a template, with what it will be rendered from, or why it cannot be."""
 
@@ -114,9 +125,10 @@ class Submissions:
         self._clock = clock
         self._meter = meter
         self._facts_for = facts_for
-        self._settings = settings
+        self._rows = Rows(ids, settings)
         self._templates = templates
         self._repetitions = repetitions
+        self._named_calls = NamedCalls(database, ids, clock)
 
     async def submit(self, submission: Submission) -> Receipt | Rejected:
         """Accept or refuse one submission.
@@ -126,7 +138,72 @@ class Submissions:
         Raises:
             StorageError: nothing was stored; the client may try again.
         """
-        result = await self._decide(submission)
+        return await self._watched(submission, await self._decide(submission))
+
+    async def submit_all(
+        self, submissions: Sequence[Submission], *, is_kept: bool = True
+    ) -> tuple[Receipt, ...] | Refusals:
+        """Accept all of several submissions to one sending domain, in one commit, or none of them.
+
+        Args:
+            submissions: What is offered together.
+            is_kept: False looks whether they would be accepted, and stores nothing.
+
+        Returns:
+            A receipt for each, or what is said of each that is refused; none where nothing is to be kept.
+
+        Raises:
+            StorageError: nothing was stored; the client may try again.
+        """
+        call = submissions[0].call
+        if call is None:
+            return await self._all_or_none(submissions, is_kept=is_kept)
+        async with self._named_calls.alone(call):
+            repeated = await self._answered_before(submissions[0])
+            if repeated is not None:
+                return repeated
+            try:
+                return await self._all_or_none(submissions, is_kept=is_kept)
+            except CallRepeated:
+                # The same call came to another worker, which was quicker: it also met the limits first.
+                repeated = await self._answered_before(submissions[0])
+                if repeated is None:
+                    raise
+                return repeated
+
+    async def _all_or_none(self, submissions: Sequence[Submission], *, is_kept: bool) -> tuple[Receipt, ...] | Refusals:
+        looked_at = await self._look_at_all(submissions)
+        fit = [one for one in looked_at if isinstance(one, Fit)]
+        if len(fit) < len(looked_at):
+            turned = {place: one for place, one in enumerate(looked_at) if isinstance(one, Turned)}
+            for one in turned.values():
+                await self._refuse(one)
+            return Refusals({place: one.rejected for place, one in turned.items()})
+        if not is_kept:
+            paused = pause_refusal(fit[0].domain)
+            return () if paused is None else Refusals({0: paused})
+        stored = await self._stored(answered_together(sent_together(fit)))
+        return Refusals({0: stored}) if isinstance(stored, Rejected) else stored
+
+    async def _answered_before(self, submission: Submission) -> tuple[Receipt, ...] | Refusals | None:
+        """Return the answer to the named call that a submission is of, where it was answered before."""
+        known = await self._named_calls.answer(submission)
+        if isinstance(known, Rejected):
+            now = self._clock()
+            event_id = self._ids.next(now, _partition_for(now))
+            return Refusals({0: await self._refuse(Turned(submission, known, event_id, now))})
+        if known is not None:
+            await self._named_calls.note_repeat(submission, known)
+        return known
+
+    async def explain(self, submissions: Sequence[Submission]) -> ExplainedCall:
+        """Return what would become of submissions; nothing is stored or counted, not even that one is refused."""
+        answer = None if submissions[0].call is None else await self._named_calls.answer(submissions[0])
+        looked_at = await self._look_at_all(submissions, most_faults=_MOST_FAULTS)
+        repeats = await self._known([one.accepted for one in looked_at if isinstance(one, Fit)])
+        return await explained(self._database, looked_at, repeats, answer)
+
+    async def _watched(self, submission: Submission, result: Receipt | Rejected) -> Receipt | Rejected:
         refused = result if isinstance(result, Rejected) else None
         if self._repetitions and self._repetitions.concerns(submission, is_refused=refused is not None):
             hold_s = await self._noted(self._repetitions, submission, refused)
@@ -142,37 +219,71 @@ class Submissions:
             return 0.0
 
     async def _decide(self, submission: Submission) -> Receipt | Rejected:
+        looked_at = await self._look_at(submission)
+        if isinstance(looked_at, Turned):
+            return await self._refuse(looked_at)
+        stored = await self._stored((looked_at,))
+        return stored if isinstance(stored, Rejected) else stored[0]
+
+    async def _look_at_all(self, submissions: Sequence[Submission], *, most_faults: int = 1) -> list[Fit | Turned]:
+        looked_at: list[Fit | Turned] = []
+        for number, submission in enumerate(submissions, 1):
+            looked_at.append(await self._look_at(submission, most_faults))
+            if number % _LOOKED_AT_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+        return looked_at
+
+    async def _look_at(self, submission: Submission, most_faults: int = 1) -> Fit | Turned:
+        """Admit one submission and return its rows, or why it is refused."""
         now = self._clock()
         submission = _without_doubles(submission)
         message_id = self._ids.next(now, _partition_for(now))
         domain = await self._domains.get(submission.principal.domain_id)
         if domain is None:
-            return await self._refuse(submission, _domain_gone(submission), message_id, now)
+            return Turned(submission, _domain_gone(submission), message_id, now)
         domain = domain_for(domain, submission.client.channel)
         verdict = await self._admit(submission, self._facts_for(domain, message_id, now, submission.faults))
         if isinstance(verdict, Admitted) and verdict.options.template is not None:
-            verdict = await self._with_template(submission, verdict, domain, now)
+            verdict = await self._with_template(submission, verdict, domain, now, most_faults)
         match verdict:
             case Rejected():
-                return await self._refuse(submission, verdict, message_id, now)
+                return Turned(submission, verdict, message_id, now)
             case Admitted():
-                accepted = self._rows(submission, verdict, domain, message_id, now)
-                noticed_by = await self._repeatable(submission, verdict, domain, now)
+                accepted = self._rows.of(submission, verdict, domain, message_id, now)
+                noticed_by = None
+                if submission.call is None:
+                    noticed_by = await self._repeatable(submission, verdict, domain, now)
                 if noticed_by is not None:
                     accepted = msgspec.structs.replace(accepted, repeatable=noticed_by)
-                stored = await self._store_where_allowed(submission, accepted, domain)
-                if isinstance(stored, Rejected):
-                    return await self._refuse(submission, stored, message_id, now)
-                if stored is not None:
-                    message_id = await self._tell_of_repeats(stored, accepted)
-                waited_ms = self._clock() - submission.received_at
-                self._meter.accepted(submission.client.channel, len(submission.envelope.recipients), waited_ms)
-                return Receipt(message_id)
+                return Fit(submission, domain, accepted)
+
+    async def _stored(self, fit: Sequence[Fit]) -> tuple[Receipt, ...] | Rejected:
+        """Store what was found fit, all of it or nothing; returns the answers."""
+        submission, domain = fit[0].submission, fit[0].domain
+        batch = [one.accepted for one in fit]
+        repeats = await self._store_where_allowed(submission.principal, batch, domain)
+        if isinstance(repeats, Rejected):
+            if submission.call is not None and await self._named_calls.is_answered_meanwhile(submission):
+                # What leaves no room may be this call itself.
+                raise CallRepeated
+            message = batch[0].message
+            return await self._refuse(Turned(submission, repeats, message.id, message.accepted_at))
+        receipts = []
+        for one, repeated in zip(fit, repeats, strict=True):
+            message = one.accepted.message
+            receipt = Receipt(message.id, message.message_id_header)
+            if repeated is not None:
+                receipt = await self._tell_of_repeats(repeated, one.accepted)
+            receipts.append(receipt)
+            waited_ms = self._clock() - submission.received_at
+            recipients = len(one.submission.envelope.recipients)
+            self._meter.accepted(submission.client.channel, recipients, waited_ms)
+        return tuple(receipts)
 
     async def note_rejected(self, submission: Submission, rejected: Rejected, size: int) -> None:
         """Record a refusal that was given before the content was looked at; ``size`` is what was announced of it."""
         now = self._clock()
-        await self._refuse(submission, rejected, self._ids.next(now, _partition_for(now)), now, size)
+        await self._refuse(Turned(submission, rejected, self._ids.next(now, _partition_for(now)), now), size)
 
     async def _admit(self, submission: Submission, facts: AdmissionFacts) -> Admitted | Rejected:
         if len(submission.content) <= _LARGEST_INLINE:
@@ -180,11 +291,11 @@ class Submissions:
         return await asyncio.to_thread(admit, submission, facts)
 
     async def _with_template(
-        self, submission: Submission, admitted: Admitted, domain: SendingDomain, now: int
+        self, submission: Submission, admitted: Admitted, domain: SendingDomain, now: int, most_faults: int
     ) -> Admitted | Rejected:
         assert self._templates is not None, "a message names a template where there are none"
         recipients = [one.forward_path for one in submission.envelope.recipients]
-        frozen = await self._templates.freeze(domain, admitted, recipients, now)
+        frozen = await self._templates.freeze(domain, admitted, recipients, now, most_faults=most_faults)
         if isinstance(frozen, Rejected):
             named_by = submission.option_sources.get("template", "X-OV-Template")
             return msgspec.structs.replace(frozen, text=f"{named_by}: {frozen.text}")
@@ -193,49 +304,52 @@ class Submissions:
         return msgspec.structs.replace(admitted, options=frozen, edits=(*admitted.edits, made))
 
     async def _store_where_allowed(
-        self, submission: Submission, accepted: Accepted, domain: SendingDomain
-    ) -> Repeats | Rejected | None:
+        self, principal: Principal, batch: Sequence[Accepted], domain: SendingDomain
+    ) -> Sequence[Repeats | None] | Rejected:
         paused = pause_refusal(domain)
         if paused is not None:
-            known = await self._known(accepted)
-            return _key_reused(known) if known is not None and not _new(accepted, known) else paused
-        demands = demands_of(submission.principal, domain, accepted.message.accepted_at)
-        return await (self._store_within(demands, accepted) if demands else self._store(accepted))
+            known = await self._known(batch)
+            return paused if new_deliveries(batch, known) else unless_reused(known)
+        demands = demands_of(principal, domain, batch[0].message.accepted_at)
+        return await (self._store_within(demands, batch) if demands else self._store(batch))
 
-    async def _store_within(self, demands: Sequence[Demand], accepted: Accepted) -> Repeats | Rejected | None:
-        """Store a message that its sender's limits have room for; returns the refusal where they have not.
+    async def _store_within(
+        self, demands: Sequence[Demand], batch: Sequence[Accepted]
+    ) -> Sequence[Repeats | None] | Rejected:
+        """Store messages that their sender's limits have room for; returns the refusal where they have not.
 
         What was accepted before needs no room: a client that missed the reply must get it again.
         """
-        count = len(accepted.deliveries)
+        count = sum(len(one.deliveries) for one in batch)
         full = await self._database.write(quotas.take, demands, count)
         if full is not None:
-            known = await self._known(accepted)
-            if known is None:
+            known = await self._known(batch)
+            new = new_deliveries(batch, known)
+            if new == count:
                 return over_quota(full, count)
-            count = _new(accepted, known)
+            count = new
             if not count:
-                return _key_reused(known)
+                return unless_reused(known)
             full = await self._database.write(quotas.take, demands, count)
             if full is not None:
                 return over_quota(full, count)
         try:
-            stored = await self._store(accepted)
+            stored = await self._store(batch)
         except BaseException:
             await self._database.write(quotas.give_back, demands, count)
             raise
-        unused = count if isinstance(stored, Rejected) else count - _new(accepted, stored)
+        unused = count if isinstance(stored, Rejected) else count - new_deliveries(batch, stored)
         if unused:
             await self._database.write(quotas.give_back, demands, unused)
         return stored
 
-    async def _known(self, accepted: Accepted) -> Repeats | None:
-        """Return what of a message was accepted before: asked only where it cannot be stored, as storing finds out too."""
-        offered = accepted.repeatable
-        if offered is None:
-            return None
-        firsts = await self._database.read(dedupe.known, offered.keys, accepted.message.accepted_at)
-        return sorted_out([accepted], firsts)[0]
+    async def _known(self, batch: Sequence[Accepted]) -> Sequence[Repeats | None]:
+        """Return what of messages was accepted before: asked only where they cannot be stored, as storing finds out too."""
+        keys = [key for one in batch if one.repeatable is not None for key in one.repeatable.keys]
+        if not keys:
+            return [None] * len(batch)
+        firsts = await self._database.read(dedupe.known, keys, batch[0].message.accepted_at)
+        return sorted_out(batch, firsts)
 
     async def _repeatable(
         self, submission: Submission, admitted: Admitted, domain: SendingDomain, now: int
@@ -255,40 +369,39 @@ class Submissions:
 
         return noticed_by() if len(admitted.content) <= _LARGEST_INLINE else await asyncio.to_thread(noticed_by)
 
-    async def _tell_of_repeats(self, repeats: Repeats, accepted: Accepted) -> int:
-        """Write into the first messages' stories that they came again; returns the id to answer with."""
+    async def _tell_of_repeats(self, repeats: Repeats, accepted: Accepted) -> Receipt:
+        """Write into the first messages' stories that they came again; returns the answer."""
         now = accepted.message.accepted_at
         events = []
         for delivery in accepted.deliveries:
             first = repeats.firsts.get(delivery.id)
             if first is not None:
-                events.append(
-                    Event(
-                        id=self._ids.next(now, partition_of(first.message_id)),
-                        type=EventType.DEDUPLICATED,
-                        at=now,
-                        account_id=delivery.account_id,
-                        domain_id=delivery.domain_id,
-                        message_id=first.message_id,
-                        delivery_id=first.delivery_id,
-                        recipient=delivery.recipient,
-                        data={
-                            "first_message": text_of(first.message_id),
-                            "client_address": accepted.message.client_address,
-                        },
-                    )
-                )
+                place = (first.message_id, first.delivery_id)
+                events.append(repeat_event(self._ids, now, delivery, place, accepted.message.client_address))
         await self._database.append_events(events)
+        own = Receipt(accepted.message.id, accepted.message.message_id_header)
         if len(repeats.firsts) < len(accepted.deliveries):
-            return accepted.message.id
-        return next(iter(repeats.firsts.values())).message_id
+            return own
+        message_id = next(iter(repeats.firsts.values())).message_id
+        known = await self._database.read(messages.get_many, [message_id])
+        # What the first message was called is forgotten once it was removed.
+        return Receipt(
+            message_id, known[message_id].message_id_header if message_id in known else own.message_id_header
+        )
 
-    async def _store(self, accepted: Accepted) -> Repeats | Rejected | None:
-        is_due = accepted.deliveries[0].due_at <= accepted.message.accepted_at
+    async def _store(self, batch: Sequence[Accepted]) -> Sequence[Repeats | None] | Rejected:
+        if len(batch) > 1:
+            try:
+                return [one.repeats for one in await self._database.accept_all(batch)]
+            except KeyReused as error:
+                return key_reused(error.repeats)
+        [accepted] = batch
+        first = accepted.deliveries[0]
+        is_due = first.due_at <= accepted.message.accepted_at and first.state is DeliveryState.SCHEDULED
         ready = self._ready if is_due else None
         lease = ready.reserve(accepted.deliveries) if ready else None
         if ready is None or lease is None:
-            return _key_reused((await self._database.accept(accepted)).repeats)
+            return unless_reused([(await self._database.accept(accepted)).repeats])
         leased = _under(lease, accepted)
         try:
             stored = await self._database.accept(leased)
@@ -297,96 +410,14 @@ class Submissions:
             raise
         if stored.accepted is not None:
             ready.hand_over(stored.accepted)
-        return _key_reused(stored.repeats)
+        return unless_reused([stored.repeats])
 
-    async def _refuse(
-        self, submission: Submission, rejected: Rejected, event_id: int, now: int, size: int | None = None
-    ) -> Rejected:
+    async def _refuse(self, turned: Turned, size: int | None = None) -> Rejected:
+        submission, rejected = turned.submission, turned.rejected
         self._meter.rejected(rejected.rule)
         size = len(submission.content) if size is None else size
-        await self._database.append_events([_rejection(submission, rejected, event_id, now, size)])
+        await self._database.append_events([_rejection(submission, rejected, turned.event_id, turned.now, size)])
         return rejected
-
-    def _rows(
-        self, submission: Submission, admitted: Admitted, domain: SendingDomain, message_id: int, now: int
-    ) -> Accepted:
-        envelope, principal = submission.envelope, submission.principal
-        message = Message(
-            id=message_id,
-            account_id=principal.account_id,
-            domain_id=principal.domain_id,
-            credential_id=principal.credential_id,
-            reverse_path=envelope.reverse_path,
-            header_from=admitted.header_from,
-            subject=admitted.subject,
-            message_id_header=admitted.message_id_header,
-            size=len(admitted.content),
-            recipient_count=len(envelope.recipients),
-            accepted_at=now,
-            client_address=submission.client.address,
-            channel=submission.client.channel,
-            is_eight_bit=envelope.is_eight_bit,
-            is_utf8=admitted.is_utf8,
-            ret=envelope.ret,
-            envid=envelope.envid,
-            keep_content_ms=_kept_days(domain, admitted.options) * _DAY_MS,
-            options=_without_recipient_variables(admitted.options),
-        )
-        is_transactional = domain.settings.is_transactional
-        deliveries = self._deliveries(submission, message, admitted.options, is_transactional=is_transactional)
-        return Accepted(
-            message=message,
-            content=admitted.content,
-            deliveries=deliveries,
-            events=tuple(self._accepted_event(submission, admitted, delivery) for delivery in deliveries),
-        )
-
-    def _deliveries(
-        self, submission: Submission, message: Message, options: Options, *, is_transactional: bool
-    ) -> tuple[Delivery, ...]:
-        now, partition = message.accepted_at, partition_of(message.id)
-        due_at = max(now, options.deliver_at or now)
-        expires_at = options.expires_at or due_at + self._settings.expires_after_s * 1000
-        return tuple(
-            Delivery(
-                id=self._ids.next(now, partition),
-                message_id=message.id,
-                account_id=message.account_id,
-                domain_id=message.domain_id,
-                recipient=recipient.forward_path,
-                destination=recipient.destination,
-                pool=self._settings.default_pool,
-                lane=lane_of(message.domain_id, recipient.destination),
-                due_at=due_at,
-                expires_at=expires_at,
-                accepted_at=now,
-                notify=recipient.notify,
-                original_recipient=recipient.original_recipient,
-                options=_delivery_options(options, recipient.forward_path, is_transactional=is_transactional),
-            )
-            for recipient in submission.envelope.recipients
-        )
-
-    def _accepted_event(self, submission: Submission, admitted: Admitted, delivery: Delivery) -> Event:
-        client = submission.client
-        return Event(
-            id=self._ids.next(delivery.accepted_at, partition_of(delivery.id)),
-            type=EventType.ACCEPTED,
-            at=delivery.accepted_at,
-            account_id=delivery.account_id,
-            domain_id=delivery.domain_id,
-            message_id=delivery.message_id,
-            delivery_id=delivery.id,
-            recipient=delivery.recipient,
-            data={
-                "channel": client.channel,
-                "client_address": client.address,
-                "tls_version": client.tls_version,
-                "username": submission.principal.username,
-                "edits": list(admitted.edits),
-            }
-            | delivery.event_marks,
-        )
 
 
 def _without_doubles(submission: Submission) -> Submission:
@@ -409,51 +440,6 @@ def _without_doubles(submission: Submission) -> Submission:
         envelope=msgspec.structs.replace(submission.envelope, recipients=tuple(distinct.values())),
         option_notes=(*submission.option_notes, f"recipients named again and left out: {left_out}"),
     )
-
-
-def _key_reused(repeats: Repeats | None) -> Repeats | Rejected | None:
-    if repeats is None or not repeats.is_reused:
-        return repeats
-    first = next(iter(repeats.firsts.values()))
-    return Rejected(
-        "idempotency_key_reused",
-        "5.6.0",
-        f"The idempotency key was used for another content, message {text_of(first.message_id)}; take a new key.",
-    )
-
-
-def _new(accepted: Accepted, repeats: Repeats | None) -> int:
-    """Return how many deliveries of a message are no repeats."""
-    if repeats is None:
-        return len(accepted.deliveries)
-    return 0 if repeats.is_reused else len(accepted.deliveries) - len(repeats.firsts)
-
-
-def _kept_days(domain: SendingDomain, options: Options) -> int:
-    """Return how long a message's content is kept: in test mode long enough to look at what it came to."""
-    kept = domain.settings.keep_content_days
-    return max(kept, _KEPT_TEST_DAYS) if options.is_test else kept
-
-
-def _without_recipient_variables(options: Options) -> Options:
-    """Return what the message keeps: each delivery has its own slice of the rest."""
-    if options.recipient_variables is None:
-        return options
-    return msgspec.structs.replace(options, recipient_variables=None)
-
-
-def _delivery_options(options: Options, recipient: str, *, is_transactional: bool) -> DeliveryOptions:
-    if options is NO_OPTIONS:
-        return TRANSACTIONAL_DELIVERY if is_transactional else PLAIN_DELIVERY
-    variables = options.recipient_variables
-    taken = DeliveryOptions(
-        tags=options.tags,
-        variables=None if variables is None else variables.get(comparable(recipient), {}),
-        tls=options.tls,
-        is_test=options.is_test or False,
-        is_transactional=is_transactional,
-    )
-    return PLAIN_DELIVERY if taken == PLAIN_DELIVERY else taken
 
 
 def _under(lease: Lease, accepted: Accepted) -> Accepted:
@@ -488,7 +474,10 @@ def _rejection(submission: Submission, rejected: Rejected, event_id: int, now: i
             "recipients": [recipient.forward_path for recipient in submission.envelope.recipients[:20]],
             "recipient_count": len(submission.envelope.recipients),
             "size": size,
+            "channel": submission.client.channel,
             "client_address": submission.client.address,
             "username": submission.principal.username,
         },
+        # Also where it is what the message asked for that is refused: an address inside is refused when it is called.
+        callback=submission.options.callback if isinstance(submission.options, Options) else None,
     )

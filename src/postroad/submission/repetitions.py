@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from postroad.model.client_fault import ClientFault, FaultKind
+from postroad.model.credential import CredentialKind
 from postroad.model.submission import Rejected, Submission
 from postroad.net.clock import Clock
 from postroad.policy.repetition import SOONEST_MS, Conduct, Refusal, after_fault, delay_ms, fault_of, print_of
@@ -68,6 +69,9 @@ class Repetitions:
 
     def concerns(self, submission: Submission, *, is_refused: bool) -> bool:
         """Whether there is anything to look at: a refusal, or a message of a credential that was put off just now."""
+        if submission.principal.kind is CredentialKind.API_KEY:
+            # What is told of repeats belongs to SMTP users, whose ids are others.
+            return False
         if is_refused:
             return True
         watched = self._watched.get(submission.principal.credential_id)

@@ -39,10 +39,11 @@ class _Upload(msgspec.Struct, frozen=True):
     facts: ListFacts
     actor: Actor
     domain: SendingDomain
+    is_anew: bool
 
 
 class Imports:
-    """Takes lists in. What is there already is passed over, so that a list can be given again after anything."""
+    """Takes lists in. What is there already is passed over, or written anew: a list can be given again after anything."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -50,10 +51,20 @@ class Imports:
         self._waiting: asyncio.Queue[_Upload] = asyncio.Queue(_MOST_WAITING)
 
     async def begin(
-        self, actor: Actor, domain: SendingDomain, kind: SuppressionKind, octets: bytes, file_name: str
+        self,
+        actor: Actor,
+        domain: SendingDomain,
+        kind: SuppressionKind,
+        octets: bytes,
+        file_name: str,
+        *,
+        is_anew: bool = False,
     ) -> SuppressionImport:
-        """Take a list that :meth:`run` reads; raises RefusedError where it cannot be one, or too many wait."""
-        upload = await self._begun(actor, domain, kind, octets, file_name)
+        """Take a list that :meth:`run` reads; raises RefusedError where it cannot be one, or too many wait.
+
+        With ``is_anew`` entries that are there already are written anew.
+        """
+        upload = await self._begun(actor, domain, kind, octets, file_name, is_anew=is_anew)
         try:
             self._waiting.put_nowait(upload)
         except asyncio.QueueFull as error:
@@ -101,7 +112,14 @@ class Imports:
         return "" if domain is None else domain.name
 
     async def _begun(
-        self, actor: Actor, domain: SendingDomain, kind: SuppressionKind, octets: bytes, file_name: str
+        self,
+        actor: Actor,
+        domain: SendingDomain,
+        kind: SuppressionKind,
+        octets: bytes,
+        file_name: str,
+        *,
+        is_anew: bool = False,
     ) -> _Upload:
         require_change(actor, domain.account_id, f"sending domain {domain.name}")
         now = self._clock()
@@ -127,16 +145,14 @@ class Imports:
             actor, "suppression.import_begun", domain, started, at=now, after={"lines": total, "kind": kind.value}
         )
         started = await self._database.write(_begin, started, entry, now - _KEPT_MS)
-        return _Upload(started, octets, facts, actor, domain)
+        return _Upload(started, octets, facts, actor, domain, is_anew)
 
     async def _take(self, upload: _Upload, told: Told) -> ImportProgress:
         progress = upload.started.progress
         try:
             for lines, entries, faults in _batches(upload):
-                added = await self._database.write(
-                    _step, upload.started.id, entries, _read_on(progress, lines, entries, faults), self._clock()
-                )
-                progress = added
+                read_on = _read_on(progress, lines, entries, faults)
+                progress = await self._database.write(_step, upload, entries, read_on, self._clock())
                 told(progress)
         except StorageError as error:
             progress = msgspec.structs.replace(progress, failure=f"the database refused it: {error}")
@@ -184,12 +200,15 @@ def _begin(connection: Any, started: SuppressionImport, entry: AuditEntry, forge
 
 
 def _step(
-    connection: Any, import_id: int, entries: list[Suppression], progress: ImportProgress, now: int
+    connection: Any, upload: _Upload, entries: list[Suppression], progress: ImportProgress, now: int
 ) -> ImportProgress:
     """Write a batch with how far it brings the import; all its entries are known but those that are new."""
-    added = len(suppressions.add(connection, entries))
+    if upload.is_anew:
+        added = sum(before is None for before, _ in suppressions.put(connection, entries))
+    else:
+        added = len(suppressions.add(connection, entries))
     progress = msgspec.structs.replace(progress, added=progress.added + added, known=progress.known - added)
-    suppression_imports.note(connection, import_id, progress, now)
+    suppression_imports.note(connection, upload.started.id, progress, now)
     return progress
 
 

@@ -2,7 +2,8 @@
 
 import base64
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -15,14 +16,20 @@ from postroad.model.suppression import Suppression, SuppressionKind, Way
 from postroad.net.clock import Clock
 from postroad.policy.permission import require_change, require_sight
 from postroad.policy.suppression import MOST_REASON, comparable, understood
-from postroad.policy.suppression_csv import ListError, tag_of
+from postroad.policy.suppression_csv import ListError, instant_of, tag_of
 from postroad.protocol.smtp.address import AddressError, normal_domain
 from postroad.storage import audit, domains, suppressions
 from postroad.storage.database import Database
 from postroad.storage.suppressions import Place, Wanted, place_of
 
 _EXPORTED_AT_ONCE = 1_000
+_MOST_FAULTS = 20
+_REMOVED_AT_ONCE = 500
 _MOST_BEGINNING = 254
+
+_Written = tuple[Suppression | None, Suppression]
+"""An entry that was written, and the one whose place it took."""
+_Records = Callable[[list[_Written]], Iterator[AuditEntry]]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -63,6 +70,35 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     kind: SuppressionKind | None = None
 
 
+class Offered(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that is to be on a list."""
+
+    address: str
+    kind: SuppressionKind
+    tag: str = ""
+    reason: str = ""
+    at: str = ""
+    """When it came to be, in one of the forms that lists are written with; empty for now."""
+
+
+class RefusedEntriesError(RefusedError):
+    """Several entries that cannot be added together."""
+
+    def __init__(self, sentence: str, by_place: Mapping[int, RefusedError]) -> None:
+        super().__init__(sentence)
+        self.by_place = by_place
+        """What is wrong with each, by its place among them from 0."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries of a list: those of a time, in milliseconds since 1970 with both ends, some of them."""
+
+    since: int | None = None
+    until: int | None = None
+    limit: int
+    offset: int = 0
+
+
 class Suppressions:
     """Answers people and programs; what is not their account's does not exist for them."""
 
@@ -76,6 +112,12 @@ class Suppressions:
         found = await self._database.read(suppressions.page, wanted, limit + 1, after)
         shown = found[:limit]
         return Page(shown, place_of(shown[-1]) if len(found) > limit else None)
+
+    async def search_back(self, actor: Actor, search: Search, limit: int, before: Place | None = None) -> Page:
+        """Return the entries just before a place, or the last ones of all, in the same order."""
+        wanted = await self._wanted(actor, search)
+        found = await self._database.read(suppressions.page_before, wanted, limit, before)
+        return Page(found, place_of(found[-1]) if found else None)
 
     async def export(self, actor: Actor, search: Search) -> AsyncIterator[list[Suppression]]:
         """Return all entries, some at a time; a snapshot is held no longer than one of these reads."""
@@ -117,17 +159,150 @@ class Suppressions:
             raise RefusedError(await self._why_not(entry, domain), field="address")
         return entry
 
+    async def add_all(
+        self, actor: Actor, targets: Sequence[SendingDomain], offered: Sequence[Offered], *, is_anew: bool = False
+    ) -> list[Suppression]:
+        """Add entries to the lists of some domains, all or none; returns those that were written.
+
+        What is there already stays as it is, or is written anew where ``is_anew`` says so. Raises RefusedEntriesError
+        with everything that is wrong, each with its place from 0 where there are several.
+        """
+        entries: list[Suppression] = []
+        by_place: dict[int, RefusedError] = {}
+        for domain in targets:
+            require_change(actor, domain.account_id, f"sending domain {domain.name}")
+        for number, one in enumerate(offered):
+            try:
+                entries += [self._offered(actor, domain, one) for domain in targets]
+            except RefusedError as error:
+                by_place[number] = error
+        if by_place:
+            faults = [f"{number}: {error}" if len(offered) > 1 else str(error) for number, error in by_place.items()]
+            more = f" (and {len(faults) - _MOST_FAULTS} more)" if len(faults) > _MOST_FAULTS else ""
+            raise RefusedEntriesError("; ".join(faults[:_MOST_FAULTS]) + more, by_place)
+        now = self._clock()
+
+        def records(written: list[_Written]) -> Iterator[AuditEntry]:
+            for domain in targets:
+                of_domain = [(before, one) for before, one in written if one.domain_id == domain.id]
+                yield from _audited_together(actor, domain, of_domain, now)
+
+        written = await self._database.write(_put_all if is_anew else _added_all, entries, records)
+        return [one for _, one in written]
+
+    def _offered(self, actor: Actor, domain: SendingDomain, one: Offered) -> Suppression:
+        entry = self._entry(actor, domain, one.address, one.kind, tag=one.tag, reason=one.reason)
+        try:
+            return msgspec.structs.replace(entry, created_at=instant_of(one.at, self._clock()))
+        except ListError as error:
+            raise RefusedError(f"{error}.", field="created_at") from error
+
+    async def remove_address(
+        self, actor: Actor, domain_name: str, kind: SuppressionKind | None, address: str, tag: str | None = None
+    ) -> int:
+        """Remove all that a list says of an address, or only of one tag; returns how many entries that was.
+
+        Without a kind that is all lists. What they say of all addresses of its destination stays.
+        """
+        domain = await self.domain(actor, domain_name)
+        require_change(actor, domain.account_id, f"sending domain {domain.name}")
+        compared = _address(address, kind or SuppressionKind.BLOCK)
+        found = await self._database.read(suppressions.about, domain.id, compared)
+        wanted = [
+            one for one in found if one.address == compared and kind in {None, one.kind} and tag in {None, one.tag}
+        ]
+        return await self.remove_about(actor, [place_of(one) for one in wanted])
+
+    async def remove_about(self, actor: Actor, places: Sequence[Place]) -> int:
+        """Remove entries together; returns how many there still were."""
+        going: list[tuple[Suppression, AuditEntry]] = []
+        for place in places:
+            with contextlib.suppress(MissingError):
+                going.append(await self._going(actor, place))
+        return await self._database.write(_all_removed, going)
+
+    async def summary(self, actor: Actor, most: int) -> list[tuple[SuppressionKind, Way, int]]:
+        """Return how many entries an actor's lists have, by kind and way; at most ``most`` are counted."""
+        wanted = await self._wanted(actor, Search())
+        return await self._database.read(suppressions.summary, wanted.domain_ids, most)
+
     async def remove(self, actor: Actor, place: Place) -> Suppression:
         """Remove an entry; raises MissingError where there is none."""
+        found, recorded = await self._going(actor, place)
+        if not await self._database.write(_all_removed, [(found, recorded)]):
+            raise MissingError("There is no such suppression.")
+        return found
+
+    async def _going(self, actor: Actor, place: Place) -> tuple[Suppression, AuditEntry]:
+        """Return an entry that is to be removed, and what the audit log says of that; raises MissingError."""
         found = await self.get(actor, place)
         require_change(actor, found.account_id, "such suppression")
         domain = await self._database.read(domains.get, found.domain_id)
         if domain is None:
             raise MissingError("There is no such suppression.")
-        recorded = _audited(actor, "suppression.removed", domain, found, self._clock(), before=_facts(found))
-        if not await self._database.write(_removed, place, recorded):
-            raise MissingError("There is no such suppression.")
-        return found
+        return found, self._removal(actor, domain, found)
+
+    async def part(
+        self, actor: Actor, domains_of_account: Sequence[SendingDomain], kind: SuppressionKind, part: Part
+    ) -> list[Suppression]:
+        """Return entries of a kind that are about single addresses and all mail, by domain and address."""
+        for domain in domains_of_account:
+            require_sight(actor, domain.account_id, f"sending domain {domain.name}")
+        wanted = Wanted(domain_ids=tuple(one.id for one in domains_of_account), kind=kind, is_plain=True)
+        between = (part.since, part.until)
+        return await self._database.read(suppressions.added_between, wanted, between, part.limit, part.offset)
+
+    async def clear(
+        self,
+        actor: Actor,
+        domains_of_account: Sequence[SendingDomain],
+        kind: SuppressionKind,
+        *,
+        is_plain: bool = False,
+    ) -> None:
+        """Remove all entries of a kind from the lists of some domains.
+
+        With ``is_plain`` what is about a tag or a whole destination stays. A list may be long: others write between its
+        parts, each of which is in the audit log.
+        """
+        for domain in domains_of_account:
+            require_change(actor, domain.account_id, f"sending domain {domain.name}")
+        for domain in domains_of_account:
+            wanted = Wanted(domain_ids=(domain.id,), kind=kind, is_plain=is_plain)
+            while await self._database.write(_cleared, wanted, partial(self._clearing, actor, domain, kind)):
+                pass
+
+    def _clearing(self, actor: Actor, domain: SendingDomain, kind: SuppressionKind, count: int) -> AuditEntry:
+        target = f"{kind.value} entries of {domain.name}"
+        values = {"entries": count}
+        return entry_of(
+            actor, "suppression.cleared", target, at=self._clock(), account_id=domain.account_id, before=values
+        )
+
+    async def remove_addresses(
+        self,
+        actor: Actor,
+        domains_of_account: Sequence[SendingDomain],
+        kind: SuppressionKind,
+        addresses: Collection[str],
+    ) -> int:
+        """Remove what a kind of list of some domains says of addresses and all mail; returns how many entries that was.
+
+        Raises RefusedError for what is no address, before anything is removed.
+        """
+        for domain in domains_of_account:
+            require_change(actor, domain.account_id, f"sending domain {domain.name}")
+        compared = sorted({_address(one, SuppressionKind.BOUNCE) for one in addresses})
+        removed = 0
+        for domain in domains_of_account:
+            for start in range(0, len(compared), _REMOVED_AT_ONCE):
+                going = compared[start : start + _REMOVED_AT_ONCE]
+                audited = partial(self._removal, actor, domain)
+                removed += await self._database.write(_addresses_removed, domain.id, kind, going, audited)
+        return removed
+
+    def _removal(self, actor: Actor, domain: SendingDomain, one: Suppression) -> AuditEntry:
+        return _audited(actor, "suppression.removed", domain, one, self._clock(), before=_facts(one))
 
     async def domain(self, actor: Actor, name: str) -> SendingDomain:
         """Return a sending domain by its name; raises MissingError or RefusedError."""
@@ -197,11 +372,45 @@ def _added(connection: Any, entry: Suppression, recorded: AuditEntry) -> bool:
     return True
 
 
-def _removed(connection: Any, place: Place, recorded: AuditEntry) -> bool:
-    if suppressions.remove(connection, place) is None:
-        return False
-    audit.record(connection, recorded)
-    return True
+def _added_all(connection: Any, entries: list[Suppression], records: _Records) -> list[_Written]:
+    return _recorded(connection, [(None, one) for one in suppressions.add(connection, entries)], records)
+
+
+def _put_all(connection: Any, entries: list[Suppression], records: _Records) -> list[_Written]:
+    return _recorded(connection, suppressions.put(connection, entries), records)
+
+
+def _recorded(connection: Any, written: list[_Written], records: _Records) -> list[_Written]:
+    for one in records(written):
+        audit.record(connection, one)
+    return written
+
+
+def _all_removed(connection: Any, going: list[tuple[Suppression, AuditEntry]]) -> int:
+    removed = [recorded for one, recorded in going if suppressions.remove(connection, place_of(one)) is not None]
+    for recorded in removed:
+        audit.record(connection, recorded)
+    return len(removed)
+
+
+def _cleared(connection: Any, wanted: Wanted, audited: Callable[[int], AuditEntry]) -> int:
+    count = suppressions.remove_some(connection, wanted, _REMOVED_AT_ONCE)
+    if count:
+        audit.record(connection, audited(count))
+    return count
+
+
+def _addresses_removed(
+    connection: Any,
+    domain_id: int,
+    kind: SuppressionKind,
+    addresses: Sequence[str],
+    audited: Callable[[Suppression], AuditEntry],
+) -> int:
+    removed = suppressions.remove_addresses(connection, domain_id, kind, addresses)
+    for one in removed:
+        audit.record(connection, audited(one))
+    return len(removed)
 
 
 def _facts(entry: Suppression) -> dict[str, Any]:
@@ -214,6 +423,24 @@ def _facts(entry: Suppression) -> dict[str, Any]:
         "created_by": entry.created_by,
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _audited_together(
+    actor: Actor, domain: SendingDomain, written: Sequence[_Written], now: int
+) -> Iterator[AuditEntry]:
+    """Return the entries of the audit log on what was written at once: a single address with its facts, more as a number."""
+    for action, part in (
+        ("suppression.added", [one for one in written if one[0] is None]),
+        ("suppression.changed", [one for one in written if one[0] is not None]),
+    ):
+        if len(part) == 1:
+            before, entry = part[0]
+            values = {"after": _facts(entry)} | ({"before": _facts(before)} if before else {})
+            yield _audited(actor, action, domain, entry, now, **values)
+        elif part:
+            target = f"{len(part)} addresses of {domain.name}"
+            kinds = sorted({one.kind.value for _, one in part})
+            yield entry_of(actor, action, target, at=now, account_id=domain.account_id, after={"kinds": kinds})
 
 
 def _audited(

@@ -107,6 +107,21 @@ TRACKER_LOST = Declared(
     ("reason",),
 )
 TRACKER_WAITING = Declared("postroad_tracker_waiting", "gauge", "Opens and clicks that wait to be written.")
+WEBHOOK_CALLS = Declared(
+    "postroad_webhook_calls_total",
+    "counter",
+    "Events posted to webhooks and callbacks, by how the attempt ended: delivered, failed (tried again), refused (not wanted), "
+    "given_up (their 72 hours were over), gone (the webhook was removed) or silent (its format has no word for the event).",
+    ("result",),
+)
+RETURNED = Declared(
+    "postroad_returned_mail_total",
+    "counter",
+    "Mail at the inbound door, by what it came to: bounced, noted (nothing changes), repeated, auto_reply, unreadable (no "
+    "report), unknown (no longer kept), forged (a token that is not ours), complaint, unsubscribed, forwarded, stopped (by a "
+    "route), refused (no such recipient) or relay (for a domain that is not ours).",
+    ("result",),
+)
 STORAGE_ROWS = Declared(
     "postroad_storage_batch_rows", "histogram", "Callers that shared one transaction.", ("batch",), _ROWS
 )
@@ -118,7 +133,8 @@ UPKEEP_ROWS = Declared("postroad_upkeep_rows_total", "counter", "Rows removed or
 METRICS = (
     ACCEPTED, ACCEPTED_RECIPIENTS, REJECTED, DELIVERED, DEFERRED, BOUNCED, MAYBE_DELIVERED, ACCEPT_SECONDS,
     QUEUE_WAIT_SECONDS, ATTEMPT_SECONDS, CONNECTIONS, CONNECTIONS_TOTAL, TURNED_AWAY, SESSIONS_REUSED, SESSIONS_IDLE, READY,
-    BYTES_IN_FLIGHT, CERTIFICATE_EXPIRES, LOGINS, BLOCKLISTS, API_KEYS, REPEATED, TRACKER, TRACKER_LOST, TRACKER_WAITING, STORAGE_ROWS,
+    BYTES_IN_FLIGHT, CERTIFICATE_EXPIRES, LOGINS, BLOCKLISTS, API_KEYS, REPEATED, TRACKER, TRACKER_LOST, TRACKER_WAITING,
+    RETURNED, WEBHOOK_CALLS, STORAGE_ROWS,
     STORAGE_SECONDS, UPKEEP_ROWS,
 )  # fmt: skip
 """What the workers count; ``telemetry.exposition`` adds the sizes of the queue at each scrape."""
@@ -160,6 +176,8 @@ class Meter:
         self._tracker = _Family(self._counter(TRACKER))
         self._tracker_lost = _Family(self._counter(TRACKER_LOST))
         self._tracker_waiting = self._gauge(TRACKER_WAITING)
+        self._webhook_calls = _Family(self._counter(WEBHOOK_CALLS))
+        self._returned = _Family(self._counter(RETURNED))
         self._batch_rows = _Family(self._histogram(STORAGE_ROWS))
         self._batch_seconds = _Family(self._histogram(STORAGE_SECONDS))
         self._upkeep = _Family(self._counter(UPKEEP_ROWS))
@@ -245,6 +263,14 @@ class Meter:
     def hits_waiting(self, count: int) -> None:
         """Say how many opens and clicks wait to be written."""
         self._tracker_waiting.set(count)
+
+    def webhook_called(self, result: str, count: int = 1) -> None:
+        """Count events posted, or not to be posted any more, by how that ended."""
+        self._webhook_calls[result].inc(count)
+
+    def returned(self, result: str) -> None:
+        """Count one recipient of mail at the inbound door by what it came to."""
+        self._returned[result].inc()
 
     def batch_written(self, batch: str, rows: int, duration_ms: float) -> None:
         """Count one storage transaction, named by what it wrote."""

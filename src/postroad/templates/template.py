@@ -19,6 +19,8 @@ class Rendered(msgspec.Struct, frozen=True):
     text: str
     missing: tuple[str, ...]
     """The variables that were to be written but are not in the data, in the order of their first use."""
+    steps: int = 0
+    """How many of the steps that one rendering may take it took."""
 
 
 class Template:
@@ -76,7 +78,7 @@ class Template:
             and len(text.encode("utf-8", "surrogatepass")) > limits.output_octets
         ):
             self._source.refuse(0, "The result is larger than one message may be.")
-        return Rendered(text, tuple(run.missing))
+        return Rendered(text, tuple(run.missing), limits.steps - run.steps)
 
 
 def compile_template(source: str, *, name: str = "template") -> Template:

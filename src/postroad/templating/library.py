@@ -7,7 +7,8 @@ renders the same and a new active version changes no message that waits.
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -72,7 +73,7 @@ class TemplateLibrary:
     # -- when a message is accepted ------------------------------------------------------------------------------------
 
     async def freeze(
-        self, domain: SendingDomain, admitted: Admitted, recipients: Sequence[str], now: int
+        self, domain: SendingDomain, admitted: Admitted, recipients: Sequence[str], now: int, *, most_faults: int = 1
     ) -> Options | Rejected:
         """Return a message's options with the versions that it will be rendered from, once every recipient's copy can be.
 
@@ -81,6 +82,7 @@ class TemplateLibrary:
             admitted: The message; its options name a template.
             recipients: Addresses, as in the envelope.
             now: When it is accepted.
+            most_faults: How many copies that cannot be made are looked for.
         """
         options = admitted.options
         assert options.template is not None
@@ -105,18 +107,19 @@ class TemplateLibrary:
         )
         is_short = len(recipients) <= _INLINE_RECIPIENTS and len(admitted.content) <= _LARGE
 
-        def tried(limits: Limits) -> str | None:
-            return self._fault(rendering, facts, held, admitted.content, recipients, limits=limits)
+        def tried(limits: Limits) -> list[str]:
+            faults = self._faults(rendering, facts, held, admitted.content, recipients, limits=limits)
+            return list(islice(faults, most_faults))
 
         is_light = is_short and not rendering.is_heavy
-        if is_light and tried(LIGHT) is None:
+        if is_light and not tried(LIGHT):
             return held
         # What was too much for the loop may be right all the same.
-        fault = await asyncio.to_thread(tried, DEFAULT_LIMITS)
-        rendering.was_heavy |= is_light and fault is None
-        return held if fault is None else _failed(fault)
+        faults = await asyncio.to_thread(tried, DEFAULT_LIMITS)
+        rendering.was_heavy |= is_light and not faults
+        return _failed(*dict.fromkeys(faults)) if faults else held
 
-    def _fault(
+    def _faults(
         self,
         rendering: Rendering,
         facts: MessageFacts,
@@ -125,8 +128,8 @@ class TemplateLibrary:
         recipients: Sequence[str],
         *,
         limits: Limits,
-    ) -> str | None:
-        """Return why the first copy cannot be made that cannot be."""
+    ) -> Iterator[str]:
+        """Yield why copies cannot be made, for each that cannot be."""
         variables = options.recipient_variables
         until = self._monotonic_s() + _TRIED_WITHIN_S
         for number, recipient in enumerate(recipients):
@@ -137,12 +140,11 @@ class TemplateLibrary:
                 if number == 0:
                     with_template(content, texts, 0)
             except PartError as error:
-                return f"{error} The recipient is {recipient}." if own else str(error)
+                yield f"{error} The recipient is {recipient}." if own else str(error)
             except ValueError as error:
-                return f"Template {rendering.root.name} cannot be used: {error}."
+                yield f"Template {rendering.root.name} cannot be used: {error}."
             if self._monotonic_s() > until:
                 break
-        return None
 
     # -- when it leaves ------------------------------------------------------------------------------------------------
 
@@ -345,8 +347,8 @@ def _filled(text: str, values: Values, *, is_html: bool = False) -> str:
     return "".join(part.decode() if isinstance(part, bytes) else values.text(part, is_html=is_html) for part in parts)
 
 
-def _failed(fault: str) -> Rejected:
-    return Rejected("template_failed", RULES["template_failed"][0], fault)
+def _failed(fault: str, *others: str) -> Rejected:
+    return Rejected("template_failed", RULES["template_failed"][0], fault, others=others)
 
 
 def _unknown(wanted: TemplateName, domain_name: str) -> Rejected:

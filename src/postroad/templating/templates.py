@@ -2,7 +2,7 @@
 
 import asyncio
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ MOST_OCTETS = 512 * 1024
 MOST_VERSIONS = 1_000
 MOST_TEMPLATES = 1_000
 _NOTE_LENGTH = 500
+_REMOVED_AT_ONCE = 500
 _PARTS = (("html", "HTML"), ("text", "text"), ("subject", "subject"))
 
 
@@ -80,6 +81,10 @@ class Templates:
             raise MissingError("There is no such template.")
         return Shown(template, domain, tuple(await self._database.read(templates.versions, template.id)))
 
+    async def newest(self, found: Sequence[StoredTemplate]) -> dict[int, tuple[int, int]]:
+        """Return the number of the newest version of each template, and when it was made."""
+        return await self._database.read(templates.newest, [one.id for one in found])
+
     async def version(self, actor: Actor, template_id: int, name: str | int = "") -> TemplateVersion:
         """Return a version by its number or tag, the active one where none is named; raises MissingError."""
         template = await self.get(actor, template_id)
@@ -119,7 +124,15 @@ class Templates:
     # -- changing ------------------------------------------------------------------------------------------------------
 
     async def add(
-        self, actor: Actor, domain_name: str, name: str, source: TemplateSource, *, tag: str = "", note: str = ""
+        self,
+        actor: Actor,
+        domain_name: str,
+        name: str,
+        source: TemplateSource,
+        *,
+        tag: str = "",
+        note: str = "",
+        description: str = "",
     ) -> StoredTemplate:
         """Add a template to a domain; what it is written as becomes its first version, and the active one."""
         domain = await self._database.read(domains.seen, actor, domain_name)
@@ -127,11 +140,17 @@ class Templates:
         name = name.strip()
         if fault := name_fault(name):
             raise RefusedError(fault, field="name")
+        description = _described(description)
         version = self._version(actor, source, template_id=0, name=name, tag=tag, note=note)
         if await self._database.read(templates.count, domain.id) >= MOST_TEMPLATES:
             raise RefusedError(f"{domain.name} has {MOST_TEMPLATES:,} templates; remove one first.", field="domain")
         wanted = StoredTemplate(
-            id=0, account_id=domain.account_id, domain_id=domain.id, name=name, created_at=version.created_at
+            id=0,
+            account_id=domain.account_id,
+            domain_id=domain.id,
+            name=name,
+            created_at=version.created_at,
+            description=description,
         )
         entry = _entry(actor, "template.added", domain, name, version.created_at, after=_facts(source) | {"version": 1})
         try:
@@ -152,11 +171,8 @@ class Templates:
         """Add a version to a template, after it was compiled; messages use it once it is active."""
         template, domain = await self._to_change(actor, template_id)
         version = self._version(actor, source, template_id=template.id, name=template.name, tag=tag, note=note)
+        await self._make_room(template)
         before = await self._database.read(templates.versions, template.id)
-        if len(before) >= MOST_VERSIONS:
-            raise RefusedError(
-                f"{template.name} has {MOST_VERSIONS:,} versions; go on with a template of another name."
-            )
         if version.tag is not None and version.tag in {one.tag for one in before}:
             raise RefusedError(f"{template.name} has a version {version.tag} already.", field="tag")
         number = max((one.number for one in before), default=0) + 1
@@ -166,6 +182,63 @@ class Templates:
             return await self._database.write(recorded, entry, templates.add_version, version, activates=activates)
         except Conflict as error:
             raise RefusedError(f"{template.name} was changed by someone else just now; look at it again.") from error
+
+    async def describe(self, actor: Actor, template_id: int, description: str) -> StoredTemplate:
+        """Say what a template is for."""
+        template, domain = await self._to_change(actor, template_id)
+        described = msgspec.structs.replace(template, description=_described(description))
+        before, after = {"description": template.description}, {"description": described.description}
+        entry = _entry(actor, "template.changed", domain, template.name, self._clock(), before=before, after=after)
+        try:
+            await self._database.write(recorded, entry, templates.describe, template.id, described.description)
+        except Conflict as error:
+            raise MissingError("There is no such template.") from error
+        return described
+
+    async def replace_version(
+        self,
+        actor: Actor,
+        template_id: int,
+        name: str | int,
+        source: TemplateSource,
+        *,
+        note: str,
+        tags: tuple[str, str] | None = None,
+    ) -> TemplateVersion:
+        """Have another version in the place of one: it takes over its tag, and is active where that was.
+
+        What the old one was written as stays, under its number, for the messages that were accepted with it. ``tags`` are
+        those of the new version and of the old one from then on, which has none where they are not said.
+        """
+        template, domain = await self._to_change(actor, template_id)
+        await self._make_room(template)
+        old = await self.version(actor, template_id, name)
+        tag, old_tag = tags or (old.tag or "", "")
+        version = self._version(actor, source, template_id=template.id, name=template.name, tag=tag, note=note)
+        after = _facts(source) | {"in place of": old.label}
+        entry = _entry(actor, "template.changed", domain, template.name, version.created_at, after=after)
+        try:
+            return await self._database.write(
+                recorded, entry, templates.replace_version, version, old, old_tag=old_tag or None
+            )
+        except Conflict as error:
+            raise RefusedError(f"{template.name} was changed by someone else just now; look at it again.") from error
+
+    async def remove_version(self, actor: Actor, template_id: int, name: str | int) -> TemplateVersion:
+        """Remove a version that is not the active one, and that no message is made of which is not delivered yet."""
+        template, domain = await self._to_change(actor, template_id)
+        version = await self.version(actor, template_id, name)
+        if version.id == template.active_version_id:
+            raise RefusedError(f"Version {version.label} of {template.name} is the active one: activate another first.")
+        await self.require_none_under_way(template)
+        entry = _entry(
+            actor, "template.changed", domain, template.name, self._clock(), before={"version": version.number}
+        )
+        try:
+            await self._database.write(recorded, entry, templates.remove_version, version)
+        except Conflict as error:
+            raise RefusedError(f"{template.name} was changed by someone else just now; look at it again.") from error
+        return version
 
     async def activate(self, actor: Actor, template_id: int, name: str | int) -> TemplateVersion:
         """Make a version the one that messages have which name none; messages that were accepted keep theirs."""
@@ -191,10 +264,7 @@ class Templates:
     async def remove(self, actor: Actor, template_id: int) -> StoredTemplate:
         """Remove a template; refused while messages that are not delivered yet are made of it."""
         template, domain = await self._to_change(actor, template_id)
-        waiting = await self._database.read(templates.under_way, template)
-        if waiting:
-            what = "1 message is" if waiting == 1 else f"{waiting:,} messages are"
-            raise RefusedError(f"{what} made of {template.name} and not delivered yet; wait for or cancel them first.")
+        await self.require_none_under_way(template)
         now = self._clock()
         entry = _entry(
             actor, "template.removed", domain, template.name, now, before={"version": template.active_number}
@@ -204,6 +274,28 @@ class Templates:
         except Conflict as error:
             raise MissingError("There is no such template.") from error
         return template
+
+    async def _make_room(self, template: StoredTemplate) -> None:
+        """Raise RefusedError where a template has too many versions; some go first that are kept for messages alone."""
+        found = await self._database.read(templates.versions, template.id)
+        if len(found) < MOST_VERSIONS:
+            return
+        held = await self._database.read(templates.held, template.domain_id)
+        spare = [one.id for one in reversed(found) if one.is_replaced and one.id not in held]
+        spare = [one for one in spare if one != template.active_version_id]
+        if not spare:
+            raise RefusedError(
+                f"{template.name} has {MOST_VERSIONS:,} versions; go on with a template of another name."
+            )
+        # The latest ones may be in the hands of messages that are just being accepted.
+        await self._database.write(templates.remove_versions, template.id, spare[:_REMOVED_AT_ONCE])
+
+    async def require_none_under_way(self, template: StoredTemplate) -> None:
+        """Raise RefusedError where messages that are not delivered yet are made of a template."""
+        waiting = await self._database.read(templates.under_way, template)
+        if waiting:
+            what = "1 message is" if waiting == 1 else f"{waiting:,} messages are"
+            raise RefusedError(f"{what} made of {template.name} and not delivered yet; wait for or cancel them first.")
 
     def _version(
         self, actor: Actor, source: TemplateSource, *, template_id: int, name: str, tag: str, note: str
@@ -302,6 +394,12 @@ def _diff_of(before: TemplateVersion, after: TemplateVersion, part: str, title: 
         lineterm="",
     )  # fmt: skip
     return "".join(f"{line}\n" for line in lines)
+
+
+def _described(description: str) -> str:
+    if len(description.strip()) > _NOTE_LENGTH:
+        raise RefusedError(f"A description has at most {_NOTE_LENGTH} characters.", field="description")
+    return description.strip()
 
 
 def _yes(source: TemplateSource) -> str:

@@ -20,6 +20,8 @@ _FORBIDDEN = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f]")
 _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)")
 _ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_KEPT = 2000
+"""Links that are kept as they are compared: of one message thousands of recipients follow the same."""
 _IN_PATH = _UNRESERVED | frozenset("!$&'()*+,;=:@")
 """What stands in a path as it is (RFC 3986 §3.3)."""
 _STAYS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>^`{}')
@@ -80,6 +82,7 @@ def _by_host(patterns: frozenset[str]) -> Mapping[str, frozenset[str]]:
     return {host: frozenset(beginnings) for host, beginnings in sorted_out.items()}
 
 
+@functools.lru_cache(maxsize=_KEPT)
 def comparable(url: str) -> Comparable | None:
     """Return a URL as it is compared; None where it is none of the web, or browsers could not read its host."""
     # URL Standard §4.4: tabs and line ends are no part of it, and a backslash is a slash.

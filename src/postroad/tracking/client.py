@@ -1,5 +1,7 @@
 """What a User-Agent says of a recipient's program, system and device, as far as events show it (RFC 9110 §10.1.5)."""
 
+import functools
+
 import msgspec
 
 _PROGRAMS = (
@@ -23,6 +25,7 @@ class Client(msgspec.Struct, frozen=True):
     """``desktop``, ``mobile`` or ``tablet``."""
 
 
+@functools.lru_cache(maxsize=2000)
 def client_of(agent: str) -> Client:
     """Read a User-Agent."""
     words = agent.lower()

@@ -44,6 +44,14 @@ _VML = b"v:"
 """Outlook's shapes may be links: buttons are often made of them."""
 _LEFT_ALONE = b"data-ov-notrack"
 _ENTITY = re.compile(r"&(?:#[xX]([0-9a-fA-F]{1,8});?|#([0-9]{1,8});?|([A-Za-z][A-Za-z0-9]{1,40};?))")
+_WINDOWS_1252 = dict(
+    zip(
+        (*range(0x80, 0x81), *range(0x82, 0x8D), 0x8E, *range(0x91, 0x9D), *range(0x9E, 0xA0)),
+        map(ord, "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"),
+        strict=True,
+    )
+)
+"""What numbers of control characters mean (HTML §13.2.5.80, numeric character reference end state)."""
 _WEB = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 _AS_BROWSERS = {"iso8859-1": "cp1252"}
 """Character sets that are read as another one (Encoding Standard §4.2)."""
@@ -215,6 +223,7 @@ def _character(found: re.Match[str], value: str) -> str:
     hexadecimal, decimal, name = found.groups()
     if name is None:
         code = int(hexadecimal, 16) if hexadecimal else int(decimal)
+        code = _WINDOWS_1252.get(code, code)
         return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "\N{REPLACEMENT CHARACTER}"
     if name.endswith(";") and name in html5:
         return html5[name]

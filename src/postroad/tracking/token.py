@@ -23,6 +23,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from postroad.model.unsubscribe_group import group_of_tag
+
 HEAD_LETTERS = 32
 LONGEST_URL = 2000
 """Octets of a link with its token: what some clients, proxies and filters stop at."""
@@ -141,6 +143,13 @@ class Leaving(msgspec.Struct, frozen=True, array_like=True):
     address: str
     tags: tuple[str, ...] = ()
     """From mail with these tags only; none for all mail of the domain."""
+    title: str = ""
+    """What people call that mail, where its tags are no words for them."""
+
+    @property
+    def group_id(self) -> int | None:
+        """The group that is left; links that leave none have no title, whatever a client's own tags look like."""
+        return group_of_tag(self.tags[0]) if self.title and len(self.tags) == 1 else None
 
 
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(Leaving).decode

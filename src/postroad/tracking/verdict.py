@@ -1,9 +1,11 @@
-"""Whether a human or a machine asked for a pixel or a link: a judgement with its evidence, none of which is thrown away.
+"""Whether a human, a machine or a proxy asked for a pixel or a link: a judgement with its evidence, none of which is thrown away.
 
 Mail is looked at by programs on its way: filters follow links before anybody reads, providers load pictures in advance.
 They are answered like everybody, and counted apart.
 """
 
+import enum
+import functools
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -27,7 +29,8 @@ _PROXIES = {
     "yahoomailproxy": "yahoo-mail-proxy",
     "ggpht.com": "google-image-proxy",
 }
-"""They ask in the name of people, when these read, so that their address and program say nothing."""
+"""They load pictures in the name of people, and may keep them or load them in advance: whether anybody looked is not known,
+and their address and program say nothing."""
 _MACHINES = (
     "crawler", "spider", "urlscan", "headless", "aiohttp", "go-http-client", "okhttp", "libwww", "apache-httpclient",
     "node-fetch", "undici", "barracuda", "proofpoint", "mimecast", "safelinks", "symantec", "trendmicro", "fortiguard", "zscaler", "bitdefender",
@@ -51,15 +54,28 @@ _NETWORKS: Sequence[tuple[str, str]] = (
     ("104.47.0.0/17", "microsoft-protection"),
     ("40.92.0.0/15", "microsoft-protection"),
 )
-_KNOWN = tuple((ip_network(network), name) for network, name in _NETWORKS)
+_KNOWN = tuple(
+    (int(network[0]), int(network[-1]), name)
+    for network, name in ((ip_network(text), name) for text, name in _NETWORKS)
+)
+"""First and last address of each, as numbers; all are of IPv4."""
+
+
+class Who(enum.Enum):
+    """Who asked."""
+
+    HUMAN = "human"
+    MACHINE = "machine"
+    PROXY = "proxy"
+    """A provider that loads pictures for people, at a time that tells nothing of them."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
     """What was found of who asked."""
 
-    is_machine: bool
+    who: Who
     evidence: tuple[str, ...] = ()
-    """What speaks for a machine, in fixed words."""
+    """What speaks against a human, in fixed words."""
     proxy: str = ""
     """The provider's proxy that asked in somebody's name."""
 
@@ -70,11 +86,14 @@ def verdict(hit: Hit, delivered_at: int | None, networks: Sequence[Network] = ()
     ``networks`` are further ones that machines of the operator's knowledge ask from.
     """
     agent = hit.agent.lower()
-    proxy = next((name for word, name in _PROXIES.items() if word in agent), "")
+    # Pictures only are loaded so; whoever follows links is a program like any other.
+    proxy = next((name for word, name in _PROXIES.items() if word in agent), "") if hit.kind is HitKind.OPEN else ""
     evidence = [*_by_what_it_says(hit, agent, proxy), *_by_time(hit, delivered_at)]
     if not proxy and (network := _network_of(hit.client_address, networks)):
         evidence.append(f"network:{network}")
-    return Verdict(bool(evidence), tuple(evidence), proxy)
+    if evidence:
+        return Verdict(Who.MACHINE, tuple(evidence), proxy)
+    return Verdict(Who.PROXY, (proxy,), proxy) if proxy else Verdict(Who.HUMAN)
 
 
 def _by_what_it_says(hit: Hit, agent: str, proxy: str) -> list[str]:
@@ -89,9 +108,16 @@ def _by_what_it_says(hit: Hit, agent: str, proxy: str) -> list[str]:
         found.append("no-agent")
     elif hit.kind is HitKind.OPEN and hit.agent.strip() == _APPLE:
         found.append("apple-privacy-proxy")
-    elif not proxy and (_BOT.search(agent) or _WORD.search(agent) or any(word in agent for word in _MACHINES)):
+    elif not proxy and _is_of_machine(agent):
         found.append("agent")
     return found
+
+
+@functools.lru_cache(maxsize=2000)
+def _is_of_machine(agent: str) -> bool:
+    # A few agents are those of most people.
+    words = any(word in agent for word in (*_PROXIES, *_MACHINES))
+    return words or bool(_BOT.search(agent) or _WORD.search(agent))
 
 
 def _by_time(hit: Hit, delivered_at: int | None) -> list[str]:
@@ -111,4 +137,5 @@ def _network_of(text: str, networks: Sequence[Network]) -> str:
         return ""
     if any(address in network for network in networks):
         return "configured"
-    return next((name for network, name in _KNOWN if address in network), "")
+    number = int(address) if address.version == 4 else -1
+    return next((name for first, last, name in _KNOWN if first <= number <= last), "")

@@ -8,18 +8,23 @@ from postroad.model.ids import lowest_at
 from postroad.storage import (
     audit,
     bodies,
+    call_keys,
     client_faults,
     counters,
     dedupe,
     events,
     invitations,
+    list_checks,
     messages,
     one_time_tokens,
     quotas,
     search_index,
+    send_batches,
     site_limits,
     templates,
     web_sessions,
+    webhook_calls,
+    webhook_log,
     workers,
 )
 from postroad.storage.database import Database
@@ -33,6 +38,9 @@ Task = Callable[[Database, int, RetentionSettings], Awaitable[int]]
 
 _DAY_MS = 86_400_000
 _CLIENT_FAULT_DAYS = 7
+_RECEIVER_DAYS = 7
+_LIST_CHECK_DAYS = 30
+_UNUSED_BATCH_DAYS = 60
 _TEMPLATE_OUTLASTED_DAYS = 60
 """A message may be dated a month ahead, and is then tried for some days."""
 # An id is made before its transaction commits. What is younger is looked at by searches themselves; what commits even
@@ -58,6 +66,17 @@ async def delete_events(database: Database, now: int, settings: RetentionSetting
     return await database.write(events.delete_before, before, settings.slice_rows)
 
 
+async def delete_webhook_attempts(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove what the log tells of webhook calls whose events are no longer kept."""
+    before = now - settings.events_days * _DAY_MS
+    return await database.write(webhook_log.delete_before, before, settings.slice_rows)
+
+
+async def forget_receivers(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Forget how receivers of webhook calls did that were sent none for a week."""
+    return await database.write(webhook_calls.forget_receivers, now - _RECEIVER_DAYS * _DAY_MS, settings.slice_rows)
+
+
 async def fold_counters(database: Database, _now: int, settings: RetentionSettings) -> int:
     """Move counter deltas into the hourly and daily counters."""
     return await database.write(counters.fold, settings.slice_rows)
@@ -73,6 +92,12 @@ async def index_late_messages(database: Database, now: int, settings: RetentionS
     """Look again at what has been indexed, for messages whose transaction took long."""
     before = lowest_at(now - _SETTLED_MS)
     return await database.write(search_index.fill, Pass.SECOND, before, settings.slice_rows)
+
+
+async def forget_send_batches(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Forget batches whose messages were removed, or which never had any."""
+    before = now - _UNUSED_BATCH_DAYS * _DAY_MS
+    return await database.write(send_batches.delete_before, before, settings.slice_rows)
 
 
 async def forget_site_limits(database: Database, now: int, _settings: RetentionSettings) -> int:
@@ -116,9 +141,19 @@ async def forget_dedupe_keys(database: Database, now: int, settings: RetentionSe
     return await database.write(dedupe.delete_before, now, settings.slice_rows)
 
 
+async def forget_call_keys(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove what named calls were answered with when their window is over."""
+    return await database.write(call_keys.delete_before, now, settings.slice_rows)
+
+
 async def forget_client_faults(database: Database, now: int, settings: RetentionSettings) -> int:
     """Remove what clients did wrong and have not done again for a week."""
     return await database.write(client_faults.delete_before, now - _CLIENT_FAULT_DAYS * _DAY_MS, settings.slice_rows)
+
+
+async def forget_list_checks(database: Database, now: int, settings: RetentionSettings) -> int:
+    """Remove lists of addresses whose check was finished a month ago."""
+    return await database.write(list_checks.delete_before, now - _LIST_CHECK_DAYS * _DAY_MS, settings.slice_rows)
 
 
 async def free_dead_workers(database: Database, now: int, settings: RetentionSettings) -> int:
@@ -137,6 +172,8 @@ TASKS: dict[str, Task] = {
     "delete_content": delete_content,
     "delete_messages": delete_messages,
     "delete_events": delete_events,
+    "delete_webhook_attempts": delete_webhook_attempts,
+    "forget_receivers": forget_receivers,
     "delete_audit_entries": delete_audit_entries,
     "forget_expired_sessions": forget_expired_sessions,
     "forget_expired_tokens": forget_expired_tokens,
@@ -144,7 +181,10 @@ TASKS: dict[str, Task] = {
     "forget_site_limits": forget_site_limits,
     "forget_quota_usage": forget_quota_usage,
     "forget_dedupe_keys": forget_dedupe_keys,
+    "forget_call_keys": forget_call_keys,
+    "forget_send_batches": forget_send_batches,
     "forget_client_faults": forget_client_faults,
     "forget_removed_templates": forget_removed_templates,
+    "forget_list_checks": forget_list_checks,
 }
 """Every task by the name it is counted under, the most urgent first."""

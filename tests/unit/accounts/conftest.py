@@ -12,7 +12,6 @@ from postroad.model.domain import DomainState, SendingDomain
 from postroad.storage import accounts, domains
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
-from postroad.storage.migrate import migrate
 
 if TYPE_CHECKING:
     from .console_world import ConsoleWorld
@@ -36,17 +35,9 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file to copy."""
-    folder = tmp_path_factory.mktemp("pattern")
-    migrate("", folder)
-    return folder / "postroad.sqlite"
-
-
 @pytest.fixture
-async def database(tmp_path: Path, clock: ManualClock, migrated: Path) -> AsyncIterator[Database]:
-    shutil.copy(migrated, tmp_path)
+async def database(tmp_path: Path, clock: ManualClock, migrated_file: Path) -> AsyncIterator[Database]:
+    shutil.copy(migrated_file, tmp_path)
     opened = await open_database("", data_dir=tmp_path, clock=clock, read_connections=1)
     yield opened
     await opened.close()

@@ -33,6 +33,14 @@ def test_an_attempt_without_a_host_says_why_and_its_class() -> None:
     assert told_of == "bounced     you@example.net  attempt 1  5.1.2 no such domain  bad-domain"
 
 
+def test_a_bounce_after_delivery_says_so_and_who_said_it() -> None:
+    data = {"is_late": True, "reply": "550 5.1.1 unknown", "bounce_class": "bad-mailbox", "client_address": "192.0.2.9"}
+    told_of = told(EventType.BOUNCED, host="mx.example.net", **data)
+
+    expected = "bounced     you@example.net  after delivery  by word of mx.example.net  550 5.1.1 unknown  bad-mailbox"
+    assert told_of == f"{expected}  returned by 192.0.2.9"
+
+
 def test_what_happened_after_the_final_dot_is_not_hidden() -> None:
     told_of = told(EventType.DEFERRED, attempt=1, phase="final_dot", host="mx", reply="lost", maybe_delivered=True)
 

@@ -1,6 +1,7 @@
 """Routes that the operator stores reach the rules of a worker that is running."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from postroad.policy.routing import RouteRule, RoutingRules
 from postroad.storage import accounts, routes
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
-from postroad.storage.migrate import migrate
 from postroad.storage.routes import StoredRoute
 from postroad.storage.secrets import Vault
 
@@ -24,8 +24,8 @@ RULE = RouteRule(pattern="dest.test", host="mx.test", port=26, tls_rule=TlsRule.
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    migrate("", tmp_path)
+async def database(migrated_file: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    shutil.copy(migrated_file, tmp_path)
     opened = await open_database("", data_dir=tmp_path, clock=lambda: 1, read_connections=1)
     yield opened
     await opened.close()

@@ -5,6 +5,7 @@ import pytest
 from postroad.delivery.tracked import Tracked, TrackingTerms
 from postroad.model.delivery import Delivery
 from postroad.model.options import MAX_TAG_LENGTH, MAX_TAGS, Options
+from postroad.model.unsubscribe_group import MailGroup
 from postroad.tracking.token import LONGEST_URL, Leaving, Place, TrackingKey, read_leaving, read_token
 
 KEY = TrackingKey(1, 0, b"k" * 32)
@@ -13,13 +14,17 @@ LONGEST_ADDRESS = "a" * 64 + "@" + ".".join(["b" * 60] * 3) + ".test"
 
 
 def links(address: str, tags: tuple[str, ...]) -> list[str]:
+    tracked = made(address, Options(offers_unsubscribe=True, tags=tags))
+    return [tracked.links[name] for name in ("unsubscribe_url", "tag_unsubscribe_url")]
+
+
+def made(address: str, options: Options) -> Tracked:
     delivery = Delivery(
         id=1, message_id=1, account_id=1, domain_id=1, recipient=address, destination="dest.test", pool="default",
         lane=1, due_at=0, expires_at=1, accepted_at=0,
     )  # fmt: skip
     terms = TrackingTerms(Place(f"https://{HOST}", HOST), KEY)
-    tracked = Tracked(terms, delivery, Options(offers_unsubscribe=True, tags=tags))
-    return [tracked.links[name] for name in ("unsubscribe_url", "tag_unsubscribe_url")]
+    return Tracked(terms, delivery, options)
 
 
 def meaning(link: str) -> Leaving:
@@ -50,3 +55,18 @@ def test_a_link_holds_the_tags_up_to_the_longest_url() -> None:
         met.add((bool(leaving.tags), len(link) > LONGEST_URL - 4))
         assert leaving.tags in (tags, ())
     assert met == {(True, False), (True, True), (False, False)}
+
+
+def test_mail_of_a_group_is_left_by_a_link_of_the_group() -> None:
+    options = Options(offers_unsubscribe=True, tags=("sale",), group=MailGroup(12, "Weekly news"))
+    tracked = made("ann@example.org", options)
+
+    assert meaning(tracked.links["group_unsubscribe_url"]) == Leaving("ann@example.org", ("group:12",), "Weekly news")
+    assert meaning(tracked.links["unsubscribe_url"]) == Leaving("ann@example.org")
+    copy = tracked.copy(b"Subject: x\r\n\r\nHello.\r\n", {})
+    assert f"List-Unsubscribe: <{tracked.links['group_unsubscribe_url']}>".encode() in copy
+    assert "group_unsubscribe_url" not in made("ann@example.org", Options(offers_unsubscribe=True)).links
+
+
+def test_links_that_were_made_before_groups_are_read() -> None:
+    assert read_leaving(b'["ann@example.org",["sale"]]') == Leaving("ann@example.org", ("sale",))

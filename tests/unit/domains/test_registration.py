@@ -1,5 +1,6 @@
 """Who may do what to a sending domain, what of it is recorded, and when one may be removed."""
 
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from postroad.storage import accounts, audit, domains, smtp_users
 from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
-from postroad.storage.migrate import migrate
 from postroad.storage.schema.data_plane import deliveries
 from postroad.storage.secrets import Vault
 from tests.storage.samples import accepted
@@ -43,8 +43,8 @@ def person(account_id: int | None, role: Role = Role.ADMIN, *, is_operator: bool
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    migrate("", tmp_path)
+async def database(migrated_file: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    shutil.copy(migrated_file, tmp_path)
     opened = await open_database("", data_dir=tmp_path, clock=lambda: NOW, read_connections=1)
     yield opened
     await opened.close()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.httpd.api.authorization import key_in
+from postroad.policy.key_text import KeyTextKind, key_text
 
 KEY = "prd_abcdef"
 
@@ -29,6 +30,12 @@ def basic(pair: str) -> str:
 )
 def test_a_key_is_found_in_each_shape(header: str) -> None:
     assert key_in(header) == KEY
+
+
+def test_a_key_may_be_the_user_name_where_there_is_no_password() -> None:
+    key = key_text(KeyTextKind.DOMAIN, bytes(32))
+    assert key_in(f"Basic {basic(f'{key}:')}") == key
+    assert key_in(f"Basic {basic(f'{key}:{KEY}')}") == KEY
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from postroad.model.options import (
     TemplateName,
     TlsDemand,
 )
+from postroad.model.unsubscribe_group import MailGroup
 
 ASKED = Options(
     tags=("Welcome", "eu"),
@@ -28,6 +29,10 @@ ASKED = Options(
     callback_format=CallbackFormat.MAILGUN,
     expires_at=5,
     idempotency_key="order-17",
+    batch_id="b-1",
+    sent_with=2**60,
+    ignores_unsubscribes=True,
+    group=MailGroup(12, "Weekly news"),
 )
 
 
@@ -49,6 +54,10 @@ def test_programs_get_what_was_asked_for_with_its_types() -> None:
         "callback_format": "mailgun",
         "expires_at": "at 5",
         "idempotency_key": "order-17",
+        "batch_id": "b-1",
+        "sent_with": "1000000000000",
+        "ignores_unsubscribes": True,
+        "group": {"id": 12, "name": "Weekly news"},
     }
 
 
@@ -67,6 +76,10 @@ def test_people_are_told_the_same_in_words() -> None:
         "callback": "https://app.example/events as mailgun",
         "expires": "at 5",
         "idempotency key": "order-17",
+        "goes to": "those who unsubscribed, too",
+        "group": "Weekly news (12)",
+        "batch": "b-1",
+        "sent with": "1000000000000",
     }
 
 

@@ -1,6 +1,7 @@
 """Where tracked links lead: by the settings, the domain's own host, and what the certificate of the doors holds."""
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import trustme
 
 from postroad.config import Settings
 from postroad.model.domain import DomainSettings, DomainState, SendingDomain
+from postroad.node.keys import InstallationKeys
 from postroad.node.tracking import DomainNames, TrackingDirectory
 from postroad.storage import blocked_destinations, certificates, domains, revision, tracking_keys
 from postroad.storage.database import Database
@@ -58,18 +60,35 @@ def domain(host: str = "") -> SendingDomain:
     )
 
 
+KEYS = InstallationKeys(Vault(b"m" * 32), b"r" * 32, b"i" * 32)
+
+
 async def directory(
-    stored: Stored, *, is_dev: bool = False, now: list[int] | None = None, **sections: Any
+    stored: Stored,
+    *,
+    is_dev: bool = False,
+    certified: Collection[str] = (),
+    now: list[int] | None = None,
+    **sections: Any,
 ) -> TrackingDirectory:
     clock = now or [NOW]
     settings = msgspec.convert(sections, Settings)
-    made = TrackingDirectory(cast("Database", stored), Vault(b"m" * 32), settings, lambda: clock[0], is_dev=is_dev)
+    made = TrackingDirectory(
+        cast("Database", stored),
+        KEYS,
+        settings,
+        lambda: clock[0],
+        has_certificate=certified.__contains__,
+        is_dev=is_dev,
+    )
     await made.refresh()
     return made
 
 
-async def origin(host: str = "", *, is_dev: bool = False, **sections: Any) -> tuple[str, str] | None:
-    terms = (await directory(Stored(), is_dev=is_dev, **sections)).terms_for(domain(host))
+async def origin(
+    host: str = "", *, is_dev: bool = False, certified: Collection[str] = (), **sections: Any
+) -> tuple[str, str] | None:
+    terms = (await directory(Stored(), is_dev=is_dev, certified=certified, **sections)).terms_for(domain(host))
     return None if terms is None else (terms.place.origin, terms.place.host)
 
 
@@ -88,6 +107,25 @@ async def test_links_lead_over_the_domains_own_host_else_the_installations_else_
     assert await origin("t.news.test") == ("http://t.news.test", "t.news.test")
     assert await origin(tracking=tracking) == ("http://click.example.net", "click.example.net")
     assert await origin("t.news.test", tracking=tracking) == ("http://t.news.test", "t.news.test")
+
+
+async def test_mail_to_unsubscribe_is_offered_where_it_would_arrive() -> None:
+    sections: dict[str, Any] = {
+        "tracking": {"host": "click.example.net"},
+        "inbound": {"listen": ["0.0.0.0:25"]},
+        "domains": {"inbound_host": "mail.example.net"},
+    }
+
+    async def host(of: SendingDomain, **changed: Any) -> str | None:
+        terms = (await directory(Stored(), **sections | changed)).terms_for(of)
+        assert terms is not None
+        return None if terms.by_mail is None else terms.by_mail.host
+
+    assert await host(domain()) == "rp.news.test"
+    assert await host(msgspec.structs.replace(domain(), failing_since=NOW)) is None
+    assert await host(domain(), inbound={}) is None
+    assert await host(domain(), domains={}) is None
+    assert await host(domain(), domains={"return_path_host": "rp.example.net"}) == "rp.news.test"
 
 
 async def test_a_port_is_in_the_link_and_not_in_what_the_token_is_bound_to() -> None:
@@ -112,6 +150,14 @@ async def test_links_are_https_where_the_certificate_holds_the_host(certificate:
     # Nobody answers by HTTPS.
     assert await origin(host, tls=doors["tls"]) == (f"http://{host}", host)
     assert await origin(host, **doors, tracking={"https": "off"}) == (f"http://{host}", host)
+
+
+async def test_links_are_https_where_the_host_has_a_certificate_of_its_own() -> None:
+    http: dict[str, Any] = {"listen_tls": ["0.0.0.0:443"]}
+
+    assert await origin("t.news.test", certified={"t.news.test"}, http=http) == ("https://t.news.test", "t.news.test")
+    assert await origin("t.other.test", certified={"t.news.test"}, http=http) == ("http://t.other.test", "t.other.test")
+    assert await origin("t.news.test", certified={"t.news.test"}) == ("http://t.news.test", "t.news.test")
 
 
 @pytest.mark.parametrize(("port", "scheme"), [(8443, "https"), (8080, "http")])

@@ -69,7 +69,7 @@ def test_every_rule_for_content_is_tried_here() -> None:
         "reverse_path_null", "reverse_path_not_at_domain", "domain_not_active", "domain_paused", "message_too_large",
         "header_not_utf8",
         "too_many_received", "header_line_not_ended", "header_bare_cr_or_lf", "header_from_not_allowed",
-        "option_malformed", "template_unknown", "template_failed", "idempotency_key_reused",
+        "call_malformed", "option_malformed", "template_unknown", "template_failed", "idempotency_key_reused", "call_key_reused",
     }  # fmt: skip
 
     assert {rule for rule, _ in REFUSED} == set(RULES) - elsewhere

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from postroad.model.domain import DomainState, SendingDomain
-from postroad.policy.attention import AttentionFacts, Note, Place, Severity, first_steps, notes
+from postroad.policy.attention import AttentionFacts, DeadWebhook, Note, Place, Severity, first_steps, notes
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
@@ -140,3 +140,18 @@ def test_a_share_of_complaints_is_told_with_its_numbers() -> None:
     assert note.sentence == (
         "Recipients complained of 1,200 messages in the last 24 hours, in which 8,000 were delivered: 15.00%."
     )
+
+
+def test_addresses_that_take_no_calls_are_named_but_not_all() -> None:
+    dead = [DeadWebhook(one, f"https://h{one}.example/", NOW - 2 * HOUR, "it answered 500") for one in range(1, 6)]
+
+    found = _notes(dead_webhooks=tuple(dead))
+
+    assert found[0] == Note(
+        severity=Severity.BAD,
+        sentence="https://h1.example/ has taken no calls for 2 hours: it answered 500.",
+        place=Place.WEBHOOK,
+        subject="1",
+    )
+    assert [one.sentence for one in found[3:]] == ["2 more webhooks take no calls."]
+    assert [one.sentence for one in _notes(dead_webhooks=tuple(dead[:4]))[3:]] == ["1 more webhook takes no calls."]

@@ -67,6 +67,9 @@ def test_a_callback_must_not_lead_to_a_private_host_unless_any_is_allowed() -> N
 
     assert isinstance(found, OptionFault)
     assert found.name == "X-OV-Callback-URL"
+    named = resolved(asked, DEFAULTS, NOW, sources={"callback_url": "callback_url"}, is_private_host=lambda _: True)
+    assert isinstance(named, OptionFault)
+    assert named.name == "callback_url"
     assert found.text.startswith("must not lead to inside.test: ")
     assert "webhooks.allow_private_addresses" in found.text
     assert isinstance(resolved(asked, DEFAULTS, NOW), Options)

@@ -140,6 +140,22 @@ def test_the_verdict_follows_the_rules_whatever_is_listed(
     assert found is None or found.kind is not KIND.ALLOW
 
 
+@pytest.mark.parametrize("is_transactional", [False, True])
+def test_who_left_a_group_gets_all_mail_but_that_of_the_group(is_transactional: bool) -> None:
+    left = entry(kind=KIND.UNSUBSCRIBE, tag="group:12")
+
+    def stops(group_id: int | None, *tags: str) -> bool:
+        options = DeliveryOptions(group_id=group_id, tags=tags, is_transactional=is_transactional)
+        return verdict([left], options) is left
+
+    assert [stops(group_id) for group_id in (12, 1, 112, None)] == [True, False, False, False]
+    # Mail that came in another way carries the group as a tag.
+    assert stops(None, "Group:12") is not is_transactional
+    everything = entry(kind=KIND.UNSUBSCRIBE)
+    found = verdict([everything], DeliveryOptions(group_id=12, is_transactional=is_transactional))
+    assert (found is everything) is not is_transactional
+
+
 def test_what_people_decided_is_told_before_what_hosts_said() -> None:
     kinds = [KIND.BOUNCE, KIND.UNSUBSCRIBE, KIND.COMPLAINT, KIND.BLOCK]
     told = []
@@ -221,6 +237,7 @@ def bounced(bounce_class: BounceClass = BounceClass.BAD_MAILBOX, **facts: Any) -
         "phase": Phase.RCPT,
         "code": 550,
         "enhanced_status": "5.1.1",
+        "text": "No such user",
         "started_at": NOW,
         "duration_ms": 1,
     }

@@ -58,6 +58,11 @@ def test_what_other_platforms_export_is_understood(
     assert (found.address, found.reason, found.created_at) == expected
 
 
+def test_an_allow_list_has_a_column_for_addresses_and_one_for_domains() -> None:
+    found = entries("address,domain\nann@r.example,\n,S.example\n", KIND.ALLOW)
+    assert told(found) == [("ann@r.example", "allow", ""), ("@s.example", "allow", "")]
+
+
 def test_bad_lines_are_told_with_their_number_and_the_others_are_taken() -> None:
     text = (
         "address,kind,tag,created_at\n"

@@ -196,6 +196,17 @@ def test_no_quoted_printable_line_is_longer_than_76_columns(length: int) -> None
     )
 
 
+@pytest.mark.parametrize("value", ["a\r\n", "a\r\nb", "\r\nb", "\r\n\r\n", "a\r\nbc"])
+@pytest.mark.parametrize("written", ["%recipient.name%=\n rest\n", "%recipient.name%\n", "%recipient.name%"])
+def test_line_ends_of_a_value_are_line_ends_of_the_text(value: str, written: str) -> None:
+    # RFC 2045 §6.7 (4).
+    found = body(fill(quoted(written), {"name": value}).content)
+    assert b"=0D" not in found
+    assert quopri.decodestring(found.replace(b"\r\n", b"\n")).decode() == (
+        written.replace("=\n", "").replace("%recipient.name%", value.replace("\r\n", "\n"))
+    )
+
+
 def test_base64_is_decoded_and_encoded_anew() -> None:
     text = "Grüße an %recipient.name%\r\n" + "x" * 200 + "\r\n"
     coded = header("Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64")

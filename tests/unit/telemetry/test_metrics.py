@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from postroad.model.outcome import BounceClass
-from postroad.telemetry.exposition import STORED_METRICS, QueueFigure, render_all
+from postroad.telemetry.exposition import STORED_METRICS, QueueFigure, Stored, WebhookFigures, render_all
 from postroad.telemetry.metrics import METRICS, Meter
 from postroad.telemetry.provider import PROVIDERS, provider_of
 
@@ -118,11 +118,11 @@ sys.stdin.read()
 _RENDER = """
 import sys
 from pathlib import Path
-from postroad.telemetry.exposition import QueueFigure, forget_process, render_all
+from postroad.telemetry.exposition import QueueFigure, Stored, forget_process, render_all
 directory, *dead = sys.argv[1:]
 for pid in dead:
     forget_process(Path(directory), int(pid))
-sys.stdout.buffer.write(render_all(Path(directory), [QueueFigure("scheduled", 5, 61.5)]))
+sys.stdout.buffer.write(render_all(Path(directory), Stored(queue=[QueueFigure("scheduled", 5, 61.5)])))
 """
 
 
@@ -157,7 +157,14 @@ def _render(directory: Path, *dead: int) -> str:
 
 
 def test_without_workers_the_queue_is_still_shown(tmp_path: Path) -> None:
-    text = render_all(tmp_path, [QueueFigure("held", 1, 2.0)], {"forged": 3}).decode()
+    text = render_all(
+        tmp_path,
+        Stored(
+            queue=[QueueFigure("held", 1, 2.0)],
+            feedback={"forged": 3},
+            webhooks=WebhookFigures(waiting=4, oldest_age_s=1.5, paused=2),
+        ),
+    ).decode()
 
     assert all(one.name in text for one in STORED_METRICS)
     assert 'postroad_feedback_reports_total{result="forged"} 3.0' in text

@@ -82,6 +82,8 @@ def test_what_is_no_link_to_a_page_is_left_alone(html: str) -> None:
     ("written", "meant"),
     [
         ("https://a.example/?a=1&amp;b=2", "https://a.example/?a=1&b=2"),
+        ("https://a.example/&#128;&#x80;&#159;", "https://a.example/%E2%82%AC%E2%82%AC%C5%B8"),
+        ("https://a.example/&#129;", "https://a.example/%C2%81"),
         ("https://a.example/?a=1&b=2", "https://a.example/?a=1&b=2"),
         # In an attribute, unlike in text, an old name without a semicolon is none before a letter or "=".
         ("https://a.example/?a=1&copy=2&reg=3&notit=4", "https://a.example/?a=1&copy=2&reg=3&notit=4"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from postroad.model.tracking import Hit, HitKind
-from postroad.tracking.verdict import verdict
+from postroad.tracking.verdict import Who, verdict
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
@@ -26,7 +26,7 @@ def hit(kind: HitKind = HitKind.CLICK, seconds: float = 600, **facts: Any) -> Hi
 def test_who_shows_nothing_of_a_machine_is_a_human(kind: HitKind, agent: str) -> None:
     found = verdict(hit(kind, agent=agent, links_lately=frozenset({1, 2})), DELIVERED)
 
-    assert (found.is_machine, found.evidence) == (False, ())
+    assert (found.who, found.evidence) == (Who.HUMAN, ())
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,7 @@ def test_who_shows_nothing_of_a_machine_is_a_human(kind: HitKind, agent: str) ->
         (hit(agent="curl/8.5.0"), "agent"),
         (hit(agent="HeadlessChrome/140"), "agent"),
         (hit(agent="Baiduspider/2.0"), "agent"),
+        (hit(agent=GMAIL), "agent"),
         (hit(HitKind.OPEN, agent="Mozilla/5.0"), "apple-privacy-proxy"),
         (hit(links_lately=frozenset({1, 2, 3, 4})), "many-links-at-once"),
         (hit(seconds=4.9), "at-delivery"),
@@ -58,18 +59,26 @@ def test_who_shows_nothing_of_a_machine_is_a_human(kind: HitKind, agent: str) ->
 def test_evidence_of_a_machine(asked: Hit, evidence: str) -> None:
     found = verdict(asked, DELIVERED, [ip_network("198.51.100.0/24")])
 
-    assert (found.is_machine, found.evidence) == (True, (evidence,))
+    assert (found.who, found.evidence) == (Who.MACHINE, (evidence,))
 
 
 def test_what_is_not_delivered_yet_is_opened_by_a_machine() -> None:
     assert verdict(hit(), None).evidence == ("at-delivery",)
 
 
-def test_a_provider_that_loads_pictures_for_people_is_named_and_no_machine() -> None:
-    found = verdict(hit(HitKind.OPEN, agent=GMAIL, client_address="66.249.84.1"), DELIVERED)
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (GMAIL, "google-image-proxy"),
+        ("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html", "yahoo-mail-proxy"),
+    ],
+)
+def test_a_provider_that_loads_pictures_for_people_is_neither_a_human_nor_a_machine(agent: str, name: str) -> None:
+    found = verdict(hit(HitKind.OPEN, agent=agent, client_address="66.249.84.1"), DELIVERED)
 
-    assert (found.is_machine, found.proxy) == (False, "google-image-proxy")
-    assert verdict(hit(HitKind.OPEN, seconds=2, agent=GMAIL), DELIVERED).evidence == ("at-delivery",)
+    assert (found.who, found.evidence, found.proxy) == (Who.PROXY, (name,), name)
+    soon = verdict(hit(HitKind.OPEN, seconds=2, agent=agent), DELIVERED)
+    assert (soon.who, soon.evidence, soon.proxy) == (Who.MACHINE, ("at-delivery",), name)
 
 
 def test_several_pieces_of_evidence_are_all_kept() -> None:
@@ -79,4 +88,4 @@ def test_several_pieces_of_evidence_are_all_kept() -> None:
 
 
 def test_an_address_that_cannot_be_read_is_no_evidence() -> None:
-    assert not verdict(hit(client_address=""), DELIVERED).is_machine
+    assert verdict(hit(client_address=""), DELIVERED).who is Who.HUMAN

@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +15,6 @@ from postroad.storage.database import Database
 from postroad.storage.deliveries import Selector
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
-from postroad.storage.migrate import migrate
 from postroad.storage.one_time_tokens import OneTimeToken
 from postroad.upkeep.rounds import Upkeep
 from postroad.upkeep.settings import RetentionSettings
@@ -52,8 +52,8 @@ def meter() -> CountingMeter:
 
 
 @pytest.fixture
-async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
-    migrate("", tmp_path)
+async def database(migrated_file: Path, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+    shutil.copy(migrated_file, tmp_path)
     opened = await open_database("", data_dir=tmp_path, clock=clock, read_connections=1)
     yield opened
     await opened.close()

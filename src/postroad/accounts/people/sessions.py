@@ -98,11 +98,12 @@ class Sessions:
         await self._database.write(recorded, entry, web_sessions.add, session, hash_of(token))
         return token
 
-    async def find(self, token: str, client_address: str) -> SignedIn | None:
+    async def find(self, token: str, client_address: str, *, is_use: bool = True) -> SignedIn | None:
         """Return who is signed in with a token.
 
         None where the session is over, or its person may not act any more: disabled, without a right in the account
-        looked at, or at an address outside the person's networks.
+        looked at, or at an address outside the person's networks. A session that is only looked at (``is_use`` false) grows
+        idle as it would have.
         """
         now = self._clock()
         found = await self._database.read(web_sessions.find, hash_of(token), now=now, seen_since=now - self._idle_ms)
@@ -111,7 +112,7 @@ class Sessions:
         signed_in = SignedIn(found.user, found.session, _seats(found))
         if signed_in.seat is None and not (found.user.is_operator and found.session.account_id is None):
             return None
-        if now - found.session.last_seen_at >= _TOUCH_AFTER_MS:
+        if is_use and now - found.session.last_seen_at >= _TOUCH_AFTER_MS:
             await self._touch(found.session.id, now)
         return signed_in
 

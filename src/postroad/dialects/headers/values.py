@@ -33,7 +33,7 @@ _LONGEST_NUMBER = 4300
 """Digits and sign of a whole number that the JSON reader takes."""
 _MOST_LEVELS = 64
 """Of objects and lists inside one another."""
-_TOO_DEEP = f"holds JSON that is nested too deeply; at most {_MOST_LEVELS} levels are possible"
+TOO_DEEP = f"holds JSON that is nested too deeply; at most {_MOST_LEVELS} levels are possible"
 _TEMPLATE = re.compile(r"([^\s:/\\\x00-\x1f]{1,128})(?::([^\s:]{1,64}))?")
 _VERSION = re.compile(r"[^\s:]{1,64}")
 _WEEKDAY = re.compile(r"^[A-Za-z]{3}[ \t]*,[ \t]*")
@@ -122,16 +122,16 @@ def read_json_object(text: str) -> dict[str, Any]:
     except msgspec.DecodeError as error:
         raise OptionValueError(_json_sentence(str(error), text, octets)) from error
     except RecursionError as error:
-        raise OptionValueError(_TOO_DEEP) from error
+        raise OptionValueError(TOO_DEEP) from error
     if not isinstance(value, dict):
         raise OptionValueError(f'must be a JSON object such as {{"name": "value"}}, not {kind_of(value)}')
-    if _is_deep(value):
-        raise OptionValueError(_TOO_DEEP)
+    if is_deep(value):
+        raise OptionValueError(TOO_DEEP)
     return value
 
 
-def _is_deep(value: object) -> bool:
-    # What is read here is walked along later by functions that call themselves.
+def is_deep(value: object) -> bool:
+    """Whether a value of JSON is nested too deeply: it is walked along later by functions that call themselves."""
     level = [value]
     for _ in range(_MOST_LEVELS):
         inner: list[object] = []

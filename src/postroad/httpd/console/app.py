@@ -15,11 +15,16 @@ from postroad.accounts.people.links import without_token
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.pages import (
     accounts,
+    address_checks,
     api_keys,
     audit_log,
+    blocked_destinations,
     domains,
+    events,
     frame,
+    inbound_routes,
     invitation,
+    list_checks,
     lockouts,
     messages,
     oidc,
@@ -35,6 +40,8 @@ from postroad.httpd.console.pages import (
     templates,
     users,
     vetting,
+    webhook_calls,
+    webhooks,
 )
 from postroad.httpd.console.security import OwnHostOnly, SecurityHeaders
 from postroad.httpd.console.templating import render
@@ -56,18 +63,25 @@ def pages() -> list[BaseRoute]:
         frame,
         overview,
         messages,
+        events,
         statistics,
         domains,
+        inbound_routes,
         smtp_users,
         api_keys,
         lockouts,
         templates,
         suppressions,
+        address_checks,
+        list_checks,
+        webhooks,
+        webhook_calls,
         signing_key,
         accounts,
         vetting,
         users,
         people,
+        blocked_destinations,
         audit_log,
     )
     return [route for subject in subjects for route in subject.routes()]

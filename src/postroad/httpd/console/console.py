@@ -1,5 +1,7 @@
 """What the console's pages work with: the services of one worker, put together by ``node``."""
 
+from typing import Protocol
+
 import msgspec
 
 from postroad.accounts.accounts import Accounts
@@ -19,15 +21,46 @@ from postroad.accounts.signing_keys import WebhookSigning
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
+from postroad.events.events import Events
 from postroad.events.overview import Overviews
 from postroad.events.statistics import Statistics
+from postroad.feedback.inbound_routes import InboundRoutes
+from postroad.feedback.takedown import Takedown
+from postroad.httpd.console.streams import Streams
 from postroad.httpd.console.submission_examples import SubmissionPlace
 from postroad.messages.messages import Messages
+from postroad.model.certificate import TrackingHostStanding
 from postroad.model.client_access import ClientAccess
+from postroad.model.domain import SendingDomain
 from postroad.net.clock import Clock
+from postroad.suppressions.address_checks import AddressChecks
 from postroad.suppressions.imports import Imports
+from postroad.suppressions.list_checks import ListChecks
 from postroad.suppressions.suppressions import Suppressions
 from postroad.templating.templates import Templates
+from postroad.webhooks.call_log import CallLog
+from postroad.webhooks.replay import Replay
+from postroad.webhooks.trial import Trial
+from postroad.webhooks.webhooks import Webhooks
+
+
+class TrackingHosts(Protocol):
+    """Knows how the hosts stand that tracked links lead over."""
+
+    async def standing(self, domain: SendingDomain) -> TrackingHostStanding | None:
+        """Return how the host of a domain's links stands; None where they have nowhere to lead."""
+
+    async def look_again(self, domain: SendingDomain) -> None:
+        """Have a domain's host looked at within seconds, where it waits for its record."""
+
+
+class WebhookServices(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to do with webhooks."""
+
+    addresses: Webhooks
+    log: CallLog
+    trial: Trial
+    replay: Replay
 
 
 class Console(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +77,10 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     templates: Templates
     suppressions: Suppressions
     imports: Imports
+    address_checks: AddressChecks
+    list_checks: ListChecks
+    inbound_routes: InboundRoutes
+    webhooks: WebhookServices
     people: People
     invitations: Invitations
     sign_in: SignIn
@@ -57,7 +94,11 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     messages: Messages
     overviews: Overviews
     statistics: Statistics
+    tracking_hosts: TrackingHosts
+    takedown: Takedown
+    events: Events
     clock: Clock
+    streams: Streams = msgspec.field(default_factory=Streams)
     session_seconds: int = 14 * 86_400
     """How long a browser keeps a session's cookie."""
     clients: ClientAccess = ClientAccess()

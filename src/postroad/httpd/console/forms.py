@@ -64,6 +64,10 @@ class Form:
         """Return a password as it was typed."""
         return Secret(self._values.get(name, [""])[-1])
 
+    def put(self, name: str, value: str) -> None:
+        """Have a field show another value than the one that came."""
+        self._values[name] = [value]
+
     def has(self, name: str) -> bool:
         """Whether a field came at all, if only empty."""
         return name in self._values

@@ -17,10 +17,12 @@ class Entry(msgspec.Struct, frozen=True):
 _ACCOUNT = (
     Entry("Overview", "/", "overview"),
     Entry("Messages", "/messages", "message"),
+    Entry("Events", "/events", "event"),
     Entry("Statistics", "/statistics", "statistics"),
     Entry("Domains", "/domains", "domain"),
     Entry("Templates", "/templates", "template"),
     Entry("Suppressions", "/suppressions", "block"),
+    Entry("Webhooks", "/webhooks", "webhook"),
     Entry("Credentials", "/credentials", "key"),
     Entry("Settings", "/settings", "settings"),
 )
@@ -29,6 +31,7 @@ _OPERATOR = (
     Entry("People", "/people", "person"),
     Entry("Vetting", "/vetting", "check"),
     Entry("Lock-outs", "/lockouts", "lock"),
+    Entry("Blocked links", "/blocked-destinations", "block"),
     Entry("Audit log", "/audit-log", "search"),
 )
 _DEV = (Entry("Capture inbox", "/inbox", "inbox"),)

@@ -49,6 +49,10 @@ def _length_of_time(ms: int) -> str:
     return f"{ms / 1000:.1f} s" if ms < 60_000 else f"{ms // 60_000} min {ms % 60_000 // 1000} s"
 
 
+def _percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate:.1f}%"
+
+
 def _breakable(text: str) -> Markup:
     """Let long names break after dots, at signs and slashes."""
     broken = escape(text)
@@ -65,4 +69,5 @@ _environment.filters |= {
     "id": text_of,
     "count": _count,
     "breakable": _breakable,
+    "percent": _percent,
 }

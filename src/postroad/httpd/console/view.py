@@ -97,6 +97,11 @@ class View:
         headers = self.request.headers
         return headers.get("hx-request") == "true" and headers.get("hx-request-type") != "full"
 
+    async def still_holds(self) -> bool:
+        """Whether the session goes on as it was when this long request began; asking is no use of it."""
+        found = await self.console.sessions.find(self._session_token, self.client_address, is_use=False)
+        return found is not None and found.session.account_id == self.signed_in.session.account_id
+
     @property
     def csrf(self) -> str:
         """What a form must bring back to prove that it is ours; empty where nobody is signed in."""

@@ -21,7 +21,7 @@ from postroad.model.tracking import Hit, HitKind, Unsubscribing
 from postroad.net.clock import Clock
 from postroad.storage.errors import StorageError
 from postroad.tracking.blocking import is_blocked
-from postroad.tracking.token import PATHS, Kind, Token, read_leaving, read_token
+from postroad.tracking.token import PATHS, Kind, Leaving, Token, read_leaving, read_token
 
 log = structlog.get_logger()
 
@@ -60,6 +60,10 @@ NameOfDomain = Callable[[int], Awaitable[str]]
 """Returns the name of a sending domain, by which recipients know who it is; soon, and empty where it is not known by then."""
 
 
+HasGroup = Callable[[int, int], Awaitable[bool]]
+"""Returns whether a sending domain has a group still; soon, and true where that is not known by then."""
+
+
 class Taker(Protocol):
     """Takes what is asked for."""
 
@@ -86,10 +90,18 @@ class Tracker:
     """The application (ASGI) behind tracked links, whatever name it is asked under: tokens say which one they are for."""
 
     def __init__(
-        self, taker: Taker, facts: Facts, meter: TrackerMeter, clock: Clock, *, name_of_domain: NameOfDomain
+        self,
+        taker: Taker,
+        facts: Facts,
+        meter: TrackerMeter,
+        clock: Clock,
+        *,
+        name_of_domain: NameOfDomain,
+        has_group: HasGroup,
     ) -> None:
         self._taker = taker
         self._name_of_domain = name_of_domain
+        self._has_group = has_group
         self._facts = facts
         self._meter = meter
         self._clock = clock
@@ -148,8 +160,7 @@ class Tracker:
                 # RFC 9110 §9.3.2: what takes making the content, here its length, may be left out.
                 await _answer(send, 200, None, (*_NEVER_KEPT, *pages.HEADERS), asked)
                 return
-            sender = await self._name_of_domain(token.domain_id)
-            await _answer_page(send, 200, pages.question(leaving.address, leaving.tags, sender), asked)
+            await _answer_page(send, 200, await self._page(pages.question, token, leaving), asked)
             return
         if asked.method != "POST":
             await _answer(send, 405, b"", (*_NEVER_KEPT, (b"allow", b"GET, HEAD, POST")), asked)
@@ -157,14 +168,14 @@ class Tracker:
         form = _form_of(await _body(receive), asked.content_type)
         way = Way.ONE_CLICK if form.get(_ONE_CLICK[0]) == _ONE_CLICK[1] else Way.LINK if "leave" in form else None
         if way is None:
-            sender = await self._name_of_domain(token.domain_id)
-            await _answer_page(send, 400, pages.question(leaving.address, leaving.tags, sender), asked)
+            await _answer_page(send, 400, await self._page(pages.question, token, leaving), asked)
             return
         unsubscribing = Unsubscribing(
             delivery_id=token.delivery_id,
             domain_id=token.domain_id,
             address=leaving.address,
             tags=leaving.tags,
+            group_id=leaving.group_id,
             way=way,
             at=self._clock(),
             agent=asked.agent,
@@ -178,8 +189,13 @@ class Tracker:
             await _answer_page(send, 503, pages.NOT_NOW, asked)
             return
         self._meter.tracked("unsubscribed")
-        sender = await self._name_of_domain(token.domain_id)
-        await _answer_page(send, 200, pages.done(leaving.address, leaving.tags, sender), asked)
+        await _answer_page(send, 200, await self._page(pages.done, token, leaving), asked)
+
+    async def _page(self, page: Callable[[Leaving, str], bytes], token: Token, leaving: Leaving) -> bytes:
+        """Return a page that says what is done: where the group is gone, all mail is left."""
+        if leaving.group_id is not None and not await self._has_group(token.domain_id, leaving.group_id):
+            leaving = Leaving(leaving.address)
+        return page(leaving, await self._name_of_domain(token.domain_id))
 
 
 class _Asked:

@@ -1,7 +1,8 @@
 """The few pages that recipients see: without script, pictures or anything from elsewhere."""
 
-from collections.abc import Sequence
 from html import escape
+
+from postroad.tracking.token import Leaving
 
 _STYLE = (
     "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding:0 1.5rem;color:#1b1f24;background:#fff}"
@@ -20,25 +21,26 @@ HEADERS = (
 )
 
 
-def question(address: str, tags: Sequence[str], sender: str) -> bytes:
+def question(leaving: Leaving, sender: str) -> bytes:
     """Return the page that asks whether somebody wants to unsubscribe."""
     return _page(
         "Unsubscribe?",
-        f"<p>{escape(address)} will get {_what(tags, sender)} no more.</p>"
+        f"<p>{escape(leaving.address)} will get {_what(leaving, sender)} no more.</p>"
         '<form method="post"><button name="leave" value="yes">Unsubscribe</button></form>',
     )
 
 
-def done(address: str, tags: Sequence[str], sender: str) -> bytes:
+def done(leaving: Leaving, sender: str) -> bytes:
     """Return the page that says that somebody is unsubscribed."""
     return _page(
         "You are unsubscribed",
-        f"<p>{escape(address)} gets {_what(tags, sender)} no more. What is on its way already may still arrive.</p>",
+        f"<p>{escape(leaving.address)} gets {_what(leaving, sender)} no more. What is on its way already may still arrive.</p>",
     )
 
 
-def _what(tags: Sequence[str], sender: str) -> str:
-    about = f"mail about {escape(', '.join(tags))}" if tags else "mail of this kind"
+def _what(leaving: Leaving, sender: str) -> str:
+    named = leaving.title or ", ".join(leaving.tags)
+    about = f"mail about {escape(named)}" if named else "mail of this kind"
     return f"{about} from {escape(sender) or 'this sender'}"
 
 

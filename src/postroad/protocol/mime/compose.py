@@ -9,8 +9,11 @@ import msgspec
 from postroad.protocol.mime import transfer_encoding
 from postroad.protocol.mime.encoded_word import encode, encoded_words
 from postroad.protocol.mime.header import fold
+from postroad.protocol.mime.mailbox import Mailbox
 
 _LONGEST_PLAIN_LINE = 78
+_LONGEST_PHRASE = 400
+"""Of a name in quotes, which no line can be broken within once each character of it is escaped."""
 _LONGEST_LINE = 998
 """RFC 5322 §2.1.1."""
 
@@ -36,6 +39,21 @@ class BodyPart(msgspec.Struct, frozen=True):
 def unstructured(name: str, text: str) -> bytes:
     """Return a field of plain text, such as Subject, encoded where it must be."""
     return fold(name, encode(text))
+
+
+def phrase(name: str) -> tuple[str, ...]:
+    """Return the words of a display name or a group's: in quotes, or encoded where it must be (RFC 5322 §3.2.5)."""
+    if not name.isascii() or not name.isprintable() or "=?" in name or len(name) > _LONGEST_PHRASE:
+        return encoded_words(name)
+    return ('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"',)
+
+
+def address_field(name: str, mailboxes: Sequence[Mailbox]) -> bytes:
+    """Return a field of addresses, such as To."""
+    words: list[str] = []
+    for one in mailboxes:
+        words += (*phrase(one.display_name), f"<{one.address}>,") if one.display_name else (f"{one.address},",)
+    return fold(name, [*words[:-1], words[-1].removesuffix(",")])
 
 
 def json_field(name: str, document: Mapping[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import codecs
 import re
 
 # RFC 2047 §2; RFC 2231 §5 lets a language follow the character set.
@@ -56,10 +57,18 @@ def _octets(encoding: str, text: str) -> bytes | None:
 
 
 def _text(octets: bytes, charset: str) -> str:
+    return octets.decode(known_charset(charset) or "ascii", "replace") if octets else ""
+
+
+def known_charset(name: str) -> str | None:
+    """Return a character set by which strangers' text may be decoded; None for what is none, or not known here."""
     # Only character sets are looked up: Python knows codecs of other kinds by name, some of them costly.
-    if not octets:
-        return ""
-    return octets.decode(charset if _SAFE_CODECS.match(charset) else "ascii", "replace")
+    if not _SAFE_CODECS.match(name):
+        return None
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        return None
 
 
 def encode(text: str) -> tuple[str, ...]:

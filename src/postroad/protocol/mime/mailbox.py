@@ -84,10 +84,10 @@ def without_comments(text: str) -> str:
     return text
 
 
-def parse_address_list(value: bytes) -> AddressList | ListFault:
+def parse_address_list(value: bytes, *, most_octets: int = MAX_OCTETS) -> AddressList | ListFault:
     """Read the value of From, To, Cc, Sender or Reply-To; folding may still be in it."""
-    if len(value) > MAX_OCTETS:
-        return ListFault(f"is longer than {MAX_OCTETS} octets")
+    if len(value) > most_octets:
+        return ListFault(f"is longer than {most_octets} octets")
     try:
         text = value.replace(b"\r\n", b"").decode("utf-8")
     except UnicodeDecodeError:

@@ -97,6 +97,11 @@ class ServerMachine:
         return self._state in TRANSACTION
 
     @property
+    def reverse_path(self) -> str:
+        """Who the message under way is from; empty for the null path, and where there is none."""
+        return "" if self._mail is None else self._mail.reverse_path
+
+    @property
     def is_receiving_content(self) -> bool:
         """Whether the octets that come now are message text."""
         return self._state in (State.TEXT, State.CHUNK) and self._pending is None

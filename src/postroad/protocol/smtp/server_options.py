@@ -37,6 +37,8 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     has_tls: bool = False
     """STARTTLS can be offered."""
     takes_null_path: bool = False
+    has_dsn: bool = True
+    """What a client asks about delivery status notifications (RFC 3461) is seen to."""
     max_hold_s: int = 0
     """How far ahead a client may put the sending off (FUTURERELEASE, RFC 4865); 0 where it is not offered."""
     limits: ServerLimits = ServerLimits()
@@ -53,7 +55,7 @@ def offered_keywords(options: ServerOptions, *, is_tls: bool, now_s: int) -> tup
         smtputf8=True,
         enhanced_status_codes=True,
         chunking=True,
-        dsn=True,
+        dsn=options.has_dsn,
         starttls=options.has_tls and not is_tls,
         auth=MECHANISMS if may_log_in else frozenset(),
         limits={"RCPTMAX": options.limits.max_recipients},

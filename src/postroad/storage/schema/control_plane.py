@@ -283,6 +283,15 @@ templates = Table(
     Column("active_version_id", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("removed_at", BigInteger),
+    Column("description", Text, nullable=False, server_default=""),
+)
+
+tag_descriptions = Table(
+    "tag_descriptions",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    Column("tag", Text, primary_key=True),
+    Column("description", Text, nullable=False),
 )
 
 template_versions = Table(
@@ -300,6 +309,49 @@ template_versions = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),
 )
+
+event_keys = Table(
+    "event_keys",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("private_key", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""What accounts sign calls with whose format wants a key pair (ECDSA)."""
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("event_types", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("paused_at", BigInteger),
+    Column("password", LargeBinary),
+    Column("token", LargeBinary),
+)
+
+webhook_receivers = Table(
+    "webhook_receivers",
+    metadata,
+    Column("receiver", BigInteger, primary_key=True, autoincrement=False),
+    Column("lease_owner", BigInteger),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", BigInteger),
+    Column("paused_at", BigInteger),
+    Column("next_try_at", BigInteger),
+    Column("last_error", Text, nullable=False),
+    Column("given_up", BigInteger, nullable=False),
+    Column("told_at", BigInteger),
+    Column("used_at", BigInteger, nullable=False),
+)
+"""Who serves a receiver of calls now, and how it has been doing (decision 0016)."""
 
 routes = Table(
     "routes",
@@ -391,6 +443,19 @@ suppressions = Table(
     Column("message_id", BigInteger),
 )
 
+unsubscribe_groups = Table(
+    "unsubscribe_groups",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
 suppression_imports = Table(
     "suppression_imports",
     metadata,
@@ -403,6 +468,35 @@ suppression_imports = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
     Column("progress", Text, nullable=False),
+)
+
+list_checks = Table(
+    "list_checks",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger),
+    Column("name", Text, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("total", Integer, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("parts_done", Integer, nullable=False),
+    Column("counts", Text, nullable=False),
+    Column("failure", Text, nullable=False),
+    Column("claimed_until", BigInteger, nullable=False),
+)
+
+list_check_parts = Table(
+    "list_check_parts",
+    metadata,
+    Column("list_id", BigInteger, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("addresses", Text, nullable=False),
+    Column("results", Text),
 )
 
 feedback_counts = Table(
@@ -421,3 +515,45 @@ blocked_destinations = Table(
     Column("created_by", Text, nullable=False),
 )
 """Where tracked links lead to no longer."""
+
+recent_clicks = Table(
+    "recent_clicks",
+    metadata,
+    Column("delivery_id", BigInteger, nullable=False, index=True),
+    Column("link", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("noted_at", BigInteger, nullable=False, index=True),
+)
+"""What every worker tells the others of links that were followed, before any of them judges who followed them."""
+
+inbound_routes = Table(
+    "inbound_routes",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("account_id", BigInteger, nullable=False, index=True),
+    Column("domain_id", BigInteger, nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("mail_from", Text, nullable=False),
+    Column("mail_to", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("forward_to", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("group_id", BigInteger),
+    Column("priority", Integer, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("expression", Text, nullable=False),
+)
+"""What becomes of mail that sending domains receive."""
+
+send_batches = Table(
+    "send_batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False, index=True),
+    Column("status", Text),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""What clients call messages that they hold or cancel together."""

@@ -105,9 +105,29 @@ dedupe_keys = Table(
 """What repeated messages are noticed by, one row for each recipient; distributed by the key, which is a hash. The partition
 is that of the delivery."""
 
+call_keys = Table(
+    "call_keys",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+"""What calls were answered with, by the key that names them; distributed by that key, which is a hash."""
+
 """Whom sending domains do not mail; distributed by the key, a hash of domain and address. Lists go by two more indexes."""
 
 """Uploaded lists and how far each has come."""
+
+batch_messages = Table(
+    "batch_messages",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("batch_id", Text, nullable=False, index=True),
+)
+"""Which messages a client will hold or cancel together."""
 
 search_entries = Table(
     "search_entries",
@@ -144,6 +164,58 @@ events = Table(
 )
 
 """How many feedback reports came to what, since the installation was made: commands read them too, whom nobody scrapes."""
+
+webhook_calls = Table(
+    "webhook_calls",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("receiver", BigInteger, nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("event_id", BigInteger, nullable=False),
+    Column("message_id", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("url", Text),
+    Column("format", Text),
+)
+"""Events that are still to be posted; address and format only where a message names them."""
+
+webhook_attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("call_id", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("receiver", BigInteger, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("event_ids", Text, nullable=False),
+    Column("event_types", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("status", Integer),
+    Column("error", Text, nullable=False),
+    Column("request_headers", Text, nullable=False),
+    Column("reply", Text, nullable=False),
+    Column("is_test", Boolean, nullable=False),
+)
+"""The log of calls: one row for each attempt."""
+
+webhook_attempt_messages = Table(
+    "webhook_attempt_messages",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True),
+    Column("attempt_id", BigInteger, primary_key=True),
+    Column("partition", Integer, nullable=False),
+)
+"""The messages that attempts told of, for as long as those are kept."""
 
 counter_deltas = Table(
     "counter_deltas",

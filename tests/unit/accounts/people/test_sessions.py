@@ -57,6 +57,16 @@ async def test_every_sign_in_has_a_token_of_its_own_and_none_is_stored(
     assert "Secret('…')" in repr(min(tokens))
 
 
+async def test_a_session_that_is_only_looked_at_grows_idle(sessions: Sessions, ada: User, clock: ManualClock) -> None:
+    """A window that follows what happens keeps nobody signed in."""
+    token = await opened(sessions, ada)
+    for _ in range(2):
+        clock.advance(5 * HOUR)
+        assert await sessions.find(token, HERE, is_use=False) is not None
+    clock.advance(5 * HOUR)
+    assert await sessions.find(token, HERE, is_use=False) is None
+
+
 async def test_an_idle_session_ends_and_a_used_one_goes_on(sessions: Sessions, ada: User, clock: ManualClock) -> None:
     idle, used = await opened(sessions, ada), await opened(sessions, ada)
 

@@ -31,11 +31,16 @@ class Everything:
         self.counts: Counter[str] = Counter()
         self.is_storage_away = False
         self.named = 0
+        self.has_groups = True
 
     async def name(self, domain_id: int) -> str:
         assert domain_id == 7
         self.named += 1
         return "" if self.is_storage_away else "news.example.com"
+
+    async def has_group(self, domain_id: int, group_id: int) -> bool:
+        assert (domain_id, group_id) == (7, 12)
+        return self.has_groups
 
     def take(self, hit: Hit) -> None:
         self.hits.append(hit)
@@ -57,7 +62,8 @@ def around() -> Everything:
 @pytest.fixture
 async def client(around: Everything) -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(
-        app=Tracker(around, around, around, lambda: NOW, name_of_domain=around.name), client=("203.0.113.7", 5)
+        app=Tracker(around, around, around, lambda: NOW, name_of_domain=around.name, has_group=around.has_group),
+        client=("203.0.113.7", 5),
     )
     async with httpx2.AsyncClient(
         transport=transport, base_url=f"http://{HOST}", headers={"User-Agent": AGENT}
@@ -192,6 +198,35 @@ async def test_looking_at_the_unsubscribe_page_unsubscribes_nobody(
         assert "a&lt;b@example.net will get mail of this kind from news.example.com no more" in reply.text
         assert '<form method="post">' in reply.text
         assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
+
+
+async def test_the_page_names_a_group_as_people_call_it(client: httpx2.AsyncClient, around: Everything) -> None:
+    wanted = path(Kind.UNSUBSCRIBE, leaving_payload(Leaving("a@example.net", ("group:12",), "<Weekly> news")))
+
+    asked, left = await client.get(wanted), await client.post(wanted, data={"leave": "yes"})
+
+    assert "will get mail about &lt;Weekly&gt; news from" in asked.text
+    assert "gets mail about &lt;Weekly&gt; news from" in left.text
+    assert [(one.tags, one.group_id) for one in around.leaving] == [(("group:12",), 12)]
+
+
+async def test_the_page_says_that_all_mail_is_left_where_the_group_is_gone(
+    client: httpx2.AsyncClient, around: Everything
+) -> None:
+    around.has_groups = False
+    wanted = path(Kind.UNSUBSCRIBE, leaving_payload(Leaving("a@example.net", ("group:12",), "Weekly")))
+
+    asked, left = await client.get(wanted), await client.post(wanted, data={"leave": "yes"})
+
+    assert "will get mail of this kind from news.example.com no more" in asked.text
+    assert "gets mail of this kind from news.example.com no more" in left.text
+
+
+async def test_a_tag_that_looks_like_a_group_is_the_clients_own(client: httpx2.AsyncClient, around: Everything) -> None:
+    reply = await client.post(leaving_path("group:13"), data={"leave": "yes"})
+
+    assert "mail about group:13 from" in reply.text
+    assert [(one.tags, one.group_id) for one in around.leaving] == [(("group:13",), None)]
 
 
 @pytest.mark.parametrize(

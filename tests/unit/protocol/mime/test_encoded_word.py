@@ -31,6 +31,10 @@ def test_values_are_decoded_for_people(value: bytes, expected: str) -> None:
     assert decode(value) == expected
 
 
+def test_a_character_set_that_nobody_has_is_read_as_ascii() -> None:
+    assert decode(b"=?cp999?q?a?= =?iso-8859-99?q?=ff?=") == "a\N{REPLACEMENT CHARACTER}"
+
+
 def test_codecs_that_are_no_character_sets_are_not_looked_up() -> None:
     assert decode(b"=?zlib?b?eJwDAAAAAAE=?=").isprintable() is False
 

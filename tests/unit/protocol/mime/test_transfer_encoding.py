@@ -34,6 +34,16 @@ def test_base64_has_short_lines_and_reads_back(octets: bytes) -> None:
     assert all(len(line) <= 76 for line in encoded.split(b"\r\n"))
 
 
+def test_base64_of_several_pieces_is_one_text() -> None:
+    octets = bytes(range(256)) * 10_000
+
+    encoded = transfer_encoding.base64(octets)
+
+    assert len(transfer_encoding.base64_pieces(octets)) == 3
+    assert base64.b64decode(encoded) == octets
+    assert {len(line) for line in encoded.split(b"\r\n")[:-2]} == {76}
+
+
 def test_characters_outside_the_alphabet_are_passed_over_and_wrong_padding_is_not() -> None:
     assert transfer_encoding.decode_base64(b"AA*A\r\nA=\x00") == b"\0\0\0"
     with pytest.raises(ValueError, match="padding"):

@@ -4,6 +4,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from postroad.accounts.api_keys import AddedKey
+from postroad.httpd.console.call_examples import call_examples
 from postroad.httpd.console.forms import Form
 from postroad.httpd.console.route import Access, page
 from postroad.httpd.console.view import View
@@ -36,7 +37,9 @@ async def list_keys(view: View) -> Response:
     """Show the keys of the chosen domain, or all of the account."""
     domain_id = None if view.domain is None else view.domain.id
     keys = await view.console.api_keys.all(view.actor, account_id=view.account_id, domain_id=domain_id)
-    return view.page("api_keys.html", keys=keys, names={domain.id: domain.name for domain in view.domains})
+    names = {domain.id: domain.name for domain in view.domains}
+    examples = [] if view.domain is None else call_examples(_base(view), view.domain.name, "KEY")
+    return view.page("api_keys.html", keys=keys, names=names, examples=examples)
 
 
 async def new_key(view: View) -> Response:
@@ -51,8 +54,12 @@ async def add_key(view: View) -> Response:
         added = await _added(view)
     except RefusedError as error:
         return _new_page(view, view.form.refuse(error), status=422)
-    url = f"{view.request.url.scheme}://{view.request.url.netloc}{TEST_PATH}"
-    return view.page("api_key_added.html", added=added, url=url)
+    base = _base(view)
+    # A key of the account sends for any of its domains: the command takes the chosen one.
+    chosen = next((one.name for one in view.domains if one.id == added.key.domain_id), None)
+    name = chosen or (view.domain.name if view.domain else None)
+    examples = [] if name is None else call_examples(base, name, str(added.text))
+    return view.page("api_key_added.html", added=added, url=base + TEST_PATH, examples=examples)
 
 
 async def ask_networks(view: View) -> Response:
@@ -102,6 +109,10 @@ async def remove(view: View) -> Response:
     """Revoke a key."""
     key = await view.console.api_keys.remove(view.actor, _key_id(view))
     return view.go(_LIST, f"{key.prefix}… was removed; it is refused everywhere within five seconds.")
+
+
+def _base(view: View) -> str:
+    return f"{view.request.url.scheme}://{view.request.url.netloc}"
 
 
 async def _added(view: View) -> AddedKey:

@@ -84,6 +84,8 @@ async def check_domain(view: View) -> Response:
         verdicts = await view.console.verification.verify(view.actor, domain.id, at_most_every_s=_CHECK_PAUSE_S)
     except RefusedError as error:
         problem = view.form.refuse(error).errors[error.field]
+    else:
+        await view.console.tracking_hosts.look_again(domain)
     domain = await _domain(view)
     if not view.is_fragment:
         return await _domain_page(view, domain, verdicts=verdicts, problem=problem)
@@ -219,4 +221,5 @@ async def _facts(view: View, domain: SendingDomain, verdicts: Sequence[RecordVer
         "stops_at": view.console.verification.stops_at(domain),
         "has_checked": bool(verdicts),
         "problem": problem,
+        "tracking_host": await view.console.tracking_hosts.standing(domain),
     }

@@ -1,6 +1,5 @@
 """Messages: searching them, and one message's whole story."""
 
-from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -8,10 +7,13 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from postroad.httpd.console.forms import Form
+from postroad.httpd.console.pages.events import CHANNELS
 from postroad.httpd.console.route import Access, page
 from postroad.httpd.console.security import FOREIGN_HTML_POLICY
+from postroad.httpd.console.spans import DAY_MS, SPANS, day_of, since_of
 from postroad.httpd.console.templating import shown_time
 from postroad.httpd.console.view import Flash, View
+from postroad.httpd.console.webhook_words import RESULTS
 from postroad.messages.captured import captured
 from postroad.messages.messages import Result, Search
 from postroad.messages.shown_options import facts_of
@@ -21,13 +23,10 @@ from postroad.model.ids import from_text, text_of
 from postroad.model.refused import MissingError
 from postroad.policy.message_query import tag_query
 from postroad.storage.messages import Story
+from postroad.webhooks.call_log import MOST_OF_MESSAGE
 
 PAGE_SIZE = 50
 _POST = ("POST",)
-_MINUTE_MS = 60_000
-_DAY_MS = 86_400_000
-SPANS = {"": "Any time", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
-_SPAN_MS = {"1h": 60 * _MINUTE_MS, "24h": _DAY_MS, "7d": 7 * _DAY_MS, "30d": 30 * _DAY_MS}
 STANDINGS = {
     Standing.SCHEDULED: "waiting",
     Standing.DEFERRED: "deferred",
@@ -101,10 +100,15 @@ async def show_message(view: View) -> Response:
     message_id = _message_id(view)
     story = await view.console.messages.story(view.actor, message_id)
     content = await view.console.messages.content(view.actor, message_id)
+    calls = await view.console.webhooks.log.of_message(story.message)
     return view.page(
         "message.html",
+        calls=calls,
+        has_more_calls=len(calls) == MOST_OF_MESSAGE,
+        results=RESULTS,
         story=story,
         message=story.message,
+        channels=CHANNELS,
         asked=dict(facts_of(story.message.options, shown_time)),
         is_kept=content is not None,
         may=_may(story),
@@ -191,26 +195,15 @@ def _may(story: Story) -> dict[str, bool]:
 
 
 def _search_of(view: View, form: Form) -> Search:
-    now = view.console.clock()
-    span = _SPAN_MS.get(form.text("span"))
-    since, until = _day(form.text("from")), _day(form.text("to"))
+    since, until = day_of(form.text("from")), day_of(form.text("to"))
     standing = form.text("state")
     return Search(
         typed=form.text("q")[:200],
-        # Whole minutes, so that the pages of one search have one beginning.
-        since=since if span is None else (now - span) // _MINUTE_MS * _MINUTE_MS,
-        until=None if until is None else until + _DAY_MS,
+        since=since_of(form.text("span"), view.console.clock()) or since,
+        until=None if until is None else until + DAY_MS,
         standing=Standing(standing) if standing in {one.value for one in Standing} else None,
         domain_id=view.domain.id if view.domain else None,
     )
-
-
-def _day(text: str) -> int | None:
-    """Return the beginning of a day in UTC, or None for what is no date."""
-    try:
-        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() * 1000)
-    except ValueError:
-        return None
 
 
 def _older(form: Form, result: Result) -> str | None:

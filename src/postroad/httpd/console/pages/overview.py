@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from postroad.events.overview import SHOWN, Overview
+from postroad.events.rates import rates_in
 from postroad.httpd.console.route import Access, page
 from postroad.httpd.console.view import View
 from postroad.policy.attention import Place, Severity
@@ -18,6 +19,8 @@ _PATHS = {
     Place.LOCKOUTS: "/credentials/lockouts",
     Place.BOUNCES: "/messages?state=bounced&span=24h",
     Place.DEFERRED: "/messages?state=deferred",
+    Place.WEBHOOK: "/webhooks/{}",
+    Place.WEBHOOKS: "/webhooks",
 }
 _KINDS = {Severity.BAD: "bad", Severity.WARN: "warn", Severity.HINT: "info"}
 
@@ -34,6 +37,7 @@ async def overview(view: View) -> Response:
         "overview.html",
         overview=shown,
         types=[kind.value for kind in SHOWN],
+        rates=[rate for rate in rates_in(shown.totals) if rate.whole_of(shown.totals)],
         chart=_chart(shown),
         path_of=_path_of,
         kinds=_KINDS,

@@ -23,7 +23,10 @@ def routes() -> list[BaseRoute]:
 
 async def show_key(view: View) -> Response:
     """Show the key, hidden until it is asked for."""
-    return view.page("signing_key.html", keys=await view.console.signing.keys_of(view.actor, view.account_id))
+    keys = await view.console.signing.keys_of(view.actor, view.account_id)
+    return view.page(
+        "signing_key.html", keys=keys, public_key=await view.console.webhooks.log.public_key(view.account_id)
+    )
 
 
 async def ask_update(view: View) -> Response:

@@ -1,5 +1,6 @@
 """Statistics: what happened to the mail over time, why it bounced, and by tag and destination."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -12,9 +13,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from postroad.events import statistics_table
+from postroad.events.rates import Rate, rates_in
 from postroad.events.statistics import (
     ALWAYS,
     KINDS,
+    RESPONSES,
     KeyTotals,
     Report,
     Series,
@@ -26,6 +29,7 @@ from postroad.events.time_spans import Grain, Span, between, latest, parse_insta
 from postroad.httpd.console import cookies
 from postroad.httpd.console.route import Access, page
 from postroad.httpd.console.view import View
+from postroad.model.event import EventType
 from postroad.model.outcome import BounceClass
 from postroad.policy.message_query import tag_query
 from postroad.storage.counters import Dimension
@@ -36,7 +40,7 @@ PERIOD_NAMES = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 
 DELIVERY, BOUNCES = "delivery", "bounces"
 _OVER_TIME = "time"
 _DIMENSIONS = {one.value: one for one in (Dimension.TAG, Dimension.DESTINATION, Dimension.BOUNCE_CLASS)}
-_HUES = 12
+_HUES = 14
 """Colours that ``console.css`` has for series without one of their own."""
 
 CLASS_WORDS: Mapping[str, tuple[str, str]] = {
@@ -93,6 +97,7 @@ async def show(view: View) -> Response:
         view.actor, place.span, place.zone, domain_id=_domain_id(view), by_class=place.shows == BOUNCES
     )
     timeline = report.timeline
+    sums = {one.name: one.total for one in timeline.kinds}
     return view.page(
         "statistics.html",
         place=place,
@@ -105,16 +110,10 @@ async def show(view: View) -> Response:
         labels=[_label(place, at) for at in timeline.starts],
         chart=_chart(place, timeline),
         swatch_of=swatch_of,
+        rates=rates_in(sums),
+        sums=sums,
         tag_query=tag_query,
-        tables=[
-            ("Tags", "tag", report.tags, kinds_in((one.by_type for one in report.tags), ALWAYS)),
-            (
-                "Destinations",
-                "destination",
-                report.destinations,
-                kinds_in((one.by_type for one in report.destinations), ALWAYS),
-            ),
-        ],
+        tables=[*_tables("Tags", "tag", report.tags), *_tables("Destinations", "destination", report.destinations)],
         classes=_classes(report),
         share=_share,
     )
@@ -144,7 +143,7 @@ def swatch_of(name: str) -> str:
     """Return the class of the colour that a series has wherever it is shown."""
     if name in ALWAYS:
         return name
-    names = KINDS if name in KINDS else tuple(CLASS_WORDS)
+    names = [one for one in KINDS if one not in ALWAYS] if name in KINDS else list(CLASS_WORDS)
     return f"hue-{names.index(name) % _HUES}"
 
 
@@ -197,7 +196,7 @@ def _chart(place: Place, timeline: Timeline) -> dict[str, Any]:
 
 
 def _series_label(name: str) -> str:
-    return CLASS_WORDS[name][0] if name in CLASS_WORDS else name.capitalize()
+    return CLASS_WORDS[name][0] if name in CLASS_WORDS else name.capitalize().replace("-", " ")
 
 
 def _zone_name(zone: tzinfo) -> str:
@@ -214,6 +213,51 @@ def _label(place: Place, at: int) -> str | None:
 
 def _rows(timeline: Timeline) -> list[tuple[int, dict[str, int]]]:
     return [(at, {one.name: one.counts[number] for one in timeline.kinds}) for number, at in enumerate(timeline.starts)]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to the mail with each tag or destination, or what its recipients did."""
+
+    title: str
+    name: str
+    dimension: str
+    rows: Sequence[KeyTotals]
+    kinds: Sequence[str]
+    rates: Sequence[Rate]
+    is_of_responses: bool = False
+
+
+def _tables(title: str, dimension: str, rows: Sequence[KeyTotals]) -> list[Table]:
+    """Return the table of a dimension, and one of responses where there were any: together they are too wide for a screen."""
+    kinds = kinds_in((one.by_type for one in rows), ALWAYS)
+    responses = [kind for kind in kinds if kind in RESPONSES]
+    found: Counter[str] = Counter()
+    for one in rows:
+        found.update(one.by_type)
+    rates = rates_in(found)
+    tables = [
+        Table(
+            title=title,
+            name=dimension,
+            dimension=dimension,
+            rows=rows,
+            kinds=[kind for kind in kinds if kind not in RESPONSES],
+            rates=[rate for rate in rates if rate.part not in RESPONSES],
+        )
+    ]
+    if responses:
+        tables.append(
+            Table(
+                title=f"{title}: opens and clicks",
+                name=f"{dimension}-responses",
+                dimension=dimension,
+                rows=[one for one in rows if not RESPONSES.isdisjoint(one.by_type)],
+                kinds=[EventType.DELIVERED.value, *responses],
+                rates=[rate for rate in rates if rate.part in RESPONSES],
+                is_of_responses=True,
+            )
+        )
+    return tables
 
 
 def _classes(report: Report) -> list[tuple[str, str, str, int, int]]:

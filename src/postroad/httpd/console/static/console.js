@@ -55,6 +55,25 @@ function openSide(isOpen) {
   else if (hadFocus) button.focus();
 }
 
+function tickAll(id, isTicked) {
+  for (const box of document.getElementById(id).querySelectorAll("input[type=checkbox]:enabled")) box.checked = isTicked;
+}
+
+// Boxes that another field rules out: they are not sent, and are as they were when it changes back.
+function followFields(root) {
+  for (const list of root.querySelectorAll("[data-follows]")) {
+    const { value } = list.closest("form").elements[list.dataset.follows];
+    for (const box of list.querySelectorAll("[data-for-values]")) {
+      box.disabled = !box.dataset.forValues.split(" ").includes(value);
+      box.closest("label").hidden = box.disabled;
+    }
+  }
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.form) followFields(event.target.form);
+});
+
 const actions = {
   copy,
   generate(button) {
@@ -76,6 +95,8 @@ const actions = {
     input.value = [input.value.trim(), button.dataset.value].filter(Boolean).join("\n");
     input.focus();
   },
+  tick(button) { tickAll(button.dataset.for, true); },
+  untick(button) { tickAll(button.dataset.for, false); },
   close() { dialog.close(); },
   menu() { openSide(!document.getElementById("side").hasAttribute("data-open")); },
   theme() {
@@ -149,6 +170,7 @@ document.addEventListener("input", (event) => {
 // What was fetched into the dialog opens it; the answer to its form replaces its inside.
 document.addEventListener("htmx:after:swap", (event) => {
   showLocalTimes(document);
+  followFields(document);
   const body = document.getElementById("dialog-body");
   if (!dialog || !body?.childElementCount) return;
   const isNew = event.detail?.ctx?.target === body || event.target === body;
@@ -181,6 +203,7 @@ function returnFocus() {
 }
 
 showLocalTimes(document);
+followFields(document);
 try { returnFocus(); } catch { /* a browser that keeps nothing */ }
 // What a page shows in a frame is too long for the frame's address.
 for (const form of document.querySelectorAll("form[data-sends]")) form.requestSubmit();

@@ -1,4 +1,4 @@
-"""Destinations that tracked links lead to no longer."""
+"""Destinations that tracked links lead to no longer, and what workers tell each other of clicks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,4 +14,11 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("created_by", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "recent_clicks",
+        sa.Column("delivery_id", sa.BigInteger, nullable=False, index=True),
+        sa.Column("link", sa.BigInteger, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("noted_at", sa.BigInteger, nullable=False, index=True),
     )

@@ -1,0 +1,1 @@
+"""Webhook calls to many receivers."""

@@ -1,0 +1,1 @@
+"""Events for Bloomreach Engagement as tracked customer events."""

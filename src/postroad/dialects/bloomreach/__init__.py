@@ -1,0 +1,1 @@
+"""What clients of Bloomreach Engagement's channel send and receive."""

@@ -1,0 +1,1 @@
+"""What clients of Mailgun send and receive."""

@@ -1,0 +1,1 @@
+"""What clients of SendGrid send and receive."""

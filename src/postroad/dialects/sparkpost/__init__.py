@@ -1,0 +1,1 @@
+"""What clients of SparkPost send and receive."""

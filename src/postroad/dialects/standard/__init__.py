@@ -1,0 +1,1 @@
+"""Events in Postroad's own words, signed by Standard Webhooks."""

@@ -1,0 +1,56 @@
+"""A worker's view of the groups: read when first needed, dropped when they change."""
+
+import asyncio
+
+import structlog
+
+from postroad.model.unsubscribe_group import UnsubscribeGroup
+from postroad.storage import revision, unsubscribe_groups
+from postroad.storage.database import Database
+from postroad.storage.errors import StorageError
+
+log = structlog.get_logger()
+
+_REFRESH_S = 1.0
+_MOST_REMEMBERED = 10_000
+_LARGEST_ID = (1 << 63) - 1
+
+
+class GroupDirectory:
+    """Gives groups from memory; ``run`` keeps the memory true and must be running beside it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._found: dict[int, UnsubscribeGroup] = {}
+        self._revision: int | None = None
+        self._generation = 0
+
+    async def get(self, domain_id: int, group_id: int) -> UnsubscribeGroup | None:
+        """Return a group of a domain; what is not found is looked for each time, as it may have been added just now."""
+        if not 0 < group_id <= _LARGEST_ID:
+            return None
+        found = self._found.get(group_id)
+        if found is None:
+            generation = self._generation
+            found = await self._database.read(unsubscribe_groups.get, group_id)
+            # What was read before a change must not stay in memory after it.
+            if found is not None and generation == self._generation and len(self._found) < _MOST_REMEMBERED:
+                self._found[group_id] = found
+        return found if found is not None and found.domain_id == domain_id else None
+
+    async def refresh(self) -> None:
+        """Drop what is in memory when the control plane has changed."""
+        current = await self._database.read(revision.current)
+        if current != self._revision:
+            self._revision = current
+            self._generation += 1
+            self._found.clear()
+
+    async def run(self) -> None:
+        """Refresh every second until cancelled."""
+        while True:
+            try:
+                await self.refresh()
+            except StorageError as error:
+                log.warning("groups_not_refreshed", error=str(error))
+            await asyncio.sleep(_REFRESH_S)

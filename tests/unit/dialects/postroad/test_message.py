@@ -1,0 +1,96 @@
+"""Whatever JSON somebody sends as a message becomes a call or faults by field, and never an error of ours."""
+
+import time
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from postroad.dialects.call import Call
+from postroad.dialects.postroad.message import NewMessage, read_new_message
+from postroad.dialects.postroad.problem import Fault
+from postroad.dialects.postroad.shown_copy import shown_copy
+from postroad.dialects.postroad.submission import author_domain, read_call
+from postroad.protocol.mime.header import HeaderBlock, split
+from postroad.protocol.smtp.data import Fault as Octets
+from postroad.protocol.smtp.data import content_faults
+
+_TEXTS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    st.sampled_from(
+        [
+            "a@news.example.com",
+            "Ada <ada@x.example>",
+            "2026-05-29T00:00:00Z",
+            "0001-01-01T00:00:00+14:00",
+            "9999-12-31T23:59:59-14:00",
+            "YQ==",
+            "yes",
+            "From: a@news.example.com\nX-OV-Tag: a\n\nHello",
+            "https://x.example/",
+            "X-OV-Track",
+        ]
+    ),
+)
+_NAMES = st.sampled_from([
+    *(one.encode_name for one in msgspec.structs.fields(NewMessage)), "email", "name", "url", "content", "X-Tag", "X-OV-Tag"
+])  # fmt: skip
+_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), _TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.one_of(_NAMES, _TEXTS), inner, max_size=3)),
+    max_leaves=6,
+)
+_SOUND: dict[str, Any] = {"from": "a@news.example.com", "to": ["ada@x.example"], "text": "Hello."}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(_NAMES, _VALUES, max_size=4), st.booleans())
+def test_whatever_comes_is_read_or_refused(given_fields: dict[str, Any], is_sound: bool) -> None:
+    document = msgspec.json.decode(msgspec.json.encode((_SOUND if is_sound else {}) | given_fields))
+    read = read_new_message(document)
+    if isinstance(read, list):
+        assert read
+        assert all(isinstance(one, Fault) for one in read)
+        return
+    author_domain(read)
+    call = read_call(read, "news.example.com")
+    assert isinstance(call, Call) or call
+    if isinstance(call, Call):
+        assert call.envelope.recipients
+        if read.raw is None:
+            assert content_faults(call.content) is Octets.NONE
+            assert isinstance(split(call.content), HeaderBlock)
+
+
+def test_a_place_within_a_batch_is_named() -> None:
+    read = read_new_message({"to": [1]}, "messages.3")
+    assert isinstance(read, list)
+    assert [one.field for one in read] == ["messages.3.to.0"]
+
+
+_LINES = st.sampled_from(
+    [b"From: a@b", b"Subject: =?utf-8?q?=ff?=", b"Subject: =?x?b?!?=", b"Content-Type: multipart/mixed; boundary=b", b"--b", b"--b--",
+     b"Content-Type: text/html; charset=utf-16", b"Content-Type: text/plain; charset=idna", b"Content-Type: message/rfc822",
+     b"Content-Transfer-Encoding: base64", b"Content-Transfer-Encoding: quoted-printable", b"", b"=C3=", b"YQ", b"\xff\xfe", b"..a"]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.lists(_LINES, max_size=16).map(b"\r\n".join)), st.integers(0, 40))
+def test_whatever_a_copy_holds_can_be_shown(content: bytes, most: int) -> None:
+    shown = shown_copy("a@b.example", content, most)
+    assert msgspec.json.encode(shown)
+    assert len(shown.content) <= most
+    assert sum(len(one.text or "") for one in shown.parts) <= most
+
+
+def test_a_long_text_is_cut_before_it_is_decoded_and_only_by_character_sets() -> None:
+    # Punycode takes more than a second for so much, and much longer for more.
+    for charset, told in (("punycode", "a" * 9), ("unicode_escape", "a" * 9), ("cp999", "a" * 9), ("latin-1", "a" * 9)):
+        content = f"Content-Type: text/plain; charset={charset}\r\n\r\n".encode() + b"a" * 9 + b"-" * 400_000
+        began = time.process_time()
+        assert shown_copy("a@b.example", content, 9).parts[0].text == told, charset
+        assert time.process_time() - began < 0.5
+    cut = shown_copy("a@b.example", "Content-Type: text/plain; charset=utf-8\r\n\r\naüü".encode(), 4)
+    assert cut.parts[0].text == "aü"
