@@ -86,7 +86,8 @@ def test_a_webhook_is_added_tried_told_of_a_message_and_replayed(
     page.get_by_role("button", name="Close").click()
     rows = page.locator("#results tbody tr")
     expect(rows.filter(has_text="Test")).to_have_count(2)
-    assert [call.json["event-data"]["event"] for call in receiver.calls] == ["accepted", "delivered"]
+    # The samples are posted all at once.
+    assert {call.json["event-data"]["event"] for call in receiver.calls} == {"accepted", "delivered"}
 
     # Every worker knows of a new webhook within a second.
     page.wait_for_timeout(1_500)
