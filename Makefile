@@ -15,7 +15,8 @@ run: $(VENV)/.run  ## Start Postroad with a demo domain and a capture inbox
 	@exec $(BIN)/postroad dev
 
 test: $(VENV)/.dev peers  ## Run every test (ARGS='-k word' narrows it)
-	$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
+	@# Nothing that a test writes has to survive a power cut, and the disk is what many of them would wait for.
+	$$(command -v eatmydata) $(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev  ## Lint, types, import contracts, documents
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ import pytest
 PACKAGES: Mapping[str, str] = {
     "chromium": "chromium",
     "curl": "curl",
+    "eatmydata": "eatmydata",
     "node": "nodejs",
     "npm": "npm",
     "nsd": "nsd",

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from statistics import median
 
 import pytest
 
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.peer("nsd")
 
 LARGE = 24_000_000
 ANSWERED_S = 0.3
+FEWEST = 5
 
 
 def _large_body() -> bytes:
@@ -31,9 +33,9 @@ async def test_small_ones_are_answered_at_once_while_it_comes_in_and_goes_out(wo
     [one] = host.messages
     assert one.content.endswith(body)
     assert story.message.size > LARGE
-    assert len(took) >= 3
-    # Judged by the median: the machine that tests run on has other things to do as well.
-    assert sorted(took)[len(took) // 2] < ANSWERED_S, took
+    alone = await _small_ones_until(world, large)
+    # Judged by the median, beside those that had no company: the machine that tests run on has other things to do as well.
+    assert median(took) < ANSWERED_S + 3 * median(alone), (took, alone)
 
 
 async def _small_ones_until(world: World, done: "asyncio.Task[int]") -> list[float]:
@@ -42,7 +44,7 @@ async def _small_ones_until(world: World, done: "asyncio.Task[int]") -> list[flo
     def submit_many() -> list[float]:
         took: list[float] = []
         with world.client() as client:
-            while not done.done() or len(took) < 3:
+            while not done.done() or len(took) < FEWEST:
                 began = time.monotonic()
                 client.sendmail(USERNAME, [f"a@nomail.{FIELD}"], letter())
                 took.append(time.monotonic() - began)
