@@ -17,6 +17,7 @@ import structlog
 
 from postroad.net.address import Networks, normalise
 from postroad.net.clock import Clock
+from postroad.net.tls_channel import TlsChannel
 from postroad.protocol.proxy import LONGEST_HEADER, ProxyError, parse_proxy
 from postroad.protocol.smtp.offer import Closed, MailOffered, MessageOffered, Offer, RcptOffered, TlsOffered, TooLarge
 from postroad.protocol.smtp.order import State
@@ -58,12 +59,11 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._machine = ServerMachine(door.options, door.clock)
         self._transport: asyncio.Transport = asyncio.Transport()
         self._decision: asyncio.Task[None] | None = None
-        self._handshake: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._client: str | None = None
         self._proxy_header: bytearray | None = None
-        self._hello = bytearray()
-        self._awaits_tls = self._is_write_paused = self._is_read_paused = self._is_closing = self._is_gone = False
+        self._tls: TlsChannel | None = None
+        self._is_write_paused = self._is_read_paused = self._is_closing = self._is_gone = False
         self._charged = self._offered_octets = 0
         self._progress_at = self._octets_at = self._loop.time()
         self._transaction_at: float | None = None
@@ -121,30 +121,23 @@ class Connection(asyncio.Protocol, abc.ABC):
     def data_received(self, data: bytes) -> None:
         """Give octets to the stage that they are for."""
         self._octets_at = self._loop.time()
-        self._content_octets += len(data)
         if self._is_closing:
             return
         if self._proxy_header is not None:
             self._read_proxy_header(data)
-        elif self._awaits_tls and self._transport.get_protocol() is self:
-            # The TLS layer is not in place yet. Before a handshake from the first octet these are its beginning;
-            # behind STARTTLS they were sent in the clear, and RFC 3207 §4.2 has them dropped.
-            if self._door.begins_with_tls:
-                self._hello += data
+        elif self._tls is not None:
+            self._decrypt(self._tls, data)
         else:
-            self._machine.feed(data)
-            # Octets may come decrypted before start_tls has returned; they wait in the machine.
-            if not self._awaits_tls:
-                self._run()
+            self._hear(data)
+            self._run()
 
     def eof_received(self) -> bool:
         """Finish what was asked before the client stopped sending; a reply may still be read."""
-        if self._is_closing or self._proxy_header is not None or self._awaits_tls:
+        if self._is_closing or self._proxy_header is not None or self._shakes_hands:
             return False
         self._machine.feed_eof()
         self._run()
-        # Over TLS there is no half-closed state: the transport ends by itself.
-        return not self._machine.is_tls
+        return True
 
     def pause_writing(self) -> None:
         """Do no more for a client that does not read its replies."""
@@ -153,7 +146,8 @@ class Connection(asyncio.Protocol, abc.ABC):
     def resume_writing(self) -> None:
         """Go on where the client reads again."""
         self._is_write_paused = False
-        self._run()
+        if not self._shakes_hands:
+            self._run()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give back what the connection held; a message that is being stored is stored all the same."""
@@ -174,7 +168,7 @@ class Connection(asyncio.Protocol, abc.ABC):
 
     def leave(self) -> None:
         """End as soon as no message is under way."""
-        if self._proxy_header is not None or self._awaits_tls:
+        if self._proxy_header is not None or self._shakes_hands:
             self.abort()
             return
         self._is_leaving = True
@@ -184,7 +178,7 @@ class Connection(asyncio.Protocol, abc.ABC):
 
     def abort(self) -> None:
         """End at once."""
-        if not self._awaits_tls:
+        if not self._shakes_hands:
             self._machine.turn_away(replies.GOING_DOWN)
             self._flush()
         self._is_closing = True
@@ -241,41 +235,37 @@ class Connection(asyncio.Protocol, abc.ABC):
             log.info("smtp_client_spoke_early", client_address=self.client_address)
         self._run()
 
-    def _start_tls(self) -> None:
-        self._awaits_tls = True
-        self._progress_at = self._loop.time()
-        self._transport.pause_reading()
-        self._handshake = self._loop.create_task(self._shake_hands())
+    @property
+    def _shakes_hands(self) -> bool:
+        return self._tls is not None and not self._machine.is_tls
 
-    async def _shake_hands(self) -> None:
+    def _start_tls(self) -> None:
         assert self._door.tls_context is not None
-        timeout_s = self._door.settings.handshake_timeout_s
-        self._loop.call_soon(self._pass_on_hello, self._transport)
+        self._tls = TlsChannel(self._door.tls_context)
+        self._progress_at = self._loop.time()
+        self._look_sooner()
+        self._balance_reading()
+
+    def _decrypt(self, tls: TlsChannel, data: bytes) -> None:
         try:
-            transport = await self._loop.start_tls(
-                self._transport,
-                self,
-                self._door.tls_context,
-                server_side=True,
-                ssl_handshake_timeout=timeout_s,
-                ssl_shutdown_timeout=_LINGER_S,
-            )
-        except (OSError, RuntimeError) as error:  # RuntimeError: uvloop's word for a transport that is closed
-            log.debug("smtp_handshake_failed", client_address=self.client_address, why=str(error))
-            self._transport.abort()
-            self.connection_lost(None)
+            text = tls.receive(data)
+        except ssl.SSLError as error:
+            log.debug("smtp_tls_failed", client_address=self.client_address, why=str(error))
+            self._transport.write(tls.data_to_send())
+            self._close()
             return
-        if transport is None or self._is_gone:
-            self._transport.abort()
-            self.connection_lost(None)
+        if not tls.is_established:
+            self._flush()
             return
-        self._awaits_tls = False
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_UNREAD_REPLIES)
-        handshake = transport.get_extra_info("ssl_object")
-        self.tls_version = handshake.version()
-        self.tls_cipher = handshake.cipher()[0]
-        self._is_read_paused = False
+        # Whoever does not wait for the greeting is known by what it has said already.
+        self._hear(text, is_end=tls.is_ended)
+        if self._machine.is_tls:
+            self._run()
+        else:
+            self._secured(tls)
+
+    def _secured(self, tls: TlsChannel) -> None:
+        self.tls_version, self.tls_cipher = tls.version, tls.cipher
         if self._machine.state is State.HANDSHAKE:
             self._machine.tls_started()
             self._run()
@@ -283,21 +273,13 @@ class Connection(asyncio.Protocol, abc.ABC):
             self._machine.start_in_tls()
             self._greet()
 
-    def _pass_on_hello(self, transport: asyncio.Transport) -> None:
-        """Give the TLS layer the octets of its handshake that were read before it was in place."""
-        installed = transport.get_protocol()
-        if installed is self:
-            return
-        # Both event loops' TLS layers are buffered protocols; uvloop's does not say so by its type.
-        layer = cast("asyncio.BufferedProtocol", installed)
-        while self._hello:
-            buffer = memoryview(layer.get_buffer(len(self._hello)))
-            taken = min(len(buffer), len(self._hello))
-            buffer[:taken] = self._hello[:taken]
-            del self._hello[:taken]
-            layer.buffer_updated(taken)
-
     # The dialogue.
+
+    def _hear(self, text: bytes, *, is_end: bool = False) -> None:
+        self._content_octets += len(text)
+        self._machine.feed(text)
+        if is_end:
+            self._machine.feed_eof()
 
     def _run(self) -> None:
         machine = self._machine
@@ -386,8 +368,14 @@ class Connection(asyncio.Protocol, abc.ABC):
 
     def _flush(self) -> None:
         out = self._machine.data_to_send()
-        if out and not self._is_gone:
+        if self._is_gone:
+            return
+        if out:
             self._progress_at = self._loop.time()
+        if self._tls is not None:
+            self._tls.send(out)
+            out = self._tls.data_to_send()
+        if out:
             self._transport.write(out)
 
     def _charge(self, octets: int) -> None:
@@ -417,6 +405,9 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._is_closing = True
         if self._is_gone:
             return
+        if self._tls is not None:
+            self._tls.end()
+            self._transport.write(self._tls.data_to_send())
         if may_linger and self._transport.can_write_eof():
             # Closing with octets unread would reset the connection, and the client might never see the last reply.
             try:
@@ -440,6 +431,9 @@ class Connection(asyncio.Protocol, abc.ABC):
         if is_receiving and self._content_at is None:
             self._content_octets = 0
         self._content_at = (self._content_at or self._octets_at) if is_receiving else None
+        self._look_sooner()
+
+    def _look_sooner(self) -> None:
         due_at = self._due_at()
         if self._timer is not None and not self._is_closing and due_at < self._timer.when():
             self._timer.cancel()
@@ -450,7 +444,7 @@ class Connection(asyncio.Protocol, abc.ABC):
         if self._decision is not None:
             # It is our turn: the client waits for a decision.
             return self._loop.time() + settings.command_timeout_s
-        if self._proxy_header is not None:
+        if self._proxy_header is not None or self._shakes_hands:
             return self._progress_at + settings.handshake_timeout_s
         if self._content_at is None:
             due_at = self._progress_at + settings.command_timeout_s
@@ -470,7 +464,7 @@ class Connection(asyncio.Protocol, abc.ABC):
             self._timer = self._loop.call_at(due_at, self._look_at_clock)
             return
         log.info("smtp_timed_out", client_address=self.client_address, state=self._machine.state.name)
-        if self._proxy_header is not None or self._awaits_tls:
+        if self._proxy_header is not None or self._shakes_hands:
             self._close()
             return
         self._machine.turn_away(replies.TIMED_OUT)
