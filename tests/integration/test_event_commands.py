@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from postroad.model.channel import CHANNELS
 from postroad.model.event import EventType
 from postroad.model.ids import IdSource, text_of
 from postroad.model.options import Options
@@ -87,8 +88,15 @@ def test_every_filter_narrows_the_search(run: Run, message_id: str) -> None:
     assert _found(run, "--tag", "spring") == [ada]
     assert _found(run, "--channel", "smtp", "--type", "bounced", "--domain", "news.example.com") == [bounced]
     assert _found(run, "--channel", "report") == []
+    assert _found(run, "--channel", "postroad") == []
     assert _found(run, "--message", message_id, "--until", "1h") == []
     assert _found(run, "--account", "other") == []
+
+
+def test_a_channel_that_does_not_exist_is_refused_with_those_that_do(run: Run) -> None:
+    told = run("events", "search", "--channel", "postrode", expect=2).stderr
+
+    assert all(f"'{channel}'" in told for channel in CHANNELS)
 
 
 def test_a_page_says_where_the_next_one_begins(run: Run, message_id: str) -> None:

@@ -16,6 +16,7 @@ from postroad.events.documents import event_document, variables_of
 from postroad.events.events import Events
 from postroad.events.export import Format
 from postroad.events.tail import tail as follow
+from postroad.model.channel import CHANNELS
 from postroad.model.event import Event, EventType
 from postroad.model.ids import text_of
 from postroad.model.outcome import Phase
@@ -40,7 +41,8 @@ def _selecting(command: Any) -> Any:
         click.option("--tag", help="Those of messages with one tag, whole; case does not matter."),
         click.option(
             "--channel",
-            help="Those of messages that came in one way: smtp, mailgun, sendgrid, sparkpost, forward, report or notice.",
+            type=click.Choice(list(CHANNELS)),
+            help="Those of messages that came in one way, or that Postroad wrote: delivery reports, notices.",
         ),
         click.option(
             "--type",
