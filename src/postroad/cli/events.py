@@ -116,15 +116,15 @@ async def export(
     selector = msgspec.structs.replace(await _selector(database, **chosen), until=until)
     service = Events(database, now_ms)
     begun = await service.begin_export(acting(), selector, Format(form))
-    total = 0
-    with click.progressbar(
-        length=max(begun.until - begun.since, 1), file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as bar:
+    total, length = 0, max(begun.until - begun.since, 1)
+    with click.progressbar(length=length, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         async for part in service.parts(begun):
             output.write(part.text)
             total += part.events
             bar.label = f"{total:,} events"
             bar.update(max(part.reached - begun.since - bar.pos, 0))
+        # No part moves it where the span is empty: it ends before the first event, say.
+        bar.update(length - bar.pos)
     output.flush()
     click.echo(f"{counted(total, 'event')} written.", err=True)
 
