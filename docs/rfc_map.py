@@ -80,6 +80,7 @@ TITLES = {
     6762: "Multicast DNS",
     6797: "HTTP Strict Transport Security (HSTS)",
     6840: "Clarifications and Implementation Notes for DNS Security",
+    6890: "Special-Purpose IP Address Registries",
     6891: "Extension Mechanisms for DNS (EDNS(0))",
     6979: "Deterministic Usage of the Digital Signature Algorithm (DSA) and ECDSA",
     7208: "Sender Policy Framework (SPF)",

@@ -112,6 +112,7 @@ async def test_a_message_is_stored_with_its_options(
     }
     story, content = await stored(database, await client.post(PATH, json=asked, headers=auth))
     options = story.message.options
+    assert story.message.channel == "postroad"
     assert (options.tags, options.variables, options.is_test, options.tracks_opens) == (
         ("orders",),
         {"order": 17},

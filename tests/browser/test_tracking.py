@@ -1,11 +1,12 @@
-"""A captured message in a browser: its link is clicked, its unsubscribe page asks, and the story tells of both."""
+"""A captured message in a browser: its link is clicked, its reader unsubscribes, by page or by one click, and the story tells of it."""
 
 import re
 import smtplib
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Locator, Page, Route
 
 from tests.scenarios.dev import Dev
 from tests.waiting import within
@@ -25,7 +26,9 @@ HTML = """\
 """
 
 
-def send(dev: Dev, recipient: str = RECIPIENT) -> None:
+def captured(dev: Dev, recipient: str) -> Any:
+    """Send a message, and return it as it was captured."""
+    before = {one["id"] for one in dev.get("/inbox.json")}
     smtp = dev.facts["smtp"]
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = smtp["sender"], recipient, "Tracked"
@@ -36,13 +39,20 @@ def send(dev: Dev, recipient: str = RECIPIENT) -> None:
     with smtplib.SMTP(smtp["host"], smtp["port"]) as client:
         client.login(smtp["username"], smtp["password"])
         client.send_message(message)
+    [capture] = [one for one in dev.wait_for_mail(len(before) + 1) if one["id"] not in before]
+    return dev.get(f"/inbox/{capture['id']}")
+
+
+def story_of_newest(dev: Dev, page: Page) -> Locator:
+    page.goto(dev.facts["inbox"].removesuffix("/inbox") + "/messages")
+    page.get_by_text("Tracked").first.click()
+    return page.locator("main")
 
 
 def test_a_link_of_a_captured_message_is_clicked_and_its_reader_unsubscribes(
     dev: Dev, browser: Browser, page: Page
 ) -> None:
-    send(dev)
-    [capture] = dev.wait_for_mail(1)
+    html = captured(dev, RECIPIENT)["html"]
     context = browser.new_context()
     reached: list[str] = []
 
@@ -52,7 +62,7 @@ def test_a_link_of_a_captured_message_is_clicked_and_its_reader_unsubscribes(
 
     context.route("https://shop.example/**", answer)
     reader = context.new_page()
-    reader.set_content(dev.get(f"/inbox/{capture['id']}")["html"])
+    reader.set_content(html)
     reader.wait_for_function("document.images[1].complete")
     assert reader.evaluate("document.images[1].naturalWidth") == 1
     links = reader.locator("a").evaluate_all("all => all.map(one => one.href)")
@@ -72,26 +82,38 @@ def test_a_link_of_a_captured_message_is_clicked_and_its_reader_unsubscribes(
     reader.get_by_role("heading", name="You are unsubscribed").wait_for()
     context.close()
 
-    page.goto(dev.facts["inbox"].removesuffix("/inbox") + "/messages")
-    page.get_by_text("Tracked").first.click()
-    story = page.locator("main")
+    story = story_of_newest(dev, page)
     story.get_by_text("Unsubscribed", exact=True).wait_for()
     assert "the link in the message" in story.inner_text()
 
     def is_told() -> bool:
         page.reload()
-        return "https://shop.example/a?b=1&c=2#d" in story.inner_text().replace("\u200b", "")
+        is_opened = story.get_by_text("Opened", exact=True).count() > 0
+        return is_opened and "https://shop.example/a?b=1&c=2#d" in story.inner_text().replace("\u200b", "")
 
     within(20, is_told, 0.5)
     page.goto(dev.facts["inbox"].removesuffix("/inbox") + f"/suppressions?q={RECIPIENT}")
     assert RECIPIENT in page.locator("main").inner_text().replace("\u200b", "")
 
 
+def test_a_mail_client_unsubscribes_its_reader_with_one_click(dev: Dev, browser: Browser, page: Page) -> None:
+    headers = dict(captured(dev, "second@example.net")["headers"])
+    link = re.search(r"<(https?://[^>]+)>", headers["List-Unsubscribe"])
+    assert link
+    # RFC 8058 §3.1: it is offered for https alone, and dev has no certificate; the link works all the same.
+    assert ("List-Unsubscribe-Post" in headers) is link[1].startswith("https://")
+
+    client = browser.new_context()
+    assert client.request.post(link[1], form={"List-Unsubscribe": "One-Click"}).ok
+    client.close()
+
+    story = story_of_newest(dev, page)
+    story.get_by_text("Unsubscribed", exact=True).wait_for()
+    assert "by one click in the mail client" in story.inner_text()
+
+
 def test_every_kind_of_link_leads_where_it_did_and_the_others_are_left_alone(dev: Dev, browser: Browser) -> None:
-    before = {one["id"] for one in dev.get("/inbox.json")}
-    send(dev, "another@example.net")
-    [capture] = [one for one in dev.wait_for_mail(len(before) + 1) if one["id"] not in before]
-    captured = dev.get(f"/inbox/{capture['id']}")
+    message = captured(dev, "another@example.net")
     context = browser.new_context()
     reached: list[str] = []
 
@@ -102,7 +124,7 @@ def test_every_kind_of_link_leads_where_it_did_and_the_others_are_left_alone(dev
     context.route("https://shop.example/**", answer)
     for count, clicked in enumerate(("img[usemap]", "button"), 1):
         reader = context.new_page()
-        reader.set_content(captured["html"])
+        reader.set_content(message["html"])
         reader.locator(clicked).click()
         reader.wait_for_url("https://shop.example/**")
         assert len(reached) == count
@@ -112,10 +134,10 @@ def test_every_kind_of_link_leads_where_it_did_and_the_others_are_left_alone(dev
         # The fields take the place of the form's own query, as in every browser.
         "https://shop.example/search?q=sch%C3%B6ne+%C3%84pfel",
     ]
-    assert 'href="https://shop.example/account" data-ov-notrack' in captured["html"]
-    assert 'href="mailto:help@shop.example"' in captured["html"]
-    in_text = re.search(r"Read (\S+)", captured["text"])
-    for_outlook = re.search(r'<v:roundrect href="([^"]+)"', captured["html"])
+    assert 'href="https://shop.example/account" data-ov-notrack' in message["html"]
+    assert 'href="mailto:help@shop.example"' in message["html"]
+    in_text = re.search(r"Read (\S+)", message["text"])
+    for_outlook = re.search(r'<v:roundrect href="([^"]+)"', message["html"])
     assert in_text
     assert for_outlook
     for link, meant in ((in_text[1], "text?a=1#b"), (for_outlook[1], "outlook?a=1&b=2")):

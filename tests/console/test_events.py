@@ -19,6 +19,7 @@ from postroad.httpd.console import streams
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.pages import events as page
 from postroad.httpd.console.view import View
+from postroad.model.channel import CHANNELS
 from postroad.model.event import Event, EventType
 from postroad.model.ids import IdSource, text_of
 from postroad.net.clock import now_ms
@@ -91,6 +92,14 @@ async def test_filters_stand_in_the_address_and_on_the_page(user: Client, mail: 
     assert "Nothing found" in shown
     assert f'value="{of_message["message"]}"' in shown
     assert f"/events/export?{urlencode({'type': 'opened', 'message': of_message['message']})}" in unescape(shown)
+
+
+async def test_every_channel_can_be_chosen(user: Client) -> None:
+    shown = (await user.get("/events", params={"channel": "postroad"})).text
+
+    [choice] = re.findall(r'<select id="channel".*?</select>', shown)
+    assert re.findall(r'value="(\w+)"', choice) == list(CHANNELS)
+    assert '<option value="postroad" selected>Postroad API</option>' in choice
 
 
 @pytest.mark.parametrize(("name", "value"), [("message", "no id"), ("from", "yesterday"), ("to", "31.12.2026")])

@@ -70,7 +70,13 @@ async def test_mail_of_the_installation_itself_came_from_nobody(
 
 @pytest.mark.parametrize(
     ("channel", "shown"),
-    [("mailgun", "Mailgun API"), ("sendgrid", "SendGrid API"), ("sparkpost", "SparkPost API"), ("smtp", "SMTP")],
+    [
+        ("postroad", "Postroad API"),
+        ("mailgun", "Mailgun API"),
+        ("sendgrid", "SendGrid API"),
+        ("sparkpost", "SparkPost API"),
+        ("smtp", "SMTP"),
+    ],
 )
 async def test_the_way_of_a_message_is_named_as_its_vendor_does(
     channel: str, shown: str, admin: Client, database: Database, world: World

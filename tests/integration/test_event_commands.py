@@ -1,14 +1,21 @@
 """``postroad events`` and ``message trace --follow``: searching, files for spreadsheets and programs, following."""
 
 import asyncio
+import contextlib
 import csv
 import io
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from postroad.model.channel import CHANNELS
 from postroad.model.event import EventType
 from postroad.model.ids import IdSource, text_of
 from postroad.model.options import Options
@@ -87,8 +94,15 @@ def test_every_filter_narrows_the_search(run: Run, message_id: str) -> None:
     assert _found(run, "--tag", "spring") == [ada]
     assert _found(run, "--channel", "smtp", "--type", "bounced", "--domain", "news.example.com") == [bounced]
     assert _found(run, "--channel", "report") == []
+    assert _found(run, "--channel", "postroad") == []
     assert _found(run, "--message", message_id, "--until", "1h") == []
     assert _found(run, "--account", "other") == []
+
+
+def test_a_channel_that_does_not_exist_is_refused_with_those_that_do(run: Run) -> None:
+    told = run("events", "search", "--channel", "postrode", expect=2).stderr
+
+    assert all(f"'{channel}'" in told for channel in CHANNELS)
 
 
 def test_a_page_says_where_the_next_one_begins(run: Run, message_id: str) -> None:
@@ -120,6 +134,36 @@ def test_documents_are_written_one_on_each_line(run: Run, message_id: str) -> No
 
     assert (found["type"], found["domain"], found["message_id"]) == ("bounced", "news.example.com", message_id)
     assert found["data"]["reply"] == "550 5.1.1 No\r\n such"
+
+
+@pytest.mark.parametrize(("options", "count"), [((), 3), (("--until", "1h"), 0)])
+def test_a_terminal_shows_how_far_an_export_is_and_the_file_is_as_without(
+    run: Run, data: Path, message_id: str, options: tuple[str, ...], count: int
+) -> None:
+    path = data / "output.csv"
+    terminal, its_end = pty.openpty()
+    with path.open("wb") as output:
+        command = [sys.executable, "-m", "postroad", "events", "export", *options, "--data", str(data)]
+        process = subprocess.Popen(command, stdout=output, stderr=its_end)
+    os.close(its_end)
+    told = _read(terminal)
+
+    assert process.wait() == 0
+    [*_, last, end] = told.split("\r\x1b[?25l")[-1].splitlines()
+    assert re.search(r"\[#+\]  100%", last), told
+    assert last.startswith(f"{count} events")
+    assert end == f"{count} events written."
+    assert path.read_text() == run("events", "export", *options).stdout
+
+
+def _read(terminal: int) -> str:
+    """Return all that is written to a terminal until nobody has it open; then Linux says EIO."""
+    found = bytearray()
+    with contextlib.suppress(OSError):
+        while part := os.read(terminal, 4096):
+            found += part
+    os.close(terminal)
+    return found.decode()
 
 
 def test_the_audit_log_says_what_was_exported(run: Run, message_id: str) -> None:

@@ -379,6 +379,21 @@ async def test_hits_are_written_once_what_is_around_them_is_known(database: Data
     assert [one.data["evidence"] for one in await told(database, message)] == [["many-links-at-once"]] * 4
 
 
+@pytest.mark.parametrize(("links", "verdict"), [(3, "machine"), (2, "human")])
+async def test_the_hidden_link_is_one_of_those_that_are_followed_at_once(
+    database: Database, links: int, verdict: str
+) -> None:
+    message, service = await stored(database), Service(database)
+    service.responses.take(hit(message, HitKind.TRAP))
+    for number in range(links):
+        service.responses.take(hit(message, url=f"{URL}{number}", at=LATER + 100))
+    service.now = LATER + 200
+    await service.note_and_write()
+
+    told_of = [one.data["verdict"] for one in await told(database, message) if one.data.get("url")]
+    assert told_of == [verdict] * links
+
+
 async def test_links_that_are_followed_by_way_of_several_workers_are_seen_together(database: Database) -> None:
     message = await stored(database)
     workers = [Service(database) for _ in range(4)]

@@ -16,6 +16,7 @@ from postroad.events.documents import event_document, variables_of
 from postroad.events.events import Events
 from postroad.events.export import Format
 from postroad.events.tail import tail as follow
+from postroad.model.channel import CHANNELS
 from postroad.model.event import Event, EventType
 from postroad.model.ids import text_of
 from postroad.model.outcome import Phase
@@ -40,7 +41,8 @@ def _selecting(command: Any) -> Any:
         click.option("--tag", help="Those of messages with one tag, whole; case does not matter."),
         click.option(
             "--channel",
-            help="Those of messages that came in one way: smtp, mailgun, sendgrid, sparkpost, forward, report or notice.",
+            type=click.Choice(list(CHANNELS)),
+            help="Those of messages that came in one way, or that Postroad wrote: delivery reports, notices.",
         ),
         click.option(
             "--type",
@@ -114,15 +116,15 @@ async def export(
     selector = msgspec.structs.replace(await _selector(database, **chosen), until=until)
     service = Events(database, now_ms)
     begun = await service.begin_export(acting(), selector, Format(form))
-    total = 0
-    with click.progressbar(
-        length=max(begun.until - begun.since, 1), file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as bar:
+    total, length = 0, max(begun.until - begun.since, 1)
+    with click.progressbar(length=length, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         async for part in service.parts(begun):
             output.write(part.text)
             total += part.events
             bar.label = f"{total:,} events"
             bar.update(max(part.reached - begun.since - bar.pos, 0))
+        # No part moves it where the span is empty: it ends before the first event, say.
+        bar.update(length - bar.pos)
     output.flush()
     click.echo(f"{counted(total, 'event')} written.", err=True)
 

@@ -12,11 +12,11 @@ from typing import Protocol
 import msgspec
 
 from postroad.delivery.tracked import Tracked, Tracking
+from postroad.model.channel import FORWARD_CHANNEL
 from postroad.model.delivery import Delivery
 from postroad.model.domain import SendingDomain
 from postroad.model.message import Message
 from postroad.model.options import NO_OPTIONS
-from postroad.model.submission import FORWARD_CHANNEL
 from postroad.net.clock import Clock
 from postroad.protocol.dkim.key import SigningKey
 from postroad.rendering.errors import ImpossibleCopyError

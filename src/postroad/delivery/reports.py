@@ -2,6 +2,7 @@
 
 from postroad.delivery.contents import Origin
 from postroad.delivery.givens import MakeId
+from postroad.model.channel import REPORT_CHANNEL
 from postroad.model.delivery import Delivery, lane_of
 from postroad.model.envelope import destination_of
 from postroad.model.event import Event, EventType
@@ -60,7 +61,7 @@ class Reporter:
             recipient_count=1,
             accepted_at=now,
             client_address="",
-            channel="report",
+            channel=REPORT_CHANNEL,
             is_eight_bit=not composed.isascii(),
             is_utf8=message.is_utf8,
             is_report=True,
@@ -97,7 +98,7 @@ class Reporter:
             message_id=carrier.message_id,
             delivery_id=carrier.id,
             recipient=carrier.recipient,
-            data={"channel": "report", "report_on": text_of(delivery.id)},
+            data={"channel": REPORT_CHANNEL, "report_on": text_of(delivery.id)},
         )
 
     def _is_ours(self, origin: Origin) -> bool:

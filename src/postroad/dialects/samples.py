@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from postroad.model.channel import SMTP_CHANNEL
 from postroad.model.event import Event, EventType
 from postroad.model.ids import lowest_at, text_of
 from postroad.model.message import Message
@@ -32,7 +33,7 @@ _CLIENT: Mapping[str, Any] = {
     "device": "mobile",
 }
 _DATA: Mapping[EventType, Mapping[str, Any]] = {
-    EventType.ACCEPTED: {"channel": "smtp"},
+    EventType.ACCEPTED: {"channel": SMTP_CHANNEL},
     EventType.REJECTED: {
         "rule": "from_not_aligned",
         "enhanced_status": "5.7.1",
@@ -118,7 +119,7 @@ def _message(message_id: int, domain: str, accepted_at: int) -> Message:
         recipient_count=1,
         accepted_at=accepted_at,
         client_address="192.0.2.9",
-        channel="smtp",
+        channel=SMTP_CHANNEL,
         options=Options(
             tags=("newsletter",), is_test=True, tracks_clicks=True, tracks_opens=True, variables={"order": 4711}
         ),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from postroad.model.channel import FORWARD_CHANNEL
 from postroad.model.delivery import Delivery, lane_of
 from postroad.model.domain import SendingDomain
 from postroad.model.envelope import destination_of
@@ -12,7 +13,7 @@ from postroad.model.event import Event, EventType
 from postroad.model.ids import PARTITIONS, IdSource, partition_of, text_of
 from postroad.model.message import Accepted, Message
 from postroad.model.options import REPORT_DELIVERY
-from postroad.model.submission import FORWARD_CHANNEL, ClientFacts
+from postroad.model.submission import ClientFacts
 from postroad.policy.records import InstallationNames, return_path_domain
 from postroad.protocol.mime.date import format_date
 from postroad.protocol.mime.encoded_word import decode

@@ -4,11 +4,11 @@ import msgspec
 
 from postroad.messages.steering import Steered, Verb, steer, steer_all
 from postroad.model.actor import Actor
+from postroad.model.channel import NOTICE_CHANNEL
 from postroad.model.delivery import DeliveryState, Standing
 from postroad.model.domain import SendingDomain
 from postroad.model.ids import text_of
 from postroad.model.refused import MissingError
-from postroad.model.submission import NOTICE_CHANNEL
 from postroad.net.clock import Clock
 from postroad.policy.message_query import Reading, readings
 from postroad.policy.permission import require_change, require_sight

@@ -7,6 +7,7 @@ import msgspec
 
 from postroad.messages.steering import Steered, Verb, steer_all
 from postroad.model.actor import Actor
+from postroad.model.channel import SPARKPOST_CHANNEL
 from postroad.model.delivery import Delivery, DeliveryState, Standing
 from postroad.model.ids import from_text, text_of
 from postroad.model.message import Message
@@ -17,8 +18,6 @@ from postroad.storage.database import Database
 from postroad.storage.deliveries import NewId, Selector
 from postroad.storage.message_search import Found, Wanted
 
-CHANNEL = "sparkpost"
-"""How messages of transmissions came in."""
 _MOST_SCHEDULED = 1_000
 """Messages that are looked at together."""
 _MOST_ROUNDS = 20
@@ -129,6 +128,6 @@ class Transmissions:
 
 def _is_scheduled(message: Message, campaign: str | None, now: int) -> bool:
     options = message.options
-    if message.channel != CHANNEL or options.deliver_at is None or options.deliver_at <= now:
+    if message.channel != SPARKPOST_CHANNEL or options.deliver_at is None or options.deliver_at <= now:
         return False
     return campaign is None or options.tags[:1] == (campaign,)

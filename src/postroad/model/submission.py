@@ -4,17 +4,13 @@ from collections.abc import Mapping
 
 import msgspec
 
+from postroad.model.channel import SMTP_CHANNEL
 from postroad.model.credential import Principal
 from postroad.model.dedupe import NamedCall
 from postroad.model.envelope import Envelope
 from postroad.model.options import NO_OPTIONS, NO_SOURCES, OptionFault, Options
 from postroad.protocol.mime.header import HeaderBlock, HeaderFault
 from postroad.protocol.smtp.data import Fault
-
-NOTICE_CHANNEL = "notice"
-"""The channel of mail that the installation itself writes."""
-FORWARD_CHANNEL = "forward"
-"""The channel of mail that a sending domain receives and passes on."""
 
 
 class ClientFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +23,7 @@ class ClientFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The ``with`` keyword of the Received header (RFC 3848): ESMTP, ESMTPA, ESMTPS, ESMTPSA, and UTF8 forms."""
     tls_version: str | None = None
     tls_cipher: str | None = None
-    channel: str = "smtp"
+    channel: str = SMTP_CHANNEL
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,13 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # RFC 6052 §2.1: the prefix under which translators reach IPv4 addresses.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NEVER_PUBLIC = (
+    # RFC 6890 §2.2.2: protocol assignments, of which the standard library lists but some; Oracle's cloud tells its
+    # hosts their metadata at 192.0.0.192.
+    ipaddress.IPv4Network("192.0.0.0/24"),
+    # Azure's hosts alone reach it, and it answers them with what only they should know.
+    ipaddress.IPv4Network("168.63.129.16/32"),
+)
 
 
 def parse_address(text: str) -> Address | None:
@@ -70,11 +77,14 @@ class Networks:
 def is_public(address: Address) -> bool:
     """Tell whether an address is one of the public Internet, looking through transition prefixes.
 
-    Private, loopback, link-local, shared, documentation, multicast and reserved ranges are not.
+    Private, loopback, link-local, shared, documentation, multicast and reserved ranges are not, and nor are the
+    addresses at which clouds tell their hosts metadata.
     """
     carried = _carried_ipv4(address)
     if carried is not None:
         return is_public(carried)
+    if any(address in network for network in _NEVER_PUBLIC):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

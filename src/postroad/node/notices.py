@@ -3,10 +3,11 @@
 import structlog
 
 from postroad.accounts.notices import Notices
+from postroad.model.channel import NOTICE_CHANNEL
 from postroad.model.credential import CredentialKind, Principal
 from postroad.model.domain import SendingDomain
 from postroad.model.envelope import Envelope, Recipient, destination_of
-from postroad.model.submission import NOTICE_CHANNEL, ClientFacts, Rejected, Submission
+from postroad.model.submission import ClientFacts, Rejected, Submission
 from postroad.net.clock import Clock
 from postroad.protocol.mime.compose import text_part, unstructured
 from postroad.protocol.smtp.address import AddressError, parse_path

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from postroad.model.channel import NOTICE_CHANNEL
 from postroad.model.credential import Principal
 from postroad.model.domain import DomainSettings, DomainState, SendingDomain
 from postroad.model.envelope import Envelope
 from postroad.model.options import OptionFault, Options
-from postroad.model.submission import NOTICE_CHANNEL, Admitted, Rejected, Submission
+from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.policy import quota
 from postroad.policy.alignment import OrganisationalDomainOf, header_from_is_aligned
 from postroad.policy.header_rules import MAX_RECEIVED, HeaderFacts, edit_header, is_option

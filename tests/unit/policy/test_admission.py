@@ -6,11 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from postroad.model.channel import NOTICE_CHANNEL
 from postroad.model.dedupe import Deduplicate
 from postroad.model.domain import DomainSettings, DomainState
 from postroad.model.envelope import Recipient
 from postroad.model.options import Options, TlsDemand
-from postroad.model.submission import NOTICE_CHANNEL, Admitted, Rejected
+from postroad.model.submission import Admitted, Rejected
 from postroad.policy.admission import RULES, admit, check_reverse_path, domain_for, pause_refusal, reference_page
 from postroad.protocol.mime.header import HeaderBlock, split
 from postroad.protocol.smtp.data import Fault

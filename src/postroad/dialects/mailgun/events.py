@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from postroad.dialects.json_body import json_body
+from postroad.model.channel import REPORT_CHANNEL, SMTP_CHANNEL
 from postroad.model.event import Event, EventType
 from postroad.model.ids import text_of
 from postroad.model.outcome import BounceClass, Phase
@@ -122,7 +123,7 @@ def _fractional(at: int) -> float:
 def _accepted(happening: Happening) -> dict[str, Any]:
     event = happening.event
     return {
-        "method": "smtp" if event.data.get("channel", "smtp") in {"smtp", "report"} else "http",
+        "method": "smtp" if event.data.get("channel", SMTP_CHANNEL) in {SMTP_CHANNEL, REPORT_CHANNEL} else "http",
         "envelope": _envelope(happening),
         "flags": _flags(happening),
         "message": _message(happening) | {"recipients": list(recipients_of(happening))},

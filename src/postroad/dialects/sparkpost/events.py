@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from postroad.dialects.json_body import json_body
+from postroad.model.channel import REPORT_CHANNEL, SMTP_CHANNEL
 from postroad.model.event import Event, EventType
 from postroad.model.ids import text_of
 from postroad.model.outcome import BounceClass
@@ -142,7 +143,7 @@ def _message(happening: Happening) -> dict[str, Any]:
             "injection_time": datetime.fromtimestamp(message.accepted_at / 1000, UTC).isoformat(
                 timespec="milliseconds"
             ),
-            "recv_method": "esmtp" if message.channel in {"smtp", "report"} else "rest",
+            "recv_method": "esmtp" if message.channel in {SMTP_CHANNEL, REPORT_CHANNEL} else "rest",
             "open_tracking": _flag(message.options.tracks_opens),
             "click_tracking": _flag(message.options.tracks_clicks),
         }

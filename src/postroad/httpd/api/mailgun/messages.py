@@ -13,11 +13,11 @@ from postroad.httpd.api.mailgun.form import FormReader, reader_of, unreadable
 from postroad.httpd.api.routes import NO_STORE, Served
 from postroad.httpd.api.sending import domain_for, refusal_of_way, sending_by
 from postroad.httpd.api.services import ApiServices
+from postroad.model.channel import MAILGUN_CHANNEL
 from postroad.model.credential import KeyPrincipal
 from postroad.model.submission import Rejected
 from postroad.protocol.form import Form, FormError, PartCounter
 
-CHANNEL = "mailgun"
 _LARGEST_INLINE = 256 * 1024
 """Octets of a form that is read at once; a larger one is read in a thread, so that other calls go on meanwhile."""
 _LONGEST_NAME = 253
@@ -46,7 +46,7 @@ async def _send(services: ApiServices, request: Request, key: KeyPrincipal, read
     reader = reader_of(request)
     if isinstance(reader, Refusal):
         return reader
-    sending = sending_by(services, request, key, domain, CHANNEL)
+    sending = sending_by(services, request, key, domain, MAILGUN_CHANNEL)
     try:
         async with services.uploads.body(request, PartCounter(reader.mark).feed) as body:
             call = await _call(services, reader, body, read_call, domain.name)

@@ -10,12 +10,12 @@ from postroad.dialects.mailgun.errors import QUEUED, Refusal, rejected
 from postroad.dialects.mailgun.stored import as_sent, taken_apart
 from postroad.dialects.mailgun.submission import read_mime
 from postroad.httpd.api.mailgun.form import form_of
-from postroad.httpd.api.mailgun.messages import CHANNEL
 from postroad.httpd.api.mailgun.named import domain_of
 from postroad.httpd.api.managing import Managing, managed
 from postroad.httpd.api.routes import NO_STORE, Served
 from postroad.httpd.api.sending import refusal_of_way, sending_by
 from postroad.httpd.api.services import ApiServices
+from postroad.model.channel import MAILGUN_CHANNEL
 from postroad.model.credential import KeyPrincipal
 from postroad.model.domain import SendingDomain
 from postroad.model.ids import from_text
@@ -54,7 +54,7 @@ async def resend(services: ApiServices, request: Request, key: KeyPrincipal) -> 
     )
     if isinstance(call, Refusal):
         return call
-    result = await sending_by(services, request, key, stored.domain, CHANNEL).submit(call)
+    result = await sending_by(services, request, key, stored.domain, MAILGUN_CHANNEL).submit(call)
     if isinstance(result, Rejected):
         return rejected(result, stored.domain.name, services.clock())
     return JSONResponse({"id": result.message_id_header, "message": QUEUED}, headers=NO_STORE)

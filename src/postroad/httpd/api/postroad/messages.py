@@ -30,6 +30,7 @@ from postroad.httpd.api.services import ApiServices
 from postroad.httpd.api.uploads import ValueCounter
 from postroad.messages.shown_options import document_of
 from postroad.messages.transmissions import Transmission
+from postroad.model.channel import POSTROAD_CHANNEL
 from postroad.model.credential import KeyPrincipal
 from postroad.model.dedupe import NamedCall
 from postroad.model.delivery import Delivery
@@ -39,7 +40,6 @@ from postroad.model.user import Role
 from postroad.policy.dedupe import named_call
 from postroad.policy.explanation import Copy, NoCopy
 
-CHANNEL = "postroad"
 _LARGEST_INLINE = 64 * 1024
 """Octets of a body that is read at once; a larger one is read in a thread, so that other calls go on meanwhile."""
 _KEY_MINUTES = 24 * 60
@@ -117,13 +117,13 @@ async def _send(services: ApiServices, request: Request, key: KeyPrincipal, *, i
     async with services.uploads.body(request, ValueCounter().feed) as body:
         read = await _aside(body, _read_messages, body, is_batch, asked.key is not None)
         if isinstance(read, Refusal):
-            sending = None if domain is None else sending_by(services, request, key, domain, CHANNEL)
+            sending = None if domain is None else sending_by(services, request, key, domain, POSTROAD_CHANNEL)
             return await _noted(sending, asked, read, len(body))
         if domain is None:
             domain = await _domain(services, request, key, author_domain(read.messages[0]))
         if isinstance(domain, Refusal):
             return domain
-        sending = sending_by(services, request, key, domain, CHANNEL)
+        sending = sending_by(services, request, key, domain, POSTROAD_CHANNEL)
         calls = await _aside(body, _read_calls, read.messages, domain.name, asked.key, is_batch)
         if not isinstance(calls, Refusal) and sum(len(one.content) for one in calls) > (
             _MOST_TIMES * services.max_message_size

@@ -12,12 +12,12 @@ from postroad.httpd.api.sendgrid.batches import carry_out_again, needs_domain_ke
 from postroad.httpd.api.sending import Sending, domain_for, refusal_of_way, sending_by
 from postroad.httpd.api.services import ApiServices
 from postroad.httpd.api.uploads import ValueCounter
+from postroad.model.channel import SENDGRID_CHANNEL
 from postroad.model.credential import KeyPrincipal
 from postroad.model.ids import text_of
 from postroad.model.refused import MissingError
 from postroad.model.send_batch import BatchStatus, SendBatch
 
-CHANNEL = "sendgrid"
 _LARGEST_INLINE = 64 * 1024
 """Octets of a body that is read at once; a larger one is read in a thread, so that other calls go on meanwhile."""
 _JSON = "application/json"
@@ -36,7 +36,7 @@ async def send(services: ApiServices, request: Request, key: KeyPrincipal) -> Re
     kind = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
     if kind != _JSON:
         return refusal(415, f"Content-Type should be {_JSON}, not {kind[:100]}.")
-    sending = sending_by(services, request, key, domain, CHANNEL)
+    sending = sending_by(services, request, key, domain, SENDGRID_CHANNEL)
     async with services.uploads.body(request, ValueCounter().feed) as body:
         mailing = await _read(services, body, domain.name)
         if isinstance(mailing, Refusal):

@@ -27,7 +27,8 @@ from postroad.httpd.api.sending import Sending, domain_for, refusal_of_way, send
 from postroad.httpd.api.services import ApiServices
 from postroad.httpd.api.uploads import ValueCounter
 from postroad.messages import transmissions
-from postroad.messages.transmissions import CHANNEL, new_batch_id
+from postroad.messages.transmissions import new_batch_id
+from postroad.model.channel import SPARKPOST_CHANNEL
 from postroad.model.credential import KeyPrincipal
 from postroad.model.delivery import DeliveryState
 from postroad.model.domain import SendingDomain
@@ -61,7 +62,7 @@ async def send(services: ApiServices, request: Request, key: KeyPrincipal) -> Re
             domain = await _domain(services, request, key, sender_domain(document))
         if isinstance(domain, Refusal):
             return domain
-        sending = sending_by(services, request, key, domain, CHANNEL)
+        sending = sending_by(services, request, key, domain, SPARKPOST_CHANNEL)
         largest = services.max_message_size
         read = await _aside(body, lambda: read_transmission(document, domain.name, largest=largest))
         if isinstance(read, Refusal):

@@ -16,6 +16,7 @@ from postroad.httpd.console.route import Access, page
 from postroad.httpd.console.streams import Streamed
 from postroad.httpd.console.templating import render
 from postroad.httpd.console.view import View
+from postroad.model.channel import CHANNELS
 from postroad.model.event import EventType
 from postroad.model.ids import from_text, text_of
 from postroad.model.refused import RefusedError
@@ -25,15 +26,6 @@ from postroad.storage.events import EventSelector
 PATH = "/events"
 PAGE_SIZE = 50
 SPANS = {"": "Any time", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days"}
-CHANNELS = {
-    "smtp": "SMTP",
-    "mailgun": "Mailgun API",
-    "sendgrid": "SendGrid API",
-    "sparkpost": "SparkPost API",
-    "forward": "Forwarded mail",
-    "report": "Delivery reports",
-    "notice": "Postroad’s own mail",
-}
 KINDS = {
     EventType.DELIVERED: "good",
     EventType.DEFERRED: "warn",

@@ -7,7 +7,6 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from postroad.httpd.console.forms import Form
-from postroad.httpd.console.pages.events import CHANNELS
 from postroad.httpd.console.route import Access, page
 from postroad.httpd.console.security import FOREIGN_HTML_POLICY
 from postroad.httpd.console.spans import DAY_MS, SPANS, day_of, since_of
@@ -18,6 +17,7 @@ from postroad.messages.captured import captured
 from postroad.messages.messages import Result, Search
 from postroad.messages.shown_options import facts_of
 from postroad.messages.steering import Verb
+from postroad.model.channel import CHANNELS
 from postroad.model.delivery import DeliveryState, Standing
 from postroad.model.ids import from_text, text_of
 from postroad.model.refused import MissingError
