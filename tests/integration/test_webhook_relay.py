@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from postroad.model.actor import SYSTEM
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.event import Event, EventType
 from postroad.model.ids import IdSource, partition_of
@@ -21,12 +22,13 @@ from postroad.model.webhook import NO_LOGIN, Call, CallAttempt, CallResult, Logi
 from postroad.net.clock import now_ms
 from postroad.net.http_client import HttpClient
 from postroad.policy.webhook_retry import LIFETIME_MS, PAUSED_AFTER_FAILURES
-from postroad.storage import accounts, domains, webhook_calls, webhook_log, webhooks
+from postroad.storage import accounts, bodies, domains, webhook_calls, webhook_log, webhooks
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.outbox import Outbox
 from postroad.storage.secrets import Vault
 from postroad.storage.webhook_log import LogSelector
+from postroad.webhooks.call_log import CallLog
 from postroad.webhooks.facts import WebhookFacts
 from postroad.webhooks.outages import Outages
 from postroad.webhooks.post import Answer, HttpPoster, Poster
@@ -130,6 +132,13 @@ class Rig:
         )
         await self.database.append_events([event])
         return event
+
+    async def end_and_forget(self, one: Accepted) -> None:
+        """Let a message's deliveries end, and remove its content."""
+        for delivery in await self.database.claim(samples.claim()):
+            await self.database.settle([samples.settled(delivery, events=())], {})
+        assert await self.database.write(bodies.delete_due, self.clock(), 10) == 1
+        assert await self.database.read(bodies.read_many, [one.message.id]) == {}
 
     def start(self, *, poster: Poster | None = None, owner: int = 1, private: bool = True, **settings: Any) -> Relay:
         client = HttpClient(allow_private_addresses=private, connections=100)
@@ -248,6 +257,34 @@ async def test_events_of_a_message_arrive_in_their_order_and_are_logged(each_rig
     assert (log[0].status, log[0].reply, log[0].attempt, log[0].url) == (200, "ok", 1, receiver.url)
     assert log[0].request_headers["Content-Type"] == "application/json"
     assert rig.meter.called == {"delivered": 40}
+
+
+async def test_what_is_told_of_a_message_stays_the_same_when_its_content_has_gone(each_rig: Rig) -> None:
+    rig = each_rig
+    refusals = itertools.chain([Reply(503)], itertools.repeat(Reply()))
+    with WebhookReceiver(lambda _: next(refusals)) as receiver:
+        hook = await rig.hook(receiver.url, EventType.DELIVERED, EventType.BOUNCED, EventType.COMPLAINED)
+        sent = await rig.accept()
+        delivered = await rig.happen(sent, EventType.DELIVERED, attempt=1)
+        rig.start()
+        await until(lambda: _has_called(receiver, 1))
+        await rig.end_and_forget(sent)
+        await rig.happen(sent, EventType.BOUNCED, is_late=True)
+        await rig.happen(sent, EventType.COMPLAINED)
+        rig.ahead_ms += 2 * MINUTE
+        await rig.settled()
+        tried = next(one for one in await rig.log(receiver=hook.id) if one.event_ids == (delivered.id,))
+        shown = (await CallLog(rig.database, rig.facts).story(SYSTEM, tried.call_id)).body
+
+    told = [call.json["event-data"] for call in receiver.calls]
+    first, again = (one for one in told if one["event"] == "delivered")
+    assert again == first
+    assert first["message"]["headers"]["X-Order"] == "7"
+    assert {one["event"]: one["message"] for one in told} == dict.fromkeys(
+        ("delivered", "failed", "complained"), first["message"]
+    )
+    assert shown is not None
+    assert msgspec.json.decode(shown)["event-data"] == first
 
 
 async def test_calls_of_one_message_wait_for_one_another_and_others_do_not(rig: Rig) -> None:

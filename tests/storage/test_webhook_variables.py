@@ -8,14 +8,14 @@ from postroad.model.credential import Secret, SigningKeys
 from postroad.model.message import Accepted
 from postroad.model.options import CallbackFormat, Options
 from postroad.model.webhook import Receiver
-from postroad.storage import webhook_calls
+from postroad.storage import bodies, webhook_calls
 from postroad.storage.database import Database
 from postroad.webhooks.facts import ReceiverFacts
 from postroad.webhooks.happenings import happening_of
 from tests.storage.test_webhooks import domain, message, waiting, webhook, with_outbox
 
 KEYS = SigningKeys(account_id=1, key=Secret("prw_key"), changed_at=0)
-CONTENT = b"Subject: hello\r\nTo: Ada <a@example.net>, b@example.net\r\n\r\nhello\r\n"
+CONTENT = b"Subject: hello\r\nCc: Bob <b@example.net>\r\nTo: Ada <a@example.net>, c@example.net\r\n\r\nhello\r\n"
 
 
 def to_each(sent: Accepted, **values: Any) -> Accepted:
@@ -30,13 +30,14 @@ def to_each(sent: Accepted, **values: Any) -> Accepted:
 
 
 async def told(database: Database, variables: dict[str, Any], **values: Any) -> dict[str, dict[str, Any]]:
-    """Return what the recipients' accepted events tell."""
+    """Return what the recipients' accepted events tell when the content has gone."""
     one = await domain(database)
     hook = await webhook(database, one)
     await with_outbox(database)
-    recipients = ("a@example.net", "b@example.net")
+    recipients = ("a@example.net", "b@example.net", "c@example.net")[: max(2, len(values))]
     sent = message(one, *recipients, content=CONTENT, options=Options(variables=variables))
     await database.accept(to_each(sent, **values) if values else sent)
+    await database.write(bodies.delete_of, [sent.message.id])
     calls = await waiting(database)
     material = await database.read(webhook_calls.material, calls)
     receiver = Receiver(
@@ -50,9 +51,10 @@ async def told(database: Database, variables: dict[str, Any], **values: Any) -> 
 async def test_each_recipient_s_values_stand_in_its_events(database: Database) -> None:
     variables = {"user": "%recipient.id%", "to": "%recipient%", "order": 7}
 
-    assert await told(database, variables, a={"id": 1}, b={"id": "two"}) == {
+    assert await told(database, variables, a={"id": 1}, b={"id": "two"}, c={}) == {
         "a@example.net": {"user": "1", "to": "Ada <a@example.net>", "order": 7},
-        "b@example.net": {"user": "two", "to": "b@example.net", "order": 7},
+        "b@example.net": {"user": "two", "to": "Bob <b@example.net>", "order": 7},
+        "c@example.net": {"user": "", "to": "c@example.net", "order": 7},
     }
 
 

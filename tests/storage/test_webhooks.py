@@ -28,8 +28,10 @@ from postroad.model.webhook import (
 )
 from postroad.storage import (
     accounts,
+    bodies,
     deliveries,
     domains,
+    messages,
     outbox,
     responses,
     suppressions,
@@ -425,7 +427,7 @@ async def test_old_attempts_go_in_slices(database: Database) -> None:
     assert await database.write(webhook_log.delete_before, NOW + MINUTE, 2) == 1
 
 
-async def test_what_calls_are_made_of_is_read_with_the_beginning_of_the_message(database: Database) -> None:
+async def test_what_calls_are_made_of_is_read_with_what_is_told_of_the_header(database: Database) -> None:
     one = await domain(database)
     await webhook(database, one)
     await with_outbox(database)
@@ -438,7 +440,29 @@ async def test_what_calls_are_made_of_is_read_with_the_beginning_of_the_message(
 
     assert set(found.events) == {call.event_id for call in calls}
     assert found.messages == {sent.message.id: sent.message}
-    assert found.headers[sent.message.id] == sent.content[: webhook_calls.HEADER_OCTETS]
+    assert found.headers == {sent.message.id: b"X-Order: 7\r\n"}
+
+
+async def test_what_is_told_of_the_header_outlasts_the_content_and_goes_with_the_message(database: Database) -> None:
+    one = await domain(database)
+    await webhook(database, one)
+    await with_outbox(database)
+    sent = message(one, content=b"X-Order: \xff\x00\r\nTo: a@r.example\r\nSubject: s\r\n\r\nhello\r\n")
+    bare = message(one, content=b"Subject: s\r\n\r\nTo: nobody\r\n")
+    for each in (sent, bare):
+        await database.accept(each)
+    calls = await waiting(database)
+    for delivery in await database.claim(claim()):
+        await database.settle([settled(delivery, events=())], {})
+
+    assert await database.write(bodies.delete_due, NOW, 10) == 2
+    found = await database.read(webhook_calls.material, calls)
+    again = await database.read(webhook_calls.material_of, [call.event_id for call in calls])
+    assert found.headers == again.headers == {sent.message.id: b"To: a@r.example\r\nX-Order: \xff\x00\r\n"}
+    assert await database.read(column, "SELECT count(*) FROM messages WHERE told_header IS NULL") == [1]
+
+    assert await database.write(messages.delete_finished_before, NOW + DAY, 10) == 2
+    assert (await database.read(webhook_calls.material, calls)).headers == {}
 
 
 async def test_a_message_that_is_no_longer_kept_leaves_its_events(database: Database) -> None:

@@ -50,7 +50,7 @@ def _columns(rows_: Sequence[rows.Row]) -> list[tuple[Any, ...]]:
     return list(zip(*rows_, strict=True))
 
 
-_MESSAGES = _Table(data_plane.messages, rows.MESSAGE_COLUMNS)
+_MESSAGES = _Table(data_plane.messages, rows.WRITTEN_MESSAGE_COLUMNS)
 _BODIES = _Table(data_plane.bodies, rows.BODY_COLUMNS)
 _BODY_CHUNKS = _Table(data_plane.body_chunks, rows.BODY_CHUNK_COLUMNS)
 _DELIVERIES = _Table(data_plane.deliveries, rows.DELIVERY_COLUMNS)

@@ -57,7 +57,7 @@ def _placeholders(columns: int) -> str:
     return f"({','.join('?' * columns)})"
 
 
-_MESSAGES = _Table("messages", rows.MESSAGE_COLUMNS)
+_MESSAGES = _Table("messages", rows.WRITTEN_MESSAGE_COLUMNS)
 _BODIES = _Table("bodies", rows.BODY_COLUMNS)
 _BODY_CHUNKS = _Table("body_chunks", rows.BODY_CHUNK_COLUMNS)
 _DELIVERIES = _Table("deliveries", rows.DELIVERY_COLUMNS)

@@ -15,6 +15,8 @@ from postroad.model.message import Accepted, Message
 from postroad.model.options import NO_OPTIONS, PLAIN_DELIVERY, DeliveryOptions, Options
 from postroad.model.outcome import Settlement
 from postroad.policy.suppression import Found, barrier
+from postroad.policy.told_header import told_header
+from postroad.rendering.told_variables import differs_by_recipient
 
 CHUNK_OCTETS = 256 * 1024
 """How much of a message's content one row holds at most."""
@@ -26,6 +28,8 @@ MESSAGE_COLUMNS = (
     "is_utf8", "ret", "envid", "is_report", "keep_content_ms", "open_deliveries", "finished_at", "content_until",
     "options",
 )  # fmt: skip
+WRITTEN_MESSAGE_COLUMNS = (*MESSAGE_COLUMNS, "told_header")
+"""Those of a whole row: what events tell of the header is not among the facts that a message is read with."""
 BATCH_MESSAGE_COLUMNS = ("message_id", "partition", "domain_id", "batch_id")
 BODY_COLUMNS = ("message_id", "partition", "content")
 BODY_CHUNK_COLUMNS = ("message_id", "partition", "sequence", "content")
@@ -69,7 +73,7 @@ def rows_of(batch: Iterable[Accepted]) -> AcceptRows:
     for accepted in batch:
         message, content = accepted.message, accepted.content
         partition = partition_of(message.id)
-        rows.messages.append(_message_row(message, partition, accepted.deliveries))
+        rows.messages.append(_message_row(accepted, partition))
         rows.bodies.append((message.id, partition, content[:CHUNK_OCTETS]))
         for sequence in range(1, -(-len(content) // CHUNK_OCTETS)):
             start = sequence * CHUNK_OCTETS
@@ -81,8 +85,9 @@ def rows_of(batch: Iterable[Accepted]) -> AcceptRows:
     return rows
 
 
-def _message_row(message: Message, partition: int, deliveries: Sequence[Delivery]) -> Row:
-    open_deliveries = sum(1 for delivery in deliveries if not delivery.state.is_final)
+def _message_row(accepted: Accepted, partition: int) -> Row:
+    message = accepted.message
+    open_deliveries = sum(1 for delivery in accepted.deliveries if not delivery.state.is_final)
     finished_at = None if open_deliveries else message.accepted_at
     return (
         message.id,
@@ -109,6 +114,8 @@ def _message_row(message: Message, partition: int, deliveries: Sequence[Delivery
         finished_at,
         None if finished_at is None else finished_at + message.keep_content_ms,
         None if message.options is NO_OPTIONS else _to_json(message.options),
+        # Only what differs by recipient may hold their names.
+        told_header(accepted.content, with_cc=differs_by_recipient(message.options.variables)),
     )
 
 

@@ -36,12 +36,10 @@ from postroad.policy.webhook_retry import after_giving_up, is_to_be_told
 from postroad.rendering.told_variables import differs_by_recipient
 from postroad.storage import outbox, rows, webhook_log
 from postroad.storage.schema.control_plane import webhook_receivers, webhooks
-from postroad.storage.schema.data_plane import bodies, deliveries, events, messages, webhook_calls
+from postroad.storage.schema.data_plane import deliveries, events, messages, webhook_calls
 
 _AT_A_TIME = 500
 _BEFORE_ALL = -(1 << 63)
-HEADER_OCTETS = 32_768
-"""How much of a message is read to find the header fields that are echoed."""
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -67,7 +65,7 @@ class Material(msgspec.Struct, frozen=True):
     events: dict[int, Event]
     messages: dict[int, Message]
     headers: dict[int, bytes]
-    """The beginning of messages' content."""
+    """What events tell of messages' headers (``policy.told_header``); of those alone that have something to tell."""
     values: dict[int, Mapping[str, Any]] = {}
     """The recipients' own variables, by delivery, of messages whose variables differ by recipient."""
 
@@ -257,16 +255,13 @@ def _read_events(connection: Connection, wanted: Collection[int], partitions: se
 
 def _read_messages(connection: Connection, wanted: Collection[int], partitions: set[int], found: Material) -> None:
     columns = [messages.c[name] for name in rows.MESSAGE_COLUMNS]
-    beginning = func.substr(bodies.c.content, 1, HEADER_OCTETS).label("beginning")
-    joined = messages.outerjoin(
-        bodies, and_(bodies.c.message_id == messages.c.id, bodies.c.partition == messages.c.partition)
+    query = select(*columns, messages.c.told_header).where(
+        messages.c.id.in_(sorted(wanted)), messages.c.partition.in_(sorted(partitions))
     )
-    query = select(*columns, beginning).select_from(joined)
-    query = query.where(messages.c.id.in_(sorted(wanted)), messages.c.partition.in_(sorted(partitions)))
     for row in connection.execute(query):
         found.messages[row[0]] = rows.message_from(row)
-        if row.beginning is not None:
-            found.headers[row[0]] = bytes(row.beginning)
+        if row.told_header is not None:
+            found.headers[row[0]] = bytes(row.told_header)
     _read_values(connection, found)
 
 

@@ -1,6 +1,5 @@
 """What is read of an event's message, as formats tell it."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ from postroad.model.domain import SendingDomain
 from postroad.model.event import Event
 from postroad.model.message import Message
 from postroad.model.webhook import Happening, WaitingCall
+from postroad.policy.told_header import told_fields
 from postroad.protocol.mime import encoded_word
 from postroad.protocol.mime.header import unfold
 from postroad.rendering.told_variables import told_variables
@@ -16,10 +16,6 @@ from postroad.storage.database import Database
 from postroad.storage.rows import storable
 from postroad.storage.webhook_calls import Material, material_of
 from postroad.webhooks.facts import ReceiverFacts
-
-# Our own options are told as what they mean; what the message was routed by is nobody's business.
-_ECHOED = re.compile(rb"^(To|X-(?!OV-)[!-9;-~]+):((?:[^\r\n]|\r\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
-_MOST_FIELDS = 50
 
 
 def happening_of(call: WaitingCall, facts: ReceiverFacts, material: Material) -> Happening | None:
@@ -71,12 +67,9 @@ def _variables(event: Event, message: Message, material: Material) -> Mapping[st
     )
 
 
-def echoed_headers(content: bytes) -> Mapping[str, str]:
-    """Return the fields of a header block that events echo, decoded; of those with the same name the first."""
-    block = content.partition(b"\r\n\r\n")[0]
-    found: dict[str, str] = {}
-    for match in _ECHOED.finditer(block):
-        if len(found) == _MOST_FIELDS:
-            break
-        found.setdefault(match[1].decode("ascii"), storable(encoded_word.decode(unfold(match[2]).strip(b" \t"))))
-    return found
+def echoed_headers(kept: bytes) -> Mapping[str, str]:
+    """Return the fields that events echo, decoded, of what is kept of a message's header for them."""
+    return {
+        name.decode("ascii"): storable(encoded_word.decode(unfold(value).strip(b" \t")))
+        for name, value in told_fields(kept).items()
+    }

@@ -31,7 +31,9 @@ messages = Table(
     Column("finished_at", BigInteger),
     Column("content_until", BigInteger),
     Column("options", Text),
+    Column("told_header", LargeBinary),
 )
+"""``told_header`` is read for webhook calls alone, and outlasts the content (``policy.told_header``)."""
 
 bodies = Table(
     "bodies",
