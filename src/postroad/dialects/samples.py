@@ -21,6 +21,7 @@ _HOST: Mapping[str, Any] = {
     "duration_ms": 840,
     "host": "mx.example.net",
     "host_address": "192.0.2.25",
+    "source_address": "192.0.2.10",
     "tls": {"version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "is_verified": True},
 }
 _CLIENT: Mapping[str, Any] = {

@@ -140,6 +140,7 @@ DATA: dict[str, st.SearchStrategy[Any]] = {
     "phase": st.sampled_from([one.value for one in Phase]),
     "host": TEXT,
     "host_address": TEXT,
+    "source_address": TEXT,
     "tls": st.fixed_dictionaries({"version": TEXT, "is_verified": st.booleans()}),
     "queued_ms": st.integers(0, 10**9),
     "duration_ms": st.integers(0, 10**6),

@@ -40,7 +40,7 @@ COMMON: dict[str, Any] = {
     "routing_domain": "example.net",
 }
 ATTEMPT = {"delv_method": "esmtp", "num_retries": "0", "queue_time": "180"}
-SESSION = ATTEMPT | {"ip_address": "192.0.2.25"}
+SESSION = ATTEMPT | {"ip_address": "192.0.2.25", "sending_ip": "192.0.2.10"}
 PARSED = {
     "agent_family": "Apple Mail",
     "os_family": "iOS",

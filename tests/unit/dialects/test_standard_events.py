@@ -41,6 +41,7 @@ ATTEMPT = {"attempt": 1, "queued_ms": 180, "duration_ms": 840}
 SESSION = ATTEMPT | {
     "host": "mx.example.net",
     "host_address": "192.0.2.25",
+    "source_address": "192.0.2.10",
     "tls": {"version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "is_verified": True},
 }
 CLIENT = {"agent": AGENT, "client_address": "192.0.2.77", "program": "Apple Mail", "system": "iOS", "device": "mobile"}

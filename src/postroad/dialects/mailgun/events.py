@@ -257,9 +257,14 @@ def _refused_by(event: Event) -> str:
 
 
 def _envelope(happening: Happening) -> dict[str, Any]:
-    message = happening.message
-    sender = None if message is None else message.reverse_path
-    return present({"transport": "smtp", "sender": sender, "targets": happening.event.recipient})
+    event, message = happening.event, happening.message
+    told = {
+        "transport": "smtp",
+        "sender": None if message is None else message.reverse_path,
+        "sending-ip": event.data.get("source_address"),
+        "targets": event.recipient,
+    }
+    return present(told)
 
 
 def _flags(happening: Happening) -> dict[str, bool]:

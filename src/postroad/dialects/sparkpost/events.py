@@ -199,6 +199,7 @@ def _attempt(happening: Happening) -> dict[str, Any]:
         "num_retries": None if attempt is None else str(max(attempt - 1, 0)),
         "queue_time": None if queued_ms is None else str(queued_ms),
         "ip_address": data.get("host_address"),
+        "sending_ip": data.get("source_address"),
     }
 
 
