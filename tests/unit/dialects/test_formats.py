@@ -141,6 +141,8 @@ DATA: dict[str, st.SearchStrategy[Any]] = {
     "host": TEXT,
     "host_address": TEXT,
     "source_address": TEXT,
+    "message_id_header": TEXT,
+    "subject": TEXT,
     "tls": st.fixed_dictionaries({"version": TEXT, "is_verified": st.booleans()}),
     "queued_ms": st.integers(0, 10**9),
     "duration_ms": st.integers(0, 10**6),

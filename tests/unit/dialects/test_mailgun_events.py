@@ -284,12 +284,19 @@ def test_event_is_told_exactly_so(what: str) -> None:
 def test_rejection_is_told_without_a_recipient_as_none_was_accepted() -> None:
     message = {"attachments": [], "size": 2048}
     headers = {"to": "ada@example.net, Bob@example.org", "from": "app@news.example.com"}
+    headers |= MESSAGE_ID | {"subject": "News of November"}
     reject = {"reason": "From must be at the sending domain.", "description": "from_not_aligned"}
 
     assert event_data(HAPPENINGS["rejected"]) == REJECTED | {
         "reject": reject,
         "message": message | {"headers": headers},
     }
+
+
+def test_rejection_before_the_header_came_has_no_message_id_and_no_subject() -> None:
+    headers = event_data(happening(EventType.REJECTED, "message_id_header", "subject"))["message"]["headers"]
+
+    assert headers == {"to": "ada@example.net", "from": "app@news.example.com"}
 
 
 def test_only_failures_have_a_severity_and_a_reason_as_receivers_take_them_for_one_otherwise() -> None:

@@ -100,6 +100,7 @@ def test_rejection_is_told_for_each_recipient() -> None:
     told = {
         "timestamp": 1_795_775_400,
         "event": "dropped",
+        "smtp-id": "<sample@news.example.com>",
         "reason": "From must be at the sending domain.",
         "status": "5.7.1",
     }

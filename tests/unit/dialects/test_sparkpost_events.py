@@ -174,6 +174,7 @@ def refused(text: str, recipient: str, number: int) -> dict[str, Any]:
         "error_code": "550",
         "raw_reason": text,
         "reason": text,
+        "subject": "News of November",
         "event_id": f"06MPSP1ER0001-{number}",
         "raw_rcpt_to": recipient,
         "rcpt_to": recipient.lower(),

@@ -203,6 +203,7 @@ def test_rejection_names_the_recipients_and_no_message() -> None:
             "event_id": "06MPSP1ER0001",
             "domain": "news.example.com",
             "recipients": ["ada@example.net", "Bob@example.org"],
+            "message": {"message_id": "sample@news.example.com", "subject": "News of November"},
             "tags": [],
             "variables": {},
             "is_test": False,

@@ -132,7 +132,8 @@ def _accepted(happening: Happening) -> dict[str, Any]:
 def _rejected(happening: Happening) -> dict[str, Any]:
     data = happening.event.data
     sender = data.get("reverse_path", "")
-    headers = {"to": ", ".join(recipients_of(happening)), "from": sender}
+    headers = {"to": ", ".join(recipients_of(happening)), "from": sender} | _message_id(happening)
+    headers |= present({"subject": data.get("subject")})
     return {
         "reject": {"reason": description_of(happening.event), "description": data.get("rule", "")},
         "flags": {"is-test-mode": is_test(happening)},

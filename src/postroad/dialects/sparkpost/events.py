@@ -159,6 +159,7 @@ def _rejected(happening: Happening) -> dict[str, Any]:
     return {
         "msg_from": data.get("reverse_path"),
         "msg_size": str(data.get("size", 0)),
+        "subject": data.get("subject"),
         "bounce_class": _ADMIN if is_policy else None,
         "error_code": "550",
         "raw_reason": description_of(happening.event),

@@ -96,6 +96,8 @@ def _message(happening: Happening) -> dict[str, Any]:
     message = happening.message
     public, header = message_ids_of(happening)
     told: dict[str, Any] = {"id": public, "message_id": header}
+    if happening.event.type is EventType.REJECTED:
+        told["subject"] = happening.event.data.get("subject")
     if message is not None:
         template, version = template_of(happening)
         told |= {
