@@ -50,15 +50,16 @@ UNBOUND = msgspec.structs.replace(SOURCE, ipv4=None)
         {"replies": {"CONNECT": "554 5.7.1 Go away"}},
         {"replies": {"MAIL": "421 4.7.0 Not now"}},
         {"disconnect_at": "MAIL"},
+        {"disconnect_at": "MAIL", "extensions": ()},
     ],
-    ids=["taken", "taken under TLS", "refused at the greeting", "closed", "lost"],
+    ids=["taken", "taken under TLS", "refused at the greeting", "closed", "lost", "lost before the second began"],
 )
 async def test_the_address_that_the_system_chose_is_told_whatever_became_of_the_attempt(
     senders: Callable[..., Sender], behaviour: dict[str, Any]
 ) -> None:
     async with Receiver(**behaviour) as receiver:
-        attempts = await senders().send(route_to(receiver, source=UNBOUND), transmission(1))
-        assert attempts[1].facts.source_address == receiver.peers[0][0] == "127.0.0.1"
+        attempts = await senders().send(route_to(receiver, source=UNBOUND), transmission(1), transmission(2))
+        assert {one.facts.source_address for one in attempts.values()} == {receiver.peers[0][0]} == {"127.0.0.1"}
 
 
 async def test_no_address_is_told_where_the_system_did_not_come_to_choose_one(senders: Callable[..., Sender]) -> None:
