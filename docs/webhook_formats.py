@@ -37,22 +37,29 @@ _NAMES = {
 _NOTES = {
     CallbackFormat.MAILGUN: (
         "One event in a call. `signature.token` stays the same when a call is made again, `signature.timestamp` is that "
-        "of the attempt. `attachments` is always empty, as the names of files are not kept. `rejected` has no `recipient`. "
+        "of the attempt. `attachments` is always empty, as the names of files are not kept. `rejected` has no `recipient`, and a "
+        "`message-id` and `subject` only where the header had come. "
         "A suppressed recipient is `failed` with the reason `suppress-bounce`, `suppress-unsubscribe`, `suppress-complaint`, or "
         "`generic` where somebody blocked the address. Codes where no host gave one: 498 (no mail host), 499 (no "
         "connection), 550 (returned later), 602 (expired), 605 to 607 and 625 (suppressed), 650 (test mode). "
-        "`envelope.sending-ip` is left out on purpose: the address that we sent from is not noted."
+        "`envelope.sending-ip` is [our address](#the-sending-address). Left out: `storage`, as a call does not know by "
+        "which address the receiver reaches the API; the [search for events](mailgun-api.md#the-search-for-events) tells it. "
+        "`recipient-provider`, `originating-ip`, `account`, `batch`, `routes`, `mailing-list` and `delivery-status.utf8` are left "
+        "out as well: nothing is known for them."
     ),
     CallbackFormat.SENDGRID: (
         "A list of flat objects. The message's variables stand beside the format's own names; a variable called as one "
         "of them is left out: {}. `unsubscribed` from a group is `group_unsubscribe`, and all events of its mail have "
-        "`asm_group_id`. There is no word for test mode. `ip` is the recipient's, of opens and clicks "
-        "alone: the address that we sent from is not noted, so `delivered` and `bounce` have none, on purpose."
+        "`asm_group_id`. There is no word for test mode. `ip` of `delivered`, `deferred` and `bounce` is "
+        "[our address](#the-sending-address), of opens and clicks the recipient's. Left out: `url_offset` of clicks, as a link "
+        "does not say which of the message's it is, and `pool`."
     ).format(", ".join(f"`{name}`" for name in sorted(OWN_NAMES))),
     CallbackFormat.SPARKPOST: (
         "A list of objects within `msys`. Values are texts, but for `rcpt_meta`, which holds the message's variables, and "
         "what the parsed agent is. `transmission_id` is the message's id. There is no word for test mode. Opens are "
-        "`open`, never `initial_open`. `sending_ip` is left out on purpose: the address that we sent from is not noted."
+        "`open`, never `initial_open`: there is one pixel, at the end of a message, and `initial_open` tells of one at its "
+        "beginning. `sending_ip` is [our address](#the-sending-address). Left out: `target_link_name`, as links have no "
+        "names; `rcpt_type`, `mailbox_provider`, `ip_pool`, `customer_id` and `subaccount_id`, as nothing is known for them."
     ),
     CallbackFormat.BLOOMREACH: (
         "A list of objects. `custom_data` is the message's variable `custom_data`, else `my-custom-data`, unchanged; "
@@ -94,6 +101,14 @@ def render(note: str) -> str:
             "While a delivery is deferred, SparkPost's class is `70` instead of one that means for good."
         ),
         _bounces(),
+        "## The sending address",
+        (
+            "Mailgun's `envelope.sending-ip`, SendGrid's `ip`, SparkPost's `sending_ip` and `source_address` of `standard` are the "
+            "local address of the connection that an attempt was made on. Behind address translation that is the inner one, "
+            "not what the receiving host saw; with a smarthost it is what the smarthost saw. What was not attempted (test mode, "
+            "a host that was not found), or was before a connection came about and without an address in "
+            "`delivery.sources`, has none; nor have events from before Postroad noted it."
+        ),
         *(part for chosen in CallbackFormat for part in _format(chosen)),
     ]
     return "\n\n".join(parts) + "\n"

@@ -1,11 +1,15 @@
 """Every event is read and believed by the receivers that applications run: django-anymail's views, and the official verifiers.
 
-Each call is one that the registry makes, with all its headers, and each signature is checked.
+Each call is one that the registry makes, with all its headers, and each signature is checked; at the end those that a relay
+posts over HTTP, by the keys that a command shows.
 """
 
+import asyncio
+import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import django
@@ -14,17 +18,26 @@ import msgspec
 import pytest
 from anymail.signals import AnymailTrackingEvent, tracking
 from django.conf import settings
-from django.test import Client
+from django.test import Client, override_settings
 from mailgun.security import SecurityGuard
 from sendgrid.helpers.eventwebhook import EventWebhook
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from postroad.dialects import formats
 from postroad.dialects.sendgrid.signature import SIGNATURE, TIMESTAMP, public_key
+from postroad.dialects.sparkpost.events import TOKEN
 from postroad.dialects.standard.signature import secret_of
 from postroad.model.credential import Secret
+from postroad.model.event import EventType
 from postroad.model.options import CallbackFormat
 from postroad.model.webhook import Call, Seal
+from postroad.net.clock import now_ms
+from postroad.node.keys import open_vault
+from postroad.storage import domains
+from postroad.storage.engine import open_database
+from tests.integration.commands import commands_in
+from tests.integration.test_webhook_relay import Rig
+from tests.peers.webhook_receiver import Received, WebhookReceiver
 from tests.unit.dialects.happenings import EVENT_KEY, HAPPENINGS, SEAL
 
 # What anymail says of itself, each time that a view is made.
@@ -208,7 +221,9 @@ def test_anymail_takes_each_event_for_what_it_is(
     for one in received:
         assert one.event_id.startswith(EVENT_IDS[chosen])
         assert int(one.timestamp.timestamp()) == happening.event.at // 1000
-        assert one.message_id == (MESSAGE_IDS[chosen] if is_kept else None)
+        # SparkPost knows a message by our id alone, which one that was refused has not.
+        is_known = is_kept or chosen is not F.SPARKPOST
+        assert one.message_id == (MESSAGE_IDS[chosen] if is_known else None)
         assert list(one.tags) == (TAGS[chosen] if is_kept else [])
         mine = {name: value for name, value in one.metadata.items() if name not in NOT_THE_SENDER_S}
         assert mine == dict(happening.told_variables)
@@ -304,3 +319,174 @@ def test_pyjwt_believes_the_token_of_the_channel(what: str) -> None:
     claims = jwt.decode(token, str(SEAL.keys[0]), algorithms=["HS256"], options={"require": ["iat"]})
 
     assert 0 <= time.time() - claims["iat"] < 900
+
+
+# -- calls as they are posted ----------------------------------------------------------------------------------------
+
+
+NAME = "news.example.com"
+TOKEN_GIVEN = "a-token-of-the-receiver"
+POSTED = {
+    F.MAILGUN: "accepted",
+    F.SENDGRID: "accepted",
+    F.STANDARD: "accepted",
+    F.SPARKPOST: "delivered",
+    F.BLOOMREACH: "delivered",
+}
+"""What each webhook takes: an event goes to three addresses at most."""
+
+
+class Posted(NamedTuple):
+    """What came over HTTP, and the keys that an operator is shown for it."""
+
+    calls: Mapping[CallbackFormat, Received]
+    key: str
+    verification_key: str
+
+    def changed(self, chosen: CallbackFormat) -> bytes:
+        """Return a call's body about somebody else."""
+        body = self.calls[chosen].body
+        assert b"@example.net" in body
+        return body.replace(b"@example.net", b"@example.org")
+
+
+@pytest.fixture(scope="module")
+def posted(tmp_path_factory: pytest.TempPathFactory) -> Posted:
+    """Add webhooks by command, let the relay post to them, and ask by command for the keys."""
+    data = tmp_path_factory.mktemp("posted") / "data"
+    run = commands_in(data, ("domain", "add", NAME))
+    with pytest.MonkeyPatch.context() as environment, WebhookReceiver() as receiver:
+        environment.setenv("POSTROAD_WEBHOOKS__ALLOW_PRIVATE_ADDRESSES", "true")
+        for chosen, event in POSTED.items():
+            url = f"http://hook:sesame@127.0.0.1:{receiver.port}/{chosen.value}"
+            options = ("--token-stdin",) if chosen is F.SPARKPOST else ()
+            run("webhook", "add", NAME, url, "--format", chosen.value, "--event", event, *options, given=TOKEN_GIVEN)
+        asyncio.run(_post_to_all(data))
+    shown = json.loads(run("signing-key", "show", "--json").stdout)
+    calls = {CallbackFormat(call.path.removeprefix("/")): call for call in receiver.calls}
+    return Posted(calls, shown["key"], shown["sendgrid_public_key"])
+
+
+async def _post_to_all(data: Path) -> None:
+    database = await open_database("", data_dir=data, clock=now_ms)
+    domain = await database.read(domains.by_name, NAME)
+    assert domain is not None
+    rig = Rig(database, domain, await open_vault(database, data))
+    try:
+        await rig.facts.refresh()
+        rig.start()
+        await rig.happen(await rig.accept(), EventType.DELIVERED, attempt=1)
+        await rig.settled()
+    finally:
+        await rig.stop()
+        await database.close()
+
+
+def secret_in_the_guide_s_words(signing_key: str) -> str:
+    return f"whsec_{base64.b64encode(signing_key.encode()).decode()}"
+
+
+def is_believed_by_mailgun(body: bytes, _: Mapping[str, str], key: str) -> bool:
+    signature = json.loads(body)["signature"]
+    token, timestamp, signed = signature["token"], signature["timestamp"], signature["signature"]
+    return bool(SecurityGuard.verify_webhook(key, token, timestamp, signed, max_age_seconds=300))
+
+
+def is_believed_by_sendgrid(body: bytes, headers: Mapping[str, str], key: str) -> bool:
+    signature, timestamp = headers[SIGNATURE.lower()], headers[TIMESTAMP.lower()]
+    return bool(EventWebhook(key).verify_signature(body.decode(), signature, timestamp))
+
+
+def is_believed_by_standard_webhooks(body: bytes, headers: Mapping[str, str], key: str) -> bool:
+    try:
+        Webhook(secret_in_the_guide_s_words(key)).verify(body, dict(headers))
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+def is_believed_by_pyjwt(_: bytes, headers: Mapping[str, str], key: str) -> bool:
+    try:
+        claims = jwt.decode(headers["authorization"], key, algorithms=["HS256"], options={"require": ["iat"]})
+    except jwt.InvalidSignatureError:
+        return False
+    return bool(0 <= time.time() - claims["iat"] < 900)
+
+
+Verifier = Callable[[bytes, Mapping[str, str], str], bool]
+OWN_VERIFIERS: dict[CallbackFormat, Verifier] = {
+    F.MAILGUN: is_believed_by_mailgun,
+    F.SENDGRID: is_believed_by_sendgrid,
+    F.STANDARD: is_believed_by_standard_webhooks,
+    F.BLOOMREACH: is_believed_by_pyjwt,
+}
+
+
+@pytest.mark.parametrize("chosen", OWN_VERIFIERS)
+def test_what_was_posted_is_believed_by_the_key_that_is_shown_and_by_no_other(
+    chosen: CallbackFormat, posted: Posted
+) -> None:
+    call = posted.calls[chosen]
+    is_pair = chosen is F.SENDGRID
+    key, other = (posted.verification_key, public_key(EVENT_KEY)) if is_pair else (posted.key, str(SEAL.keys[0]))
+
+    assert OWN_VERIFIERS[chosen](call.body, call.headers, key)
+    assert not OWN_VERIFIERS[chosen](call.body, call.headers, other)
+
+
+@pytest.mark.parametrize("chosen", POSTED)
+def test_what_was_changed_on_its_way_is_believed_by_none_that_looks_at_the_body(
+    chosen: CallbackFormat, posted: Posted
+) -> None:
+    call, changed = posted.calls[chosen], posted.changed(chosen)
+
+    assert is_believed_by_standard_webhooks(call.body, call.headers, posted.key)
+    assert not is_believed_by_standard_webhooks(changed, call.headers, posted.key)
+    if chosen is F.SENDGRID:
+        assert not is_believed_by_sendgrid(changed, call.headers, posted.verification_key)
+    if chosen is F.MAILGUN:
+        # Mailgun's own signature covers nothing but its token and time.
+        token = json.loads(call.body)["signature"]["token"].encode()
+        assert not is_believed_by_mailgun(call.body.replace(token, token[::-1]), call.headers, posted.key)
+
+
+def test_sparkpost_s_calls_are_posted_with_the_token_that_was_given(posted: Posted) -> None:
+    assert posted.calls[F.SPARKPOST].headers[TOKEN.lower()] == TOKEN_GIVEN
+
+
+def answer_of_anymail(
+    posted: Posted, chosen: CallbackFormat, body: bytes | None = None, wrong: Mapping[str, str] | None = None
+) -> int:
+    """Return what an application answers that was set up with what the operator was shown, or partly with what is wrong."""
+    right = {
+        "MAILGUN_WEBHOOK_SIGNING_KEY": posted.key,
+        "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY": posted.verification_key,
+        "WEBHOOK_SECRET": "hook:sesame",
+    }
+    call = posted.calls[chosen]
+    with override_settings(ANYMAIL=right | dict(wrong or {})):
+        return post(chosen, Call(body=call.body if body is None else body, headers=_as_written(call.headers)))
+
+
+def _as_written(headers: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in headers.items() if name not in {"host", "content-length", "content-type"}}
+    return kept | {"Content-Type": headers["content-type"]}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "wrong"),
+    [
+        (F.MAILGUN, {"MAILGUN_WEBHOOK_SIGNING_KEY": str(SEAL.keys[0])}),
+        (F.SENDGRID, {"SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY": public_key(EVENT_KEY)}),
+        (F.SPARKPOST, {"WEBHOOK_SECRET": "hook:guess"}),
+    ],
+)
+def test_anymail_takes_what_was_posted_where_it_has_the_keys_that_are_shown(
+    chosen: CallbackFormat, wrong: dict[str, str], posted: Posted, received: list[AnymailTrackingEvent]
+) -> None:
+    assert answer_of_anymail(posted, chosen) == 200
+    assert [one.recipient for one in received] == ["user@example.net"]
+    assert answer_of_anymail(posted, chosen, wrong=wrong) == 400
+    if chosen is F.SENDGRID:
+        assert answer_of_anymail(posted, chosen, posted.changed(chosen)) == 400
+    assert len(received) == 1

@@ -153,6 +153,8 @@ async def test_a_story_tells_each_attempt_with_its_reply_and_tls(
         "missing_variables": ["recipient.first", "<i>"],
         "host": "mx1.example.net",
         "host_address": "203.0.113.9",
+        "egress_source": "main",
+        "source_address": "198.51.100.7",
         "duration_ms": 412,
         "bounce_class": "policy-related",
         "tls": {
@@ -173,6 +175,7 @@ async def test_a_story_tells_each_attempt_with_its_reply_and_tls(
     for expected in (
         told, "zoe@<wbr>example.<wbr>net", "deferred", "451 4.7.1 &lt;b&gt;Greylisted&lt;/b&gt;", "[203.0.113.9]",
         "TLSv1.3, TLS_AES_256_GCM_SHA384", "certificate not verified: CN=mx1.example.net", "412 ms", "policy related",
+        "main [198.51.100.7]",
     ):  # fmt: skip
         assert expected in text, expected
     assert _HOSTILE not in text

@@ -67,15 +67,16 @@ class Meter:
 class Rig:
     """One worker's relay over a real database, with a clock that can be put forward."""
 
-    def __init__(self, database: Database, domain: SendingDomain) -> None:
+    def __init__(self, database: Database, domain: SendingDomain, vault: Vault = VAULT) -> None:
         self.database = database
         self.domain = domain
+        self.vault = vault
         self.admins, self.meter = Admins(), Meter()
         self.ahead_ms = 0
         self._ids = IdSource(9)
         self._running: list[tuple[Relay, asyncio.Task[None], HttpClient]] = []
         database.outbox = Outbox(self.new_id)
-        self.facts = WebhookFacts(database, VAULT, self.clock, database.outbox)
+        self.facts = WebhookFacts(database, vault, self.clock, database.outbox)
 
     def clock(self) -> int:
         return now_ms() + self.ahead_ms
@@ -93,7 +94,7 @@ class Rig:
             "created_at": self.clock(),
             "created_by": "test",
         }
-        added = await self.database.write(webhooks.add, VAULT, Webhook(**values | facts), login)
+        added = await self.database.write(webhooks.add, self.vault, Webhook(**values | facts), login)
         await self.facts.refresh()
         return added
 

@@ -15,6 +15,7 @@ async def test_the_preferred_host_gets_the_mail_and_the_other_nothing(world: Wor
     delivered = last_event(story, EventType.DELIVERED)
     assert (len(preferred.messages), other.connections) == (1, 0)
     assert (delivered.data["host"], delivered.data["host_address"]) == (f"mx21.{FIELD}", "127.0.0.21")
+    assert delivered.data["source_address"] == preferred.peers[0][0]
 
 
 async def test_a_host_that_refuses_connections_is_passed_over_within_the_attempt(world: World) -> None:

@@ -10,9 +10,10 @@ from postroad.model.message import Message
 from postroad.model.options import NO_OPTIONS, Options
 from postroad.model.send_batch import SendBatch
 from postroad.model.submission import ClientFacts, Submission
-from postroad.storage import deliveries, messages, send_batches
+from postroad.storage import deliveries, events, messages, send_batches
 from postroad.storage.database import Database
 from postroad.storage.deliveries import Selector, Steering
+from postroad.storage.events import EventSelector
 from postroad.submission.batch import Receipt, Refusals
 from tests.storage.samples import NOW, new_id
 from tests.storage.test_limited_submissions import CONTENT, HOUR_MS, LIMITED, Door, door, used
@@ -69,6 +70,29 @@ async def test_one_that_is_refused_refuses_all(database: Database, door: Door) -
     assert rules(result) == {1: "header_from_not_aligned"}
     assert (await count(database), await used(database, door)) == (0, [0, 0])
     assert door.meter.refused == ["header_from_not_aligned"]
+
+
+@pytest.mark.parametrize(
+    ("header", "known_by"),
+    [
+        (
+            b"Message-ID: <7@foreign.example>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n",
+            {"message_id_header": "<7@foreign.example>", "subject": "Grüße"},
+        ),
+        (b"Message-ID:\r\n <a\0\xff@b>\r\n", {"message_id_header": "<a\ufffd\ufffd@b>"}),
+        (b"Subject: " + b"x" * 900 + b"\r\n", {"subject": "x" * 255}),
+        (b"", {}),
+        (b"Subject: Hello\r\nno field at all\r\n", {}),
+    ],
+    ids=["both", "no mail", "long", "neither", "unreadable"],
+)
+async def test_what_is_refused_is_told_with_what_its_sender_knows_it_by(
+    header: bytes, known_by: dict[str, str], database: Database, door: Door
+) -> None:
+    content = b"From: a@foreign.example\r\n" + header + b"\r\nHello\r\n"
+    assert isinstance(await door.submissions.submit_all([offered("a", content=content)]), Refusals)
+    (told,) = await database.read(events.search, EventSelector(types=(EventType.REJECTED,)), 10)
+    assert {name: told.data[name] for name in ("message_id_header", "subject") if name in told.data} == known_by
 
 
 async def test_all_count_together_against_a_limit(database: Database, door: Door) -> None:

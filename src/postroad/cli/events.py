@@ -185,7 +185,8 @@ def _attempt_words(data: dict[str, Any]) -> Iterator[str]:
     yield f"attempt {data['attempt']}"
     if data.get("host"):
         address = "" if data.get("host_address") in (None, data["host"]) else f" [{data['host_address']}]"
-        yield f"{data['host']}{address}{_protection(data)}"
+        ours = f" from {data['source_address']}" if data.get("source_address") else ""
+        yield f"{data['host']}{address}{_protection(data)}{ours}"
     yield str(data["reply"])
     if data.get("bounce_class"):
         yield str(data["bounce_class"])

@@ -158,6 +158,7 @@ class _Passage:
         facts = AttemptFacts(
             phase=result.phase,
             egress_source=self._route.source.name,
+            source_address=session.source_address,
             site=self._route.site,
             host=session.hop.host,
             host_address=session.hop.address,
@@ -178,6 +179,7 @@ class _Passage:
         return AttemptFacts(
             phase=failure.phase,
             egress_source=self._route.source.name,
+            source_address=session.source_address if session else failure.source_address,
             site=self._route.site,
             host=hop.host,
             host_address=hop.address,

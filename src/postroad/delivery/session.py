@@ -72,7 +72,8 @@ async def connect(hop: Hop, route: Route, terms: SessionTerms) -> "Session | Con
 
 async def _dial(hop: Hop, route: Route, rule: TlsRule, terms: SessionTerms) -> "Session | ConnectFailure":
     session = Session(hop, route, rule, terms)
-    return await session.open() or session
+    failure = await session.open()
+    return session if failure is None else msgspec.structs.replace(failure, source_address=session.source_address)
 
 
 class Session(asyncio.Protocol):
@@ -81,6 +82,8 @@ class Session(asyncio.Protocol):
     def __init__(self, hop: Hop, route: Route, rule: TlsRule, terms: SessionTerms) -> None:
         self.hop = hop
         self.route = route
+        self.source_address = (route.source.ipv6 if ":" in hop.address else route.source.ipv4) or ""
+        """What the host sees of us, but for address translation; empty where the system is still to choose."""
         self.tls: TlsFacts | None = None
         self.notes: tuple[str, ...] = ()
         self.transactions = 0
@@ -134,12 +137,11 @@ class Session(asyncio.Protocol):
         return failure
 
     async def _connect(self) -> ConnectFailure | None:
-        source, address = self.route.source, self.hop.address
-        local = source.ipv6 if ":" in address else source.ipv4
+        local = self.source_address
         try:
             async with asyncio.timeout(self._timeouts.connect_s):
                 await self._loop.create_connection(
-                    lambda: self, address, self.hop.port, local_addr=(local, 0) if local else None
+                    lambda: self, self.hop.address, self.hop.port, local_addr=(local, 0) if local else None
                 )
         except TimeoutError:
             text = f"no connection within {self._timeouts.connect_s} s"
@@ -272,6 +274,9 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, and await the greeting from here on: it may arrive before ``open`` runs again."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
+        local = transport.get_extra_info("sockname")
+        if local:  # not where the connection is gone already
+            self.source_address = local[0]
         self._client.start()
 
     def data_received(self, data: bytes) -> None:

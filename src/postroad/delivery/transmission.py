@@ -50,6 +50,8 @@ class ConnectFailure(msgspec.Struct, frozen=True, kw_only=True):
     kind: FailureKind
     text: str
     reply: Reply | None = None
+    source_address: str = ""
+    """Where it was tried from."""
 
 
 OnResult = Callable[[TransmissionResult], None]

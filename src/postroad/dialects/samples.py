@@ -14,6 +14,7 @@ RECIPIENT = "ada@example.net"
 AT = 1_795_775_400_123
 """2026-11-27T10:30:00.123Z."""
 _TRANSIT_MS = 1_200
+_SUBJECT = "News of November"
 _AGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
 _HOST: Mapping[str, Any] = {
     "attempt": 1,
@@ -22,6 +23,7 @@ _HOST: Mapping[str, Any] = {
     "duration_ms": 840,
     "host": "mx.example.net",
     "host_address": "192.0.2.25",
+    "source_address": "192.0.2.10",
     "tls": {"version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "is_verified": True},
 }
 _CLIENT: Mapping[str, Any] = {
@@ -82,7 +84,7 @@ def sample(event_type: EventType, *, domain: str = "news.example.com", at: int =
     event_id = lowest_at(at) + list(EventType).index(event_type)
     data: dict[str, Any] = {**_DATA[event_type], "tags": ["newsletter"], "is_test": True}
     if event_type is EventType.REJECTED:
-        data["reverse_path"] = f"app@{domain}"
+        data |= {"reverse_path": f"app@{domain}", "message_id_header": f"<sample@{domain}>", "subject": _SUBJECT}
     elif event_type is EventType.DEFERRED:
         data["due_at"] = at + 300_000
     elif event_type is EventType.DEDUPLICATED:
@@ -113,7 +115,7 @@ def _message(message_id: int, domain: str, accepted_at: int) -> Message:
         credential_id=0,
         reverse_path=f"app@{domain}",
         header_from=f"hello@{domain}",
-        subject="News of November",
+        subject=_SUBJECT,
         message_id_header=f"<sample@{domain}>",
         size=2_048,
         recipient_count=1,

@@ -72,6 +72,8 @@ class AttemptFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     phase: Phase
     egress_source: str = ""
+    source_address: str = ""
+    """Local address of the connection; where none came about, the one that it was to leave from, if the source names it."""
     site: str = ""
     host: str = ""
     host_address: str = ""

@@ -360,20 +360,25 @@ def _admitted(
             variables=options.variables,
         ),
     )
-    subject = block.first(b"subject")
     content = edits.applied()
     if not submission.envelope.is_eight_bit and not content.isascii():
         notes.append("8-bit content without BODY=8BITMIME")
     return Admitted(
         content=content,
         header_from=header_from.address,
-        subject=decode(block.value(subject)[:_SUBJECT_OCTETS])[:_LONGEST_SUBJECT] if subject else "",
+        subject=subject_of(block),
         message_id_header=edits.message_id,
         has_own_message_id=edits.has_own_message_id,
         is_utf8=submission.envelope.is_utf8 and _needs_utf8(submission.envelope, content),
         options=options,
         edits=_told(notes + edits.notes),
     )
+
+
+def subject_of(block: HeaderBlock) -> str:
+    """Return the subject, decoded, as much of it as is kept; empty where there is none."""
+    subject = block.first(b"subject")
+    return decode(block.value(subject)[:_SUBJECT_OCTETS])[:_LONGEST_SUBJECT] if subject else ""
 
 
 def _needs_utf8(envelope: Envelope, content: bytes) -> bool:

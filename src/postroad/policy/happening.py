@@ -33,7 +33,9 @@ def message_ids_of(happening: Happening) -> tuple[str, str]:
     """Return the public id of the message and its Message-ID without brackets; empty what is not known."""
     event, message = happening.event, happening.message
     public = "" if event.message_id is None else text_of(event.message_id)
-    return public, "" if message is None else message.message_id_header.strip().removeprefix("<").removesuffix(">")
+    # A submission that was refused is told by the Message-ID that it came with.
+    header: str = event.data.get("message_id_header", "") if message is None else message.message_id_header
+    return public, header.strip().removeprefix("<").removesuffix(">")
 
 
 def answered_id_of(happening: Happening) -> str:

@@ -188,6 +188,7 @@ def _event_data(delivery: Delivery, outcome: Outcome, attempts: int, maybe_deliv
         "code": facts.code,
         "enhanced_status": facts.enhanced_status,
         "egress_source": facts.egress_source,
+        "source_address": facts.source_address,
         "site": facts.site,
         "host": facts.host,
         "host_address": facts.host_address,

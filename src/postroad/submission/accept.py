@@ -18,15 +18,17 @@ from postroad.model.message import Accepted
 from postroad.model.options import NO_OPTIONS, Options
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.net.clock import Clock
-from postroad.policy.admission import AdmissionFacts, admit, domain_for, pause_refusal
+from postroad.policy.admission import AdmissionFacts, admit, domain_for, pause_refusal, subject_of
 from postroad.policy.dedupe import repeatable, sorted_out
 from postroad.policy.explanation import ExplainedCall
 from postroad.policy.quota import Demand, demands_of, over_quota
 from postroad.policy.suppression import comparable
-from postroad.protocol.smtp.data import Fault
+from postroad.protocol.mime.header import HeaderFault, split
+from postroad.protocol.smtp.data import LONGEST_LINE, Fault
 from postroad.storage import dedupe, messages, quotas
 from postroad.storage.database import Database
 from postroad.storage.errors import CallRepeated, KeyReused, StorageError
+from postroad.storage.rows import storable
 from postroad.submission.batch import (
     Fit,
     Receipt,
@@ -477,7 +479,21 @@ def _rejection(submission: Submission, rejected: Rejected, event_id: int, now: i
             "channel": submission.client.channel,
             "client_address": submission.client.address,
             "username": submission.principal.username,
+            **_known_by(submission.content),
         },
         # Also where it is what the message asked for that is refused: an address inside is refused when it is called.
         callback=submission.options.callback if isinstance(submission.options, Options) else None,
     )
+
+
+def _known_by(content: bytes) -> dict[str, str]:
+    """Return what a sender knows a refused message by, as far as its header came and can be read."""
+    block = split(content)
+    if isinstance(block, HeaderFault):
+        return {}
+    message_id = block.first(b"message-id")
+    found = {
+        "message_id_header": block.text(message_id)[:LONGEST_LINE].decode("utf-8", "replace") if message_id else "",
+        "subject": subject_of(block),
+    }
+    return {name: storable(value) for name, value in found.items() if value}

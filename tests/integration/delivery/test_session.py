@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from tests.integration.delivery.sender import (
     Sender,
     ends,
     route_to,
+    server_context,
     transmission,
 )
 from tests.scenarios.receiver import Receiver
@@ -24,8 +26,9 @@ from tests.scenarios.receiver import Receiver
 async def test_the_source_address_is_bound(senders: Callable[..., Sender]) -> None:
     source = msgspec.structs.replace(SOURCE, ipv4="127.0.0.77")
     async with Receiver() as receiver:
-        await senders().send(route_to(receiver, source=source), transmission(1))
+        attempts = await senders().send(route_to(receiver, source=source), transmission(1))
         assert receiver.peers[0][0] == "127.0.0.77"
+        assert attempts[1].facts.source_address == "127.0.0.77"
 
 
 async def test_a_source_address_that_is_not_ours_fails_the_connection(senders: Callable[..., Sender]) -> None:
@@ -33,6 +36,38 @@ async def test_a_source_address_that_is_not_ours_fails_the_connection(senders: C
     async with Receiver() as receiver:
         attempts = await senders().send(route_to(receiver, source=source), transmission(1))
         assert ends(attempts) == {1: (Phase.CONNECT, FailureKind.CONNECT)}
+        assert attempts[1].facts.source_address == "192.0.2.1"
+
+
+UNBOUND = msgspec.structs.replace(SOURCE, ipv4=None)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        {},
+        {"tls_context": server_context()},
+        {"replies": {"CONNECT": "554 5.7.1 Go away"}},
+        {"replies": {"MAIL": "421 4.7.0 Not now"}},
+        {"disconnect_at": "MAIL"},
+        {"disconnect_at": "MAIL", "extensions": ()},
+    ],
+    ids=["taken", "taken under TLS", "refused at the greeting", "closed", "lost", "lost before the second began"],
+)
+async def test_the_address_that_the_system_chose_is_told_whatever_became_of_the_attempt(
+    senders: Callable[..., Sender], behaviour: dict[str, Any]
+) -> None:
+    async with Receiver(**behaviour) as receiver:
+        attempts = await senders().send(route_to(receiver, source=UNBOUND), transmission(1), transmission(2))
+        assert {one.facts.source_address for one in attempts.values()} == {receiver.peers[0][0]} == {"127.0.0.1"}
+
+
+async def test_no_address_is_told_where_the_system_did_not_come_to_choose_one(senders: Callable[..., Sender]) -> None:
+    async with Receiver() as gone:
+        pass
+    attempts = await senders().send(route_to(gone, source=UNBOUND), transmission(1))
+    assert ends(attempts) == {1: (Phase.CONNECT, FailureKind.CONNECT)}
+    assert attempts[1].facts.source_address == ""
 
 
 async def test_results_come_as_they_happen(senders: Callable[..., Sender]) -> None:

@@ -19,12 +19,13 @@ def test_an_attempt_is_told_with_host_tls_and_the_full_reply() -> None:
         attempt=2,
         host="mx.example.net",
         host_address="192.0.2.1",
+        source_address="192.0.2.10",
         tls={"version": "TLSv1.3"},
         reply="250 2.0.0 queued\nas 42",
     )
 
-    expected = "delivered   you@example.net  attempt 2  mx.example.net [192.0.2.1] over TLSv1.3  250 2.0.0 queued as 42"
-    assert told_of == expected
+    expected = "delivered   you@example.net  attempt 2  mx.example.net [192.0.2.1] over TLSv1.3 from 192.0.2.10"
+    assert told_of == f"{expected}  250 2.0.0 queued as 42"
 
 
 def test_an_attempt_without_a_host_says_why_and_its_class() -> None:

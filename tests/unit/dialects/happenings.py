@@ -28,7 +28,7 @@ OPTIONS = Options(
     tracks_clicks=True,
     deliver_at=1_795_775_500_000,
 )
-_ATTEMPT = ("code", "enhanced_status", "reply", "bounce_class", "tls", "host", "host_address")
+_ATTEMPT = ("code", "enhanced_status", "reply", "bounce_class", "tls", "host", "host_address", "source_address")
 
 
 def happening(event_type: EventType, *without: str, **data: Any) -> Happening:
@@ -47,7 +47,7 @@ HAPPENINGS: dict[str, Happening] = {
     "template failed": happening(T.REJECTED, rule="template_failed", text="The template welcome cannot be rendered."),
     "delivered": happening(T.DELIVERED),
     "delivered in test mode": happening(
-        T.DELIVERED, "code", "enhanced_status", "tls", "host", "host_address",
+        T.DELIVERED, "code", "enhanced_status", "tls", "host", "host_address", "source_address",
         is_test=True, phase="queue", reply="test mode: nothing was sent", duration_ms=0,
     ),
     "greylisted": happening(T.DEFERRED),

@@ -111,6 +111,7 @@ def test_rejection_is_told_to_the_channel_for_each_recipient() -> None:
         "status": "enqueue_failed",
         "timestamp": 1_795_775_400.123,
         "message": "From must be at the sending domain.",
+        "message_id": "sample@news.example.com",
     }
 
     assert json.loads(bloomreach.call([HAPPENINGS["rejected"]], SEAL).body) == [

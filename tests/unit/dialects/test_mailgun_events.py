@@ -51,6 +51,7 @@ REJECTED = {
 ENVELOPE = {"transport": "smtp", "sender": "app@news.example.com", "targets": "ada@example.net"}
 FLAGS = {"is-authenticated": True, "is-routed": False, "is-system-test": False, "is-test-mode": False}
 TRIED = {"envelope": ENVELOPE, "flags": FLAGS, "message": MESSAGE}
+CONNECTED = TRIED | {"envelope": ENVELOPE | {"sending-ip": "192.0.2.10"}}
 SESSION = {
     "attempt-no": 1,
     "mx-host": "mx.example.net",
@@ -87,7 +88,7 @@ def failed(severity: str, reason: str, **status: Any) -> dict[str, Any]:
         "severity": severity,
         "reason": reason,
         "delivery-status": {name.replace("_", "-"): value for name, value in status.items()},
-        **TRIED,
+        **(CONNECTED if "mx-host" in status else TRIED),
     }
 
 
@@ -110,7 +111,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "id": "06MPSP1ER0002",
         "log-level": "info",
         "delivery-status": SESSION | {"code": 250, "enhanced-code": "2.0.0", "message": "2.0.0 Ok: queued as 4F2A11"},
-        **TRIED,
+        **CONNECTED,
     },
     "delivered in test mode": {
         "event": "delivered",
@@ -283,12 +284,19 @@ def test_event_is_told_exactly_so(what: str) -> None:
 def test_rejection_is_told_without_a_recipient_as_none_was_accepted() -> None:
     message = {"attachments": [], "size": 2048}
     headers = {"to": "ada@example.net, Bob@example.org", "from": "app@news.example.com"}
+    headers |= MESSAGE_ID | {"subject": "News of November"}
     reject = {"reason": "From must be at the sending domain.", "description": "from_not_aligned"}
 
     assert event_data(HAPPENINGS["rejected"]) == REJECTED | {
         "reject": reject,
         "message": message | {"headers": headers},
     }
+
+
+def test_rejection_before_the_header_came_has_no_message_id_and_no_subject() -> None:
+    headers = event_data(happening(EventType.REJECTED, "message_id_header", "subject"))["message"]["headers"]
+
+    assert headers == {"to": "ada@example.net", "from": "app@news.example.com"}
 
 
 def test_only_failures_have_a_severity_and_a_reason_as_receivers_take_them_for_one_otherwise() -> None:
@@ -345,7 +353,7 @@ def test_what_is_no_longer_kept_is_left_out() -> None:
     told = event_data(gone)
 
     assert told["message"] == {"headers": {}, "attachments": []}
-    assert told["envelope"] == {"transport": "smtp", "targets": "ada@example.net"}
+    assert told["envelope"] == {"transport": "smtp", "sending-ip": "192.0.2.10", "targets": "ada@example.net"}
     assert told["user-variables"] == {}
 
 

@@ -22,7 +22,7 @@ COMMON: dict[str, Any] = VARIABLES | {
     "sg_message_id": "06MPSNR2R0000",
     "category": ["newsletter", "autumn"],
 }
-TLS = {"tls": 1, "cert_err": 0}
+SESSION = {"ip": "192.0.2.10", "tls": 1, "cert_err": 0}
 CLIENT = {"useragent": AGENT, "ip": "192.0.2.77"}
 
 
@@ -46,7 +46,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "event": "delivered",
         "sg_event_id": "06MPSP1ER0002",
         "response": "250 2.0.0 Ok: queued as 4F2A11",
-        **TLS,
+        **SESSION,
     },
     "delivered in test mode": {
         "event": "delivered",
@@ -59,7 +59,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "sg_event_id": "06MPSP1ER0003",
         "response": "450 4.2.0 Greylisted, try again later",
         "attempt": "1",
-        **TLS,
+        **SESSION,
     },
     "host not found": {
         "event": "deferred",
@@ -68,11 +68,11 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "attempt": "1",
         "tls": 0,
     },
-    "no such mailbox": bounce("bounce", "550 5.1.1 No such user here", "5.1.1", "Invalid Address", **TLS),
-    "taken for spam": bounce("blocked", "554 5.7.1 Spam", "5.7.1", "Reputation", **TLS),
-    "mailbox full": bounce("blocked", "552 5.2.2 Over quota", "5.2.2", "Mailbox Unavailable", **TLS),
+    "no such mailbox": bounce("bounce", "550 5.1.1 No such user here", "5.1.1", "Invalid Address", **SESSION),
+    "taken for spam": bounce("blocked", "554 5.7.1 Spam", "5.7.1", "Reputation", **SESSION),
+    "mailbox full": bounce("blocked", "552 5.2.2 Over quota", "5.2.2", "Mailbox Unavailable", **SESSION),
     "expired": bounce(
-        "blocked", "4.4.7 Not delivered in time. Last reply: 450 4.1.1 Who?", "4.4.7", "Invalid Address", **TLS
+        "blocked", "4.4.7 Not delivered in time. Last reply: 450 4.1.1 Who?", "4.4.7", "Invalid Address", **SESSION
     ),
     "returned later": bounce("bounce", "5.1.1 No such user", "5.1.1", "Invalid Address", tls=0),
     "suppressed": dropped("Unsubscribed Address"),
@@ -100,6 +100,7 @@ def test_rejection_is_told_for_each_recipient() -> None:
     told = {
         "timestamp": 1_795_775_400,
         "event": "dropped",
+        "smtp-id": "<sample@news.example.com>",
         "reason": "From must be at the sending domain.",
         "status": "5.7.1",
     }

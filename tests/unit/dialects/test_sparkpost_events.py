@@ -40,7 +40,7 @@ COMMON: dict[str, Any] = {
     "routing_domain": "example.net",
 }
 ATTEMPT = {"delv_method": "esmtp", "num_retries": "0", "queue_time": "180"}
-SESSION = ATTEMPT | {"ip_address": "192.0.2.25"}
+SESSION = ATTEMPT | {"ip_address": "192.0.2.25", "sending_ip": "192.0.2.10"}
 PARSED = {
     "agent_family": "Apple Mail",
     "os_family": "iOS",
@@ -174,6 +174,7 @@ def refused(text: str, recipient: str, number: int) -> dict[str, Any]:
         "error_code": "550",
         "raw_reason": text,
         "reason": text,
+        "subject": "News of November",
         "event_id": f"06MPSP1ER0001-{number}",
         "raw_rcpt_to": recipient,
         "rcpt_to": recipient.lower(),

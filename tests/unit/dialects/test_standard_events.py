@@ -41,6 +41,7 @@ ATTEMPT = {"attempt": 1, "queued_ms": 180, "duration_ms": 840}
 SESSION = ATTEMPT | {
     "host": "mx.example.net",
     "host_address": "192.0.2.25",
+    "source_address": "192.0.2.10",
     "tls": {"version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "is_verified": True},
 }
 CLIENT = {"agent": AGENT, "client_address": "192.0.2.77", "program": "Apple Mail", "system": "iOS", "device": "mobile"}
@@ -202,6 +203,7 @@ def test_rejection_names_the_recipients_and_no_message() -> None:
             "event_id": "06MPSP1ER0001",
             "domain": "news.example.com",
             "recipients": ["ada@example.net", "Bob@example.org"],
+            "message": {"message_id": "sample@news.example.com", "subject": "News of November"},
             "tags": [],
             "variables": {},
             "is_test": False,

@@ -37,6 +37,7 @@ NOW = 10 * HOUR
 FACTS = AttemptFacts(
     phase=Phase.RCPT,
     egress_source="main",
+    source_address="192.0.2.10",
     site="mx.test",
     host="mx.test",
     host_address="192.0.2.1",
@@ -111,6 +112,7 @@ def test_the_event_tells_the_whole_attempt() -> None:
         "queued_ms": 4800,
         "duration_ms": 200,
         "egress_source": "main",
+        "source_address": "192.0.2.10",
         "site": "mx.test",
         "host": "mx.test",
         "host_address": "192.0.2.1",

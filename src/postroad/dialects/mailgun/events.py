@@ -133,7 +133,8 @@ def _accepted(happening: Happening) -> dict[str, Any]:
 def _rejected(happening: Happening) -> dict[str, Any]:
     data = happening.event.data
     sender = data.get("reverse_path", "")
-    headers = {"to": ", ".join(recipients_of(happening)), "from": sender}
+    headers = {"to": ", ".join(recipients_of(happening)), "from": sender} | _message_id(happening)
+    headers |= present({"subject": data.get("subject")})
     return {
         "reject": {"reason": description_of(happening.event), "description": data.get("rule", "")},
         "flags": {"is-test-mode": is_test(happening)},
@@ -258,9 +259,14 @@ def _refused_by(event: Event) -> str:
 
 
 def _envelope(happening: Happening) -> dict[str, Any]:
-    message = happening.message
-    sender = None if message is None else message.reverse_path
-    return present({"transport": "smtp", "sender": sender, "targets": happening.event.recipient})
+    event, message = happening.event, happening.message
+    told = {
+        "transport": "smtp",
+        "sender": None if message is None else message.reverse_path,
+        "sending-ip": event.data.get("source_address"),
+        "targets": event.recipient,
+    }
+    return present(told)
 
 
 def _flags(happening: Happening) -> dict[str, bool]:

@@ -131,14 +131,14 @@ def _dropped(happening: Happening) -> dict[str, Any]:
 
 def _delivered(happening: Happening) -> dict[str, Any]:
     event = happening.event
-    return {"response": event.data.get("reply"), **_tls(event)}
+    return {"response": event.data.get("reply"), **_connection(event)}
 
 
 def _deferred(happening: Happening) -> dict[str, Any]:
     event = happening.event
     attempt = event.data.get("attempt")
     told = {"response": event.data.get("reply"), "attempt": None if attempt is None else str(attempt)}
-    return told | _tls(event)
+    return told | _connection(event)
 
 
 def _bounced(happening: Happening) -> dict[str, Any]:
@@ -148,13 +148,15 @@ def _bounced(happening: Happening) -> dict[str, Any]:
         "reason": event.data.get("reply") or description_of(event),
         "status": event.data.get("enhanced_status"),
         "bounce_classification": CLASSIFICATIONS[bounce_class_of(event)],
-        **_tls(event),
+        **_connection(event),
     }
 
 
-def _tls(event: Event) -> dict[str, Any]:
+def _connection(event: Event) -> dict[str, Any]:
     tls = event.data.get("tls")
-    return {"tls": int(bool(tls))} | ({"cert_err": int(not tls.get("is_verified"))} if tls else {})
+    # Of an attempt ``ip`` is ours; of opens and clicks it is the recipient's.
+    told = {"ip": event.data.get("source_address"), "tls": int(bool(tls))}
+    return told | ({"cert_err": int(not tls.get("is_verified"))} if tls else {})
 
 
 def _opened(happening: Happening) -> dict[str, Any]:

@@ -160,6 +160,7 @@ def _rejected(happening: Happening) -> dict[str, Any]:
     return {
         "msg_from": data.get("reverse_path"),
         "msg_size": str(data.get("size", 0)),
+        "subject": data.get("subject"),
         "bounce_class": _ADMIN if is_policy else None,
         "error_code": "550",
         "raw_reason": description_of(happening.event),
@@ -200,6 +201,7 @@ def _attempt(happening: Happening) -> dict[str, Any]:
         "num_retries": None if attempt is None else str(max(attempt - 1, 0)),
         "queue_time": None if queued_ms is None else str(queued_ms),
         "ip_address": data.get("host_address"),
+        "sending_ip": data.get("source_address"),
     }
 
 

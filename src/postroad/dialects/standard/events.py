@@ -23,8 +23,8 @@ BATCH = 1
 SPEAKS_OF = frozenset(EventType)
 
 _ATTEMPT = (
-    "attempt", "code", "enhanced_status", "reply", "bounce_class", "host", "host_address", "tls", "queued_ms",
-    "duration_ms", "maybe_delivered", "is_expired", "is_late", "notes", "missing_variables",
+    "attempt", "code", "enhanced_status", "reply", "bounce_class", "host", "host_address", "source_address", "tls",
+    "queued_ms", "duration_ms", "maybe_delivered", "is_expired", "is_late", "notes", "missing_variables",
 )  # fmt: skip
 _RESPONSE = (
     "url", "verdict", "evidence", "proxy", "agent", "program", "system", "device", "client_address", "country", "region",
@@ -96,6 +96,8 @@ def _message(happening: Happening) -> dict[str, Any]:
     message = happening.message
     public, header = message_ids_of(happening)
     told: dict[str, Any] = {"id": public, "message_id": header}
+    if happening.event.type is EventType.REJECTED:
+        told["subject"] = happening.event.data.get("subject")
     if message is not None:
         template, version = template_of(happening)
         told |= {
