@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from tests.databases import (
     empty_place,
@@ -16,6 +17,10 @@ from tests.databases import (
     sqlite_place,
 )
 from tests.peers.programs import pytest_runtest_setup
+
+# How fast examples are made says more of what else the machine does than of a test.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 __all__ = [
     "empty_place",

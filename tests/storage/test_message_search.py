@@ -473,7 +473,7 @@ def test_whatever_is_typed_is_searched_for_without_an_error_and_within_the_accou
             ["_a2", "hello*", '"', "'", "NEAR(", "OR", "AND", "^", ":*", "\\", "%", "&", "|", "\0"]
         )
 
-        @settings(max_examples=120, deadline=None)
+        @settings(max_examples=120)
         @given(st.one_of(st.text(max_size=30), st.lists(hostile, max_size=6).map(" ".join)))
         def check(typed: str) -> None:
             with pytest.MonkeyPatch.context() as patch:

@@ -44,7 +44,7 @@ _VALUES = st.recursive(
 _SOUND: dict[str, Any] = {"from": "a@news.example.com", "to": ["ada@x.example"], "text": "Hello."}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(_NAMES, _VALUES, max_size=4), st.booleans())
 def test_whatever_comes_is_read_or_refused(given_fields: dict[str, Any], is_sound: bool) -> None:
     document = msgspec.json.decode(msgspec.json.encode((_SOUND if is_sound else {}) | given_fields))
@@ -76,7 +76,7 @@ _LINES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.binary(max_size=200), st.lists(_LINES, max_size=16).map(b"\r\n".join)), st.integers(0, 40))
 def test_whatever_a_copy_holds_can_be_shown(content: bytes, most: int) -> None:
     shown = shown_copy("a@b.example", content, most)

@@ -378,7 +378,7 @@ _TEXTS = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(_KEYS, st.tuples(_TEXTS, _TEXTS), max_size=4), st.lists(st.one_of(_KEYS, _TEXTS), max_size=8))
 def test_one_of_many_gets_what_it_would_get_alone(given_: dict[str, tuple[str, str]], pieces: list[str]) -> None:
     content = [{"type": f"text/{kind}", "value": f"{''.join(pieces)}."} for kind in ("plain", "html")]
@@ -519,7 +519,7 @@ def test_many_copies_of_large_files_are_refused() -> None:
     assert found.status == 413
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.recursive(
         st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.just(ANN)),

@@ -436,7 +436,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(_NAMES, _VALUES, max_size=4), st.sampled_from(["alone", "beside", "within"]))
 def test_whatever_comes_makes_sound_messages_or_a_refusal(given_: dict[str, Any], where: str) -> None:
     documents = {"alone": given_, "beside": call() | given_, "within": content(**given_)}
