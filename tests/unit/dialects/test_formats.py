@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.dialects import formats
@@ -199,7 +199,6 @@ def happenings(draw: st.DrawFn) -> Happening:
     return Happening(event=event, domain=draw(TEXT), message=message, message_headers=headers)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(found=st.lists(happenings(), min_size=1, max_size=3))
 def test_every_happening_makes_valid_json_in_every_format(found: list[Happening]) -> None:
     for chosen in F:
