@@ -33,7 +33,7 @@ _MOST_LINES = 2_000
 _CALLS_IN_MEMORY = 20_000
 _SWEEP_S = 30.0
 _SWEPT = 500
-_IDLE_MS = 1_000
+_IDLE_MS = 2_000
 _EXPECTED_FOR_MS = 5_000
 """How long calls are looked for after some were written here: events are written together, and one leads to the next."""
 
