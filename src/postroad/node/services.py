@@ -231,12 +231,7 @@ async def build(
         pool = SessionPool(settings.delivery.connections)
         places = Places(settings.tracking.geo_database)
         await places.refresh()
-        tracking = TrackingDirectory(
-            database, ground.keys, settings, now_ms, has_certificate=shown_hosts.covers, is_dev=plan.is_dev
-        )
-        await tracking.refresh()
-        ground.watch.add("tracking", tracking.refresh)
-        await stack.enter_async_context(_running([tracking.run()]))
+        tracking = await stack.enter_async_context(_tracking(ground, shown_hosts, is_dev=plan.is_dev))
         ground = msgspec.structs.replace(ground, tracking=tracking)
         engine = (
             await stack.enter_async_context(_running_engine(ground, pool, is_dev=plan.is_dev))
@@ -271,6 +266,17 @@ async def build(
             places=places,
             meter=meter,
         )
+
+
+@asynccontextmanager
+async def _tracking(ground: _Ground, shown_hosts: ShownHosts, *, is_dev: bool) -> AsyncIterator[TrackingDirectory]:
+    directory = TrackingDirectory(
+        ground.database, ground.keys, ground.settings, now_ms, has_certificate=shown_hosts.covers, is_dev=is_dev
+    )
+    await directory.refresh()
+    ground.watch.add("tracking", directory.refresh)
+    async with _running([directory.run()]):
+        yield directory
 
 
 def _api(ground: _Ground, keys: ApiKeyCheck, submissions: Submissions, console: Console) -> ApiServices:
