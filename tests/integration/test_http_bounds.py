@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -92,3 +94,25 @@ async def test_a_connection_is_used_again_and_again(port: int) -> None:
     reply = await answer(port, request, request * 2, b"GET /" + END[:-2] + b"Connection: close\r\n\r\n")
 
     assert reply.count(b"HTTP/1.1 200 ") == 4
+
+
+async def test_a_server_without_a_request_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("postroad.httpd.server._DATE_S", 60.0)
+    ((listening,),) = bind(Endpoint("127.0.0.1", 0))
+    server = HttpServer(app, [listening])
+    await server.start()
+    await asyncio.sleep(0.05)
+
+    async with asyncio.timeout(5):
+        await server.stop()
+
+
+async def test_an_answer_has_the_date_of_its_second_or_the_one_before(port: int) -> None:
+    # RFC 9110 §6.6.1: an answer says when it was made.
+    await asyncio.sleep(2.1)
+    asked = time.time()
+    reply = await answer(port, b"GET /" + END[:-2] + b"Connection: close\r\n\r\n")
+
+    dates = [line for line in reply.split(b"\r\n") if line.startswith(b"date: ")]
+    assert len(dates) == 1
+    assert asked - 2.5 < parsedate_to_datetime(dates[0][6:].decode()).timestamp() <= time.time()

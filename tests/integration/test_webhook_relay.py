@@ -334,6 +334,39 @@ async def test_a_callback_is_called_with_its_password_which_the_log_does_not_sho
     assert "authorization" not in {name.lower() for name in attempt.request_headers}
 
 
+async def test_storage_is_left_alone_while_no_call_is_to_be_expected(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("postroad.webhooks.relay._IDLE_MS", 60_000)
+    looks: list[object] = []
+    read = rig.database.read
+
+    async def counted(fn: Any, *arguments: Any) -> Any:
+        looks.extend([fn] if fn is webhook_calls.due_receivers else ())
+        return await read(fn, *arguments)
+
+    monkeypatch.setattr(rig.database, "read", counted)
+    rig.start()
+    await asyncio.sleep(20 * POLL_MS / 1000)
+    assert len(looks) == 1
+
+    with WebhookReceiver() as receiver:
+        # A message of this worker names where its events are posted: that is done at once.
+        await rig.accept(Callback(receiver.url, CallbackFormat.MAILGUN))
+        await rig.settled()
+        assert len(receiver.calls) == 1
+
+    looks.clear()
+    rig.ahead_ms += HOUR
+    await asyncio.sleep(20 * POLL_MS / 1000)
+    assert len(looks) <= 1
+    # Other workers may write calls of a webhook.
+    await rig.hook(f"http://127.0.0.1:{free_port()}/")
+    await until(lambda: _are_more(looks, 10))
+
+
+async def _are_more(found: list[object], than: int) -> bool:
+    return len(found) > than
+
+
 async def test_a_format_without_a_word_for_an_event_makes_no_call(rig: Rig) -> None:
     with WebhookReceiver() as receiver:
         one = await rig.accept()

@@ -68,7 +68,7 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class ApiKeyCheck:
-    """Checks API keys for one worker; ``run`` keeps its view fresh and must be running beside it."""
+    """Checks API keys for one worker; ``refresh`` keeps its view true after each change, and ``run`` is to run beside it."""
 
     def __init__(self, database: Database, clock: Clock, *, settings: AccountsSettings, meter: Meter) -> None:
         self._database = database
@@ -102,31 +102,31 @@ class ApiKeyCheck:
         return known is not None and hmac.compare_digest(known.secret_hash, digest_of(text))
 
     async def refresh(self) -> bool:
-        """Forget what was read where the control plane has changed, and store the last uses; tells whether it had.
-
-        Refusals that have gathered are written to the log first, whatever becomes of the database.
-        """
-        self._log.flush()
+        """Forget what was read where the control plane has changed; tells whether it had."""
         current = await self._database.read(revision.current)
-        has_changed = current != self._revision
-        if has_changed:
-            self._revision = current
-            self._known.clear()
+        if current == self._revision:
+            return False
+        self._revision = current
+        self._known.clear()
+        return True
+
+    async def write(self) -> None:
+        """Write the refusals that have gathered to the log, and store the last uses."""
+        self._log.flush()
         if self._uses or self._refusals:
             uses, self._uses = self._uses, {}
             refusals, self._refusals = self._refusals, {}
             now = self._clock()
             self._noted = {mark: at for mark, at in self._noted.items() if now - at < _TOUCH_AFTER_MS}
             await self._database.write(api_keys.touch, uses, refusals)
-        return has_changed
 
     async def run(self) -> None:
-        """Refresh at the polling interval until cancelled."""
+        """Write what has gathered at the polling interval until cancelled."""
         while True:
             try:
-                await self.refresh()
+                await self.write()
             except StorageError as error:
-                log.warning("api_keys_not_refreshed", why=str(error))
+                log.warning("api_key_uses_not_written", why=str(error))
             await asyncio.sleep(self._settings.poll_s)
 
     async def _find(self, text: str) -> _Known | None:

@@ -134,7 +134,11 @@ class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = 300
     poll_s: Annotated[
         float,
-        msgspec.Meta(gt=0, le=4, description="Seconds between two looks for changed users; five are promised at most."),
+        msgspec.Meta(
+            gt=0,
+            le=4,
+            description="Seconds between two looks for lock-outs of other workers; five are promised at most.",
+        ),
     ] = 2.0
     operator_email: Annotated[
         str,

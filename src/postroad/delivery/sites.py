@@ -6,6 +6,7 @@ workers are read on the same round, since limits are divided among them.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 
@@ -20,6 +21,7 @@ from postroad.queue.scheduler import LotKey
 from postroad.storage import site_limits, workers
 from postroad.storage.errors import StorageError
 from postroad.storage.site_limits import SiteLimit
+from postroad.storage.workers import Worker
 
 log = structlog.get_logger()
 
@@ -88,12 +90,11 @@ class Sites:
             await self._database.write(site_limits.store, _limit_of(key, window, now))
             if self._to_tell.get(key) is window:
                 del self._to_tell[key]
-        limits = await self._database.read(site_limits.changed_since, self._seen_until - _OVERLAP_MS)
+        limits, live = await self._database.read(_read_round, self._seen_until - _OVERLAP_MS, now - self._silence_ms)
         for limit in limits:
             if limit.paused_until is not None and limit.paused_until > now:
                 self._keep_pause(LotKey(limit.source, limit.site), limit.paused_until, limit.reason)
         self._seen_until = max([self._seen_until, *(limit.updated_at for limit in limits)])
-        live = await self._database.read(workers.live, now - self._silence_ms)
         sharing = [one.incarnation for one in live if "delivery" in one.roles and self._pools & set(one.pools)]
         for key in self._scheduler.set_workers({self._owner, *sharing}, now):
             self._send_back(self._scheduler.withdraw(key, now), now + _NO_SHARE_MS)
@@ -140,6 +141,10 @@ class Reception:
             self._sites.throttled(self._key, self._throttling)
         elif self._has_worked:
             self._sites.worked(self._key)
+
+
+def _read_round(connection: Any, changed_since: int, alive_since: int) -> tuple[list[SiteLimit], list[Worker]]:
+    return site_limits.changed_since(connection, changed_since), workers.live(connection, alive_since)
 
 
 def _limit_of(key: LotKey, window: Window, now: int) -> SiteLimit:

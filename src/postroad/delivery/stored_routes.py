@@ -1,6 +1,5 @@
 """The operator's stored routes, followed while the engine runs."""
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -9,12 +8,9 @@ from postroad.delivery.terms import with_stored_routes
 from postroad.policy.routing import RoutingRules
 from postroad.storage import revision, routes
 from postroad.storage.database import Database
-from postroad.storage.errors import StorageError
 from postroad.storage.secrets import Vault
 
 log = structlog.get_logger()
-
-_LOOK_S = 1.0
 
 
 class StoredRoutes:
@@ -24,28 +20,26 @@ class StoredRoutes:
         self._database = database
         self._vault = vault
         self._configured = configured
+        self._known = configured
         self._revision: int | None = None
 
     async def changed(self) -> RoutingRules | None:
-        """Return the rules as they are now, or None while the control plane is as it was the last time."""
+        """Return the rules as they are now, or None while they are as they were the last time: at first the configured."""
         current = await self._database.read(revision.current)
         if current == self._revision:
             return None
         stored = await self._database.read(routes.list_all, self._vault)
         self._revision = current
-        return with_stored_routes(self._configured, stored)
+        rules = with_stored_routes(self._configured, stored)
+        if rules == self._known:
+            # Rules that stay the same keep what is known of their sites.
+            return None
+        self._known = rules
+        return rules
 
-    async def keep_telling(self, replace: Callable[[RoutingRules], None], known: RoutingRules) -> None:
-        """Hand over other rules than the ``known`` ones within a second of their change, until cancelled."""
-        while True:
-            try:
-                rules = await self.changed()
-            except StorageError as error:
-                log.warning("routes_not_read", error=str(error))
-                rules = None
-            if rules is not None and rules != known:
-                # Rules that stayed the same keep what is known of their sites.
-                known = rules
-                replace(rules)
-                log.info("routes_changed")
-            await asyncio.sleep(_LOOK_S)
+    async def tell(self, replace: Callable[[RoutingRules], None]) -> None:
+        """Hand over the rules where they are others than before."""
+        rules = await self.changed()
+        if rules is not None:
+            replace(rules)
+            log.info("routes_changed")

@@ -3,7 +3,6 @@
 import asyncio
 
 import msgspec
-import structlog
 
 from postroad.domains.keys import signing_keys
 from postroad.model.domain import SendingDomain
@@ -11,12 +10,7 @@ from postroad.policy.alignment import OrganisationalDomainOf
 from postroad.protocol.dkim.key import SigningKey
 from postroad.storage import dkim_keys, domains, revision
 from postroad.storage.database import Database
-from postroad.storage.errors import StorageError
 from postroad.storage.secrets import Vault
-
-log = structlog.get_logger()
-
-_REFRESH_S = 1.0
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -25,7 +19,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class DomainDirectory:
-    """Gives domains and signing keys from memory; ``run`` keeps the memory true and must be running beside it."""
+    """Gives domains and signing keys from memory; ``refresh`` keeps the memory true and must be called after each change."""
 
     def __init__(self, database: Database, vault: Vault, organisational_domain_of: OrganisationalDomainOf) -> None:
         self._database = database
@@ -56,15 +50,6 @@ class DomainDirectory:
         self._entries.clear()
         self._loads.clear()
         return True
-
-    async def run(self) -> None:
-        """Refresh every second until cancelled."""
-        while True:
-            try:
-                await self.refresh()
-            except StorageError as error:
-                log.warning("domains_not_refreshed", error=str(error))
-            await asyncio.sleep(_REFRESH_S)
 
     async def _load_once(self, domain_id: int) -> _Entry | None:
         # After a change all sessions of a domain come at once, and reading a key takes milliseconds.

@@ -12,8 +12,25 @@ from starlette.types import ASGIApp
 from postroad.httpd.protocol import BoundedHttp
 from postroad.httpd.transport import StrictTransport
 
+_DATE_S = 1.0
+"""How old the date in an answer may be."""
+
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        # uvicorn's own wakes ten times a second, to see whether it is to end: most of what an idle process would do.
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), _DATE_S)
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._ending.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         # Signals belong to the node, which stops its parts in order.
@@ -63,7 +80,7 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Stop accepting, let requests under way end within five seconds, and close."""
-        self._server.should_exit = True
+        self._server.end()
         if self._task is not None:
             await self._task
 

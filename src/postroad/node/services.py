@@ -80,6 +80,7 @@ from postroad.smtpd.listener import SmtpListener, SubmissionListener
 from postroad.storage import certificates
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
+from postroad.storage.revision_watch import RevisionWatch
 from postroad.storage.workers import WorkerLease
 from postroad.submission.accept import Submissions
 from postroad.submission.repetitions import Repetitions
@@ -196,6 +197,7 @@ class _Ground(msgspec.Struct, frozen=True, kw_only=True):
     directory: DomainDirectory
     library: TemplateLibrary
     groups: GroupDirectory
+    watch: RevisionWatch
     organisational_domains: OrganisationalDomains
     tracking: TrackingDirectory | None = None
 
@@ -218,7 +220,9 @@ async def build(
         api_keys = ApiKeyCheck(database, now_ms, settings=settings.accounts, meter=meter)
         await api_keys.refresh()
         posted = await webhook_facts(database, ground.keys.vault, ground.ids)
-        background = [ground.directory.run(), ground.library.run(), ground.groups.run(), api_keys.run(), posted.run()]
+        ground.watch.add("api_keys", api_keys.refresh)
+        ground.watch.add("webhooks", posted.refresh)
+        background = [ground.watch.run(), api_keys.run()]
         shown, shown_hosts = await _shown(ground, certificate)
         background += [shown.run(), shown_hosts.run()]
         if "upkeep" in plan.roles:
@@ -227,11 +231,7 @@ async def build(
         pool = SessionPool(settings.delivery.connections)
         places = Places(settings.tracking.geo_database)
         await places.refresh()
-        tracking = TrackingDirectory(
-            database, ground.keys, settings, now_ms, has_certificate=shown_hosts.covers, is_dev=plan.is_dev
-        )
-        await tracking.refresh()
-        await stack.enter_async_context(_running([tracking.run()]))
+        tracking = await stack.enter_async_context(_tracking(ground, shown_hosts, is_dev=plan.is_dev))
         ground = msgspec.structs.replace(ground, tracking=tracking)
         engine = (
             await stack.enter_async_context(_running_engine(ground, pool, is_dev=plan.is_dev))
@@ -266,6 +266,17 @@ async def build(
             places=places,
             meter=meter,
         )
+
+
+@asynccontextmanager
+async def _tracking(ground: _Ground, shown_hosts: ShownHosts, *, is_dev: bool) -> AsyncIterator[TrackingDirectory]:
+    directory = TrackingDirectory(
+        ground.database, ground.keys, ground.settings, now_ms, has_certificate=shown_hosts.covers, is_dev=is_dev
+    )
+    await directory.refresh()
+    ground.watch.add("tracking", directory.refresh)
+    async with _running([directory.run()]):
+        yield directory
 
 
 def _api(ground: _Ground, keys: ApiKeyCheck, submissions: Submissions, console: Console) -> ApiServices:
@@ -375,6 +386,8 @@ async def _authenticating(ground: _Ground, notices: Notices) -> AsyncIterator[Au
     )
     try:
         await authenticator.refresh()
+        await authenticator.share()
+        ground.watch.add("credentials", authenticator.refresh)
         async with _running([authenticator.run()]):
             yield authenticator
     finally:
@@ -388,6 +401,11 @@ async def _ground(plan: Plan, database: Database, lease: WorkerLease, meter: Met
     lookup = resolver.from_settings(settings.dns, now_ms)
     stack.push_async_callback(lookup.aclose)
     directory = DomainDirectory(database, keys.vault, organisational_domains)
+    library, groups = TemplateLibrary(database, directory.get), GroupDirectory(database)
+    watch = RevisionWatch(database)
+    watch.add("domains", directory.refresh)
+    watch.add("templates", library.refresh)
+    watch.add("groups", groups.refresh)
     return _Ground(
         settings=settings,
         database=database,
@@ -397,8 +415,9 @@ async def _ground(plan: Plan, database: Database, lease: WorkerLease, meter: Met
         keys=keys,
         lookup=lookup,
         directory=directory,
-        library=TemplateLibrary(database, directory.get),
-        groups=GroupDirectory(database),
+        library=library,
+        groups=groups,
+        watch=watch,
         organisational_domains=organisational_domains,
     )
 
@@ -465,9 +484,10 @@ async def _running_engine(ground: _Ground, pool: SessionPool, *, is_dev: bool) -
             tracking=ground.tracking,
         ),
     )
-    following = [] if is_dev else [stored_routes.keep_telling(engine.replace_rules, rules)]
+    if not is_dev:
+        ground.watch.add("routes", partial(stored_routes.tell, engine.replace_rules))
     try:
-        async with delivering(engine, stop_within_s=_STOP_WITHIN_S), _running(following):
+        async with delivering(engine, stop_within_s=_STOP_WITHIN_S):
             yield engine
     finally:
         await finder.aclose()

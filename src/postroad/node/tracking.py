@@ -31,10 +31,9 @@ from postroad.tracking.verdict import Network
 
 log = structlog.get_logger()
 
-_REFRESH_S = 1.0
 _KEY_RESTS_MS = 60_000
 """A new key signs nothing until every node knows it."""
-_CERTIFICATE_ROUNDS = 60
+_CERTIFICATE_S = 60.0
 """Files change without anybody saying so."""
 _NAME_S = 0.5
 """How long a page waits for the name of who sends; it says enough without."""
@@ -44,7 +43,7 @@ _MOST_NAMES = 10_000
 
 
 class TrackingDirectory:
-    """Answers from memory; ``run`` keeps it true and must be running beside it.
+    """Answers from memory; ``refresh`` after each change and ``run`` beside it keep it true.
 
     ``has_certificate`` tells of a host whether every node shows a certificate of its own for it.
     """
@@ -98,10 +97,10 @@ class TrackingDirectory:
         host = return_path_domain(domain.name, self._names)
         return LeavingByMail(host, self._return_path_key) if is_received else None
 
-    async def refresh(self, *, forced: bool = False) -> None:
+    async def refresh(self) -> None:
         """Read what has changed. Raises StorageError."""
         current = await self._database.read(revision.current)
-        if current == self._revision and not forced:
+        if current == self._revision:
             return
         if not self._keys:
             await self._database.write(
@@ -111,19 +110,21 @@ class TrackingDirectory:
         self.secrets = {key.number: key.secret for key in self._keys}
         blocked = await self._database.read(blocked_destinations.list_all)
         self.blocked = frozenset(one.pattern for one in blocked)
-        self._certificate = await shown_facts(self._settings, self._database)
+        await self.read_certificate()
         self._revision = current
 
+    async def read_certificate(self) -> None:
+        """Read which hosts the certificate of the doors holds. Raises StorageError."""
+        self._certificate = await shown_facts(self._settings, self._database)
+
     async def run(self) -> None:
-        """Look every second whether something has changed, until cancelled."""
-        rounds = 0
+        """Read the certificate every minute, until cancelled."""
         while True:
-            await asyncio.sleep(_REFRESH_S)
-            rounds += 1
+            await asyncio.sleep(_CERTIFICATE_S)
             try:
-                await self.refresh(forced=rounds % _CERTIFICATE_ROUNDS == 0)
+                await self.read_certificate()
             except StorageError as error:
-                log.warning("tracking_not_refreshed", error=str(error))
+                log.warning("certificate_not_read", error=str(error))
 
     def _place_of(self, domain: SendingDomain) -> Place | None:
         host = domain.settings.tracking_host or self._settings.tracking.host.lower()

@@ -26,7 +26,7 @@ _STOP_WITHIN_S = 10.0
 
 
 async def webhook_facts(database: Database, vault: Vault, ids: IdSource) -> WebhookFacts:
-    """Have events written with the calls that they lead to; ``run`` of what is returned keeps in mind which these are."""
+    """Have events written with the calls that they lead to; ``refresh`` of what is returned keeps in mind which these are."""
     database.outbox = Outbox(new_ids(ids))
     facts = WebhookFacts(database, vault, now_ms, database.outbox)
     await facts.refresh()

@@ -30,11 +30,15 @@ class Outbox:
 
     def __init__(self, new_id: NewId) -> None:
         self.subscriptions: Subscriptions = {}
+        self.calls_made = 0
+        """Calls that this worker has written, or failed to."""
         self._new_id = new_id
 
     def calls_of(self, events: Iterable[Event]) -> list[Row]:
         """Return the rows of the calls that events lead to."""
-        return calls_of(events, self.subscriptions, self._new_id)
+        calls = calls_of(events, self.subscriptions, self._new_id)
+        self.calls_made += len(calls)
+        return calls
 
 
 def calls_of(events: Iterable[Event], subscriptions: Subscriptions, new_id: NewId) -> list[Row]:

@@ -1,23 +1,15 @@
 """A worker's view of the groups: read when first needed, dropped when they change."""
 
-import asyncio
-
-import structlog
-
 from postroad.model.unsubscribe_group import UnsubscribeGroup
 from postroad.storage import revision, unsubscribe_groups
 from postroad.storage.database import Database
-from postroad.storage.errors import StorageError
 
-log = structlog.get_logger()
-
-_REFRESH_S = 1.0
 _MOST_REMEMBERED = 10_000
 _LARGEST_ID = (1 << 63) - 1
 
 
 class GroupDirectory:
-    """Gives groups from memory; ``run`` keeps the memory true and must be running beside it."""
+    """Gives groups from memory; ``refresh`` keeps the memory true and must be called after each change."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -45,12 +37,3 @@ class GroupDirectory:
             self._revision = current
             self._generation += 1
             self._found.clear()
-
-    async def run(self) -> None:
-        """Refresh every second until cancelled."""
-        while True:
-            try:
-                await self.refresh()
-            except StorageError as error:
-                log.warning("groups_not_refreshed", error=str(error))
-            await asyncio.sleep(_REFRESH_S)

@@ -22,7 +22,7 @@ _AT_ONCE = 4
 _LEAST_CLAIM_MS = 300_000
 _MOST_TRIES = 10
 """How often a worker begins a part whose checks storage breaks off."""
-_LOOK_S = 2.0
+_LOOK_S = 5.0
 
 
 class ListChecking:

@@ -13,7 +13,6 @@ from time import monotonic
 from typing import Any
 
 import msgspec
-import structlog
 
 from postroad.model.delivery import Delivery
 from postroad.model.domain import SendingDomain
@@ -31,14 +30,10 @@ from postroad.rendering.placeholder import Addressee, segments_of
 from postroad.rendering.template_content import Texts, with_template
 from postroad.storage import revision, templates
 from postroad.storage.database import Database
-from postroad.storage.errors import StorageError
 from postroad.templates import DEFAULT_LIMITS, Limits
 from postroad.templating.compiled import LIGHT, CompiledVersion, PartError, Rendering, compiled, keyed
 from postroad.templating.data import MessageFacts, data_for
 
-log = structlog.get_logger()
-
-_REFRESH_S = 1.0
 _DOMAINS = 2_000
 _ROOM_OCTETS = 16 * 1024 * 1024
 """Of sources whose compiled form is kept; that takes several times as much."""
@@ -57,7 +52,7 @@ DomainOf = Callable[[int], Awaitable[SendingDomain | None]]
 
 
 class TemplateLibrary:
-    """Gives compiled templates from memory; ``run`` keeps the memory true and must be running beside it."""
+    """Gives compiled templates from memory; ``refresh`` keeps the memory true and must be called after each change."""
 
     def __init__(self, database: Database, domain_of: DomainOf, monotonic_s: Callable[[], float] = monotonic) -> None:
         self._database = database
@@ -200,15 +195,6 @@ class TemplateLibrary:
         self._generation += 1
         self._names.clear()
         return True
-
-    async def run(self) -> None:
-        """Refresh every second until cancelled."""
-        while True:
-            try:
-                await self.refresh()
-            except StorageError as error:
-                log.warning("templates_not_refreshed", error=str(error))
-            await asyncio.sleep(_REFRESH_S)
 
     async def _version_id(self, domain_id: int, wanted: TemplateName) -> int | None:
         found = _named(wanted.name, await self._names_of(domain_id))

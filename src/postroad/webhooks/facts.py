@@ -5,7 +5,6 @@ import os
 from typing import Any
 
 import msgspec
-import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -20,13 +19,9 @@ from postroad.policy import webhook_url
 from postroad.policy.key_text import RANDOM_BYTES, KeyTextKind, key_text
 from postroad.storage import domains, outbox, revision, signing_keys, webhooks
 from postroad.storage.database import Database
-from postroad.storage.errors import StorageError
 from postroad.storage.outbox import Outbox
 from postroad.storage.secrets import Vault
 
-log = structlog.get_logger()
-
-_REFRESH_S = 1.0
 _MOST_KNOWN = 10_000
 
 
@@ -48,7 +43,7 @@ class ReceiverFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookFacts:
-    """Answers from memory; ``run`` keeps it true, and keeps the outbox true that events are written with."""
+    """Answers from memory; ``refresh`` keeps it true after each change, and the outbox that events are written with."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, box: Outbox | None = None) -> None:
         self._database = database
@@ -68,14 +63,15 @@ class WebhookFacts:
         self._known.clear()
         self._revision = current
 
-    async def run(self) -> None:
-        """Refresh every second until cancelled."""
-        while True:
-            await asyncio.sleep(_REFRESH_S)
-            try:
-                await self.refresh()
-            except StorageError as error:
-                log.warning("webhooks_not_refreshed", error=str(error))
+    @property
+    def has_webhooks(self) -> bool:
+        """Whether events are posted without their messages asking for it, as far as is known."""
+        return self._outbox is None or bool(self._outbox.subscriptions)
+
+    @property
+    def calls_made(self) -> int:
+        """How many calls this worker has written so far; they may be waiting by now."""
+        return 0 if self._outbox is None else self._outbox.calls_made
 
     async def of_call(self, call: WaitingCall) -> ReceiverFacts | None:
         """Return what calls to the receiver of a call need; None where it is gone. Raises StorageError."""

@@ -33,6 +33,9 @@ _MOST_LINES = 2_000
 _CALLS_IN_MEMORY = 20_000
 _SWEEP_S = 30.0
 _SWEPT = 500
+_IDLE_MS = 2_000
+_EXPECTED_FOR_MS = 5_000
+"""How long calls are looked for after some were written here: events are written together, and one leads to the next."""
 
 
 class Relay:
@@ -76,6 +79,8 @@ class Relay:
         self._noted: dict[int, Health] = {}
         self._ended: dict[int, Health] = {}
         self._last: int | None = None
+        self._calls_made = 0
+        self._expected_until = 0
         self._is_stopping = False
 
     def __len__(self) -> int:
@@ -128,7 +133,21 @@ class Relay:
                 log.warning("receivers_not_claimed", error=str(error))
                 is_more = False
             if not is_more:
-                await asyncio.sleep(self._settings.poll_ms / 1000)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait until the next look: longer where no call is to be expected, as each look costs storage a read."""
+        for _ in range(max(1, _IDLE_MS // self._settings.poll_ms)):
+            await asyncio.sleep(self._settings.poll_ms / 1000)
+            if self._is_expecting():
+                return
+
+    def _is_expecting(self) -> bool:
+        """Whether calls may wait before long; what other workers write for messages of their own is theirs to make first."""
+        facts, now = self._parts.facts, self._clock()
+        if facts.calls_made != self._calls_made:
+            self._calls_made, self._expected_until = facts.calls_made, now + _EXPECTED_FOR_MS
+        return bool(facts.has_webhooks or self._lines or self._ended or self._noted) or now < self._expected_until
 
     async def _claim(self) -> bool:
         """Take receivers that have something due; tells whether there may be more."""

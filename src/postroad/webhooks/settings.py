@@ -31,5 +31,10 @@ class WebhooksSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ),
     ] = 100_000
     poll_ms: Annotated[
-        int, msgspec.Meta(ge=20, le=60_000, description="Milliseconds between two looks for calls that are due.")
+        int,
+        msgspec.Meta(
+            ge=20,
+            le=60_000,
+            description="Milliseconds between two looks for calls that are due; two seconds where no call is to be expected.",
+        ),
     ] = 250

@@ -133,7 +133,7 @@ async def test_refused_keys_of_one_network_take_two_lines_however_often_they_com
         for number in range(200):
             await check.verify(f"{added.text[:-1]}!", f"192.0.2.{number}")
         clock.advance(WINDOW_MS)
-        await check.refresh()
+        await check.write()
 
     assert [(line["event"], line.get("count")) for line in logs] == [
         ("api_key_refused", None),
@@ -200,19 +200,20 @@ async def test_the_last_use_and_refusal_are_written_at_most_once_a_minute(
 ) -> None:
     first = clock.now
     await check.verify(added.text, CLIENT)
-    await check.refresh()
+    await check.write()
     clock.advance(59_000)
     await check.verify(added.text, "192.0.2.10")
-    await check.refresh()
+    await check.write()
     key = await keys.get(SYSTEM, added.key.id)
     assert (key.last_used_at, key.last_used_address, key.last_refused_at) == (first, CLIENT, None)
 
     clock.advance(1_000)
     await check.verify(added.text, "::ffff:192.0.2.10")
     await keys.set_networks(SYSTEM, added.key.id, "10.0.0.1")
+    await check.write()
     await check.refresh()
     await check.verify(added.text, "2001:DB8::1")
-    await check.refresh()
+    await check.write()
     key = await keys.get(SYSTEM, added.key.id)
 
     assert (key.last_used_at, key.last_used_address) == (first + 60_000, "192.0.2.10")
@@ -226,6 +227,6 @@ async def test_a_key_that_is_used_no_more_is_forgotten(
     clock.advance(60_000)
     other = await keys.add_for_domain(SYSTEM, domain.name)
     await check.verify(other.text, CLIENT)
-    await check.refresh()
+    await check.write()
 
     assert list(check._noted) == [(other.key.id, False)]

@@ -1,13 +1,11 @@
 """Routes that the operator stores reach the rules of a worker that is running."""
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from postroad.delivery import stored_routes
 from postroad.delivery.stored_routes import StoredRoutes
 from postroad.model.route import TlsRule
 from postroad.policy.routing import RouteRule, RoutingRules
@@ -48,21 +46,19 @@ async def test_nothing_is_read_while_the_control_plane_stands_still(database: Da
     assert await following.changed() is not None
 
 
-async def test_a_running_worker_is_told_of_other_routes_and_of_nothing_else(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stored_routes, "_LOOK_S", 0.01)
+async def test_a_running_worker_is_told_of_other_routes_and_of_nothing_else(database: Database) -> None:
     following = StoredRoutes(database, VAULT, CONFIGURED)
-    told: asyncio.Queue[RoutingRules] = asyncio.Queue()
-    telling = asyncio.create_task(following.keep_telling(told.put_nowait, CONFIGURED))
+    told: list[RoutingRules] = []
 
     await database.write(accounts.add, "acme", 1)
-    await database.write(routes.add, VAULT, STORED)
-    added = await asyncio.wait_for(told.get(), 5)
-    await database.write(routes.remove, STORED.destination)
-    removed = await asyncio.wait_for(told.get(), 5)
-    telling.cancel()
+    await following.tell(told.append)
+    assert told == []
 
-    assert added.rules == (*CONFIGURED.rules, RULE)
-    assert removed == CONFIGURED
-    assert told.empty()
+    await database.write(routes.add, VAULT, STORED)
+    await following.tell(told.append)
+    await database.write(accounts.add, "other", 1)
+    await following.tell(told.append)
+    await database.write(routes.remove, STORED.destination)
+    await following.tell(told.append)
+
+    assert told == [RoutingRules(rules=(*CONFIGURED.rules, RULE)), CONFIGURED]

@@ -205,7 +205,8 @@ async def test_nothing_is_read_while_nothing_has_changed() -> None:
     stored.keys.append(SECOND)
     await made.refresh()
     assert made.secrets == {1: FIRST.secret}
-    await made.refresh(forced=True)
+    stored.revision += 1
+    await made.refresh()
     assert made.secrets == {1: FIRST.secret, 2: SECOND.secret}
 
 

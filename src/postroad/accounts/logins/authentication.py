@@ -193,9 +193,12 @@ class Authenticator:
         )
 
     async def refresh(self) -> None:
-        """Take in what changed, forget proofs that may be void, and store the last uses."""
+        """Take in which credentials have changed, and forget proofs that may be void."""
         if await self._credentials.refresh():
             self._verified.forget_all()
+
+    async def share(self) -> None:
+        """Take in what other workers know of log-ins, and store the last uses."""
         await self._guard.refresh()
         await self._credentials.write_uses()
 
@@ -205,19 +208,19 @@ class Authenticator:
         await self._guard.write()
 
     async def run(self) -> None:
-        """Write each second and refresh at the polling interval, until cancelled."""
-        refresh_in_s = 0.0
+        """Write each second and share at the polling interval, until cancelled."""
+        share_in_s = 0.0
         while True:
             try:
                 await self.write()
-                if refresh_in_s <= 0:
-                    refresh_in_s = self._settings.poll_s
-                    await self.refresh()
+                if share_in_s <= 0:
+                    share_in_s = self._settings.poll_s
+                    await self.share()
             except StorageError as error:
-                log.warning("credentials_not_refreshed", why=str(error))
-            pause_s = min(_GATHER_S, refresh_in_s)
+                log.warning("logins_not_shared", why=str(error))
+            pause_s = min(_GATHER_S, share_in_s)
             await asyncio.sleep(pause_s)
-            refresh_in_s -= pause_s
+            share_in_s -= pause_s
 
     def close(self) -> None:
         """End the hashing threads."""

@@ -1,7 +1,7 @@
 """A worker's view of who is locked out: counts at once, writes what has gathered, and learns what others wrote."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -35,7 +35,7 @@ class Listener(Protocol):
 
 
 class LockoutView:
-    """What one worker knows of subjects that failed, within its bounds; ``write`` and ``refresh`` must be called now and then."""
+    """What one worker knows of subjects that failed, within its bounds; ``write`` must be called now and then, and so must ``learn``."""
 
     def __init__(
         self, database: Database, clock: Clock, rules: Mapping[str, LockoutRule], listener: Listener | None = None
@@ -83,14 +83,14 @@ class LockoutView:
             if locked:
                 await self._tell(locked)
 
-    async def refresh(self) -> None:
-        """Learn which locks other workers set, and which were released."""
-        now = self._clock()
+    def read_news(self, connection: Any, now: int) -> list[Lockout]:
+        """Read which locks other workers set, and which were released."""
         if self._looked_at is None:
-            found = await self._database.read(lockouts.locked_at, now, _CAPACITY)
-        else:
-            since = self._looked_at - _OVERLAP_MS
-            found = await self._database.read(lockouts.changed_since, since, _CAPACITY)
+            return lockouts.locked_at(connection, now, _CAPACITY)
+        return lockouts.changed_since(connection, self._looked_at - _OVERLAP_MS, _CAPACITY)
+
+    def learn(self, found: Sequence[Lockout], now: int) -> None:
+        """Take in what was read."""
         self._looked_at = now
         for one in found:
             if one.scope in self._rules:

@@ -1,5 +1,7 @@
 """Gathers what is known of whoever wants to log in, asks the policy, and keeps count of how it went."""
 
+from typing import Any
+
 import msgspec
 
 from postroad.accounts.logins.lockout_view import Listener, LockoutView
@@ -21,7 +23,7 @@ from postroad.policy.lockout import (
     verdict,
 )
 from postroad.storage.database import Database
-from postroad.storage.lockouts import Failures
+from postroad.storage.lockouts import Failures, Lockout, LoginNetwork
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 3_600_000
@@ -63,6 +65,7 @@ class LoginGuard:
     def __init__(
         self, database: Database, clock: Clock, settings: LockoutSettings, listener: Listener | None = None
     ) -> None:
+        self._database = database
         self._clock = clock
         self._rules = rules_of(settings)
         self._good_for_ms = settings.good_hours * _HOUR_MS
@@ -118,9 +121,14 @@ class LoginGuard:
         self._networks.succeeded(claimant.client, credential_id)
 
     async def refresh(self) -> None:
-        """Learn what other workers wrote."""
-        await self._networks.refresh()
-        await self._view.refresh()
+        """Learn what other workers wrote, by one read."""
+        now = self._clock()
+        networks, locks = await self._database.read(self._read_news, now)
+        self._networks.learn(networks, now)
+        self._view.learn(locks, now)
+
+    def _read_news(self, connection: Any, now: int) -> tuple[list[LoginNetwork], list[Lockout]]:
+        return self._networks.read_news(connection, now), self._view.read_news(connection, now)
 
     async def write(self) -> None:
         """Write what has gathered."""

@@ -1,6 +1,7 @@
 """A worker's view of where log-ins succeeded: from there nobody is locked out for what strangers do."""
 
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from postroad.net.clock import Clock
 from postroad.policy.lockout import network_subject
@@ -65,11 +66,13 @@ class LoginNetworks:
                 self._pending = batch | self._pending
                 raise
 
-    async def refresh(self) -> None:
-        """Learn from where log-ins succeeded in other workers, and before this one began."""
-        now = self._clock()
+    def read_news(self, connection: Any, now: int) -> list[LoginNetwork]:
+        """Read from where log-ins succeeded in other workers, and before this one began."""
         since = now - self._known_for_ms if self._looked_at is None else self._looked_at - _OVERLAP_MS
-        found = await self._database.read(lockouts.networks_since, since, _CAPACITY)
+        return lockouts.networks_since(connection, since, _CAPACITY)
+
+    def learn(self, found: Sequence[LoginNetwork], now: int) -> None:
+        """Take in what was read."""
         self._looked_at = now
         for one in reversed(found):
             self._learn(one.client, one.credential_id, one.last_success_at)

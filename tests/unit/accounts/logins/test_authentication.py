@@ -473,14 +473,14 @@ async def test_last_use_says_when_from_where_and_how(
     authenticator: Authenticator, users: SmtpUsers, clock: ManualClock
 ) -> None:
     principal = await authenticator.verify(NAME, PASSWORD, "2001:db8::7", over_tls=False)
-    await authenticator.refresh()
+    await authenticator.share()
     user = await users.find(SYSTEM, NAME)
     assert (user.last_used_at, user.last_used_address, user.last_used_tls) == (clock.now, "2001:db8::7", False)
 
     assert isinstance(principal, Principal)
     clock.advance(60_000)
     authenticator.note_use(principal, "192.0.2.1", over_tls=True)
-    await authenticator.refresh()
+    await authenticator.share()
     user = await users.find(SYSTEM, NAME)
     assert (user.last_used_at, user.last_used_address, user.last_used_tls) == (clock.now, "192.0.2.1", True)
 
@@ -490,21 +490,21 @@ async def test_last_use_is_written_at_most_once_a_minute(
 ) -> None:
     first = clock.now
     await _log_in(authenticator)
-    await authenticator.refresh()
+    await authenticator.share()
     clock.advance(59_999)
     await _log_in(authenticator)
-    await authenticator.refresh()
+    await authenticator.share()
     assert (await users.find(SYSTEM, NAME)).last_used_at == first
 
     clock.advance(1)
     await _log_in(authenticator)
-    await authenticator.refresh()
+    await authenticator.share()
     assert (await users.find(SYSTEM, NAME)).last_used_at == clock.now
 
 
 async def test_writing_the_last_use_does_not_void_proofs(authenticator: Authenticator, meter: CountingMeter) -> None:
     await _log_in(authenticator)
-    await authenticator.refresh()
+    await authenticator.share()
     await authenticator.refresh()
     await _log_in(authenticator)
 
@@ -518,13 +518,12 @@ async def test_run_goes_on_when_storage_fails_for_a_moment(
     authenticator = Authenticator(database, clock, settings=settings, meter=meter, process_key=b"k" * 32)
     calls = []
 
-    async def failing_once() -> bool:
+    async def failing_once() -> None:
         calls.append(1)
         if len(calls) == 1:
             raise StorageUnavailable("gone for a moment")
-        return False
 
-    monkeypatch.setattr(authenticator._credentials, "refresh", failing_once)
+    monkeypatch.setattr(authenticator._guard, "refresh", failing_once)
     running = asyncio.ensure_future(authenticator.run())
     while len(calls) < 3:
         await asyncio.sleep(0)

@@ -210,10 +210,10 @@ async def test_two_workers_share_a_lock_once_one_has_written_and_the_other_looke
     authenticator: Authenticator, database: Database, clock: ManualClock, meter: CountingMeter
 ) -> None:
     other = _authenticator(database, clock, meter)
-    await other.refresh()
+    await other.share()
     await _guess(authenticator, "198.51.100.1", 3)
     await authenticator.write()
-    await other.refresh()
+    await other.share()
 
     assert await _guess(other, "198.51.100.1") == ["locked"]
     other.close()
