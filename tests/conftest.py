@@ -1,6 +1,7 @@
 """What all tests share: missing peers are skipped by name, or fail in CI; logs are set up for one test at a time;
 databases of both engines are there for the asking."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -32,6 +33,12 @@ __all__ = [
     "pytest_runtest_setup",
     "sqlite_place",
 ]
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over what was collected: thousands of tests that are there to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
