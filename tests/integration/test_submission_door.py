@@ -344,6 +344,46 @@ async def test_a_client_that_half_closes_still_gets_its_replies(running: Start) 
         assert last_line(await talk) == f"250 2.0.0 Accepted as {text_of(MESSAGE_ID)}"
 
 
+@pytest.mark.parametrize("half_closes", [False, True])
+@on_each_loop
+async def test_a_client_that_says_farewell_under_tls_still_gets_its_replies(running: Start, half_closes: bool) -> None:
+    async with running() as rig:
+        rig.store.gate.clear()
+        text = LOGIN + SEND + b"Subject: x\r\n\r\n.\r\n"
+        talk = asyncio.create_task(asyncio.to_thread(talk_and_say_farewell, rig, text, half_closes=half_closes))
+        await asyncio.wait_for(rig.store.arrived.wait(), 5)
+        rig.store.gate.set()
+
+        assert last_line(await talk) == f"250 2.0.0 Accepted as {text_of(MESSAGE_ID)}"
+
+
+def talk_and_say_farewell(rig: Rig, text: bytes, *, half_closes: bool) -> bytes:
+    """Send text and close_notify, and TCP's own end where asked to; returns all that comes back."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = rig.client_context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    transcript = b""
+    with socket.create_connection(("127.0.0.1", rig.tls_port), timeout=10) as connection:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                connection.sendall(outgoing.read())
+                incoming.write(connection.recv(65_536))
+        tls.write(text)
+        with contextlib.suppress(ssl.SSLError):
+            tls.unwrap()
+        connection.sendall(outgoing.read())
+        if half_closes:
+            connection.shutdown(socket.SHUT_WR)
+        while octets := connection.recv(65_536):
+            incoming.write(octets)
+            with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+                while part := tls.read(65_536):
+                    transcript += part
+    return transcript
+
+
 @on_each_loop
 async def test_a_storage_failure_is_answered_with_451_and_the_session_goes_on(running: Start) -> None:
     async with running() as rig:
@@ -795,7 +835,7 @@ async def test_sessions_that_share_the_budget_give_it_back(running: Start) -> No
 @on_each_loop
 async def test_a_failed_handshake_leaves_nothing_behind(running: Start) -> None:
     async with running() as rig:
-        assert b"220" not in await rig.talk(b"EHLO client\r\n" * 10, port=rig.tls_port)
+        assert await rig.talk(b"EHLO client\r\n" * 10, port=rig.tls_port) == b""
         _, writer = await asyncio.open_connection("127.0.0.1", rig.tls_port)
         writer.transport.abort()
         while len(rig.listener.roster):
@@ -807,6 +847,30 @@ async def test_a_load_balancer_that_says_nothing_is_left_soon(running: Start) ->
     async with running(proxy_protocol_from=["127.0.0.1"], handshake_timeout_s=0.2) as rig:
         assert await rig.talk() == b""
         assert await rig.talk(b"EHLO client\r\n") == b""
+
+
+@on_each_loop
+async def test_a_handshake_that_does_not_come_is_not_waited_for_long(running: Start) -> None:
+    async with running(handshake_timeout_s=0.2) as rig:
+        assert await rig.talk(port=rig.tls_port) == b""
+        assert last_line(await rig.talk(b"EHLO client\r\nSTARTTLS\r\n")).startswith("220 2.0.0 ")
+
+
+@pytest.mark.parametrize("proxies", [[], ["127.0.0.1"]], ids=["in-a-handshake", "before-one"])
+@on_each_loop
+async def test_a_node_that_stops_waits_for_no_handshake_and_says_nothing_in_the_clear(
+    running: Start, proxies: list[str]
+) -> None:
+    async with running(proxy_protocol_from=proxies) as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.tls_port)
+        with contextlib.closing(writer):
+            while not len(rig.listener.roster):
+                await asyncio.sleep(0.01)
+            async with asyncio.timeout(5):
+                await rig.listener.stop(60)
+
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
 
 
 @on_each_loop

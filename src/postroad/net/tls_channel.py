@@ -37,7 +37,8 @@ class TlsChannel:
     def receive(self, octets: bytes) -> bytes:
         """Take octets of the connection and return the text that they complete, which may be none.
 
-        Raises ssl.SSLError where they are no TLS, or the handshake fails; ``data_to_send`` then has the alert.
+        Raises ssl.SSLError where they are no TLS, or the handshake fails; ``data_to_send`` then has the alert, and text
+        that came together with what is wrong is not told.
         """
         self._incoming.write(octets)
         try:

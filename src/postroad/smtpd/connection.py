@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol, abc.ABC):
 
     def eof_received(self) -> bool:
         """Finish what was asked before the client stopped sending; a reply may still be read."""
-        if self._is_closing or self._proxy_header is not None or self._shakes_hands:
+        if self._is_closing or self._proxy_header is not None or self._awaits_tls:
             return False
         self._machine.feed_eof()
         self._run()
@@ -146,7 +146,9 @@ class Connection(asyncio.Protocol, abc.ABC):
     def resume_writing(self) -> None:
         """Go on where the client reads again."""
         self._is_write_paused = False
-        if not self._shakes_hands:
+        if self._awaits_tls:
+            self._balance_reading()
+        else:
             self._run()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -168,7 +170,7 @@ class Connection(asyncio.Protocol, abc.ABC):
 
     def leave(self) -> None:
         """End as soon as no message is under way."""
-        if self._proxy_header is not None or self._shakes_hands:
+        if self._proxy_header is not None or self._awaits_tls:
             self.abort()
             return
         self._is_leaving = True
@@ -178,7 +180,7 @@ class Connection(asyncio.Protocol, abc.ABC):
 
     def abort(self) -> None:
         """End at once."""
-        if not self._shakes_hands:
+        if not self._awaits_tls:
             self._machine.turn_away(replies.GOING_DOWN)
             self._flush()
         self._is_closing = True
@@ -218,8 +220,7 @@ class Connection(asyncio.Protocol, abc.ABC):
             self._greet()
 
     def _turn_away(self, reply: Reply) -> None:
-        if self._door.begins_with_tls and not self._machine.is_tls:
-            # The client waits for a handshake: a reply in the clear would only confuse it.
+        if self._awaits_tls:
             self._close()
         else:
             self._machine.turn_away(reply)
@@ -236,8 +237,9 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._run()
 
     @property
-    def _shakes_hands(self) -> bool:
-        return self._tls is not None and not self._machine.is_tls
+    def _awaits_tls(self) -> bool:
+        """Whether a handshake is under way or comes first: a reply in the clear would only confuse then."""
+        return not self._machine.is_tls and (self._tls is not None or self._door.begins_with_tls)
 
     def _start_tls(self) -> None:
         assert self._door.tls_context is not None
@@ -251,8 +253,8 @@ class Connection(asyncio.Protocol, abc.ABC):
             text = tls.receive(data)
         except ssl.SSLError as error:
             log.debug("smtp_tls_failed", client_address=self.client_address, why=str(error))
-            self._transport.write(tls.data_to_send())
-            self._close()
+            # With the alert, for which the client may have to be waited for.
+            self._close(may_linger=True)
             return
         if not tls.is_established:
             self._flush()
@@ -444,7 +446,7 @@ class Connection(asyncio.Protocol, abc.ABC):
         if self._decision is not None:
             # It is our turn: the client waits for a decision.
             return self._loop.time() + settings.command_timeout_s
-        if self._proxy_header is not None or self._shakes_hands:
+        if self._proxy_header is not None or self._awaits_tls:
             return self._progress_at + settings.handshake_timeout_s
         if self._content_at is None:
             due_at = self._progress_at + settings.command_timeout_s
@@ -463,10 +465,11 @@ class Connection(asyncio.Protocol, abc.ABC):
         if self._loop.time() < due_at:
             self._timer = self._loop.call_at(due_at, self._look_at_clock)
             return
-        log.info("smtp_timed_out", client_address=self.client_address, state=self._machine.state.name)
-        if self._proxy_header is not None or self._shakes_hands:
+        if self._proxy_header is not None or self._awaits_tls:
+            log.debug("smtp_handshake_timed_out", client_address=self.client_address)
             self._close()
             return
+        log.info("smtp_timed_out", client_address=self.client_address, state=self._machine.state.name)
         self._machine.turn_away(replies.TIMED_OUT)
         self._is_write_paused = False
         self._run()

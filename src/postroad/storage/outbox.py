@@ -31,7 +31,7 @@ class Outbox:
     def __init__(self, new_id: NewId) -> None:
         self.subscriptions: Subscriptions = {}
         self.calls_made = 0
-        """Calls that this worker has written, or failed to."""
+        """Calls of this worker's batches, also of those that could not be written."""
         self._new_id = new_id
 
     def calls_of(self, events: Iterable[Event]) -> list[Row]:

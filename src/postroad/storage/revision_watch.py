@@ -39,7 +39,7 @@ class RevisionWatch:
     async def look(self) -> None:
         """Refresh the parts that are older than the control plane; raises StorageError where that cannot be asked.
 
-        A part that fails is refreshed at the next look again, and keeps none of the others waiting for it.
+        A part that storage fails is refreshed again at the next look. Other errors are faults of ours and end the worker.
         """
         current = await self._database.read(revision.current)
         await asyncio.gather(*(_refresh(part, current) for part in self._parts if part.revision != current))
@@ -59,8 +59,6 @@ async def _refresh(part: _Part, current: int) -> None:
         await part.refresh()
     except StorageError as error:
         log.warning("part_not_refreshed", part=part.name, why=str(error))
-    except Exception:
-        log.exception("part_not_refreshed", part=part.name)
     else:
         # Of a change since the look the part may know already; to refresh it once more costs it a read.
         part.revision = current

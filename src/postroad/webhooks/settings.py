@@ -35,6 +35,6 @@ class WebhooksSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         msgspec.Meta(
             ge=20,
             le=60_000,
-            description="Milliseconds between two looks for calls that are due; two seconds where no call is to be expected.",
+            description="Milliseconds between two looks for calls that are due; about 2,000, if that is more, where no call is to be expected.",
         ),
     ] = 250
