@@ -1,4 +1,7 @@
-"""What events tell of a message's header stays with the message when its content goes."""
+"""What events tell of a message's header stays with the message when its content goes.
+
+Of messages that were accepted before, events tell it no more.
+"""
 
 import sqlalchemy as sa
 from alembic import op
