@@ -479,16 +479,16 @@ def _rejection(submission: Submission, rejected: Rejected, event_id: int, now: i
             "channel": submission.client.channel,
             "client_address": submission.client.address,
             "username": submission.principal.username,
-            **_known_by(submission.content),
+            **_known_by(submission),
         },
         # Also where it is what the message asked for that is refused: an address inside is refused when it is called.
         callback=submission.options.callback if isinstance(submission.options, Options) else None,
     )
 
 
-def _known_by(content: bytes) -> dict[str, str]:
+def _known_by(submission: Submission) -> dict[str, str]:
     """Return what a sender knows a refused message by, as far as its header came and can be read."""
-    block = split(content)
+    block = split(submission.content) if submission.block is None else submission.block
     if isinstance(block, HeaderFault):
         return {}
     message_id = block.first(b"message-id")
