@@ -22,6 +22,7 @@ from postroad.node import doors
 from postroad.node.certificate import is_obtained, server_certificate
 from postroad.node.channel import Beat, Channel, Plan, Ready, Reload, Why, WhyAsked
 from postroad.node.client_access import client_access
+from postroad.node.cpu_scheduling import prefer_throughput
 from postroad.node.installation import presence_of_worker
 from postroad.node.lease import leased_number
 from postroad.node.memory import give_large_back
@@ -38,14 +39,10 @@ log = structlog.get_logger()
 _BEAT_S = 1.0
 _COLLECT_AFTER = (20_000, 20, 100)
 """Python's default of (700, 10, 10) costs a sixth of the work on a message."""
-# The event loop lets go of the interpreter at every signature, and the storage thread at every statement: each gets
-# it back after this time at the latest. Python's default of 5 ms would be added to each of them under load.
-_SWITCH_INTERVAL_S = 0.0005
 
 
 def main() -> None:
     """Run the worker whose supervisor holds the other end of the socket pair named by the first argument."""
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     give_large_back()
     pair_end = socket.socket(fileno=int(sys.argv[1]))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -62,6 +59,7 @@ async def _run(pair_end: socket.socket) -> None:
         return
     configure(plan.settings.log)
     structlog.contextvars.bind_contextvars(slot=plan.slot)
+    prefer_throughput()
     async with AsyncExitStack() as stack:
         stack.enter_context(presence_of_worker(Path(plan.settings.data_dir)))
         worker = await Worker.open(plan, stack)
