@@ -4,7 +4,8 @@
 session logs in once and sends one message after the other over its connection; with ``--login each`` every message
 has a connection and a login of its own, as most applications do it. Without ``--username`` nobody logs in. The
 password is read from the environment variable ``LOAD_PASSWORD``. With ``--tls`` every connection has a handshake of
-its own, in full: as with most clients nothing is resumed.
+its own, in full: as with most clients nothing is resumed. On the cores of the server it waits for its turn, as a client
+on another machine interrupts nobody.
 """
 
 import argparse
@@ -23,6 +24,8 @@ from collections.abc import Iterator
 from typing import Literal, cast
 
 import msgspec
+
+from postroad.node.cpu_scheduling import prefer_throughput
 
 _RECIPIENTS = 1000
 _CONNECT_TIMEOUT_S = 60.0
@@ -344,6 +347,7 @@ def _read_order(arguments: list[str]) -> Order:
 def main(arguments: list[str]) -> int:
     """Carry out the order on the command line; 1 with a sentence on stderr when the server refused."""
     order = _read_order(arguments)
+    prefer_throughput()
     try:
         report = _carry_out(order, f"{os.getpid()}.{time.monotonic_ns()}")
     except (UnexpectedReplyError, OSError) as failure:
