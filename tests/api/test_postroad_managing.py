@@ -15,8 +15,10 @@ from postroad.domains.registration import Registration
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import CredentialKind
 from postroad.model.domain import DomainState, SendingDomain
+from postroad.model.webhook import Webhook
 from postroad.storage import audit, domains
 from postroad.storage.database import Database
+from postroad.webhooks.webhooks import Webhooks
 
 from . import services
 from .own_api import Caller
@@ -390,6 +392,22 @@ async def test_a_webhook_is_added_changed_tried_and_removed(own: Caller) -> None
         await own.refused(404, "GET", path)
 
 
+async def test_what_of_a_webhook_was_changed_meanwhile_is_not_lost(
+    own: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"domain": "news.example.com", "url": "https://hooks.example.com/mail"}
+    (where, _), edit = await located(own, "/webhooks", body), Webhooks.edit
+
+    async def meanwhile(*arguments: Any) -> Webhook:
+        monkeypatch.setattr(Webhooks, "edit", edit)
+        await own.ok("PATCH", where, {"note": "another shop"})
+        return await edit(*arguments)
+
+    monkeypatch.setattr(Webhooks, "edit", meanwhile)
+    assert await own.refused(409, "PATCH", where, {"event_types": ["bounced"]}) == []
+    assert (await own.ok("GET", where))["note"] == "another shop"
+
+
 async def test_a_format_that_lacks_the_types_of_a_webhook_is_the_field_that_is_named(own: Caller) -> None:
     body = {"domain": "news.example.com", "url": "https://hooks.example.com/mail", "event_types": ["held"]}
     where, _ = await located(own, "/webhooks", body)
@@ -453,6 +471,21 @@ async def test_an_smtp_user_is_added_changed_and_removed(own: Caller) -> None:
     assert "elsewhere.example" in given["warning"]
     await own.ok("DELETE", where)
     await own.refused(404, "GET", where)
+
+
+async def test_what_two_change_of_an_smtp_user_at_once_is_both_kept(
+    own: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (where, _), write = await located(own, "/smtp-users", {"username": "app@news.example.com"}), SmtpUsers._write
+
+    async def meanwhile(*arguments: Any, **named: Any) -> None:
+        monkeypatch.setattr(SmtpUsers, "_write", write)
+        await own.ok("PATCH", where, {"note": "another shop"})
+        await write(*arguments, **named)
+
+    monkeypatch.setattr(SmtpUsers, "_write", meanwhile)
+    changed = await own.ok("PATCH", where, {"hourly_limit": 7})
+    assert (changed["note"], changed["hourly_limit"]) == ("another shop", 7)
 
 
 async def test_a_user_that_its_networks_prove_is_given_no_password_and_stays_as_it_is(

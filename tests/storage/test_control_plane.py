@@ -221,7 +221,10 @@ async def test_an_smtp_user_is_changed_piece_by_piece(database: Database) -> Non
         daily_limit=50,
         allowed_from=("@news.example.com",),
     )
-    await database.write(smtp_users.change, msgspec.structs.replace(chosen, username="not@to.change"))
+    await database.write(smtp_users.change, chosen, ("note", "networks", "requires_tls"))
+    # Made from what was there before, as by somebody who pressed Save at the same moment.
+    late = msgspec.structs.replace(chosen, note="app")
+    await database.write(smtp_users.change, late, ("hourly_limit", "daily_limit", "allowed_from"))
     await database.write(smtp_users.touch, {user.id: Use(NOW + 5, "192.0.2.1", over_tls=True)})
 
     expected = msgspec.structs.replace(

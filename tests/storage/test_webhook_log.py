@@ -13,7 +13,7 @@ from postroad.model.options import CallbackFormat
 from postroad.model.webhook import CallAttempt, CallResult, Health, Login, Webhook
 from postroad.storage import accounts, domains, messages, webhook_calls, webhook_log, webhook_standing, webhooks
 from postroad.storage.database import Database
-from postroad.storage.errors import Conflict
+from postroad.storage.errors import Conflict, Outdated
 from postroad.storage.secrets import Vault
 from postroad.storage.webhook_log import LogPage, LogSelector
 from postroad.storage.webhook_standing import Standing
@@ -95,7 +95,9 @@ async def test_a_changed_webhook_has_its_login_where_it_goes_now(database: Datab
         added, url="https://hooks.example/b", format=CallbackFormat.STANDARD, event_types=(EventType.OPENED,), note="n"
     )
 
-    changed = await database.write(webhooks.change, VAULT, wanted, Login(token=Secret("token")))
+    changed = await database.write(
+        webhooks.change, VAULT, wanted, Login(token=Secret("token")), made_from=(added, SECRET)
+    )
 
     assert changed == msgspec.structs.replace(wanted, has_password=False)
     assert await database.read(webhooks.get, added.id) == changed
@@ -108,7 +110,7 @@ async def test_a_changed_webhook_is_tried_at_once(database: Database, one: Sendi
     await database.write(webhook_calls.claim, [hook.id], OWNER, NOW, NOW + 1)
     await database.write(webhook_calls.release, OWNER, {hook.id: health})
 
-    await database.write(webhooks.change, VAULT, hook, SECRET)
+    await database.write(webhooks.change, VAULT, hook, SECRET, made_from=(hook, SECRET))
 
     after = await database.read(webhook_calls.health_of, [hook.id])
     assert after == {hook.id: msgspec.structs.replace(health, next_try_at=None)}
@@ -119,10 +121,28 @@ async def test_a_change_leaves_the_room_of_others(database: Database, one: Sendi
     for name in "bc":
         await webhook(database, one, f"https://hooks.example/{name}")
 
-    assert await database.write(webhooks.change, VAULT, first, SECRET) == first
+    assert await database.write(webhooks.change, VAULT, first, SECRET, made_from=(first, SECRET)) == first
     there = msgspec.structs.replace(first, url="https://hooks.example/b")
     with pytest.raises(Conflict, match="already"):
-        await database.write(webhooks.change, VAULT, there, SECRET)
+        await database.write(webhooks.change, VAULT, there, SECRET, made_from=(first, SECRET))
+
+
+async def test_what_somebody_else_changed_meanwhile_is_not_undone(database: Database, one: SendingDomain) -> None:
+    first = await webhook(database, one)
+    await database.write(webhooks.set_paused, first.id, NOW)
+    noted = msgspec.structs.replace(first, note="n")
+    other = Login(password=SECRET.password, token=Secret("another"))
+
+    paused = await database.write(webhooks.change, VAULT, noted, SECRET, made_from=(first, SECRET))
+    assert paused == msgspec.structs.replace(noted, paused_at=NOW)
+    with pytest.raises(Outdated):
+        await database.write(webhooks.change, VAULT, first, SECRET, made_from=(first, SECRET))
+    await database.write(webhooks.change, VAULT, noted, other, made_from=(noted, SECRET))
+    with pytest.raises(Outdated):
+        await database.write(webhooks.change, VAULT, noted, SECRET, made_from=(noted, SECRET))
+
+    assert await database.read(webhooks.get, first.id) == msgspec.structs.replace(paused, has_token=True)
+    assert await database.read(webhooks.login_of, VAULT, first.id) == other
 
 
 async def test_the_log_is_narrowed_by_type_and_result_page_by_page(database: Database, one: SendingDomain) -> None:

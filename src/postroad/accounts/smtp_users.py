@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -143,7 +144,8 @@ class SmtpUsers:
         if after == before:
             return after
         values = choices_of(before), choices_of(after)
-        arguments = (_require_own_networks, after, smtp_users.change)
+        chosen = [name for name, value in values[1].items() if value != values[0][name]]
+        arguments = (_require_own_networks, after, partial(smtp_users.change, chosen=chosen))
         await self._write(actor, "changed", before, smtp_users.apart, *arguments, values=values)
         return after
 

@@ -174,7 +174,7 @@ async def edit(
     token = sys.stdin.readline().strip() if token_stdin else None
     changed = await service.edit(
         acting(),
-        found.id,
+        found,
         WebhookChange(
             url=found.url if url is None else url,
             format=told_as,

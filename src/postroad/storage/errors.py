@@ -19,6 +19,10 @@ class Conflict(StorageError):  # noqa: N818 - reads as what happened
         self.what = what
 
 
+class Outdated(StorageError):  # noqa: N818 - reads as what happened
+    """What is to be changed was changed by somebody else since it was read."""
+
+
 class KeyReused(StorageError):  # noqa: N818 - reads as what happened
     """One of several messages that are stored together has an idempotency key that stands for another content."""
 

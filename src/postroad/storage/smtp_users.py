@@ -16,8 +16,6 @@ T = TypeVar("T")
 
 _LISTS = ("networks", "allowed_from")
 """Columns that hold a list of texts as JSON."""
-_CHOSEN = ("note", "networks", "requires_tls", "hourly_limit", "daily_limit", "allowed_from")
-"""Columns that may be changed; the others are given once, or have a function of their own."""
 _AT_ONCE = 500
 
 
@@ -98,10 +96,10 @@ def list_of_kind(connection: Connection, kind: CredentialKind) -> list[SmtpUser]
     return [_user(row) for row in connection.execute(query).mappings()]
 
 
-def change(connection: Connection, user: SmtpUser) -> None:
-    """Store what people may choose for a user: its note and its restrictions."""
+def change(connection: Connection, user: SmtpUser, chosen: Collection[str]) -> None:
+    """Store the named ones of the values that people may choose for a user; what another one changes meanwhile stays."""
     values = _values(user)
-    statement = update(smtp_users).where(smtp_users.c.id == user.id).values({name: values[name] for name in _CHOSEN})
+    statement = update(smtp_users).where(smtp_users.c.id == user.id).values({name: values[name] for name in chosen})
     connection.execute(statement)
     revision.bump(connection)
 

@@ -13,7 +13,7 @@ from postroad.model.options import CallbackFormat
 from postroad.model.webhook import MAX_PER_TYPE, Login, Webhook
 from postroad.storage import audit, revision, rows
 from postroad.storage.dialect import insert_into
-from postroad.storage.errors import Conflict
+from postroad.storage.errors import Conflict, Outdated
 from postroad.storage.schema.control_plane import domains, event_keys, webhook_receivers, webhooks
 from postroad.storage.schema.data_plane import webhook_calls
 from postroad.storage.secrets import Vault
@@ -46,13 +46,24 @@ def _add(connection: Connection, vault: Vault, webhook: Webhook, login: Login) -
     return _webhook(row)
 
 
-def change(connection: Connection, vault: Vault, webhook: Webhook, login: Login) -> Webhook:
+def change(
+    connection: Connection, vault: Vault, webhook: Webhook, login: Login, *, made_from: tuple[Webhook, Login]
+) -> Webhook:
     """Write the address, format, types, note and login of a webhook anew; where it takes no calls, it is tried at once.
 
-    Raises Conflict as ``add`` does, and where it is gone.
+    Raises Conflict as ``add`` does and where it is gone, and Outdated where it is not any more what the change was made
+    from; whether it is paused is no part of that.
     """
     connection.execute(select(domains.c.id).where(domains.c.id == webhook.domain_id).with_for_update())
-    _require_room(webhook, of_domain(connection, webhook.domain_id))
+    others = of_domain(connection, webhook.domain_id)
+    stored = next((one for one in others if one.id == webhook.id), None)
+    before, kept = made_from
+    if stored is not None and (
+        msgspec.structs.replace(stored, paused_at=before.paused_at) != before
+        or login_of(connection, vault, webhook.id) != kept
+    ):
+        raise Outdated(f"webhook {webhook.id}")
+    _require_room(webhook, others)
     return _change(connection, vault, webhook, login)
 
 

@@ -22,7 +22,7 @@ from postroad.policy.permission import require_change, require_sight
 from postroad.storage import domains, webhook_calls, webhooks
 from postroad.storage.audit import recorded
 from postroad.storage.database import Database
-from postroad.storage.errors import Conflict
+from postroad.storage.errors import Conflict, Outdated
 from postroad.storage.secrets import Vault
 
 NOTE_LENGTH = 500
@@ -100,17 +100,18 @@ class Webhooks:
         except Conflict as error:
             raise RefusedError(_sentence(error), field="url") from error
 
-    async def edit(self, actor: Actor, webhook_id: int, wanted: WebhookChange) -> Webhook:
-        """Change a webhook; calls that wait go to the new address, in the new format.
+    async def edit(self, actor: Actor, before: Webhook, wanted: WebhookChange) -> Webhook:
+        """Change a webhook from what it was found to be; calls that wait go to the new address, in the new format.
 
         A password or token that is kept sealed stays in force while it goes to the same server as the same user; it is
-        never sent to another one that somebody writes into the address.
+        never sent to another one that somebody writes into the address. What somebody else changed since it was found
+        is not undone: that raises RefusedError.
         """
-        before = await self.find(actor, webhook_id)
-        require_change(actor, before.account_id, f"webhook {webhook_id}")
+        require_change(actor, before.account_id, f"webhook {before.id}")
         address = self._address(wanted.url)
         _require_sound(wanted.note, wanted.token or "")
-        login = await self._login_after(before, address, wanted.token)
+        kept = await self._database.read(webhooks.login_of, self._vault, before.id) or NO_LOGIN
+        login = _login_after(before, kept, address, wanted.token)
         after = msgspec.structs.replace(
             before,
             url=address.shown,
@@ -129,7 +130,12 @@ class Webhooks:
             after=_audited(after, domain, login) | {"url": after.url},
         )
         try:
-            return await self._database.write(recorded, entry, webhooks.change, self._vault, after, login)
+            return await self._database.write(
+                recorded, entry, webhooks.change, self._vault, after, login, made_from=(before, kept)
+            )
+        except Outdated as error:
+            sentence = f"The webhook to {before.url} was changed by someone else just now; look at it again."
+            raise RefusedError(sentence) from error
         except Conflict as error:
             raise RefusedError(_sentence(error), field="url") from error
 
@@ -157,7 +163,8 @@ class Webhooks:
                 created_by=actor.name,
             )
             if one.before is not None:
-                login = await self._login_after(one.before, address, None)
+                kept = await self._database.read(webhooks.login_of, self._vault, one.before.id) or NO_LOGIN
+                login = _login_after(one.before, kept, address, None)
                 after = msgspec.structs.replace(
                     one.before, url=after.url, format=after.format, event_types=after.event_types
                 )
@@ -187,16 +194,6 @@ class Webhooks:
             before=None if before is None else _audited(before, domain),
             after=None if after is None else _audited(after, domain, login),
         )
-
-    async def _login_after(self, before: Webhook, address: webhook_url.PostAddress, token: str | None) -> Login:
-        kept = await self._database.read(webhooks.login_of, self._vault, before.id) or NO_LOGIN
-        old = webhook_url.read(before.url)
-        is_same_server = webhook_url.server_of(old.url) == webhook_url.server_of(address.url)
-        is_same_user = is_same_server and old.username == address.username
-        password = kept.password if is_same_user and not address.password else address.password
-        if token is None:
-            return Login(password=password, token=kept.token if is_same_server else Secret(""))
-        return Login(password=password, token=Secret(token))
 
     async def all(self, actor: Actor, domain: SendingDomain | None = None) -> list[Webhook]:
         """Return a domain's webhooks, or all that the actor sees."""
@@ -260,6 +257,16 @@ class Webhooks:
             )
             raise RefusedError(sentence, field="url")
         return address
+
+
+def _login_after(before: Webhook, kept: Login, address: webhook_url.PostAddress, token: str | None) -> Login:
+    old = webhook_url.read(before.url)
+    is_same_server = webhook_url.server_of(old.url) == webhook_url.server_of(address.url)
+    is_same_user = is_same_server and old.username == address.username
+    password = kept.password if is_same_user and not address.password else address.password
+    if token is None:
+        return Login(password=password, token=kept.token if is_same_server else Secret(""))
+    return Login(password=password, token=Secret(token))
 
 
 def _require_sound(note: str, token: str) -> None:

@@ -72,7 +72,7 @@ async def change(call: Call[None, WebhookChange]) -> ShownWebhook:
             token=None if wanted.token is UNSET else wanted.token,
         )
         try:
-            after = await webhooks.edit(actor, before.id, whole)
+            after = await webhooks.edit(actor, before, whole)
         except RefusedError as error:
             if error.field != "event_types" or wanted.event_types is not UNSET:
                 raise

@@ -122,7 +122,7 @@ async def _change(managing: Managing, before: Webhook, wish: Wish) -> Webhook:
         event_types=wish.event_types(before),
         note=before.note if wish.note is None else wish.note,
     )
-    after = await webhooks.edit(managing.actor, before.id, wanted)
+    after = await webhooks.edit(managing.actor, before, wanted)
     if wish.is_enabled is None or wish.is_enabled is (after.paused_at is None):
         return after
     set_paused = webhooks.resume if wish.is_enabled else webhooks.pause

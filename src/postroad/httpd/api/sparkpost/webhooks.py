@@ -62,7 +62,7 @@ async def change(managing: Managing, request: Request) -> Response:
     webhooks = managing.management.webhooks
     after = await webhooks.edit(
         managing.actor,
-        before.id,
+        before,
         WebhookChange(
             url=wanted.url(before),
             format=CallbackFormat.SPARKPOST,

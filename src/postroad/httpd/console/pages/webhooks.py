@@ -123,7 +123,7 @@ async def edit(view: View) -> Response:
             note=form.text("note"),
             token="" if form.flag("without_token") else form.text("token") or None,
         )
-        changed = await view.console.webhooks.addresses.edit(view.actor, found.id, wanted)
+        changed = await view.console.webhooks.addresses.edit(view.actor, found, wanted)
     except RefusedError as error:
         return _form_page(view, "webhook_edit.html", form.refuse(error), found=found, status=422)
     is_lost = (found.has_password and not changed.has_password) or (found.has_token and not changed.has_token)
