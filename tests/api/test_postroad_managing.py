@@ -1,5 +1,6 @@
 """Domains, lists, templates, webhooks, SMTP users and keys by our own API: what the console can do, and who may not."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -486,6 +487,16 @@ async def test_what_two_change_of_an_smtp_user_at_once_is_both_kept(
     monkeypatch.setattr(SmtpUsers, "_write", meanwhile)
     changed = await own.ok("PATCH", where, {"hourly_limit": 7})
     assert (changed["note"], changed["hourly_limit"]) == ("another shop", 7)
+
+
+async def test_new_passwords_are_taken_as_fast_as_they_can_be_stored(own: Caller) -> None:
+    where, _ = await located(own, "/smtp-users", {"username": "app@news.example.com"})
+    replies = await asyncio.gather(*(own("PATCH", where, {"password": f"Xr7-kl2.Pq9-{n}"}) for n in range(25)))
+    refused = [one for one in replies if one.status_code != 200]
+    assert 0 < len(refused) < 25
+    assert {one.status_code for one in refused} == {429}
+    assert {one.headers["retry-after"] for one in refused} == {"1"}
+    await own.ok("PATCH", where, {"password": "Xr7-kl2.Pq9-vb4"})
 
 
 async def test_a_user_that_its_networks_prove_is_given_no_password_and_stays_as_it_is(

@@ -21,6 +21,8 @@ _STRANGERS_WAIT_S = 10.0
 """After so long a stranger is told to come again: whoever waits holds a session."""
 _PART_OF_ONE_CLIENT = 5
 """One stranger may have a fifth of the strangers' places, so that others find one too."""
+_NEW_PER_S = 5.0
+"""New passwords that a worker hashes in a second, in the long run: a tenth of a core. A quiet time saves up for a rush."""
 
 
 class BusyError(Exception):
@@ -42,6 +44,10 @@ class Turn:
     async def matches(self, stored: str, password: Secret) -> bool:
         """Whether a password is the one whose stored form is given."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._matches, stored, password)
+
+    async def hashed(self, password: Secret) -> str:
+        """Return the stored form of a new password."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._argon2.hash, password)
 
     def _matches(self, stored: str, password: Secret) -> bool:
         try:
@@ -165,7 +171,7 @@ class _Lane:
 class PasswordHasher:
     """Compares passwords with their stored forms off the event loop, when it is their turn."""
 
-    def __init__(self, threads: int, queue: int, strangers_per_s: float = 1000.0) -> None:
+    def __init__(self, threads: int, queue: int, strangers_per_s: float) -> None:
         room = threads + queue
         self._known = _Lane("password-hasher", threads, queue, per_client=room)
         self._strangers = _Lane(
@@ -207,6 +213,32 @@ class PasswordHasher:
 
     def _lane(self, is_preferred: bool) -> _Lane:
         return self._known if is_preferred else self._strangers
+
+
+class NewPasswords:
+    """Hashes passwords that are chosen, one at a time and few in a second: who may choose many could take the machine."""
+
+    def __init__(self, queue: int) -> None:
+        self._lane = _Lane(
+            "new-password-hasher",
+            1,
+            queue,
+            per_client=max(1, queue // _PART_OF_ONE_CLIENT),
+            allowance=_Allowance(_NEW_PER_S, most=queue),
+        )
+
+    async def hashed(self, password: Secret, *, chosen_by: str) -> str:
+        """Return the stored form of a password, once it is its turn; ``chosen_by`` shares the places fairly.
+
+        Raises:
+            BusyError: too many wait already, of whoever chose it or together.
+        """
+        async with self._lane.turn(chosen_by) as turn:
+            return await turn.hashed(password)
+
+    def close(self) -> None:
+        """End the thread; what it works on is finished first."""
+        self._lane.close()
 
 
 def _turn_away(place: asyncio.Future[None]) -> None:

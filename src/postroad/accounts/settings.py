@@ -125,7 +125,8 @@ class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             gt=0,
             le=1000,
             description="Passwords of strangers (addresses without a good log-in yet) that each worker hashes in a second, "
-            "in the long run; after a quiet time as many more as `hash_queue` at once.",
+            "for SMTP and for the console so many each, in the long run; after a quiet time as many more as `hash_queue` "
+            "at once.",
         ),
     ] = 1.0
     verified_for_s: Annotated[

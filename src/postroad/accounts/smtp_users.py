@@ -1,6 +1,5 @@
 """SMTP users: who may submit mail for one sending domain, and do nothing else."""
 
-import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from postroad.accounts.password_hashing import hash_password
+from postroad.accounts.password_hashing import BusyError, NewPasswords
 from postroad.accounts.smtp_user_changes import (
     NOTHING_CHOSEN,
     SmtpUserChange,
@@ -24,7 +23,7 @@ from postroad.model.client_fault import ClientFault
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.envelope import destination_of
-from postroad.model.refused import ForbiddenError, MissingError, RefusedError
+from postroad.model.refused import ForbiddenError, MissingError, RefusedError, TooSoonError
 from postroad.net.clock import Clock
 from postroad.policy.password import RANDOM_BYTES, generate_password, password_refusal, prepared
 from postroad.policy.permission import require_change, require_sight
@@ -34,6 +33,8 @@ from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
 
 _Values = dict[str, object] | None
+_MOST_WAITING = 50
+"""New passwords that may wait to be hashed, of one account a fifth of them."""
 
 
 def require_password(user: SmtpUser) -> None:
@@ -58,6 +59,7 @@ class SmtpUsers:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._new_passwords = NewPasswords(_MOST_WAITING)
 
     async def add(
         self,
@@ -90,7 +92,7 @@ class SmtpUsers:
         if kind is CredentialKind.ADDRESS and choices.networks is msgspec.UNSET:
             choices = msgspec.structs.replace(choices, networks=())
         user = changed(user, choices, domain.name)
-        user = msgspec.structs.replace(user, password_hash=await _hash_for(kind, password))
+        user = msgspec.structs.replace(user, password_hash=await self._hash_for(user, password))
         entry = entry_of(
             actor,
             "smtp_user.added",
@@ -153,7 +155,7 @@ class SmtpUsers:
         """Give a user another password; the old one ends within five seconds."""
         user = await self._for_change(actor, user_id)
         require_password(user)
-        password_hash = await _hash_for(user.kind, password)
+        password_hash = await self._hash_for(user, password)
         await self._write(actor, "password_changed", user, smtp_users.set_password, user.id, password_hash)
         return user
 
@@ -220,6 +222,21 @@ class SmtpUsers:
         require_change(actor, user.account_id, f"SMTP user {user.username}")
         return user
 
+    async def _hash_for(self, user: SmtpUser, password: Secret | None) -> str:
+        if user.kind is CredentialKind.ADDRESS:
+            if password is not None:
+                raise RefusedError("A user is proven by a password or by its address, not by both.", field="password")
+            return ""
+        if password is None:
+            raise RefusedError("A user needs a password, or the networks that prove it.", field="password")
+        refusal = password_refusal(password)
+        if refusal is not None:
+            raise RefusedError(refusal, field="password")
+        try:
+            return await self._new_passwords.hashed(prepared(password), chosen_by=str(user.account_id))
+        except BusyError as error:
+            raise TooSoonError("Too many new passwords wait to be stored: try again shortly.", 1) from error
+
     async def _write(
         self,
         actor: Actor,
@@ -273,16 +290,3 @@ def _seen(actor: Actor, user: SmtpUser | None, what: str) -> SmtpUser:
     if user is None or not actor.sees(user.account_id):
         raise MissingError(f"There is no {what}.")
     return user
-
-
-async def _hash_for(kind: CredentialKind, password: Secret | None) -> str:
-    if kind is CredentialKind.ADDRESS:
-        if password is not None:
-            raise RefusedError("A user is proven by a password or by its address, not by both.", field="password")
-        return ""
-    if password is None:
-        raise RefusedError("A user needs a password, or the networks that prove it.", field="password")
-    refusal = password_refusal(password)
-    if refusal is not None:
-        raise RefusedError(refusal, field="password")
-    return await asyncio.to_thread(hash_password, prepared(password))

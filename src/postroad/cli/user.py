@@ -340,7 +340,8 @@ def _invitations(invocation: Invocation, database: Database) -> Invitations:
 
 
 def _passwords(invocation: Invocation) -> PersonPasswords:
-    return PersonPasswords(invocation.settings.accounts.hash_queue)
+    accounts = invocation.settings.accounts
+    return PersonPasswords(accounts.hash_queue, accounts.strangers_per_s)
 
 
 def _links(invocation: Invocation) -> Links:

@@ -82,7 +82,7 @@ async def _set_password(database: Database, password: Secret) -> None:
 
 
 async def _matches(user: SmtpUser, password: Secret) -> bool:
-    hasher = PasswordHasher(threads=1, queue=0)
+    hasher = PasswordHasher(threads=1, queue=0, strangers_per_s=1.0)
     try:
         return await hasher.matches(user.password_hash, prepared(password))
     finally:

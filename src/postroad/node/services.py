@@ -305,7 +305,8 @@ def _previews(ground: _Ground) -> Previews:
 
 @asynccontextmanager
 async def _console(ground: _Ground, notices: Notices, *, is_dev: bool) -> AsyncIterator[Console]:
-    passwords = PersonPasswords(ground.settings.accounts.hash_queue)
+    accounts = ground.settings.accounts
+    passwords = PersonPasswords(accounts.hash_queue, accounts.strangers_per_s)
     client = client_for(ground.settings.webhooks, ground.lookup)
     try:
         async with single_sign_on(ground.settings, ground.database) as oidc:

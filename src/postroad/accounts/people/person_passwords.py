@@ -1,9 +1,8 @@
 """Passwords of people: compared and hashed a few at a time, at one cost for every address that is tried."""
 
-import asyncio
 import secrets
 
-from postroad.accounts.password_hashing import BusyError, PasswordHasher, hash_password
+from postroad.accounts.password_hashing import BusyError, NewPasswords, PasswordHasher, hash_password
 from postroad.model.credential import Secret
 from postroad.model.refused import RefusedError
 from postroad.policy.lockout import client_subject
@@ -18,9 +17,9 @@ _BUSY = "Too many passwords are being checked at this moment: try again shortly.
 class PersonPasswords:
     """Compares and hashes passwords off the event loop."""
 
-    def __init__(self, queue: int) -> None:
-        self._hasher = PasswordHasher(_THREADS, queue)
-        self._room = queue
+    def __init__(self, queue: int, strangers_per_s: float) -> None:
+        self._hasher = PasswordHasher(_THREADS, queue, strangers_per_s)
+        self._new = NewPasswords(queue)
         # Nobody knows the password of this one: it gives unknown addresses the same cost as known ones.
         self._nobody = hash_password(Secret(secrets.token_urlsafe(32)))
 
@@ -53,17 +52,15 @@ class PersonPasswords:
         refusal = person_password_refusal(password, email)
         if refusal is not None:
             raise RefusedError(refusal, field=field)
-        if self._room == 0:
-            raise RefusedError(_BUSY)
-        self._room -= 1
         try:
-            return await asyncio.to_thread(hash_password, prepared(password))
-        finally:
-            self._room += 1
+            return await self._new.hashed(prepared(password), chosen_by=email)
+        except BusyError as error:
+            raise RefusedError(_BUSY) from error
 
     def close(self) -> None:
         """End the hashing threads."""
         self._hasher.close()
+        self._new.close()
 
 
 def _is_text(password: str) -> bool:
