@@ -575,8 +575,8 @@ async def test_every_change_names_the_key_that_made_it(own: Caller, database: Da
 
 async def test_a_key_of_a_domain_manages_nothing(own_of_domain: Caller) -> None:
     for operation in OPERATIONS:
-        if operation.looks_only:
-            continue
+        if operation.name in {"showMessage", "cancelMessage", "showKey"}:
+            continue  # by the id that a key got for what it sent, and what the key is
         path = re.sub(r"\{domain\}", "news.example.com", operation.path)
         path = re.sub(r"\{[a-z_]+\}", "1", path)
         reply = await own_of_domain(operation.method, path, operation.sample_body)

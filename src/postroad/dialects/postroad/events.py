@@ -133,7 +133,6 @@ LIST_EVENTS = Operation(
     query=EventsQuery,
     answer=EventPage,
     sample=_SAMPLE,
-    looks_only=True,
 )
 LIST_MESSAGE_EVENTS = Operation(
     name="listMessageEvents",
@@ -143,6 +142,5 @@ LIST_MESSAGE_EVENTS = Operation(
     query=MessageEventsQuery,
     answer=EventPage,
     sample=_SAMPLE,
-    looks_only=True,
 )
 OPERATIONS = (LIST_EVENTS, LIST_MESSAGE_EVENTS)

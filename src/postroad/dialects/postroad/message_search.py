@@ -163,6 +163,5 @@ LIST_MESSAGES = Operation(
         ),
         next="WyIwNk4xREhZSDFSODEwIl0",
     ),
-    looks_only=True,
 )
 OPERATIONS = (LIST_MESSAGES,)

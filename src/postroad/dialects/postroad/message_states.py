@@ -33,7 +33,6 @@ SHOW_MESSAGE = Operation(
         recipient_count=1,
         deliveries=(ShownDelivery(recipient="ada@example.net", state="scheduled", due_at=instant(_AT)),),
     ),
-    looks_only=True,
 )
 CANCEL_MESSAGE = Operation(
     name="cancelMessage",
@@ -42,7 +41,6 @@ CANCEL_MESSAGE = Operation(
     summary="Take back what of a message has not left",
     answer=Cancelled,
     sample=Cancelled(cancelled=1),
-    looks_only=True,
 )
 HOLD_MESSAGE = Operation(
     name="holdMessage",
@@ -84,6 +82,5 @@ SHOW_KEY = Operation(
         created_at="2026-11-28T09:30:00Z",
         client_address="192.0.2.9",
     ),
-    looks_only=True,
 )
 OPERATIONS = (SHOW_MESSAGE, CANCEL_MESSAGE, HOLD_MESSAGE, RELEASE_MESSAGE, RETRY_MESSAGE, SHOW_KEY)

@@ -41,8 +41,6 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     sample: Any = None
     """An answer, made up."""
     sample_body: Mapping[str, Any] | None = None
-    looks_only: bool = False
-    """A key of one sending domain may make it too, about what is of that domain."""
 
     @property
     def whole_path(self) -> str:

@@ -25,8 +25,6 @@ class Managing(msgspec.Struct, frozen=True, kw_only=True):
     services: ApiServices
     actor: Actor
     account_id: int
-    domain_id: int | None = None
-    """The one sending domain that the key is of; null for a key of the account."""
     networks: str = ""
     """The list of networks that the key may be used from; a key of the account that it makes reaches no further."""
 
@@ -77,16 +75,6 @@ def readable(endpoint: Managed[Answer]) -> Callable[[ApiServices, Request, KeyPr
     return checked
 
 
-def looking(endpoint: Managed[Answer]) -> Callable[[ApiServices, Request, KeyPrincipal], Awaitable[Answer]]:
-    """Return an endpoint that keys of one sending domain may look by: it keeps to what is of ``domain_id``."""
-
-    async def checked(services: ApiServices, request: Request, key: KeyPrincipal) -> Answer:
-        role = Role.ADMIN if key.sending_domain is None else Role.USER
-        return await endpoint(_managing(services, request, key, role), request)
-
-    return checked
-
-
 def _managing(services: ApiServices, request: Request, key: KeyPrincipal, role: Role) -> Managing:
     asked = [*map(str, request.path_params.values()), *(value for _, value in request.query_params.multi_items())]
     if any("\0" in text for text in asked):
@@ -96,7 +84,6 @@ def _managing(services: ApiServices, request: Request, key: KeyPrincipal, role: 
         services=services,
         actor=actor_of(request, key, role),
         account_id=key.key.account_id,
-        domain_id=key.key.domain_id,
         networks=" ".join(key.key.networks),
     )
 

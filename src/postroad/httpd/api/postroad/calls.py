@@ -12,7 +12,7 @@ from postroad.dialects.postroad.paging import QueryRefusedError
 from postroad.dialects.postroad.problem import Fault, Refusal, faulty
 from postroad.dialects.postroad.reading import read_body, read_query
 from postroad.httpd.api.json_upload import json_of
-from postroad.httpd.api.managing import Managing, looking, managed
+from postroad.httpd.api.managing import Managing, managed
 from postroad.httpd.api.postroad.writing import json_answer
 from postroad.httpd.api.routes import NO_STORE, Endpoint, Served
 from postroad.httpd.api.services import ApiServices, Management
@@ -60,22 +60,15 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
             raise MissingError(f"There is no sending domain {name[:253]}.") from error
 
     async def domain_id(self, name: str | None) -> int | None:
-        """Return the id of the domain that a query names; where it names none, that of the key's domain, if it has one.
-
-        Raises MissingError, for a key of one domain also where another one is named.
-        """
-        own = self.managing.domain_id
+        """Return the id of the domain that a query names, if it names one. Raises MissingError."""
         if name is None:
-            return own
+            return None
         try:
-            found = (await self.managing.domain(name)).id
+            return (await self.managing.domain(name)).id
         except MissingError:
             raise
         except RefusedError as error:
             raise QueryRefusedError(str(error), field="domain") from error
-        if own not in {None, found}:
-            raise MissingError(f"There is no sending domain {name}.", field="domain")
-        return found
 
     async def names_of(self, domain_ids: set[int]) -> dict[int, str]:
         """Return the names of domains."""
@@ -111,7 +104,7 @@ def served(operation: Operation, answering: Answering) -> Served:
             return written
         return json_answer(answer, operation.status)
 
-    return _served(operation, (looking if operation.looks_only else managed)(endpoint))
+    return _served(operation, managed(endpoint))
 
 
 def served_as_it_is(operation: Operation, endpoint: Endpoint) -> Served:

@@ -41,7 +41,7 @@ async def list_message_events(call: Call[MessageEventsQuery, None]) -> EventPage
     except ValueError as error:
         raise MissingError("There is no such message.") from error
     found = (await key.services.database.read(messages.get_many, [message_id])).get(message_id)
-    if found is None or found.account_id != key.account_id or key.domain_id not in {None, found.domain_id}:
+    if found is None or found.account_id != key.account_id:
         raise MissingError("There is no such message.")
     return await _page(call, EventSelector(message_id=message_id, types=call.query.type))
 
