@@ -271,7 +271,7 @@ class Rig:
         return await self.states(accepted) == states
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> None:
     async with asyncio.timeout(within_s):
         while not await condition():
             await asyncio.sleep(0.01)
