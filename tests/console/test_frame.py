@@ -100,6 +100,14 @@ async def test_pages_keep_scripts_frames_and_caches_out(admin: Client) -> None:
     assert headers["cache-control"] == "no-store"
 
 
+async def test_files_of_the_pages_are_kept_and_asked_about(admin: Client) -> None:
+    first = await admin.get("/static/console.css")
+    assert first.headers["cache-control"] == "no-cache"
+    again = await admin.get("/static/console.css", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.headers["cache-control"]) == (304, "no-cache")
+    assert (await admin.get("/static/none.css")).headers["cache-control"] == "no-store"
+
+
 async def test_no_page_has_script_or_style_of_its_own(admin: Client) -> None:
     text = (await admin.get("/")).text
 

@@ -54,8 +54,8 @@ class World:
         await self.database.write(memberships.add, right)
         return added
 
-    async def invited(self, email: str, role: Role) -> None:
-        account = await self.account()
+    async def invited(self, email: str, role: Role, account_name: str = "acme") -> None:
+        account = await self.account(account_name)
         offer = Invitation(
             id=0,
             account_id=account.id,
@@ -65,7 +65,7 @@ class World:
             created_at=1,
             expires_at=now_ms() + 60_000,
         )
-        await self.database.write(invitations.add, offer, b"hash of a token")
+        await self.database.write(invitations.add, offer, account.name.encode())
 
     async def comes_by(self, browser: "Browser", **changed: str) -> Arrived:
         """Go to the provider and come back; ``changed`` parameters are put into the way there."""

@@ -143,6 +143,20 @@ async def test_people_of_the_domain_become_users_where_the_settings_say_so(
         await world.comes_by(browser)
 
 
+async def test_an_invitation_elsewhere_does_not_take_a_person_of_the_domain_away(
+    peer: OpenIdPeer, world: World, browser: Browser
+) -> None:
+    await world.invited("ann@acme.example", Role.ADMIN, "other")
+    account = await world.account()
+    world.with_settings(creates_users_in="acme", email_domains=("acme.example",))
+    peer.signs_in("subject-9", email="ann@acme.example", email_verified=True)
+
+    user = (await world.comes_by(browser)).user
+
+    assert user.account_id == account.id
+    assert [one.role for one in await world.database.read(memberships.of_user, user.id)] == [Role.USER]
+
+
 async def test_a_disabled_person_is_not_bound(peer: OpenIdPeer, world: World, browser: Browser) -> None:
     ada = await world.person(ADA, disabled_at=5)
     peer.signs_in("subject-10", email=ADA, email_verified=True)

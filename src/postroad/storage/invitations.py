@@ -44,9 +44,11 @@ def by_token(connection: Connection, token_hash: bytes, now: int) -> Invitation 
     return None if row is None else _invitation(row)
 
 
-def newest_for(connection: Connection, email: str, now: int) -> Invitation | None:
-    """Return the newest open invitation of an address."""
+def newest_for(connection: Connection, email: str, now: int, account_id: int | None = None) -> Invitation | None:
+    """Return the newest open invitation of an address, to one account or to any."""
     query = select(invitations).where(invitations.c.email == email, invitations.c.expires_at > now)
+    if account_id is not None:
+        query = query.where(invitations.c.account_id == account_id)
     row = connection.execute(query.order_by(invitations.c.id.desc()).limit(1)).mappings().one_or_none()
     return None if row is None else _invitation(row)
 

@@ -159,10 +159,15 @@ class OidcSignIn:
         return known
 
     async def _added(self, email: str, claims: Mapping[str, Any], client_address: str) -> User:
-        """Add a person who was invited, or whom the settings let in uninvited."""
+        """Add a person who was invited, or whom the settings let in uninvited.
+
+        Where the settings name the account of new people, an invitation to another one is left to be accepted: whoever
+        invites somebody else's colleague first would have the say over that person.
+        """
         now = self._clock()
-        invitation = await self._database.read(invitations.newest_for, email, now)
-        account_id = await self._account_for_new() if invitation is None else invitation.account_id
+        own_id = await self._account_for_new()
+        invitation = await self._database.read(invitations.newest_for, email, now, own_id)
+        account_id = own_id if invitation is None else invitation.account_id
         if account_id is None:
             raise RefusedError(f"There is no user {email} here: ask an admin of your account to invite you.")
         user = User(id=0, account_id=account_id, email=email, name=_name(claims.get("name")), created_at=now)

@@ -1,6 +1,7 @@
 """The console: one application of pages for people, with the capture inbox beside them in dev."""
 
 from pathlib import Path
+from typing import Any
 
 import structlog
 from starlette.applications import Starlette
@@ -87,6 +88,16 @@ def pages() -> list[BaseRoute]:
     return [route for subject in subjects for route in subject.routes()]
 
 
+class _KeptFiles(StaticFiles):
+    """Files that a browser keeps and asks about each time, so that after an upgrade it has the new ones at once."""
+
+    def file_response(self, *args: Any, **named: Any) -> Response:
+        """Return a file, or that it is as it was."""
+        response = super().file_response(*args, **named)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def console_app(console: Console, *, public_host: str = "", beside: list[BaseRoute] | None = None) -> Starlette:
     """Return the console as an application.
 
@@ -96,7 +107,7 @@ def console_app(console: Console, *, public_host: str = "", beside: list[BaseRou
         beside: Further routes, such as those of the capture inbox.
     """
     app = Starlette(
-        routes=[*pages(), *(beside or []), Mount("/static", StaticFiles(directory=_STATIC))],
+        routes=[*pages(), *(beside or []), Mount("/static", _KeptFiles(directory=_STATIC))],
         middleware=[Middleware(SecurityHeaders), Middleware(OwnHostOnly, public_host=public_host)],
         exception_handlers={HTTPException: _say, StorageError: _say_storage_is_away},
     )
