@@ -533,11 +533,29 @@ async def test_an_smtp_user_that_cannot_be_so_is_refused(own: Caller, foreign: S
 async def test_a_key_of_the_account_that_is_bound_frees_no_other(
     stranger: Any, keys: ApiKeys, domain: SendingDomain
 ) -> None:
-    bound = Caller(stranger, str((await keys.add_for_account(SYSTEM, domain.account_id, networks="192.0.2.0/24")).text))
+    own = ["192.0.2.0/24", "2001:db8::/32"]
+    made = await keys.add_for_account(SYSTEM, domain.account_id, networks=" ".join(own))
+    bound = Caller(stranger, str(made.text))
     where, added = await located(bound, "/api-keys", {"note": "nightly"})
-    assert added["networks"] == ["192.0.2.0/24"]
-    assert await bound.refused(422, "PATCH", where, {"networks": []}) == ["networks"]
-    assert (await bound.ok("GET", where))["networks"] == ["192.0.2.0/24"]
+    assert added["networks"] == own
+    beyond = (["0.0.0.0/0", "::/0"], ["192.0.2.7", "198.51.100.7"], ["192.0.2.0/23"], ["192.0.2.7,198.51.100.7"])
+    for changed in (where, f"/api-keys/{made.key.id}"):
+        for networks in ([], [" "], *beyond):
+            assert await bound.refused(422, "PATCH", changed, {"networks": networks}) == ["networks"], networks
+        assert (await bound.ok("GET", changed))["networks"] == own
+    for networks in beyond:
+        assert await bound.refused(422, "POST", "/api-keys", {"networks": networks}) == ["networks"], networks
+    told = (await bound("PATCH", where, {"networks": ["192.0.2.7", "198.51.100.7"]})).json()
+    assert "198.51.100.7 is in none" in told["errors"][0]["detail"]
+
+    within = ["192.0.2.7/32", "2001:db8:7::/48"]
+    assert (await bound.ok("PATCH", where, {"networks": within}))["networks"] == within
+    assert (await located(bound, "/api-keys", {"networks": within}))[1]["networks"] == within
+    # What sends for one domain only may do so from elsewhere.
+    of_domain = {"domain": domain.name, "networks": ["198.51.100.7/32"]}
+    where, added = await located(bound, "/api-keys", of_domain)
+    assert added["networks"] == of_domain["networks"]
+    assert (await bound.ok("PATCH", where, {"networks": []}))["networks"] == []
 
 
 async def test_a_key_is_added_used_changed_and_removed(own: Caller, stranger: Any, check: Any) -> None:

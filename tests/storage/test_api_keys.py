@@ -1,12 +1,17 @@
 """API keys and signing keys, on both engines."""
 
+import asyncio
+from collections.abc import Callable
+
 import msgspec
 import pytest
 import sqlalchemy
 
+from postroad.model.actor import SYSTEM
+from postroad.model.audit import AuditEntry, entry_of
 from postroad.model.credential import ApiKey, Secret, SigningKeys
 from postroad.model.domain import DomainState, SendingDomain
-from postroad.storage import accounts, api_keys, domains, revision, signing_keys
+from postroad.storage import accounts, api_keys, audit, domains, revision, signing_keys
 from postroad.storage.api_keys import Use
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict, MasterKeyMismatch
@@ -72,6 +77,11 @@ async def test_keys_are_listed_by_account_and_domain(database: Database) -> None
     assert await database.read(api_keys.list_all, one.account_id, other.id) == []
 
 
+def entry_of_change(before: ApiKey, after: ApiKey) -> AuditEntry:
+    values = {"before": {"note": before.note}, "after": {"note": after.note}}
+    return entry_of(SYSTEM, "api_key.changed", before.prefix, at=NOW, account_id=before.account_id, **values)
+
+
 async def test_a_change_or_removal_moves_the_revision_and_is_refused_for_a_key_that_is_gone(
     database: Database,
 ) -> None:
@@ -79,18 +89,37 @@ async def test_a_change_or_removal_moves_the_revision_and_is_refused_for_a_key_t
     added = await database.write(api_keys.add, key_of(domain), DIGEST)
     changed = msgspec.structs.replace(added, note="other", networks=())
     revisions = [await database.read(revision.current)]
-    await database.write(api_keys.change, changed)
+    for _ in range(2):
+        assert await database.write(api_keys.change, added.id, lambda _: changed, entry_of_change) == changed
     revisions.append(await database.read(revision.current))
+    assert revisions[1] == revisions[0] + 1
     assert await database.read(api_keys.get, added.id) == changed
+    [entry] = await database.read(audit.search, audit.AuditSelector(), 10)
+    assert (entry.before, entry.after) == ({"note": added.note}, {"note": "other"})
 
     await database.write(api_keys.remove, added.id)
     revisions.append(await database.read(revision.current))
     assert await database.read(api_keys.get, added.id) is None
     assert revisions == sorted(set(revisions))
     with pytest.raises(Conflict):
-        await database.write(api_keys.change, changed)
+        await database.write(api_keys.change, added.id, lambda _: changed, entry_of_change)
     with pytest.raises(Conflict):
         await database.write(api_keys.remove, added.id)
+
+
+async def test_changes_at_the_same_moment_are_all_kept(database: Database) -> None:
+    domain = await domain_of(database)
+    added = await database.write(api_keys.add, key_of(domain), DIGEST)
+    hosts = [f"198.51.100.{host}/32" for host in range(20)]
+
+    def further(host: str) -> Callable[[ApiKey], ApiKey]:
+        return lambda key: msgspec.structs.replace(key, networks=(*key.networks, host))
+
+    await asyncio.gather(*(database.write(api_keys.change, added.id, further(host), entry_of_change) for host in hosts))
+
+    found = await database.read(api_keys.get, added.id)
+    assert found is not None
+    assert sorted(found.networks) == sorted((*added.networks, *hosts))
 
 
 async def test_last_uses_and_refusals_are_noted_apart_and_move_nothing(database: Database) -> None:
@@ -138,17 +167,21 @@ async def test_signing_keys_are_made_once_and_replaced(database: Database) -> No
     again = await database.write(signing_keys.ensure, VAULT, account.id, Secret("two"), NOW + 1)
     assert first == again == SigningKeys(account_id=account.id, key=Secret("one"), changed_at=NOW)
 
-    later = SigningKeys(
+    before = await database.read(revision.current)
+    later = await database.write(
+        signing_keys.replace, VAULT, account.id, Secret("three"), NOW + 2, previous_until=NOW + 9
+    )
+    assert later == SigningKeys(
         account_id=account.id,
         key=Secret("three"),
         previous_key=Secret("one"),
         previous_until=NOW + 9,
         changed_at=NOW + 2,
     )
-    before = await database.read(revision.current)
-    await database.write(signing_keys.replace, VAULT, later)
     assert await database.read(signing_keys.get, VAULT, account.id) == later
     assert await database.read(revision.current) > before
+    last = await database.write(signing_keys.replace, VAULT, account.id, Secret("four"), NOW + 3, previous_until=None)
+    assert last == SigningKeys(account_id=account.id, key=Secret("four"), changed_at=NOW + 3)
 
 
 async def test_signing_keys_are_encrypted_for_their_account(database: Database) -> None:

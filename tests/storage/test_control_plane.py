@@ -238,6 +238,23 @@ async def test_an_smtp_user_is_changed_piece_by_piece(database: Database) -> Non
     assert expected == await database.read(smtp_users.get, user.id)
 
 
+async def test_an_smtp_user_that_is_gone_is_not_changed(database: Database) -> None:
+    domain = await _domain(database)
+    user = await database.write(smtp_users.add, _user(domain))
+    await database.write(smtp_users.remove, user.id)
+    before = await database.read(revision.current)
+
+    for change, *arguments in (
+        (smtp_users.change, user, ("note",)),
+        (smtp_users.set_password, user.id, "hash"),
+        (smtp_users.set_disabled, user.id, NOW),
+        (smtp_users.remove, user.id),
+    ):
+        with pytest.raises(Conflict):
+            await database.write(change, *arguments)
+    assert await database.read(revision.current) == before
+
+
 async def test_an_id_is_never_given_twice(database: Database) -> None:
     domain = await _domain(database)
     user = await database.write(smtp_users.add, _user(domain))

@@ -1,6 +1,7 @@
 """API keys: one kind sends for one sending domain, the other manages an account."""
 
 import os
+from collections.abc import Callable
 
 import msgspec
 
@@ -65,24 +66,29 @@ class ApiKeys:
 
     async def edit(self, actor: Actor, key_id: int, note: str) -> ApiKey:
         """Give a key another note."""
-        return await self._change(actor, key_id, note=_checked_note(note))
+        chosen = _checked_note(note)
+        return await self._change(actor, key_id, lambda key: msgspec.structs.replace(key, note=chosen))
 
     async def set_networks(self, actor: Actor, key_id: int, networks: str) -> ApiKey:
         """Let a key be used only from the networks of a list; from everywhere where the list is empty."""
-        return await self._change(actor, key_id, networks=checked_networks([networks]))
+        chosen = checked_networks([networks])
+        return await self._change(actor, key_id, lambda key: msgspec.structs.replace(key, networks=chosen))
 
     async def allow(self, actor: Actor, key_id: int, networks: str) -> ApiKey:
         """Let a key be used from further networks; one that was open to everywhere is from then on to these alone."""
-        key = await self.get(actor, key_id)
         further = checked_networks([networks])
         if not further:
             raise RefusedError("Name at least one address or range.", field="networks")
-        return await self.set_networks(actor, key_id, " ".join((*key.networks, *further)))
+        return await self._change(
+            actor,
+            key_id,
+            lambda key: msgspec.structs.replace(key, networks=checked_networks((*key.networks, *further))),
+        )
 
     async def remove(self, actor: Actor, key_id: int) -> ApiKey:
         """Remove a key: it is refused everywhere within five seconds."""
         key = await self._find_to_change(actor, key_id)
-        entry = self._entry(actor, "api_key.removed", key, before=await self._facts(key))
+        entry = self._entry(actor, "api_key.removed", key, before=_facts(key, await self._domain_name(key)))
         try:
             await self._database.write(recorded, entry, api_keys.remove, key.id)
         except Conflict as error:
@@ -102,43 +108,38 @@ class ApiKeys:
             networks=checked_networks([networks]),
             created_at=self._clock(),
         )
+        domain_name = None if domain is None else domain.name
         for _ in range(_TRIES):
             text = key_text(kind, os.urandom(RANDOM_BYTES))
             key = msgspec.structs.replace(wanted, prefix=shown_part(text))
-            entry = self._entry(actor, "api_key.added", key, after=await self._facts(key))
+            entry = self._entry(actor, "api_key.added", key, after=_facts(key, domain_name))
             try:
                 return AddedKey(await self._database.write(recorded, entry, api_keys.add, key, digest_of(text)), text)
             except Conflict:
                 continue  # another key begins with the same ten characters
         raise RefusedError("No key could be made just now; try again.")
 
-    async def _change(
-        self, actor: Actor, key_id: int, *, note: str | None = None, networks: tuple[str, ...] | None = None
-    ) -> ApiKey:
-        key = await self._find_to_change(actor, key_id)
-        changed = msgspec.structs.replace(
-            key,
-            note=key.note if note is None else note,
-            networks=key.networks if networks is None else networks,
-        )
-        if changed == key:
-            return key
-        before, after = await self._facts(key), await self._facts(changed)
-        entry = self._entry(actor, "api_key.changed", key, before=before, after=after)
+    async def _change(self, actor: Actor, key_id: int, choose: Callable[[ApiKey], ApiKey]) -> ApiKey:
+        found = await self._find_to_change(actor, key_id)
+        domain = await self._domain_name(found)
+
+        def entry_of_change(before: ApiKey, after: ApiKey) -> AuditEntry:
+            facts = _facts(before, domain), _facts(after, domain)
+            return self._entry(actor, "api_key.changed", before, before=facts[0], after=facts[1])
+
         try:
-            await self._database.write(recorded, entry, api_keys.change, changed)
+            return await self._database.write(api_keys.change, found.id, choose, entry_of_change)
         except Conflict as error:
             raise MissingError("There is no such API key.") from error
-        return changed
 
     async def _find_to_change(self, actor: Actor, key_id: int) -> ApiKey:
         key = await self.get(actor, key_id)
         require_change(actor, key.account_id, "such API key")
         return key
 
-    async def _facts(self, key: ApiKey) -> dict[str, object]:
+    async def _domain_name(self, key: ApiKey) -> str | None:
         domain = None if key.domain_id is None else await self._database.read(domains.get, key.domain_id)
-        return {"domain": None if domain is None else domain.name, "note": key.note, "networks": list(key.networks)}
+        return None if domain is None else domain.name
 
     def _entry(
         self,
@@ -158,6 +159,10 @@ def _seen(actor: Actor, key: ApiKey | None, what: str) -> ApiKey:
         raise MissingError(f"There is no {what}.")
     require_sight(actor, key.account_id, what)
     return key
+
+
+def _facts(key: ApiKey, domain: str | None) -> dict[str, object]:
+    return {"domain": domain, "note": key.note, "networks": list(key.networks)}
 
 
 def _checked_note(note: str) -> str:

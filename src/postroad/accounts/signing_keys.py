@@ -39,20 +39,14 @@ class WebhookSigning:
         """Give an account another key; the one it had counts beside it for the hours of the overlap."""
         if not 0 <= overlap_hours <= LONGEST_OVERLAP_HOURS:
             raise RefusedError(f"An overlap has 0 to {LONGEST_OVERLAP_HOURS} hours.", field="overlap_hours")
-        before = await self.keys_of(actor, account_id)
+        await self.keys_of(actor, account_id)
         now = self._clock()
         until = now + overlap_hours * _HOUR_MS if overlap_hours else None
-        keys = SigningKeys(
-            account_id=account_id,
-            key=_new_key(),
-            previous_key=before.key if overlap_hours else None,
-            previous_until=until,
-            changed_at=now,
-        )
         after = {"overlap_hours": overlap_hours}
         entry = entry_of(actor, "signing_key.updated", "webhooks", at=now, account_id=account_id, after=after)
-        await self._database.write(recorded, entry, signing_keys.replace, self._vault, keys)
-        return keys
+        return await self._database.write(
+            recorded, entry, signing_keys.replace, self._vault, account_id, _new_key(), now, previous_until=until
+        )
 
 
 def _new_key() -> Secret:

@@ -255,7 +255,10 @@ class SmtpUsers:
             before=values[0],
             after=values[1],
         )
-        await self._database.write(audit.recorded, entry, change, *arguments)
+        try:
+            await self._database.write(audit.recorded, entry, change, *arguments)
+        except Conflict as error:
+            raise MissingError("There is no such SMTP user.") from error
 
 
 def _require_right_to_networks(actor: Actor) -> None:

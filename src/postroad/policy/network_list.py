@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -46,6 +47,18 @@ def in_words(network: str) -> str:
     """Return a stored network as people write it: a single address without its length."""
     parsed = ipaddress.ip_network(network)
     return str(parsed.network_address) if parsed.prefixlen == parsed.max_prefixlen else network
+
+
+def first_beyond(networks: Iterable[str], bounds: Iterable[str]) -> str | None:
+    """Return the first of some stored networks that lies within none of the bounds; null where each lies within one."""
+    within = [ipaddress.ip_network(bound) for bound in bounds]
+    return next(
+        (one for one in networks if not any(_is_within(ipaddress.ip_network(one), bound) for bound in within)), None
+    )
+
+
+def _is_within(network: Network, bound: Network) -> bool:
+    return network.version == bound.version and network.subnet_of(bound)  # type: ignore[arg-type] # of one version
 
 
 def _read(entry: str) -> Network | str:

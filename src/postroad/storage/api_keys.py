@@ -1,13 +1,14 @@
 """API keys: of each, what people know it by and the digest that proves it; the key itself is never stored."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, delete, select, update
 
+from postroad.model.audit import AuditEntry
 from postroad.model.credential import ApiKey
-from postroad.storage import revision
+from postroad.storage import audit, revision
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
 from postroad.storage.rows import storable
@@ -66,13 +67,30 @@ def list_all(connection: Connection, account_id: int | None = None, domain_id: i
     return [_key(row) for row in connection.execute(query).mappings()]
 
 
-def change(connection: Connection, key: ApiKey) -> None:
-    """Store a key's note and networks; raises Conflict where it is gone."""
-    statement = update(api_keys).where(api_keys.c.id == key.id)
-    values = {"note": storable(key.note), "networks": _to_json(key.networks)}
-    if connection.execute(statement.values(values)).rowcount != 1:
-        raise Conflict(f"API key {key.prefix} was removed")
+def change(
+    connection: Connection,
+    key_id: int,
+    choose: Callable[[ApiKey], ApiKey],
+    entry_of_change: Callable[[ApiKey, ApiKey], AuditEntry],
+) -> ApiKey:
+    """Give a key the note and networks that ``choose`` makes of it as it is now, with an entry if they are other ones.
+
+    Nobody changes it meanwhile, so that two who do so at once both have what they chose. What ``choose`` raises ends the
+    transaction; raises Conflict where the key is gone.
+    """
+    query = select(api_keys).where(api_keys.c.id == key_id).with_for_update()
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise Conflict("API key was removed")
+    before = _key(row)
+    after = choose(before)
+    if after == before:
+        return before
+    values = {"note": storable(after.note), "networks": _to_json(after.networks)}
+    connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(values))
     revision.bump(connection)
+    audit.record(connection, entry_of_change(before, after))
+    return after
 
 
 def remove(connection: Connection, key_id: int) -> None:

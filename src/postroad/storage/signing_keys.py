@@ -1,6 +1,5 @@
 """Signing keys: one per account, encrypted, with the one before it while that still counts."""
 
-import msgspec
 from sqlalchemy import Connection, RowMapping, select, update
 
 from postroad.model.credential import Secret, SigningKeys
@@ -29,14 +28,21 @@ def get(connection: Connection, vault: Vault, account_id: int) -> SigningKeys | 
     return None if row is None else _opened(row, vault)
 
 
-def replace(connection: Connection, vault: Vault, keys: SigningKeys) -> None:
-    """Store an account's keys over those it has."""
-    values = msgspec.structs.asdict(keys) | {
-        "key": _sealed(vault, keys.account_id, keys.key),
-        "previous_key": None if keys.previous_key is None else _sealed(vault, keys.account_id, keys.previous_key),
+def replace(
+    connection: Connection, vault: Vault, account_id: int, fresh: Secret, now: int, *, previous_until: int | None
+) -> SigningKeys:
+    """Store another key of an account that has one; that one counts beside it until an instant, or with null no longer."""
+    values = {
+        # The row's own key, not one read before: whoever replaces it at the same moment comes before or after.
+        "previous_key": None if previous_until is None else signing_keys.c.key,
+        "previous_until": previous_until,
+        "key": _sealed(vault, account_id, fresh),
+        "changed_at": now,
     }
-    connection.execute(update(signing_keys).where(signing_keys.c.account_id == keys.account_id).values(values))
+    statement = update(signing_keys).where(signing_keys.c.account_id == account_id).values(values)
+    row = connection.execute(statement.returning(*signing_keys.c)).mappings().one()
     revision.bump(connection)
+    return _opened(row, vault)
 
 
 def _sealed(vault: Vault, account_id: int, key: Secret) -> bytes:

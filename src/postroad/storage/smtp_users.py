@@ -97,28 +97,34 @@ def list_of_kind(connection: Connection, kind: CredentialKind) -> list[SmtpUser]
 
 
 def change(connection: Connection, user: SmtpUser, chosen: Collection[str]) -> None:
-    """Store the named ones of the values that people may choose for a user; what another one changes meanwhile stays."""
+    """Store the named ones of the values that people may choose for a user; what another one changes meanwhile stays.
+
+    Raises Conflict where the user is gone.
+    """
     values = _values(user)
-    statement = update(smtp_users).where(smtp_users.c.id == user.id).values({name: values[name] for name in chosen})
-    connection.execute(statement)
-    revision.bump(connection)
+    _set(connection, user.id, {name: values[name] for name in chosen})
 
 
 def set_password(connection: Connection, user_id: int, password_hash: str) -> None:
-    """Store another password's hash."""
-    connection.execute(update(smtp_users).where(smtp_users.c.id == user_id).values(password_hash=password_hash))
-    revision.bump(connection)
+    """Store another password's hash; raises Conflict where the user is gone."""
+    _set(connection, user_id, {"password_hash": password_hash})
 
 
 def set_disabled(connection: Connection, user_id: int, at: int | None) -> None:
-    """Disable a user, or with null enable it again."""
-    connection.execute(update(smtp_users).where(smtp_users.c.id == user_id).values(disabled_at=at))
+    """Disable a user, or with null enable it again; raises Conflict where the user is gone."""
+    _set(connection, user_id, {"disabled_at": at})
+
+
+def _set(connection: Connection, user_id: int, values: Mapping[str, Any]) -> None:
+    if connection.execute(update(smtp_users).where(smtp_users.c.id == user_id).values(values)).rowcount != 1:
+        raise Conflict("SMTP user was removed")
     revision.bump(connection)
 
 
 def remove(connection: Connection, user_id: int) -> None:
-    """Remove a user."""
-    connection.execute(delete(smtp_users).where(smtp_users.c.id == user_id))
+    """Remove a user; raises Conflict where it is gone already."""
+    if connection.execute(delete(smtp_users).where(smtp_users.c.id == user_id)).rowcount != 1:
+        raise Conflict("SMTP user was removed")
     revision.bump(connection)
 
 

@@ -8,6 +8,7 @@ import pytest
 from postroad.accounts.api_keys import ApiKeys
 from postroad.model.account import Account
 from postroad.model.actor import SYSTEM, Actor, ActorKind
+from postroad.model.credential import ApiKey
 from postroad.model.domain import SendingDomain
 from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 from postroad.model.user import Role
@@ -73,10 +74,25 @@ async def test_the_audit_log_has_every_change_and_no_key(
     assert added.text[10:] not in msgspec.json.encode(entries).decode()
 
 
-CHANGES: list[Callable[[ApiKeys, Actor, int], Awaitable[object]]] = [
-    lambda keys, actor, key_id: keys.edit(actor, key_id, "mine"),
-    lambda keys, actor, key_id: keys.set_networks(actor, key_id, "192.0.2.1"),
-    lambda keys, actor, key_id: keys.allow(actor, key_id, "192.0.2.1"),
+Change = Callable[[ApiKeys, Actor, int], Awaitable[object]]
+
+
+def edit(note: str) -> Change:
+    return lambda keys, actor, key_id: keys.edit(actor, key_id, note)
+
+
+def set_networks(networks: str) -> Change:
+    return lambda keys, actor, key_id: keys.set_networks(actor, key_id, networks)
+
+
+def allow(networks: str) -> Change:
+    return lambda keys, actor, key_id: keys.allow(actor, key_id, networks)
+
+
+CHANGES: list[Change] = [
+    edit("mine"),
+    set_networks("192.0.2.1"),
+    allow("192.0.2.1"),
     lambda keys, actor, key_id: keys.remove(actor, key_id),
 ]
 
@@ -87,7 +103,7 @@ async def test_others_keys_do_not_exist_and_lookers_change_none(
     admin: Actor,
     database: Database,
     domain: SendingDomain,
-    change: Callable[[ApiKeys, Actor, int], Awaitable[object]],
+    change: Change,
 ) -> None:
     added = await keys.add_for_domain(admin, domain.name)
     other = await database.write(accounts.add, "other", 1)
@@ -136,3 +152,52 @@ async def test_allowing_adds_to_the_list_and_setting_replaces_it(keys: ApiKeys, 
     assert (await keys.set_networks(SYSTEM, key.id, " ")).networks == ()
     with pytest.raises(RefusedError, match="at least one"):
         await keys.allow(SYSTEM, key.id, "")
+
+
+EDITED, BOUND, FURTHER = edit("shop"), set_networks("192.0.2.1"), allow("192.0.2.1")
+MEANWHILE: list[tuple[tuple[Change, Change], tuple[str, tuple[str, ...]]]] = [
+    ((EDITED, BOUND), ("shop", ("192.0.2.1/32",))),
+    ((BOUND, EDITED), ("shop", ("192.0.2.1/32",))),
+    ((FURTHER, allow("192.0.2.2")), ("", ("10.0.0.0/8", "192.0.2.2/32", "192.0.2.1/32"))),
+]
+
+
+def make_meanwhile(monkeypatch: pytest.MonkeyPatch, other_change: Change) -> None:
+    """Have the next change of a key find it as it was before another one."""
+    find = ApiKeys._find_to_change
+
+    async def found_before(self: ApiKeys, actor: Actor, key_id: int) -> ApiKey:
+        found = await find(self, actor, key_id)
+        monkeypatch.setattr(ApiKeys, "_find_to_change", find)
+        await other_change(self, actor, key_id)
+        return found
+
+    monkeypatch.setattr(ApiKeys, "_find_to_change", found_before)
+
+
+@pytest.mark.parametrize(("changes", "expected"), MEANWHILE)
+async def test_what_two_change_of_a_key_at_once_is_both_kept(
+    keys: ApiKeys,
+    domain: SendingDomain,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: tuple[Change, Change],
+    expected: tuple[str, tuple[str, ...]],
+) -> None:
+    key_id = (await keys.add_for_domain(SYSTEM, domain.name, networks="10.0.0.0/8")).key.id
+    make_meanwhile(monkeypatch, changes[1])
+    await changes[0](keys, SYSTEM, key_id)
+    kept = await keys.get(SYSTEM, key_id)
+    assert (kept.note, kept.networks) == expected
+
+
+async def test_the_audit_log_has_what_a_change_added_to_though_it_was_changed_meanwhile(
+    keys: ApiKeys, database: Database, domain: SendingDomain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_id = (await keys.add_for_domain(SYSTEM, domain.name, networks="10.0.0.0/8")).key.id
+    make_meanwhile(monkeypatch, BOUND)
+    await keys.allow(SYSTEM, key_id, "192.0.2.2")
+    latest = (await database.read(audit.search, AuditSelector(), 1))[0]
+    assert (latest.before, latest.after) == (
+        {"networks": ["192.0.2.1/32"]},
+        {"networks": ["192.0.2.1/32", "192.0.2.2/32"]},
+    )

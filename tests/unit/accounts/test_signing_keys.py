@@ -1,11 +1,14 @@
 """The key that signs webhook calls: one per account, for its admins' eyes."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from postroad.accounts.signing_keys import WebhookSigning
 from postroad.model.account import Account
 from postroad.model.actor import Actor, ActorKind
+from postroad.model.credential import SigningKeys
 from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 from postroad.model.user import Role
 from postroad.policy.key_text import KeyTextKind, kind_of
@@ -63,6 +66,22 @@ async def test_with_an_overlap_the_previous_key_counts_for_its_hours(
     clock.advance(1)
     later = await signing.keys_of(admin, account.id)
     assert (later.key, later.previous_key, later.previous_until) == (second.key, None, None)
+
+
+async def test_of_two_updates_at_once_both_keys_count_while_they_overlap(
+    signing: WebhookSigning, admin: Actor, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, made = WebhookSigning.keys_of, []
+
+    async def meanwhile(*arguments: Any) -> SigningKeys:
+        found = await find(*arguments)
+        monkeypatch.setattr(WebhookSigning, "keys_of", find)
+        made.append(await signing.update(admin, account.id, overlap_hours=24))
+        return found
+
+    monkeypatch.setattr(WebhookSigning, "keys_of", meanwhile)
+    last = await signing.update(admin, account.id, overlap_hours=24)
+    assert (await signing.keys_of(admin, account.id)).counting == (last.key, made[0].key)
 
 
 async def test_the_audit_log_tells_of_an_update_without_the_keys(

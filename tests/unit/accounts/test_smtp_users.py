@@ -1,3 +1,5 @@
+from collections.abc import Awaitable, Callable
+
 import msgspec
 import pytest
 
@@ -365,6 +367,39 @@ async def test_another_accounts_user_is_as_missing_as_one_that_never_was(
         await users.add(stranger, "b@news.example.com", password=PASSWORD)
     assert await users.all(SYSTEM) == [user]
     assert len(await entries(database)) == 1
+
+
+DEEDS: dict[str, Callable[[SmtpUsers, int], Awaitable[object]]] = {
+    "edit": lambda users, user_id: users.edit(SYSTEM, user_id, SmtpUserChange(note="mine")),
+    "set_password": lambda users, user_id: users.set_password(SYSTEM, user_id, Secret("Other-password")),
+    "disable": lambda users, user_id: users.disable(SYSTEM, user_id),
+    "enable": lambda users, user_id: users.enable(SYSTEM, user_id),
+    "remove": lambda users, user_id: users.remove(SYSTEM, user_id),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+async def test_what_is_done_to_a_user_that_was_removed_meanwhile_is_no_success(
+    deed: str, users: SmtpUsers, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, find = await added(users), SmtpUsers._for_change
+    if deed == "enable":
+        await users.disable(SYSTEM, user.id)
+
+    async def found_before(self: SmtpUsers, actor: Actor, user_id: int) -> SmtpUser:
+        found = await find(self, actor, user_id)
+        monkeypatch.setattr(SmtpUsers, "_for_change", find)
+        await self.remove(actor, user_id)
+        return found
+
+    monkeypatch.setattr(SmtpUsers, "_for_change", found_before)
+    with pytest.raises(MissingError, match=r"^There is no such SMTP user\.$"):
+        await DEEDS[deed](users, user.id)
+    latest, earlier, *_ = await entries(database)
+    assert (latest.action, earlier.action) == (
+        "smtp_user.removed",
+        "smtp_user.disabled" if deed == "enable" else "smtp_user.added",
+    )
 
 
 async def test_what_is_used_of_limits_is_told(users: SmtpUsers, database: Database) -> None:

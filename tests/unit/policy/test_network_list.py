@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.policy.network_list import MOST_NETWORKS, in_words, read_networks
+from postroad.policy.network_list import MOST_NETWORKS, first_beyond, in_words, read_networks
 
 V4 = st.builds(
     lambda number, length: ipaddress.IPv4Network((number, length), strict=False),
@@ -92,3 +92,21 @@ def test_any_text_gives_networks_or_sentences_and_never_an_error(text: str) -> N
 
     assert all(str(ipaddress.ip_network(one)) == one for one in read.networks)
     assert all(problem.endswith((".", "?")) for problem in read.problems)
+
+
+@pytest.mark.parametrize(
+    ("networks", "beyond"),
+    [
+        ((), None),
+        (("10.0.0.0/8", "10.1.2.3/32", "2001:db8:7::/48"), None),
+        (("10.1.2.3/32", "11.0.0.1/32", "::/0"), "11.0.0.1/32"),
+        (("0.0.0.0/0",), "0.0.0.0/0"),
+        (("2001:db8::/31",), "2001:db8::/31"),
+    ],
+)
+def test_the_first_network_beyond_others_is_found(networks: tuple[str, ...], beyond: str | None) -> None:
+    assert first_beyond(networks, ("10.0.0.0/8", "2001:db8::/32")) == beyond
+
+
+def test_every_network_is_beyond_none() -> None:
+    assert first_beyond(("192.0.2.1/32",), ()) == "192.0.2.1/32"

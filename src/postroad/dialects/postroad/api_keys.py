@@ -15,7 +15,7 @@ _Networks = Annotated[
     Meta(
         max_length=100,
         description="Where it may be used from; none for everywhere. A key of the account that is bound to networks binds those of "
-        "the account that it adds without any to the same ones.",
+        "the account that it adds without any to the same ones, and gives them none that is in none of its own.",
         examples=[["192.0.2.0/24"]],
     ),
 ]
