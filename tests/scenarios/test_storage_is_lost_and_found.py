@@ -74,6 +74,7 @@ async def test_what_was_accepted_around_a_crash_of_the_server_arrives_and_nothin
 async def test_while_the_server_is_stopped_mail_is_refused_for_now_and_flows_once_it_is_back(
     shaken: World, server: PostgresDatabase
 ) -> None:
+    # The last one of this module: the server that it starts in place of the module's ends with it.
     command = Path(f"/proc/{server.pid}/cmdline").read_bytes().decode().rstrip("\0").split("\0")
     owner = Path(f"/proc/{server.pid}").stat().st_uid
     # The server may be recovering still from what the test before did to it.
