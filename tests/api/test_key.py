@@ -1,17 +1,20 @@
 """A program proves itself by its key, and is told what is wrong with it."""
 
+import argon2
 import pytest
 from prometheus_client import CollectorRegistry
 
 from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.accounts.api_keys import ApiKeys
+from postroad.accounts.smtp_users import SmtpUsers
 from postroad.model.actor import SYSTEM
+from postroad.model.credential import Secret
 from postroad.model.domain import SendingDomain
 from postroad.storage import accounts
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageUnavailable
 
-from .conftest import calling_from
+from .conftest import NOW, calling_from
 
 PATH = "/api/postroad/v1/key"
 CLIENT = "192.0.2.9"
@@ -87,6 +90,32 @@ async def test_without_a_key_that_is_known_nothing_is_said(
     assert reply.headers["content-type"] == "application/problem+json"
     assert reply.headers["www-authenticate"].startswith('Bearer realm="Postroad"')
     assert 'Basic realm="Postroad"' in reply.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/postroad/v1/messages",
+        "/v3/news.example.com/messages",
+        "/v3/mail/send",
+        "/api/v1/transmissions",
+    ],
+)
+async def test_what_an_smtp_user_logs_in_with_opens_no_api(
+    check: ApiKeyCheck, keys: ApiKeys, domain: SendingDomain, database: Database, path: str
+) -> None:
+    name, password = f"app@{domain.name}", "Quiet-harbour-41"
+    added = await SmtpUsers(database, lambda: NOW).add(SYSTEM, name, password=Secret(password))
+    assert argon2.PasswordHasher().verify(added.user.password_hash, password)
+    key = str((await keys.add_for_domain(SYSTEM, domain.name)).text)
+    await check.refresh()
+
+    async with calling_from(check, CLIENT) as client:
+        for pair in ((name, password), ("api", password), (password, ""), (name, "")):
+            assert (await client.post(path, auth=pair)).status_code == 401, pair
+        assert (await client.post(path, headers={"Authorization": f"Bearer {password}"})).status_code == 401
+        # A key is taken under that name, and what is missing then is a message.
+        assert (await client.post(path, headers={"Authorization": f"Bearer {key}"})).status_code in {400, 415, 422}
 
 
 async def test_a_key_in_the_url_is_not_taken(check: ApiKeyCheck, keys: ApiKeys, domain: SendingDomain) -> None:

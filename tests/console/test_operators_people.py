@@ -4,6 +4,10 @@ import re
 
 from postroad.httpd.console.console import Console
 from postroad.model.actor import SYSTEM
+from postroad.storage import users
+from postroad.storage.database import Database
+from postroad.storage.secrets import Vault
+from postroad.storage.users import TotpSecret
 
 from .conftest import Client, SignIn, World
 
@@ -43,6 +47,22 @@ async def test_an_operator_looks_after_anybody(operator: Client, user: Client, w
     assert (await operator.get(f"{base}/remove")).status_code == 200
     assert (await operator.send_form(f"{base}/remove")).headers["location"] == "/people"
     assert (await operator.get(base)).status_code == 404
+
+
+async def test_an_operator_is_asked_before_a_second_factor_is_reset(
+    operator: Client, world: World, console: Console, database: Database
+) -> None:
+    await database.write(users.set_totp, Vault(bytes(32)), world.user.id, TotpSecret("A" * 32, 0), [])
+    base = f"/people/{world.user.id}"
+    page = (await operator.get(base)).text
+    assert f'href="{base}/second-factor/reset"' in page
+    assert f'action="{base}/second-factor/reset"' not in page
+
+    asked = await operator.get(f"{base}/second-factor/reset")
+    assert f"Reset the two-factor authentication of {world.user.email}?" in asked.text
+    assert (await console.people.get(SYSTEM, world.user.id)).has_totp
+    assert (await operator.send_form(f"{base}/second-factor/reset")).headers["location"] == base
+    assert not (await console.people.get(SYSTEM, world.user.id)).has_totp
 
 
 async def test_the_last_operator_stays(operator: Client, world: World) -> None:

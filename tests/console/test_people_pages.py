@@ -165,12 +165,46 @@ async def test_the_last_admin_stays(admin: Client, world: World) -> None:
         assert "last admin" in reply.text
 
 
-async def test_an_admin_does_not_lock_itself_out_by_networks(admin: Client, world: World) -> None:
-    for path in (f"/settings/users/{world.admin.id}/networks", "/profile/networks"):
-        reply = await admin.send_form(path, networks="198.51.100.0/24")
-        assert reply.status_code == 422
-        assert "you would lock yourself out" in reply.text
-    assert (await admin.send_form("/profile/networks", networks="127.0.0.0/8")).status_code == 303
+async def test_an_admin_does_not_lock_itself_out_by_networks(
+    admin: Client, world: World, database: Database, console: Console
+) -> None:
+    await database.write(users.set_password, world.admin.id, _HASH)
+    reply = await admin.send_form("/profile/networks", networks="198.51.100.0/24", password=PASSWORD)
+    assert reply.status_code == 422
+    assert "you would lock yourself out" in reply.text
+    assert (await admin.send_form("/profile/networks", networks="127.0.0.0/8", password=PASSWORD)).status_code == 303
+    assert (await console.people.get(SYSTEM, world.admin.id)).networks == ("127.0.0.0/8",)
+
+
+async def test_a_stolen_session_does_not_lock_its_owner_out_by_networks(
+    admin: Client, world: World, console: Console
+) -> None:
+    assert 'name="password"' in await shown(admin, "/profile/networks")
+    for typed in ({}, {"password": "a guess"}):
+        wrong = await admin.send_form("/profile/networks", networks="127.0.0.1", **typed)
+        assert wrong.status_code == 422
+        assert 'id="password-error"' in wrong.text
+
+    base = f"/settings/users/{world.admin.id}"
+    assert 'href="/profile/networks"' in await shown(admin, base)
+    elsewhere = await admin.send_form(f"{base}/networks", networks="127.0.0.1")
+    assert elsewhere.status_code == 422
+    assert "in your profile: it asks for your password" in elsewhere.text
+    assert (await console.people.get(SYSTEM, world.admin.id)).networks == ()
+
+
+async def test_who_has_no_password_changes_its_networks_while_its_signing_in_is_fresh(
+    sign_in: SignIn, world: World, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await database.write(users.set_password, world.user.id, "")
+    client: Client = await sign_in(world.user)
+
+    assert 'name="password"' not in await shown(client, "/profile/networks")
+    assert (await client.send_form("/profile/networks", networks="127.0.0.1")).status_code == 303
+    monkeypatch.setattr("postroad.accounts.people.own_password.RECENTLY_MS", -1)
+    late = await client.send_form("/profile/networks", networks="")
+    assert late.status_code == 422
+    assert "Sign out and in again first" in late.text
 
 
 async def test_who_may_only_look_sees_people_and_no_buttons(user: Client, world: World) -> None:

@@ -3,6 +3,7 @@
 import html
 import re
 
+import argon2
 import httpx2
 import pyotp
 import pytest
@@ -142,6 +143,27 @@ async def test_what_is_wrong_is_said_and_what_was_typed_is_kept_but_the_password
     assert 'value="&lt;b&gt;@acme.example"' in unknown.text
     assert "wrong password" not in known.text
     assert known.text.replace(ada.email, "") == unknown.text.replace("&lt;b&gt;@acme.example", "")
+
+
+async def test_what_an_smtp_user_logs_in_with_opens_no_console(
+    nobody: Client, world: World, console: Console, database: Database
+) -> None:
+    name, password = f"app@{world.domain.name}", "Quiet-harbour-41"
+    added = await console.smtp_users.add(SYSTEM, name, password=Secret(password))
+    assert argon2.PasswordHasher().verify(added.user.password_hash, password)
+
+    refused = await signs_in(nobody, name, password)
+    assert refused.status_code == 422
+    assert "The email address or the password is wrong." in refused.text
+    assert (await nobody.get("/", auth=(name, password))).headers["location"].startswith("/sign-in")
+
+    # A person of the same address has a password of its own.
+    person = await console.people.add(SYSTEM, name, account=world.ours)
+    assert (await signs_in(nobody, name, password)).status_code == 422
+    await database.write(users.set_password, person.user.id, _HASH)
+    assert (await signs_in(nobody, name, password)).status_code == 422
+    assert "postroad" not in nobody.cookies
+    assert (await signs_in(nobody, name, PASSWORD)).status_code == 303
 
 
 async def test_guessing_ends_in_a_lock(nobody: Client, ada: User) -> None:

@@ -8,6 +8,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from postroad.accounts.api_key_check import ApiKeyCheck
+from postroad.accounts.people.challenges import Challenges
 from postroad.accounts.people.oidc import CALLBACK_PATH, OidcSignIn
 from postroad.accounts.people.openid_provider import OpenIdProvider
 from postroad.accounts.settings import OidcSettings
@@ -42,7 +43,14 @@ def peer() -> Iterator[OpenIdPeer]:
 async def console(console: Console, database: Database, peer: OpenIdPeer) -> AsyncIterator[Console]:
     settings = settings_for(peer)
     client = client_for(settings)
-    service = OidcSignIn(database, now_ms, settings, OpenIdProvider(settings, client, now_ms), BASE)
+    service = OidcSignIn(
+        database,
+        now_ms,
+        settings,
+        OpenIdProvider(settings, client, now_ms),
+        BASE,
+        challenges=Challenges(database, now_ms, b"a key"),
+    )
     yield msgspec.structs.replace(console, oidc=service)
     await client.aclose()
 
@@ -151,7 +159,14 @@ async def test_a_provider_that_is_away_leaves_the_other_ways(
     await admin.send_form("/profile/passkeys", credential=device.makes(options, BASE), name="")
     settings = OidcSettings(issuer=f"http://127.0.0.1:{free_port()}", client_id="postroad", name="Example Login")
     client = HttpClient(allow_private_addresses=True)
-    away = OidcSignIn(database, now_ms, settings, OpenIdProvider(settings, client, now_ms), BASE)
+    away = OidcSignIn(
+        database,
+        now_ms,
+        settings,
+        OpenIdProvider(settings, client, now_ms),
+        BASE,
+        challenges=Challenges(database, now_ms, b"a key"),
+    )
     served(nobody, msgspec.structs.replace(console, oidc=away), api_keys, database)
 
     reply = await nobody.get(BEGIN, headers=FROM_OURS)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx2
 import msgspec
 
+from postroad.accounts.people.challenges import Challenges
 from postroad.accounts.people.oidc import CALLBACK_PATH, Arrived, OidcSignIn
 from postroad.accounts.people.openid_provider import OpenIdProvider
 from postroad.accounts.settings import OidcSettings
@@ -38,7 +39,9 @@ class World:
         """Use other settings from now on, with nothing of the provider remembered."""
         self.settings = msgspec.structs.replace(self.settings, **settings)
         provider = OpenIdProvider(self.settings, self._client, now_ms)
-        self.service = OidcSignIn(self.database, now_ms, self.settings, provider, BASE)
+        self.service = OidcSignIn(
+            self.database, now_ms, self.settings, provider, BASE, challenges=Challenges(self.database, now_ms, b"a key")
+        )
         return self.service
 
     async def account(self, name: str = "acme") -> Account:

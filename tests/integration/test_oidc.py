@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, func, select
 
+from postroad.accounts.people.challenges import Challenges
 from postroad.accounts.people.oidc import OidcSignIn
 from postroad.accounts.people.openid_provider import OpenIdProvider
 from postroad.model.refused import RefusedError
@@ -14,6 +16,7 @@ from postroad.net.clock import now_ms
 from postroad.net.http_client import HttpClient
 from postroad.storage import memberships, users
 from postroad.storage.engine import open_database
+from postroad.storage.schema import control_plane
 from tests.integration.openid_flow import CALLBACK, HERE, Browser, World, client_for, settings_for
 from tests.peers.openid import OpenIdPeer
 
@@ -205,6 +208,38 @@ async def test_an_answer_counts_once_and_in_one_browser_only(peer: OpenIdPeer, w
         await world.service.finish(await browser.goes_to(theirs.url), mine.browser, HERE)
 
 
+async def test_ways_that_are_begun_leave_nothing_behind(world: World, browser: Browser, peer: OpenIdPeer) -> None:
+    for _ in range(5):
+        await world.service.begin("/")
+    assert await world.database.read(_tokens) == 0
+
+    peer.signs_in("subject-15", email="stranger@elsewhere.example", email_verified=True)
+    for _ in range(2):
+        begun = await world.service.begin("/")
+        answer = dict(await browser.goes_to(begun.url)) | {"code": "made up"}
+        with pytest.raises(RefusedError, match="refused to answer"):
+            await world.service.finish(answer, begun.browser, HERE)
+    assert await world.database.read(_tokens) == 0
+
+
+def _tokens(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(control_plane.one_time_tokens)).scalar_one()
+
+
+@pytest.mark.parametrize(("wanted", "comes_to"), [("/events?q=%C3%A9", "/events?q=%C3%A9"), ("/" + "x" * 3000, "/")])
+async def test_the_wanted_page_comes_back_unless_a_cookie_has_no_room_for_it(
+    world: World, browser: Browser, peer: OpenIdPeer, wanted: str, comes_to: str
+) -> None:
+    await world.person(ADA)
+    peer.signs_in("subject-16", email=ADA, email_verified=True)
+    begun = await world.service.begin(wanted)
+    assert len(begun.browser) < 3000
+
+    arrived = await world.service.finish(await browser.goes_to(begun.url), begun.browser, HERE)
+
+    assert arrived.next_path == comes_to
+
+
 async def test_a_made_up_state_is_refused_before_anything_is_asked(world: World) -> None:
     for state in ("", "made-up", "\0"):
         with pytest.raises(RefusedError, match="begin again"):
@@ -247,7 +282,14 @@ async def test_a_provider_at_a_private_address_needs_the_operators_leave(world: 
 
     client = HttpClient(authorities=Path(world.settings.authorities))
     provider = OpenIdProvider(world.settings, client, now_ms)
-    service = OidcSignIn(world.database, now_ms, world.settings, provider, "https://mail.example.com")
+    service = OidcSignIn(
+        world.database,
+        now_ms,
+        world.settings,
+        provider,
+        "https://mail.example.com",
+        challenges=Challenges(world.database, now_ms, b"a key"),
+    )
     try:
         with pytest.raises(RefusedError, match="Example Login cannot be reached at the moment"):
             await service.begin("/")

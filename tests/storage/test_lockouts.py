@@ -1,13 +1,14 @@
 """Lock-outs and the networks of good log-ins, on both engines."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
-from postroad.policy.lockout import LockoutRule
+from postroad.policy.lockout import LockoutRule, Standing
 from postroad.storage import lockouts
 from postroad.storage.database import Database
-from postroad.storage.lockouts import Failures, Lockout, LoginNetwork, Noted, Selector
+from postroad.storage.lockouts import Counted, Failures, Lockout, LoginNetwork, Noted, Selector
 from tests.storage.samples import DAY, MINUTE, NOW
 
 RULE = LockoutRule(
@@ -61,6 +62,47 @@ async def test_writers_at_the_same_time_lose_no_failure_and_one_of_them_locks(da
 
     locks = [(one.lockout.scope, one.has_just_locked) for batch in noted for one in batch if one.has_just_locked]
     assert sorted(locks) == [("client", True), ("credential", True)]
+
+
+async def _count(database: Database, now: int = NOW) -> Counted:
+    def until(standings: Mapping[str, Standing]) -> int | None:
+        return max((one.locked_until or 0 for one in standings.values() if one.is_locked(now)), default=None)
+
+    batch = [_failures(), _failures(scope="client", subject="192.0.2.1")]
+    return await database.write(lockouts.count_unless_locked, batch, RULES, now, until)
+
+
+async def test_of_many_tries_at_once_no_more_are_let_through_than_the_rule_allows(database: Database) -> None:
+    counted = await asyncio.gather(*(_count(database) for _ in range(20)))
+
+    assert sorted(one.locked_until or 0 for one in counted) == [0] * 5 + [NOW + MINUTE] * 15
+    assert sum(len(one.noted) for one in counted) == 5 * 2
+
+
+async def test_a_try_that_is_taken_back_leaves_neither_a_failure_nor_its_lock(database: Database) -> None:
+    await _note(database, _failures(4))
+    counted = await _count(database)
+    assert [(one.lockout.scope, one.has_just_locked) for one in counted.noted] == [
+        ("client", False),
+        ("credential", True),
+    ]
+
+    await database.write(lockouts.take_back, counted.noted, NOW + 1)
+
+    standings = [await database.read(lockouts.get, *key) for key in (("client", "192.0.2.1"), ("credential", NAME))]
+    assert [one and one.standing for one in standings] == [
+        Standing(last_failed_at=NOW + 1),
+        Standing(failures=4, last_failed_at=NOW + 1),
+    ]
+
+
+async def test_taking_a_try_back_leaves_the_lock_that_another_one_brought(database: Database) -> None:
+    counted = await _count(database)
+    await _lock(database)
+
+    await database.write(lockouts.take_back, counted.noted, NOW + 1)
+
+    assert (await _count(database, NOW + 1)).locked_until == NOW + MINUTE
 
 
 async def test_subjects_of_different_scopes_do_not_mix(database: Database) -> None:

@@ -247,6 +247,15 @@ async def test_a_token_is_taken_once_for_its_purpose_and_in_time(database: Datab
     assert await database.read(one_time_tokens.look, HASH, "set_password", NOW) is None
 
 
+async def test_of_many_who_store_a_used_token_at_once_one_is_the_first(database: Database) -> None:
+    user = await _added(database, await _account(database), "ada@acme.example")
+
+    at_once = await asyncio.gather(*(database.write(one_time_tokens.add_once, HASH, _token(user)) for _ in range(4)))
+
+    assert sorted(at_once) == [False] * 3 + [True]
+    assert await database.read(one_time_tokens.look, HASH, "set_password", NOW) == _token(user)
+
+
 async def test_a_replaced_token_is_void_and_other_peoples_stay(database: Database) -> None:
     account = await _account(database)
     ada, bob = await _added(database, account, "ada@acme.example"), await _added(database, account, "bob@acme.example")

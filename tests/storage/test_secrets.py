@@ -49,6 +49,13 @@ def test_what_is_encrypted_comes_back_only_whole_and_in_its_place() -> None:
             vault.decrypt(broken, place)
 
 
+def test_keys_to_sign_with_differ_by_purpose_and_installation_and_last() -> None:
+    vault = Vault(bytes(32))
+
+    assert vault.signing_key("a") == Vault(bytes(32)).signing_key("a")
+    assert len({vault.signing_key("a"), vault.signing_key("b"), Vault(b"x" * 32).signing_key("a"), bytes(32)}) == 4
+
+
 def test_a_vault_shows_its_fingerprint_and_not_its_key() -> None:
     assert repr(Vault(bytes(32))) == f"Vault({Vault(bytes(32)).fingerprint})"
     assert Vault(bytes(32)).fingerprint != Vault(b"x" * 32).fingerprint

@@ -1,10 +1,12 @@
 """``postroad user``: what people have besides passwords, passkeys and single sign-on."""
 
+import secrets
 from typing import Any
 
 import click
 
 from postroad.accounts.people.bindings import Bindings
+from postroad.accounts.people.challenges import Challenges
 from postroad.accounts.people.passkeys import Passkeys
 from postroad.cli.invocation import Invocation, acting, with_database
 from postroad.cli.output import answer, confirm, counted, local_time, table, utc_time
@@ -69,7 +71,9 @@ COMMANDS = (list_passkeys, remove_passkey, list_identities, unbind)
 
 
 def _passkeys(invocation: Invocation, database: Database) -> Passkeys:
-    return Passkeys(database, now_ms, invocation.settings.http.public_url)
+    # Nobody signs in by a command: a key that nobody else has will do.
+    challenges = Challenges(database, now_ms, secrets.token_bytes(32))
+    return Passkeys(database, now_ms, invocation.settings.http.public_url, challenges)
 
 
 def _document(passkey: Passkey) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from postroad.accounts.api_keys import ApiKeys
 from postroad.accounts.audit_log import AuditLog
 from postroad.accounts.logins.lockouts import Lockouts
 from postroad.accounts.notices import Notices
+from postroad.accounts.people.challenges import Challenges
 from postroad.accounts.people.console_attempts import ConsoleAttempts
 from postroad.accounts.people.invitations import Invitations
 from postroad.accounts.people.links import Links
@@ -92,7 +93,7 @@ def console_of(
         ),
         second_factor=second_factor,
         own_password=own_password,
-        passkeys=Passkeys(database, now_ms, settings.http.public_url),
+        passkeys=Passkeys(database, now_ms, settings.http.public_url, challenges_of(database, vault)),
         oidc=oidc,
         password_changes=PasswordChanges(
             database, now_ms, passwords=passwords, own_password=own_password, notices=notices, links=links
@@ -125,6 +126,11 @@ def console_of(
         clock=now_ms,
         has_inbox=has_inbox,
     )
+
+
+def challenges_of(database: Database, vault: Vault) -> Challenges:
+    """Return what makes challenges for those who sign in."""
+    return Challenges(database, now_ms, vault.signing_key("sign-in challenges"))
 
 
 def address_checks(settings: Settings, database: Database, lookup: Lookup) -> AddressChecks:

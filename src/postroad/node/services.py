@@ -60,7 +60,7 @@ from postroad.node.capture import capturing
 from postroad.node.certificate import certified_names, has_obtained_hosts, is_obtained, own_names
 from postroad.node.channel import Plan
 from postroad.node.client_access import names_of
-from postroad.node.console import console_of
+from postroad.node.console import challenges_of, console_of
 from postroad.node.delivering import delivering
 from postroad.node.domain_facts import DeliveryDomains
 from postroad.node.inbound import InboundDoor, inbound_door
@@ -309,7 +309,9 @@ async def _console(ground: _Ground, notices: Notices, *, is_dev: bool) -> AsyncI
     passwords = PersonPasswords(accounts.hash_queue, accounts.strangers_per_s)
     client = client_for(ground.settings.webhooks, ground.lookup)
     try:
-        async with single_sign_on(ground.settings, ground.database) as oidc:
+        async with single_sign_on(
+            ground.settings, ground.database, challenges_of(ground.database, ground.keys.vault)
+        ) as oidc:
             console = console_of(
                 ground.settings,
                 ground.database,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from postroad.accounts.people.challenges import Challenges
 from postroad.accounts.people.oidc import OidcSignIn
 from postroad.accounts.people.openid_provider import OpenIdProvider
 from postroad.config import Settings
@@ -14,7 +15,9 @@ from postroad.storage.database import Database
 
 
 @asynccontextmanager
-async def single_sign_on(settings: Settings, database: Database) -> AsyncIterator[OidcSignIn | None]:
+async def single_sign_on(
+    settings: Settings, database: Database, challenges: Challenges
+) -> AsyncIterator[OidcSignIn | None]:
     """Yield what signs people in by the provider, or None where none is configured."""
     oidc = settings.accounts.oidc
     if not oidc.issuer:
@@ -26,6 +29,6 @@ async def single_sign_on(settings: Settings, database: Database) -> AsyncIterato
     )
     try:
         provider = OpenIdProvider(oidc, client, now_ms)
-        yield OidcSignIn(database, now_ms, oidc, provider, console_url(settings))
+        yield OidcSignIn(database, now_ms, oidc, provider, console_url(settings), challenges=challenges)
     finally:
         await client.aclose()

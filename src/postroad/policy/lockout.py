@@ -115,6 +115,20 @@ def failed(standing: Standing, rule: LockoutRule, now: int, *, times: int = 1, m
     )
 
 
+def taken_back(standing: Standing, now: int, *, lock: int | None) -> Standing:
+    """Return a subject's standing without a failure that was counted and turned out to be none.
+
+    ``lock`` is the end of the lock that this failure brought, if it brought one: that one goes with it, and no other.
+    """
+    has_locked = lock is not None and standing.locked_until == lock
+    return Standing(
+        failures=max(0, standing.failures - 1),
+        times_locked=max(0, standing.times_locked - has_locked),
+        last_failed_at=now,
+        locked_until=None if has_locked else standing.locked_until,
+    )
+
+
 def remembered(standing: Standing, rule: LockoutRule, now: int) -> Standing:
     """Return what time has left of a standing."""
     if standing.is_locked(now):

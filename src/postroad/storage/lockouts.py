@@ -4,13 +4,13 @@ Scopes are the callers' words. What is written here is written in batches, never
 moves with every change of a row, a release included, so that other workers find what is new by it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, tuple_, update
 
-from postroad.policy.lockout import LockoutRule, Standing, failed
+from postroad.policy.lockout import LockoutRule, Standing, failed, taken_back
 from postroad.storage.dialect import insert_into
 from postroad.storage.rows import storable
 from postroad.storage.schema.control_plane import lockouts, login_networks, smtp_users
@@ -69,6 +69,14 @@ class Noted(msgspec.Struct, frozen=True):
     """These failures locked it: the one who hears this tells the owner."""
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """What was counted before it was looked at."""
+
+    noted: tuple[Noted, ...] = ()
+    locked_until: int | None = None
+    """When the lock ends that let nothing be counted."""
+
+
 class Selector(msgspec.Struct, frozen=True, kw_only=True):
     """Which subjects; what is not said selects all."""
 
@@ -88,22 +96,37 @@ def note_failures(
 
     A subject that is new while the table is full is left out of the result.
     """
-    # All writers take their rows in one order, so that none waits for another that waits for it.
-    by_key = {(one.scope, storable(one.subject)): one for one in batch}
-    by_key = dict(sorted(by_key.items(), key=lambda item: item[0]))
-    if not by_key:
-        return []
-    _insert_missing(connection, by_key, now)
-    rows = select(lockouts).where(_is_one_of(by_key)).order_by(lockouts.c.scope, lockouts.c.subject).with_for_update()
-    noted: list[Noted] = []
-    for row in connection.execute(rows).mappings().all():
-        before = Lockout(**row)
-        one = by_key[before.scope, before.subject]
-        after = failed(before.standing, rules[one.scope], now, times=one.times, may_lock=one.may_lock)
-        has_just_locked = after.is_locked(now) and not before.standing.is_locked(now)
-        noted.append(Noted(_changed(before, after, one), has_just_locked))
-    _update(connection, [one.lockout for one in noted])
-    return noted
+    before = _subjects_of(connection, batch, now)
+    return _add(connection, before, batch, rules, now)
+
+
+def count_unless_locked(
+    connection: Connection,
+    batch: Sequence[Failures],
+    rules: Mapping[str, LockoutRule],
+    now: int,
+    locked_until: Callable[[Mapping[str, Standing]], int | None],
+) -> Counted:
+    """Count tries before anybody looks at them, as failures of subjects that each have a scope of their own.
+
+    Nothing is counted where ``locked_until`` says by the standings, each under its scope, that there is a lock. Of many
+    tries at once, in whichever workers, each meets what the ones before it have counted.
+    """
+    before = _subjects_of(connection, batch, now)
+    until = locked_until({one.scope: one.standing for one in before})
+    if until is not None:
+        return Counted(locked_until=until)
+    return Counted(tuple(_add(connection, before, batch, rules, now)))
+
+
+def take_back(connection: Connection, noted: Sequence[Noted], now: int) -> None:
+    """Take failures back that were counted before they were looked at, with the locks that they brought."""
+    locks = {(one.lockout.scope, one.lockout.subject): one.lockout.locked_until for one in noted if one.has_just_locked}
+    after: list[Lockout] = []
+    for row in _held(connection, [(one.lockout.scope, one.lockout.subject) for one in noted]):
+        standing = taken_back(row.standing, now, lock=locks.get((row.scope, row.subject)))
+        after.append(msgspec.structs.replace(row, **msgspec.structs.asdict(standing)))
+    _update(connection, after)
 
 
 def get(connection: Connection, scope: str, subject: str) -> Lockout | None:
@@ -225,6 +248,44 @@ def delete_networks_before(connection: Connection, instant: int, limit: int) -> 
 
 def _is_one_of(keys: Iterable[tuple[str, str]]) -> ColumnElement[bool]:
     return tuple_(lockouts.c.scope, lockouts.c.subject).in_([(scope, storable(subject)) for scope, subject in keys])
+
+
+def _held(connection: Connection, keys: Iterable[tuple[str, str]]) -> list[Lockout]:
+    """Return subjects that nobody else changes before the transaction ends."""
+    # All writers take their rows in one order, so that none waits for another that waits for it.
+    rows = select(lockouts).where(_is_one_of(keys)).order_by(lockouts.c.scope, lockouts.c.subject).with_for_update()
+    return [Lockout(**row) for row in connection.execute(rows).mappings().all()]
+
+
+def _subjects_of(connection: Connection, batch: Sequence[Failures], now: int) -> list[Lockout]:
+    """Return the subjects of failures as they stand, for this transaction alone; new ones where there is room."""
+    by_key = _by_key(batch)
+    if not by_key:
+        return []
+    _insert_missing(connection, by_key, now)
+    return _held(connection, by_key)
+
+
+def _by_key(batch: Sequence[Failures]) -> dict[tuple[str, str], Failures]:
+    by_key = {(one.scope, storable(one.subject)): one for one in batch}
+    return dict(sorted(by_key.items(), key=lambda item: item[0]))
+
+
+def _add(
+    connection: Connection,
+    subjects: Sequence[Lockout],
+    batch: Sequence[Failures],
+    rules: Mapping[str, LockoutRule],
+    now: int,
+) -> list[Noted]:
+    by_key, noted = _by_key(batch), list[Noted]()
+    for before in subjects:
+        one = by_key[before.scope, before.subject]
+        after = failed(before.standing, rules[one.scope], now, times=one.times, may_lock=one.may_lock)
+        has_just_locked = after.is_locked(now) and not before.standing.is_locked(now)
+        noted.append(Noted(_changed(before, after, one), has_just_locked))
+    _update(connection, [one.lockout for one in noted])
+    return noted
 
 
 def _insert_missing(connection: Connection, batch: Mapping[tuple[str, str], Failures], now: int) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, RowMapping, delete, select
 
+from postroad.storage.dialect import insert_into
 from postroad.storage.schema.control_plane import one_time_tokens
 
 
@@ -21,8 +22,13 @@ class OneTimeToken(msgspec.Struct, frozen=True, kw_only=True):
 
 def add(connection: Connection, token_hash: bytes, token: OneTimeToken) -> None:
     """Store a token."""
-    values = msgspec.structs.asdict(token) | {"data": msgspec.json.encode(token.data).decode()}
-    connection.execute(one_time_tokens.insert().values(token_hash=token_hash, **values))
+    connection.execute(one_time_tokens.insert().values(_values(token_hash, token)))
+
+
+def add_once(connection: Connection, token_hash: bytes, token: OneTimeToken) -> bool:
+    """Store a token that was used; false where it was stored before."""
+    statement = insert_into(connection, one_time_tokens).values(_values(token_hash, token))
+    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
 
 
 def replace(connection: Connection, token_hash: bytes, token: OneTimeToken) -> None:
@@ -69,6 +75,11 @@ def delete_before(connection: Connection, instant: int, limit: int) -> int:
     """Remove at most ``limit`` tokens that expired before ``instant``; returns how many."""
     expired = select(one_time_tokens.c.token_hash).where(one_time_tokens.c.expires_at < instant).limit(limit)
     return connection.execute(delete(one_time_tokens).where(one_time_tokens.c.token_hash.in_(expired))).rowcount
+
+
+def _values(token_hash: bytes, token: OneTimeToken) -> dict[str, Any]:
+    data = msgspec.json.encode(token.data).decode()
+    return msgspec.structs.asdict(token) | {"token_hash": token_hash, "data": data}
 
 
 def _token(row: RowMapping) -> OneTimeToken:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import hmac
 import os
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Vault:
         if len(master_key) != _KEY_OCTETS:
             raise StorageError(f"the master key has {_KEY_OCTETS} octets, not {len(master_key)}")
         self._cipher = AESGCM(master_key)
+        self._root = hmac.digest(master_key, b"postroad keys for signing", hashlib.sha256)
         self.fingerprint = hashlib.sha256(b"postroad master key\0" + master_key).hexdigest()[:32]
 
     def __repr__(self) -> str:
@@ -41,6 +43,10 @@ class Vault:
             return self._cipher.decrypt(sealed[:_NONCE_OCTETS], sealed[_NONCE_OCTETS:], place.encode())
         except (InvalidTag, ValueError) as error:
             raise MasterKeyMismatch(f"the secret of {place} was not encrypted with this master key") from error
+
+    def signing_key(self, purpose: str) -> bytes:
+        """Return a key to sign with for one purpose: the same for every worker, and of no use for another purpose."""
+        return hmac.digest(self._root, purpose.encode(), hashlib.sha256)
 
 
 def master_key(data_dir: Path, given: str = "") -> bytes:

@@ -19,6 +19,7 @@ from postroad.policy.lockout import (
     failed,
     network_subject,
     remembered,
+    taken_back,
     verdict,
 )
 
@@ -78,6 +79,15 @@ def test_many_failures_at_once_lock_once() -> None:
 
 def test_failures_while_locked_do_not_lengthen_the_lock() -> None:
     assert failed(LOCKED, RULE, NOW, times=100) == LOCKED
+
+
+def test_a_failure_that_is_taken_back_takes_its_own_lock_along_and_no_other() -> None:
+    assert taken_back(LOCKED, NOW, lock=LOCKED.locked_until) == Standing(failures=4, last_failed_at=NOW)
+    for lock in (None, NOW - 1):
+        assert taken_back(LOCKED, NOW, lock=lock) == Standing(
+            failures=4, times_locked=1, last_failed_at=NOW, locked_until=LOCKED.locked_until
+        )
+    assert taken_back(CLEAN, NOW, lock=None) == Standing(last_failed_at=NOW)
 
 
 def test_count_begins_anew_after_a_lock_and_after_an_hour_without_a_failure() -> None:

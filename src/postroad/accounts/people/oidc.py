@@ -1,7 +1,7 @@
 """Signing in by an OpenID provider: the way there and back, and which person of ours came back.
 
 The way is bound to one browser: its cookie holds a secret from which the token's nonce and PKCE's verifier are made
-anew when it comes back, so that neither is stored. A person is found by its verified email address the first time, and
+anew when it comes back, and the page that was wanted, so that nothing is stored before somebody is proven. A person is found by its verified email address the first time, and
 from then on by the name that the provider has for it, which is bound to the person and never given to another.
 """
 
@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 import structlog
 
+from postroad.accounts.people.challenges import Challenges
 from postroad.accounts.people.openid_provider import OpenIdProvider, ProviderError
 from postroad.accounts.people.person_values import read_email, read_name
-from postroad.accounts.people.tokens import hash_of, new_token
+from postroad.accounts.people.tokens import new_token
 from postroad.accounts.settings import OidcSettings
 from postroad.model.actor import Actor, ActorKind
 from postroad.model.audit import AuditEntry, entry_of
@@ -27,11 +28,10 @@ from postroad.model.refused import RefusedError
 from postroad.model.user import Role, User
 from postroad.net.clock import Clock
 from postroad.policy.id_token import email_refusal
-from postroad.storage import accounts, identities, invitations, one_time_tokens, users
+from postroad.storage import accounts, identities, invitations, users
 from postroad.storage.audit import recorded
 from postroad.storage.database import Database
 from postroad.storage.errors import Conflict
-from postroad.storage.one_time_tokens import OneTimeToken
 
 log = structlog.get_logger()
 
@@ -39,6 +39,8 @@ CALLBACK_PATH = "/sign-in/oidc/callback"
 JOURNEY_MS = 10 * 60_000
 """How long somebody may take at the provider."""
 _PURPOSE = "oidc"
+_LONGEST_PATH = 2000
+"""Octets; with what else a cookie has, below the 4096 that browsers keep (RFC 6265 §6.1)."""
 _CODE_OF_ERROR = re.compile(r"[a-z_]{1,40}")
 _LATE = "This took too long, was used already, or began in another browser: begin again."
 
@@ -63,7 +65,14 @@ class OidcSignIn:
     """Sends browsers to the provider, and finds out who comes back."""
 
     def __init__(
-        self, database: Database, clock: Clock, settings: OidcSettings, provider: OpenIdProvider, base_url: str
+        self,
+        database: Database,
+        clock: Clock,
+        settings: OidcSettings,
+        provider: OpenIdProvider,
+        base_url: str,
+        *,
+        challenges: Challenges,
     ) -> None:
         self.name = settings.name
         """What the button says."""
@@ -71,11 +80,13 @@ class OidcSignIn:
         self._clock = clock
         self._settings = settings
         self._provider = provider
+        self._challenges = challenges
         self._redirect_uri = f"{base_url.rstrip('/')}{CALLBACK_PATH}"
 
     async def begin(self, next_path: str) -> Begun:
         """Return where a browser is sent; raises RefusedError where the provider cannot be used."""
-        state, browser, now = new_token(), new_token(), self._clock()
+        browser = _browser_secret(next_path)
+        state = self._challenges.new(_PURPOSE, JOURNEY_MS, bound_to=browser)
         try:
             url = await self._provider.authorization_url(
                 redirect_uri=self._redirect_uri,
@@ -85,14 +96,6 @@ class OidcSignIn:
             )
         except ProviderError as error:
             raise self._refusal(error) from error
-        token = OneTimeToken(
-            purpose=_PURPOSE,
-            user_id=None,
-            data={"browser": hash_of(browser).hex(), "next": next_path},
-            created_at=now,
-            expires_at=now + JOURNEY_MS,
-        )
-        await self._database.write(one_time_tokens.add, hash_of(state), token)
         return Begun(url, browser)
 
     async def finish(self, answer: Mapping[str, str], browser: str, client_address: str) -> Arrived:
@@ -101,20 +104,20 @@ class OidcSignIn:
         Raises:
             RefusedError: nobody is let in; the sentence says why.
         """
-        journey = await self._database.write(
-            one_time_tokens.take, hash_of(answer.get("state", "")), _PURPOSE, self._clock()
-        )
-        if journey is None or not hmac.compare_digest(journey.data["browser"], hash_of(browser).hex()):
+        state = await self._challenges.look(answer.get("state", ""), _PURPOSE, bound_to=browser)
+        if state is None:
             raise RefusedError(_LATE)
         try:
             claims = await self._claims(answer, browser)
         except ProviderError as error:
             raise self._refusal(error) from error
+        if not await self._challenges.use(state):
+            raise RefusedError(_LATE)
         refusal = email_refusal(claims, self._settings.email_domains)
         if refusal is not None:
             log.info("openid_sign_in_refused", subject=claims["sub"], why=refusal, client_address=client_address)
             raise RefusedError(f"{self.name} {refusal}.")
-        return Arrived(await self._person(claims, client_address), journey.data["next"])
+        return Arrived(await self._person(claims, client_address), _next_path(browser))
 
     async def _claims(self, answer: Mapping[str, str], browser: str) -> Mapping[str, Any]:
         if "error" in answer:
@@ -217,6 +220,17 @@ def _name(value: object) -> str:
         return read_name(value) if isinstance(value, str) else ""
     except RefusedError:
         return ""
+
+
+def _browser_secret(next_path: str) -> Secret:
+    """Return a new secret for a browser's cookie, with the page that was wanted; a cookie has no room for a long one."""
+    wanted = next_path.encode("utf-8", "replace")
+    return Secret(f"{new_token()}.{_base64url(wanted if len(wanted) <= _LONGEST_PATH else b'/')}")
+
+
+def _next_path(browser: str) -> str:
+    text = browser.rpartition(".")[2]
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
 
 
 def _derived(browser: str, purpose: str) -> str:

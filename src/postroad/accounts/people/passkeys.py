@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from postroad.accounts.people.challenges import Challenges
 from postroad.accounts.people.own_password import Proven
 from postroad.accounts.people.person_values import read_name
 from postroad.accounts.people.relying_party import RelyingParty, relying_party
@@ -59,10 +60,11 @@ class _ClientData(msgspec.Struct, frozen=True):
 class Passkeys:
     """Makes, uses, lists and removes passkeys; what breaks a rule raises RefusedError."""
 
-    def __init__(self, database: Database, clock: Clock, public_url: str) -> None:
+    def __init__(self, database: Database, clock: Clock, public_url: str, challenges: Challenges) -> None:
         self._database = database
         self._clock = clock
         self._public_url = public_url
+        self._challenges = challenges
 
     def party(self, scheme: str, host: str) -> RelyingParty | None:
         """Return what passkeys belong to under the name that a browser uses, or None where there can be none."""
@@ -96,7 +98,7 @@ class Passkeys:
         known = await self._database.read(passkeys.of_user, user.id)
         if len(known) >= MOST_PASSKEYS:
             raise RefusedError(f"You have {MOST_PASSKEYS} passkeys: remove one first.")
-        challenge = await self._challenge(_MAKE, user.id)
+        challenge = await self._challenge_for(user)
         ceremony = await _ceremony()
         options: str = ceremony.creation_options(
             party,
@@ -113,12 +115,13 @@ class Passkeys:
     ) -> Passkey:
         """Keep the passkey that the browser says was made, under a name that the person knows it by."""
         user, wanted = signed_in.user, read_name(name) or "Passkey"
-        challenge, token = await self._taken(_read(credential), _MAKE)
-        if token.user_id != user.id:
+        answered = _challenge_in(_read(credential))
+        token = await self._database.write(one_time_tokens.take, hash_of(answered), _MAKE, self._clock())
+        if token is None or token.user_id != user.id:
             raise RefusedError(_LATE)
         ceremony = await _ceremony()
         try:
-            key = ceremony.made(party, challenge, credential)
+            key = ceremony.made(party, _octets(answered), credential)
         except ceremony.CeremonyError as error:
             log.info("passkey_not_made", user=user.email, why=str(error), client_address=client_address)
             raise RefusedError("The passkey could not be verified: try again.") from error
@@ -139,14 +142,17 @@ class Passkeys:
 
     async def request_options(self, party: RelyingParty) -> str:
         """Return what a browser needs to sign somebody in, whoever that will be."""
-        challenge = await self._challenge(_USE, None)
-        options: str = (await _ceremony()).request_options(party, challenge)
+        # Anybody asks for these: nothing is stored.
+        challenge = self._challenges.new(_USE, _CHALLENGE_MS)
+        options: str = (await _ceremony()).request_options(party, _octets(challenge))
         return options
 
     async def proven(self, party: RelyingParty, credential: str, client_address: str) -> User:
         """Return whom a passkey proves, not signed in yet; raises RefusedError where it proves nobody."""
         given = _read(credential)
-        challenge, _ = await self._taken(given, _USE)
+        challenge = await self._challenges.look(_challenge_in(given), _USE)
+        if challenge is None:
+            raise RefusedError(_LATE)
         passkey = await self._database.read(passkeys.by_credential, _octets(given.raw_id))
         user = None if passkey is None else await self._database.read(users.get, passkey.user_id)
         if passkey is None or user is None:
@@ -158,8 +164,14 @@ class Passkeys:
             if handle is not None and _octets(handle) != _handle(user.id):
                 raise ceremony.CeremonyError("it names another person")
             count = ceremony.used(
-                party, challenge, credential, public_key=passkey.public_key, sign_count=passkey.sign_count
+                party,
+                _octets(challenge.text),
+                credential,
+                public_key=passkey.public_key,
+                sign_count=passkey.sign_count,
             )
+            if not await self._challenges.use(challenge):
+                raise RefusedError(_LATE)
             if not await self._database.write(passkeys.use, passkey, count, self._clock()):
                 raise ceremony.CeremonyError("it was used twice at once")
         except ceremony.CeremonyError as error:
@@ -175,23 +187,12 @@ class Passkeys:
             raise MissingError("There is no such user.")
         return user
 
-    async def _challenge(self, purpose: str, user_id: int | None) -> bytes:
-        """Return octets that are signed once; only their hash is stored."""
+    async def _challenge_for(self, user: User) -> bytes:
+        """Return octets that are signed once, by a passkey for this person; only their hash is stored."""
         token, now = new_token(), self._clock()
-        row = OneTimeToken(purpose=purpose, user_id=user_id, created_at=now, expires_at=now + _CHALLENGE_MS)
+        row = OneTimeToken(purpose=_MAKE, user_id=user.id, created_at=now, expires_at=now + _CHALLENGE_MS)
         await self._database.write(one_time_tokens.add, hash_of(token), row)
         return _octets(token)
-
-    async def _taken(self, given: _Credential, purpose: str) -> tuple[bytes, OneTimeToken]:
-        """Use up the challenge that the browser says was signed; whether it was, the ceremony finds out."""
-        try:
-            data = msgspec.json.decode(_octets(given.response.client_data_json), type=_ClientData)
-        except ValueError as error:
-            raise RefusedError(_PROVES_NOTHING) from error
-        token = await self._database.write(one_time_tokens.take, hash_of(data.challenge), purpose, self._clock())
-        if token is None:
-            raise RefusedError(_LATE)
-        return _octets(data.challenge), token
 
     def _entry(self, actor: Actor, action: str, user: User, **values: dict[str, Any]) -> AuditEntry:
         return entry_of(actor, action, user.email, at=self._clock(), account_id=user.account_id, **values)
@@ -211,6 +212,14 @@ def _loaded() -> ModuleType:
 def _read(credential: str) -> _Credential:
     try:
         return msgspec.json.decode(credential, type=_Credential)
+    except ValueError as error:
+        raise RefusedError(_PROVES_NOTHING) from error
+
+
+def _challenge_in(given: _Credential) -> str:
+    """Return the challenge that the browser says was signed; whether it was, the ceremony finds out."""
+    try:
+        return msgspec.json.decode(_octets(given.response.client_data_json), type=_ClientData).challenge
     except ValueError as error:
         raise RefusedError(_PROVES_NOTHING) from error
 

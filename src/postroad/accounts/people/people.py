@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from postroad.accounts.people.links import FIRST_MS, PASSWORD, RESET_MS, Link, Links, one_time_token
+from postroad.accounts.people.own_password import Proven
 from postroad.accounts.people.person_passwords import PersonPasswords
 from postroad.accounts.people.person_values import read_email, read_name, read_networks
 from postroad.model.account import Account
@@ -201,13 +202,19 @@ class People:
             await self._write(entry, users.set_name, user.id, wanted)
 
     async def set_networks(self, actor: Actor, user_id: int, texts: Sequence[str]) -> None:
-        """Let a person use the console from these networks only; from everywhere without any."""
+        """Let another person use the console from these networks only; from everywhere without any."""
         user = await self.changeable(actor, user_id, or_self=True)
-        networks = read_networks(texts, own_address=actor.client_address if _is_self(actor, user) else None)
-        if networks != user.networks:
-            before, after = {"networks": list(user.networks)}, {"networks": list(networks)}
-            entry = self._entry(actor, "user.networks_changed", user, user.account_id, before=before, after=after)
-            await self._write(entry, users.set_networks, user.id, networks)
+        if _is_self(actor, user):
+            raise RefusedError("Change your own networks in your profile: it asks for your password.", field="networks")
+        await self._set_networks(actor, user, read_networks(texts, own_address=None))
+
+    async def set_own_networks(self, proven: Proven, texts: Sequence[str], client_address: str) -> None:
+        """Let whoever is signed in, and was proven anew, come from these networks only; from everywhere without any.
+
+        A stolen session would else lock its owner out by the networks of whoever stole it.
+        """
+        actor = proven.signed_in.actor(client_address)
+        await self._set_networks(actor, proven.signed_in.user, read_networks(texts, own_address=client_address))
 
     async def reset_second_factor(self, actor: Actor, user_id: int) -> None:
         """Turn off the second factor of somebody who has lost it; all its sessions end."""
@@ -256,6 +263,12 @@ class People:
         if actor.account_id is None:
             return False
         return await self._database.read(memberships.get, user.id, actor.account_id) is not None
+
+    async def _set_networks(self, actor: Actor, user: User, networks: tuple[str, ...]) -> None:
+        if networks != user.networks:
+            before, after = {"networks": list(user.networks)}, {"networks": list(networks)}
+            entry = self._entry(actor, "user.networks_changed", user, user.account_id, before=before, after=after)
+            await self._write(entry, users.set_networks, user.id, networks)
 
     def _entry(
         self, actor: Actor, action: str, user: User, account_id: int | None, **values: dict[str, Any]

@@ -116,13 +116,14 @@ class SignIn:
         user = None if token is None or token.user_id is None else await self._database.read(users.get, token.user_id)
         if token is None or user is None:
             return Refused("expired")
-        until = await self._attempts.locked_until(user.email, client_address)
-        if until is not None:
-            return Refused("locked", until)
+        begun = await self._attempts.begin(user.email, client_address)
+        if begun.locked_until is not None:
+            return Refused("locked", begun.locked_until)
         kind = await self._second_factor.use(user, code)
         if kind is None:
-            await self._attempts.failed(user.email, client_address)
+            self._attempts.was_wrong(begun)
             return Refused("wrong_code")
+        await self._attempts.was_right(begun)
         if await self._database.write(one_time_tokens.take, hash_of(ticket), _TICKET, self._clock()) is None:
             return Refused("expired")
         method = f"{token.data.get('method', 'password')}+{kind}"

@@ -1,9 +1,12 @@
 """Passkeys: made, used, listed and removed, with a device in software; and what proves nothing."""
 
+import asyncio
 import json
 
 import pytest
+from sqlalchemy import Connection, func, select
 
+from postroad.accounts.people.challenges import Challenges
 from postroad.accounts.people.own_password import Proven
 from postroad.accounts.people.passkeys import MOST_PASSKEYS, Passkeys
 from postroad.accounts.people.relying_party import RelyingParty, relying_party
@@ -16,6 +19,7 @@ from postroad.model.user import Role, User, WebSession
 from postroad.storage import audit, passkeys
 from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
+from postroad.storage.schema import control_plane
 from tests.unit.accounts.authenticator import Authenticator
 from tests.unit.accounts.conftest import ManualClock
 from tests.unit.accounts.people_rows import HERE, acting_as, person
@@ -26,7 +30,7 @@ MINUTE = 60_000
 
 @pytest.fixture
 def service(database: Database, clock: ManualClock) -> Passkeys:
-    return Passkeys(database, clock, "https://mail.example.com")
+    return Passkeys(database, clock, "https://mail.example.com", Challenges(database, clock, b"a key"))
 
 
 @pytest.fixture
@@ -138,6 +142,36 @@ async def test_an_answer_counts_once_and_in_time(service: Passkeys, ada: SignedI
     clock.advance(6 * MINUTE)
     with pytest.raises(RefusedError, match="took too long"):
         await service.proven(PARTY, late, HERE)
+
+
+async def test_an_answer_that_is_given_twice_at_once_counts_once(service: Passkeys, ada: SignedIn) -> None:
+    device = Authenticator(count=None)
+    await makes(service, ada, device)
+    answer = device.uses(await service.request_options(PARTY), PARTY.origin)
+
+    results = await asyncio.gather(*(service.proven(PARTY, answer, HERE) for _ in range(5)), return_exceptions=True)
+
+    assert sum(one == ada.user for one in results) == 1
+    assert sum("took too long" in str(one) for one in results) == 4
+
+
+async def test_strangers_who_ask_and_prove_nothing_leave_nothing_behind(
+    service: Passkeys, ada: SignedIn, database: Database
+) -> None:
+    device, thief = Authenticator(), Authenticator()
+    await makes(service, ada, device)
+    thief.makes(await service.creation_options(Proven(ada), PARTY), PARTY.origin)
+    before = await database.read(_tokens)
+
+    for _ in range(5):
+        with pytest.raises(RefusedError, match="is not known here"):
+            await uses(service, thief)
+
+    assert await database.read(_tokens) == before
+
+
+def _tokens(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(control_plane.one_time_tokens)).scalar_one()
 
 
 async def test_a_challenge_of_one_ceremony_is_none_of_the_other(service: Passkeys, ada: SignedIn) -> None:

@@ -242,12 +242,25 @@ async def test_networks_are_read_and_recorded(world: ConsoleWorld, ada: User, bo
 
 
 async def test_nobody_locks_itself_out_by_networks(world: ConsoleWorld, ada: User, account: Account) -> None:
-    actor = acting_as(ada, account)
+    proven = await world.own_password.prove(await world.signs_in(ada), PASSWORD, HERE)
     with pytest.raises(RefusedError, match=f"You are at {HERE}, which is not in the list"):
-        await world.people.set_networks(actor, ada.id, ["198.51.100.0/24"])
+        await world.people.set_own_networks(proven, ["198.51.100.0/24"], HERE)
 
-    await world.people.set_networks(actor, ada.id, ["198.51.100.0/24", "192.0.2.0/28"])
-    await world.people.set_networks(actor, ada.id, [])
+    await world.people.set_own_networks(proven, ["198.51.100.0/24", "192.0.2.0/28"], HERE)
+    assert (await world.signs_in(ada)).user.networks == ("198.51.100.0/24", "192.0.2.0/28")
+    (entry,) = await world.entries("user.networks_changed")
+    assert (entry.actor_name, entry.client_address, entry.account_id) == (ada.email, HERE, account.id)
+
+
+async def test_whoever_is_not_proven_anew_does_not_change_its_own_networks(
+    world: ConsoleWorld, ada: User, account: Account
+) -> None:
+    actor = acting_as(ada, account)
+
+    with pytest.raises(RefusedError, match="in your profile: it asks for your password") as refused:
+        await world.people.set_networks(actor, ada.id, [HERE])
+
+    assert refused.value.field == "networks"
     assert (await world.people.get(actor, ada.id)).networks == ()
 
 

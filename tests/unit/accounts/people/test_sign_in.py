@@ -223,6 +223,52 @@ async def test_codes_cannot_be_guessed_for_long(world: ConsoleWorld, ada: User) 
     assert isinstance(locked, Refused)
 
 
+async def _reasons_of_many_codes_at_once(world: ConsoleWorld, ada: User, address: str) -> list[str]:
+    app, _codes = await world.has_second_factor(ada)
+    ticket = await world.ticket(ada)
+    tries = [*(f"{number:06}" for number in range(60)), world.shown_by(app)]
+
+    results = await asyncio.gather(*(world.code(ticket, code, address) for code in tries))
+    return [one.reason if isinstance(one, Refused) else "granted" for one in results]
+
+
+@pytest.mark.parametrize(("address", "most"), [(ELSEWHERE, 8), (HERE, 40)])
+async def test_many_codes_at_once_are_counted_before_they_are_looked_at(
+    world: ConsoleWorld, ada: User, address: str, most: int
+) -> None:
+    reasons = await _reasons_of_many_codes_at_once(world, ada, address)
+
+    assert reasons == ["wrong_code"] * most + ["locked"] * (61 - most)
+
+
+async def test_many_codes_at_once_are_counted_where_strangers_have_filled_the_table(
+    world: ConsoleWorld, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postroad.storage.lockouts.MOST_ROWS", 0)
+
+    reasons = await _reasons_of_many_codes_at_once(world, ada, ELSEWHERE)
+
+    assert sorted(reasons) == ["locked"] * 53 + ["wrong_code"] * 8
+
+
+@pytest.mark.parametrize("rows", [50_000, 0])
+async def test_right_codes_use_up_no_tries_of_anybody(
+    world: ConsoleWorld, ada: User, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr("postroad.storage.lockouts.MOST_ROWS", rows)
+    for _ in range(7):
+        world.attempts.was_wrong(await world.attempts.begin(ada.email, ELSEWHERE))
+
+    # The eighth would lock the person, and the fortieth the network.
+    for _ in range(50):
+        begun = await world.attempts.begin(ada.email, ELSEWHERE)
+        assert begun.locked_until is None
+        await world.attempts.was_right(begun)
+
+    world.attempts.was_wrong(await world.attempts.begin(ada.email, ELSEWHERE))
+    assert (await world.attempts.begin(ada.email, ELSEWHERE)).locked_until == world.clock() + MINUTE
+
+
 async def test_a_ticket_ends_and_made_up_ones_are_none(world: ConsoleWorld, ada: User) -> None:
     app, _codes = await world.has_second_factor(ada)
     ticket = await world.ticket(ada)

@@ -27,7 +27,7 @@ async def begin(view: View) -> Response:
     """Send the browser to the provider; a link and no form, because a form may not lead to another site."""
     service = _service(view)
     wanted = own_path(view.request.query_params.get("next", ""))
-    # Another site must not make somebody sign in, nor fill our table of ways that were begun.
+    # Another site must not make somebody sign in.
     if view.request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
         return view.go(f"{SIGN_IN_PATH}?next={quote(wanted)}")
     try:

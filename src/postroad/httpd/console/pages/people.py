@@ -24,6 +24,7 @@ def routes() -> list[BaseRoute]:
         page(_ONE, show_person, access=Access.OPERATOR),
         page(f"{_ONE}/password-link", make_password_link, access=Access.OPERATOR, methods=_POST),
         page(f"{_ONE}/sessions/end", end_sessions, access=Access.OPERATOR, methods=_POST),
+        page(f"{_ONE}/second-factor/reset", ask_reset_second_factor, access=Access.OPERATOR),
         page(f"{_ONE}/second-factor/reset", reset_second_factor, access=Access.OPERATOR, methods=_POST),
         page(f"{_ONE}/disable", disable, access=Access.OPERATOR, methods=_POST),
         page(f"{_ONE}/enable", enable, access=Access.OPERATOR, methods=_POST),
@@ -79,6 +80,11 @@ async def end_sessions(view: View) -> Response:
     person = await _person(view)
     await view.console.people.end_sessions(view.operator, person.id)
     return view.go(_path(person), f"{person.email} is signed out everywhere.")
+
+
+async def ask_reset_second_factor(view: View) -> Response:
+    """Ask before somebody's second factor is turned off."""
+    return view.page("person_second_factor.html", person=await _person(view))
 
 
 async def reset_second_factor(view: View) -> Response:

@@ -78,15 +78,17 @@ async def change_password(view: View) -> Response:
 
 async def ask_networks(view: View) -> Response:
     """Show from where one may come, to be changed."""
-    return view.page("profile_networks.html", form=Form.of(networks=view.signed_in.user.networks))
+    return _networks_page(view, Form.of(networks=view.signed_in.user.networks))
 
 
 async def set_networks(view: View) -> Response:
     """Come from some networks only, or from everywhere."""
+    console, form = view.console, view.form
     try:
-        await view.console.people.set_networks(view.actor, view.signed_in.user.id, view.form.lines("networks"))
+        proven = await console.own_password.prove(view.signed_in, form.secret("password"), view.client_address)
+        await console.people.set_own_networks(proven, form.lines("networks"), view.client_address)
     except RefusedError as error:
-        return view.page("profile_networks.html", status=422, form=view.form.refuse(error))
+        return _networks_page(view, form.refuse(error), status=422)
     return view.go(_PROFILE, "Your networks were saved.")
 
 
@@ -151,6 +153,11 @@ async def end_other_sessions(view: View) -> Response:
     """End every other session of one's own."""
     ended = await view.console.sessions.end_others(view.signed_in, view.client_address)
     return view.go(_PROFILE, f"{ended} other session{'s' if ended != 1 else ''} ended.")
+
+
+def _networks_page(view: View, form: Form, *, status: int = 200) -> Response:
+    has_password = bool(view.signed_in.user.password_hash)
+    return view.page("profile_networks.html", status=status, form=form, has_password=has_password)
 
 
 def _enrolment_page(view: View, enrolment: Enrolment, form: Form, *, status: int = 200) -> Response:
