@@ -193,9 +193,8 @@ class Authenticator:
         )
 
     async def refresh(self) -> None:
-        """Take in which credentials have changed, and forget proofs that may be void."""
-        if await self._credentials.refresh():
-            self._verified.forget_all()
+        """Take in which credentials have changed; a proof is of one stored password, so those of others stay good."""
+        await self._credentials.refresh()
 
     async def share(self) -> None:
         """Take in what other workers know of log-ins, and store the last uses."""

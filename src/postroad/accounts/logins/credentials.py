@@ -108,11 +108,11 @@ class Credentials:
         known = self._standing.get(principal.credential_id)
         return known if known is not None and known.principal.password_mark == principal.password_mark else None
 
-    async def refresh(self) -> bool:
-        """Read again what changed since the last call; returns whether anything did."""
+    async def refresh(self) -> None:
+        """Read again what changed since the last call."""
         current = await self._database.read(revision.current)
         if current == self._revision:
-            return False
+            return
         self._revision = current
         self._by_username.clear()
         self._unknown.clear()
@@ -129,7 +129,6 @@ class Credentials:
                 del self._acted[user_id]
         # Whoever was proven meanwhile was so by the view of the new revision.
         self._standing = {**self._acted, **standing}
-        return True
 
     async def write_uses(self) -> None:
         """Store when credentials were last used."""

@@ -16,7 +16,7 @@ from postroad.model.account import Account
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import CredentialKind, Principal, Secret, SmtpUser
 from postroad.model.domain import DomainSettings, SendingDomain
-from postroad.storage import domains
+from postroad.storage import accounts, domains
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageUnavailable
 from postroad.storage.secrets import Vault
@@ -170,7 +170,47 @@ async def test_what_was_proven_a_short_while_ago_is_told_at_once(
     await users.disable(SYSTEM, await _id(users))
     await authenticator.refresh()
     assert at_once() is None
-    assert meter.results == {"ok": 3, "cached": 1, "tls": 1}
+    assert meter.results == {"ok": 2, "cached": 2, "tls": 1}
+
+
+async def test_a_change_of_something_else_voids_no_proof(
+    authenticator: Authenticator, database: Database, meter: CountingMeter
+) -> None:
+    await _log_in(authenticator)
+
+    await database.write(accounts.add, "stranger", 1)
+    await authenticator.refresh()
+
+    assert isinstance(await _log_in(authenticator), Principal)
+    assert meter.results == {"ok": 1, "cached": 1}
+
+
+async def test_a_proof_ends_with_the_password_and_while_its_user_may_not_act(
+    authenticator: Authenticator, users: SmtpUsers, meter: CountingMeter
+) -> None:
+    async def log_in_again() -> Principal | AuthRefused | None:
+        await authenticator.refresh()
+        told = authenticator.at_once(NAME, PASSWORD, "192.0.2.1", over_tls=True)
+        return await _log_in(authenticator) if told is None else told
+
+    wrong = AuthRefused("wrong")
+    user_id = (await users.find(SYSTEM, NAME)).id
+    await _log_in(authenticator)
+
+    await users.disable(SYSTEM, user_id)
+    assert await log_in_again() == wrong
+    await users.enable(SYSTEM, user_id)
+    assert isinstance(await log_in_again(), Principal)
+    await users.set_password(SYSTEM, user_id, Secret("Other-password"))
+    assert await log_in_again() == wrong
+    await users.set_password(SYSTEM, user_id, Secret(PASSWORD))
+    assert isinstance(await log_in_again(), Principal)
+    await users.remove(SYSTEM, user_id)
+    assert await log_in_again() == wrong
+    await users.add(SYSTEM, NAME, password=Secret("Other-password"))
+    assert await log_in_again() == wrong
+    # Enabled again, it had its password of before; set again, the same password was one to be hashed.
+    assert meter.results == {"ok": 2, "cached": 1, "wrong": 4}
 
 
 async def test_wrong_password_is_never_remembered(
