@@ -156,7 +156,7 @@ class Authenticator:
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         """Return the principal that a client's network address alone proves."""
         known = self._credentials.in_network(address)
-        if known is None or known.refusal_of(address, over_tls=over_tls) is not None:
+        if known is None or not known.is_usable or known.refusal_of(address, over_tls=over_tls) is not None:
             return None
         self._credentials.acts(known, address, over_tls=over_tls)
         return known.principal

@@ -84,7 +84,10 @@ class Credentials:
         return known
 
     def in_network(self, address: str) -> KnownCredential | None:
-        """Return the credential whose network holds the address; the smallest network wins."""
+        """Return the credential whose network holds the address, whether it is usable or not; the smallest network wins.
+
+        One that may not act is found too: else its device would go on as the user of a wider network.
+        """
         client = parse_address(address)
         if client is None:
             return None
@@ -142,7 +145,7 @@ class Credentials:
         found: list[tuple[Network, KnownCredential]] = []
         for user in await self._database.read(smtp_users.list_of_kind, CredentialKind.ADDRESS):
             known = await self._known(user)
-            if known is not None and known.is_usable:
+            if known is not None:
                 found.extend((network, known) for network in networks_of(user))
         return sorted(found, key=lambda pair: pair[0].prefixlen, reverse=True)
 

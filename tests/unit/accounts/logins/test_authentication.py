@@ -347,6 +347,38 @@ async def test_smallest_matching_network_proves_an_address(authenticator: Authen
     assert named("unknown") is None
 
 
+async def test_a_device_whose_user_may_not_act_is_not_taken_for_the_user_of_a_wider_network(
+    authenticator: Authenticator, users: SmtpUsers
+) -> None:
+    await _add_network(users, "lan@news.example.com", ["192.0.2.0/24"])
+    printer = await _add_network(users, "printer@news.example.com", ["192.0.2.5"])
+
+    async def named(address: str) -> str | None:
+        await authenticator.refresh()
+        principal = authenticator.principal_for_address(address, over_tls=False)
+        return None if principal is None else principal.username
+
+    await users.disable(SYSTEM, printer.id)
+    assert await named("192.0.2.5") is None
+    assert await named("192.0.2.6") == "lan@news.example.com"
+
+    await users.enable(SYSTEM, printer.id)
+    assert await named("192.0.2.5") == "printer@news.example.com"
+
+    await users.remove(SYSTEM, printer.id)
+    assert await named("192.0.2.5") == "lan@news.example.com"
+
+
+async def test_a_user_of_a_suspended_account_is_not_proven_by_its_address(
+    authenticator: Authenticator, users: SmtpUsers, database: Database, clock: ManualClock, account: Account
+) -> None:
+    await _add_network(users, "printer@news.example.com", ["192.0.2.5"])
+    await Accounts(database, clock).suspend(SYSTEM, account.name)
+    await authenticator.refresh()
+
+    assert authenticator.principal_for_address("192.0.2.5", over_tls=False) is None
+
+
 async def test_a_network_proves_nobody_by_password(authenticator: Authenticator, users: SmtpUsers) -> None:
     await _add_network(users, "printer@news.example.com", ["192.0.2.0/24"])
 
