@@ -525,15 +525,15 @@ async def test_a_user_that_is_touched_while_its_password_is_hashed_is_not_refuse
 async def test_who_logs_in_while_changes_are_read_goes_on(
     authenticator: Authenticator, users: SmtpUsers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = authenticator._credentials._standing_of
+    look_at = authenticator._credentials._look_at
     principals: list[object] = []
 
     async def with_a_log_in_meanwhile(acted: Any) -> Any:
-        standing = await read(acted)
+        found = await look_at(acted)
         principals.append(await _log_in(authenticator))
-        return standing
+        return found
 
-    monkeypatch.setattr(authenticator._credentials, "_standing_of", with_a_log_in_meanwhile)
+    monkeypatch.setattr(authenticator._credentials, "_look_at", with_a_log_in_meanwhile)
     await _set(users, authenticator, note="changed")
 
     (principal,) = principals
