@@ -24,6 +24,7 @@ from postroad.model.credential import CredentialKind, Principal
 from postroad.model.envelope import Notify
 from postroad.model.ids import text_of
 from postroad.model.submission import Rejected, Submission
+from postroad.policy.rbl import Listing
 from postroad.smtpd import connection
 from postroad.smtpd.capture import CaptureListener
 from postroad.smtpd.listener import SubmissionListener
@@ -57,6 +58,7 @@ class Accounts:
         self.asked: list[tuple[str, str, bool]] = []
         self.mechanisms: list[str] = []
         self.own_address: str | None = None
+        self.listed: list[tuple[str, str, bool, str, str]] = []
 
     async def verify(
         self, username: str, password: str, client_address: str, over_tls: bool, mechanism: str
@@ -81,7 +83,7 @@ class Accounts:
         return Refused(is_temporary=True, is_locked=True) if username == "flooding" else None
 
     def note_listed(self, username: str, client_address: str, over_tls: bool, mechanism: str, *, zone: str) -> None:
-        raise AssertionError("there are no blocklists here")
+        self.listed.append((username, client_address, over_tls, mechanism, zone))
 
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         return PRINCIPAL if address == self.own_address else None
@@ -91,6 +93,21 @@ class Accounts:
 
     def note_use(self, principal: Principal, client_address: str, over_tls: bool) -> None:
         self.uses.append((client_address, over_tls))
+
+
+class Blocklists:
+    """Notes who is asked about; nothing needs to be found out unless a test gives the answer."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answer: asyncio.Future[Listing | None] | None = None
+
+    def ask(self, client_address: str) -> asyncio.Task[Listing | None] | None:
+        self.asked.append(client_address)
+        return None if self.answer is None else asyncio.ensure_future(self._wait(self.answer))
+
+    async def _wait(self, answer: asyncio.Future[Listing | None]) -> Listing | None:
+        return await answer
 
 
 class Store:
@@ -129,13 +146,13 @@ class Rig:
     """A listener on free ports with its services within reach."""
 
     def __init__(self, settings: SmtpSettings, authority: trustme.CA) -> None:
-        self.accounts, self.store = Accounts(), Store()
+        self.accounts, self.store, self.blocklists = Accounts(), Store(), Blocklists()
         certificate = authority.issue_cert(HOSTNAME, "127.0.0.1")
         self.server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         certificate.configure_cert(self.server_context)
         self.client_context = ssl.create_default_context()
         authority.configure_trust(self.client_context)
-        services = Services(authenticator=self.accounts, submissions=self.store)
+        services = Services(authenticator=self.accounts, submissions=self.store, blocklists=self.blocklists)
         self.listener = SubmissionListener(
             settings, services, hostname=HOSTNAME, tls_context=self.server_context, clock=lambda: 1_800_000_000_000
         )
@@ -454,6 +471,63 @@ async def test_a_remembered_login_is_answered_without_finding_out_and_submits(ru
     assert b"\r\n235 2.7.0 " in transcript
     assert rig.accounts.asked == []
     assert [submission.principal for submission in rig.store.taken] == [PRINCIPAL]
+
+
+def auth_as(username: str) -> bytes:
+    return b"AUTH PLAIN " + base64.b64encode(f"\0{username}\0{PASSWORD}".encode()) + b"\r\n"
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@on_each_loop
+async def test_blocklists_are_asked_as_a_client_connects_and_listed_ones_are_told_at_the_login(
+    running: Start, tls: bool
+) -> None:
+    async with running() as rig:
+        rig.blocklists.answer = asyncio.get_running_loop().create_future()
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", rig.tls_port if tls else rig.port, ssl=rig.client_context if tls else None
+        )
+        with contextlib.closing(writer):
+            greeting = await asyncio.wait_for(reader.readline(), 10)
+            asked_by_then = list(rig.blocklists.asked)
+            # One that would be let in from memory waits for the answer too, which comes after the log-in here.
+            writer.write(b"EHLO client\r\n" + auth_as("remembered") + b"QUIT\r\n")
+            await asyncio.wait_for(reader.readuntil(b"250 "), 10)
+            rig.blocklists.answer.set_result(Listing("bl.example.org", "ask there"))
+            transcript = (await asyncio.wait_for(reader.read(), 10)).decode()
+
+    assert greeting.startswith(b"220 ")
+    assert asked_by_then == rig.blocklists.asked == ["127.0.0.1"]
+    assert "454 4.7.0 127.0.0.1 is listed by bl.example.org: ask there\r\n221 " in transcript
+    assert rig.accounts.listed == [("remembered", "127.0.0.1", tls, "PLAIN", "bl.example.org")]
+    assert rig.accounts.asked == []
+
+
+@on_each_loop
+async def test_blocklists_that_know_nothing_of_a_client_or_fail_let_it_in(running: Start) -> None:
+    async with running() as rig:
+        for outcome in (None, OSError("no resolver")):
+            rig.blocklists.answer = asyncio.get_running_loop().create_future()
+            if outcome is None:
+                rig.blocklists.answer.set_result(None)
+            else:
+                rig.blocklists.answer.set_exception(outcome)
+            assert b"\r\n235 2.7.0 " in await rig.talk(LOGIN + b"QUIT\r\n")
+
+    assert rig.accounts.listed == []
+
+
+@on_each_loop
+async def test_blocklists_are_asked_about_the_client_behind_a_proxy_and_not_about_one_that_its_address_proves(
+    running: Start,
+) -> None:
+    async with running(proxy_protocol_from=["127.0.0.0/8"]) as rig:
+        await rig.talk(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nQUIT\r\n")
+        rig.accounts.own_address = "192.0.2.7"
+        by_address = b"PROXY TCP4 192.0.2.7 192.0.2.2 1 2\r\nQUIT\r\n"
+        assert (await rig.talk(by_address, port=rig.address_port)).startswith(b"220 ")
+
+    assert rig.blocklists.asked == ["192.0.2.1"]
 
 
 async def logged_in(rig: Rig, *more: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -27,6 +27,7 @@ from postroad.storage.database import Database
 from postroad.storage.errors import Conflict, MasterKeyMismatch, StorageError
 from postroad.storage.routes import StoredRoute
 from postroad.storage.site_limits import SiteLimit
+from postroad.storage.smtp_users import BoundUser
 from tests.storage.samples import MINUTE, NOW, accepted, claim, column
 
 VAULT = secrets.Vault(bytes(32))
@@ -202,9 +203,23 @@ async def test_an_smtp_user_is_stored_whole_and_found_by_name_and_kind(database:
     assert await database.read(smtp_users.list_all, domain_id=domain.id + 1) == []
     assert await database.read(smtp_users.list_all, account_id=domain.account_id) == [user]
     assert await database.read(smtp_users.list_all, account_id=domain.account_id + 1) == []
-    assert await database.read(smtp_users.get_many, {user.id, user.id + 1}) == [user]
     with pytest.raises(Conflict, match=r"app@news\.example\.com"):
         await database.write(smtp_users.add, _user(domain))
+
+
+async def test_an_smtp_user_is_read_together_with_what_it_is_bound_to(database: Database) -> None:
+    await _domain(database, "other.example.com")
+    domain = await _domain(database)
+    user = await database.write(smtp_users.add, _user(domain))
+    bound = BoundUser(user=user, domain_name=domain.name, domain_settings=domain.settings, is_suspended=False)
+
+    assert await database.read(smtp_users.bound_by_username, user.username) == bound
+    assert await database.read(smtp_users.bound_by_username, "nobody@news.example.com") is None
+    assert await database.read(smtp_users.bound_of_kind, user.kind) == [bound]
+    assert await database.read(smtp_users.bound_of_kind, CredentialKind.PASSWORD) == []
+    assert await database.read(smtp_users.bound_many, {user.id, user.id + 1}) == [bound]
+    await database.write(accounts.set_suspended, domain.account_id, NOW)
+    assert await database.read(smtp_users.bound_many, {user.id}) == [msgspec.structs.replace(bound, is_suspended=True)]
 
 
 async def test_an_smtp_user_is_changed_piece_by_piece(database: Database) -> None:

@@ -129,6 +129,23 @@ async def test_full_table_takes_no_new_subject_and_counts_those_it_has(
     assert [(one.lockout.subject, one.has_just_locked) for one in noted] == [(NAME, True)]
 
 
+async def test_a_flood_of_one_callers_subjects_keeps_no_lock_of_another_from_being_stored_and_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lockouts, "MOST_ROWS", 3)
+    of_console, of_logins = {"console_email": RULE}, {"client": RULE, "credential": RULE}
+    for number in range(5):
+        flood = _failures(5, "console_email", f"{number}@example.net")
+        await database.write(lockouts.note_failures, [flood], of_console, NOW + 1 + number)
+
+    noted = await database.write(lockouts.note_failures, [_failures(5)], of_logins, NOW)
+
+    assert [(one.lockout.subject, one.has_just_locked) for one in noted] == [(NAME, True)]
+    assert len(await database.read(lockouts.search, Selector(scopes=("console_email",)), 10)) == 3
+    assert await database.read(lockouts.locked_at, of_logins, NOW + 9, 1) == [noted[0].lockout]
+    assert await database.read(lockouts.changed_since, of_logins, NOW, 1) == [noted[0].lockout]
+
+
 async def test_search_shows_an_account_its_own_and_what_is_locked_now(database: Database) -> None:
     await _lock(database)
     await _lock(database, "192.0.2.1", "client", NOW + 1)
@@ -151,15 +168,15 @@ async def test_other_workers_find_locks_and_releases_but_no_mere_counts(database
     await _lock(database, "released@example.net")
     assert await database.write(lockouts.release, [("credential", "released@example.net")], NOW + 5) == 1
 
-    changed = await database.read(lockouts.changed_since, NOW, 10)
-    later = await database.read(lockouts.changed_since, NOW + 1, 10)
+    changed = await database.read(lockouts.changed_since, RULES, NOW, 10)
+    later = await database.read(lockouts.changed_since, RULES, NOW + 1, 10)
 
     assert [(one.subject, one.locked_until is None) for one in changed] == [
         ("released@example.net", True),
         ("locked@example.net", False),
     ]
     assert [one.subject for one in later] == ["released@example.net"]
-    assert [one.subject for one in await database.read(lockouts.locked_at, NOW, 10)] == ["locked@example.net"]
+    assert [one.subject for one in await database.read(lockouts.locked_at, RULES, NOW, 10)] == ["locked@example.net"]
 
 
 async def test_what_is_released_is_neither_shown_nor_released_again(database: Database) -> None:

@@ -1,10 +1,10 @@
 """Who failed to log in and is locked out for it, and from where log-ins succeeded.
 
-Scopes are the callers' words. What is written here is written in batches, never once per attempt; ``last_failed_at``
+Scopes are the callers' words, and no caller is crowded out by another one's. What is written here is written in batches, never once per attempt; ``last_failed_at``
 moves with every change of a row, a release included, so that other workers find what is new by it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,8 +16,8 @@ from postroad.storage.rows import storable
 from postroad.storage.schema.control_plane import lockouts, login_networks, smtp_users
 
 MOST_ROWS = 50_000
-"""Strangers make up as many names as they like and have as many addresses as they rent: beyond this many rows new
-subjects are not stored, and each worker remembers them by itself."""
+"""Strangers make up as many names as they like and have as many addresses as they rent: beyond this many rows of a
+caller's scopes its new subjects are not stored, and each worker remembers them by itself."""
 MOST_PER_CALL = 500
 
 
@@ -94,9 +94,9 @@ def note_failures(
 ) -> list[Noted]:
     """Add failures to their subjects and lock those that the rules say; at most ``MOST_PER_CALL`` subjects.
 
-    A subject that is new while the table is full is left out of the result.
+    A subject that is new while the table is full of those of the scopes in ``rules`` is left out of the result.
     """
-    before = _subjects_of(connection, batch, now)
+    before = _subjects_of(connection, batch, rules, now)
     return _add(connection, before, batch, rules, now)
 
 
@@ -112,7 +112,7 @@ def count_unless_locked(
     Nothing is counted where ``locked_until`` says by the standings, each under its scope, that there is a lock. Of many
     tries at once, in whichever workers, each meets what the ones before it have counted.
     """
-    before = _subjects_of(connection, batch, now)
+    before = _subjects_of(connection, batch, rules, now)
     until = locked_until({one.scope: one.standing for one in before})
     if until is not None:
         return Counted(locked_until=until)
@@ -154,18 +154,19 @@ def search(connection: Connection, selector: Selector, limit: int) -> list[Locko
     return [Lockout(**row) for row in connection.execute(query).mappings()]
 
 
-def changed_since(connection: Connection, instant: int, limit: int) -> list[Lockout]:
+def changed_since(connection: Connection, scopes: Collection[str], instant: int, limit: int) -> list[Lockout]:
     """Return the newest locks and releases since; counts that lock nothing are of no use to other workers."""
     matters = or_(lockouts.c.locked_until.is_not(None), lockouts.c.failures == 0)
-    query = select(lockouts).where(lockouts.c.last_failed_at >= instant, matters)
+    query = select(lockouts).where(lockouts.c.scope.in_(scopes), lockouts.c.last_failed_at >= instant, matters)
     rows = connection.execute(query.order_by(lockouts.c.last_failed_at.desc()).limit(limit)).mappings()
     return [Lockout(**row) for row in rows]
 
 
-def locked_at(connection: Connection, now: int, limit: int) -> list[Lockout]:
+def locked_at(connection: Connection, scopes: Collection[str], now: int, limit: int) -> list[Lockout]:
     """Return what is locked."""
-    query = select(lockouts).where(lockouts.c.locked_until > now).order_by(lockouts.c.locked_until.desc()).limit(limit)
-    return [Lockout(**row) for row in connection.execute(query).mappings()]
+    query = select(lockouts).where(lockouts.c.scope.in_(scopes), lockouts.c.locked_until > now)
+    rows = connection.execute(query.order_by(lockouts.c.locked_until.desc()).limit(limit)).mappings()
+    return [Lockout(**row) for row in rows]
 
 
 def release(connection: Connection, keys: Iterable[tuple[str, str]], now: int) -> int:
@@ -257,12 +258,13 @@ def _held(connection: Connection, keys: Iterable[tuple[str, str]]) -> list[Locko
     return [Lockout(**row) for row in connection.execute(rows).mappings().all()]
 
 
-def _subjects_of(connection: Connection, batch: Sequence[Failures], now: int) -> list[Lockout]:
-    """Return the subjects of failures as they stand, for this transaction alone; new ones where there is room."""
+def _subjects_of(connection: Connection, batch: Sequence[Failures], scopes: Collection[str], now: int) -> list[Lockout]:
+    """Return the subjects of failures as they stand, for this transaction alone; new ones where ``scopes`` have room."""
     by_key = _by_key(batch)
     if not by_key:
         return []
-    _insert_missing(connection, by_key, now)
+    if not _is_full(connection, scopes):
+        _insert_missing(connection, by_key, now)
     return _held(connection, by_key)
 
 
@@ -288,9 +290,12 @@ def _add(
     return noted
 
 
+def _is_full(connection: Connection, scopes: Collection[str]) -> bool:
+    query = select(func.count()).select_from(lockouts).where(lockouts.c.scope.in_(scopes))
+    return connection.execute(query).scalar_one() >= MOST_ROWS
+
+
 def _insert_missing(connection: Connection, batch: Mapping[tuple[str, str], Failures], now: int) -> None:
-    if connection.execute(select(func.count()).select_from(lockouts)).scalar_one() >= MOST_ROWS:
-        return
     rows: list[dict[str, Any]] = [
         {
             "scope": scope,

@@ -4,19 +4,30 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, func, select, update
 
 from postroad.model.credential import CredentialKind, SmtpUser, Use
+from postroad.model.domain import DomainSettings
 from postroad.storage import revision, rows
 from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
-from postroad.storage.schema.control_plane import smtp_users
+from postroad.storage.schema.control_plane import accounts, domains, smtp_users
 
 T = TypeVar("T")
 
 _LISTS = ("networks", "allowed_from")
 """Columns that hold a list of texts as JSON."""
 _AT_ONCE = 500
+
+
+class BoundUser(msgspec.Struct, frozen=True, kw_only=True):
+    """A user, with what of its sending domain and its account decides whether it may log in."""
+
+    user: SmtpUser
+    domain_name: str
+    domain_settings: DomainSettings
+    is_suspended: bool
+    """Its account is."""
 
 
 def add(connection: Connection, user: SmtpUser) -> SmtpUser:
@@ -57,13 +68,23 @@ def by_username(connection: Connection, username: str) -> SmtpUser | None:
     return None if row is None else _user(row)
 
 
-def get_many(connection: Connection, user_ids: Collection[int]) -> list[SmtpUser]:
-    """Return those of the users that exist."""
+def bound_by_username(connection: Connection, username: str) -> BoundUser | None:
+    """Return the user of a name, in lower case, with what it is bound to: one statement, whether there is one or not."""
+    found = _bound(connection, smtp_users.c.username == username)
+    return found[0] if found else None
+
+
+def bound_of_kind(connection: Connection, kind: CredentialKind) -> list[BoundUser]:
+    """Return the users that are proven in one way, with what each is bound to."""
+    return _bound(connection, smtp_users.c.kind == kind.value)
+
+
+def bound_many(connection: Connection, user_ids: Collection[int]) -> list[BoundUser]:
+    """Return those of the users that exist, with what each is bound to."""
     wanted = sorted(user_ids)
-    found: list[SmtpUser] = []
+    found: list[BoundUser] = []
     for at in range(0, len(wanted), _AT_ONCE):
-        query = select(smtp_users).where(smtp_users.c.id.in_(wanted[at : at + _AT_ONCE]))
-        found.extend(_user(row) for row in connection.execute(query).mappings())
+        found.extend(_bound(connection, smtp_users.c.id.in_(wanted[at : at + _AT_ONCE])))
     return found
 
 
@@ -143,13 +164,33 @@ def touch(connection: Connection, uses: Mapping[int, Use]) -> None:
         connection.execute(statement, rows)
 
 
+def _bound(connection: Connection, condition: ColumnElement[bool]) -> list[BoundUser]:
+    of_domain = (domains.c.name.label("bound_name"), domains.c.settings.label("bound_settings"))
+    query = (
+        select(*smtp_users.c, *of_domain, accounts.c.suspended_at.label("bound_suspended_at"))
+        .join(domains, domains.c.id == smtp_users.c.domain_id)
+        .join(accounts, accounts.c.id == smtp_users.c.account_id)
+        .where(condition)
+        .order_by(smtp_users.c.id)
+    )
+    return [
+        BoundUser(
+            user=_user({column.name: row[column.name] for column in smtp_users.c}),
+            domain_name=row["bound_name"],
+            domain_settings=msgspec.json.decode(row["bound_settings"], type=DomainSettings),
+            is_suspended=row["bound_suspended_at"] is not None,
+        )
+        for row in connection.execute(query).mappings()
+    ]
+
+
 def _values(user: SmtpUser) -> dict[str, Any]:
     values = msgspec.structs.asdict(user)
     values["note"] = rows.storable(user.note)
     return values | {name: msgspec.json.encode(values[name]).decode() for name in _LISTS}
 
 
-def _user(row: RowMapping) -> SmtpUser:
+def _user(row: Mapping[str, Any] | RowMapping) -> SmtpUser:
     facts = dict(row)
     lists = {name: msgspec.json.decode(facts[name], type=tuple[str, ...]) for name in _LISTS}
     return SmtpUser(**facts | lists | {"kind": CredentialKind(facts["kind"])})

@@ -156,7 +156,7 @@ class Authenticator:
     def principal_for_address(self, address: str, over_tls: bool) -> Principal | None:
         """Return the principal that a client's network address alone proves."""
         known = self._credentials.in_network(address)
-        if known is None or known.refusal_of(address, over_tls=over_tls) is not None:
+        if known is None or not known.is_usable or known.refusal_of(address, over_tls=over_tls) is not None:
             return None
         self._credentials.acts(known, address, over_tls=over_tls)
         return known.principal
@@ -193,9 +193,8 @@ class Authenticator:
         )
 
     async def refresh(self) -> None:
-        """Take in which credentials have changed, and forget proofs that may be void."""
-        if await self._credentials.refresh():
-            self._verified.forget_all()
+        """Take in which credentials have changed; a proof is of one stored password, so those of others stay good."""
+        await self._credentials.refresh()
 
     async def share(self) -> None:
         """Take in what other workers know of log-ins, and store the last uses."""

@@ -1,18 +1,19 @@
 """A worker's view of the SMTP users: read when first needed, read again when the revision of the control plane moves."""
 
 import hashlib
-from typing import Literal
+from collections.abc import Collection, Iterable
+from typing import Any, Literal
 
 import msgspec
 
 from postroad.accounts.smtp_user_changes import networks_of
 from postroad.model.credential import CredentialKind, Principal, SmtpUser, Use
-from postroad.model.domain import SendingDomain
 from postroad.net.address import Network, Networks, parse_address
 from postroad.net.clock import Clock
 from postroad.policy.network_list import networks_in
-from postroad.storage import accounts, domains, revision, smtp_users
+from postroad.storage import revision, smtp_users
 from postroad.storage.database import Database
+from postroad.storage.smtp_users import BoundUser
 
 _CAPACITY = 50_000
 _UNKNOWN_CAPACITY = 10_000
@@ -69,8 +70,8 @@ class Credentials:
             if username in self._unknown:
                 return None
             seen = self._revision
-            user = await self._database.read(smtp_users.by_username, username)
-            known = await self._known(user) if user is not None else None
+            # One read, whether there is such a user or not: the time that it takes tells nobody which names exist.
+            known = await self._database.read(_read_named, username)
             if seen != self._revision:
                 known = None  # the view moved on while this was read
                 continue
@@ -84,7 +85,10 @@ class Credentials:
         return known
 
     def in_network(self, address: str) -> KnownCredential | None:
-        """Return the credential whose network holds the address; the smallest network wins."""
+        """Return the credential whose network holds the address, whether it is usable or not; the smallest network wins.
+
+        One that may not act is found too: else its device would go on as the user of a wider network.
+        """
         client = parse_address(address)
         if client is None:
             return None
@@ -108,28 +112,30 @@ class Credentials:
         known = self._standing.get(principal.credential_id)
         return known if known is not None and known.principal.password_mark == principal.password_mark else None
 
-    async def refresh(self) -> bool:
-        """Read again what changed since the last call; returns whether anything did."""
+    async def refresh(self) -> None:
+        """Read again what changed since the last call."""
         current = await self._database.read(revision.current)
         if current == self._revision:
-            return False
+            return
         self._revision = current
         self._by_username.clear()
         self._unknown.clear()
         try:
-            self._by_network = await self._read_networks()
             looked_at = self._acted.copy()
-            standing = await self._standing_of(looked_at)
+            found = await self._look_at(looked_at)
         except BaseException:
             self._revision = None  # so that the next call reads all of it again
             raise
+        self._by_network = _smallest_first(found.values())
+        # Who was proven by its address meanwhile was so by the view of before; all of those have been looked at.
+        by_address = {one: known for one, known in self._acted.items() if known.user.kind is CredentialKind.ADDRESS}
         # Who was removed is watched no longer; who was disabled may be enabled again while its session is open.
-        for user_id, known in looked_at.items():
-            if user_id not in standing and self._acted[user_id] is known:
+        for user_id, known in (looked_at | by_address).items():
+            if user_id not in found and self._acted[user_id] is known:
                 del self._acted[user_id]
-        # Whoever was proven meanwhile was so by the view of the new revision.
-        self._standing = {**self._acted, **standing}
-        return True
+        # Who was proven by a password meanwhile was so by the view of the new revision.
+        now = {user_id: found.get(user_id, known) for user_id, known in self._acted.items()}
+        self._standing = {user_id: known if known.is_usable else None for user_id, known in now.items()}
 
     async def write_uses(self) -> None:
         """Store when credentials were last used."""
@@ -139,40 +145,33 @@ class Credentials:
             self._touched = {one: at for one, at in self._touched.items() if now - at < _TOUCH_AFTER_MS}
             await self._database.write(smtp_users.touch, uses)
 
-    async def _read_networks(self) -> list[tuple[Network, KnownCredential]]:
-        found: list[tuple[Network, KnownCredential]] = []
-        for user in await self._database.read(smtp_users.list_of_kind, CredentialKind.ADDRESS):
-            known = await self._known(user)
-            if known is not None and known.is_usable:
-                found.extend((network, known) for network in networks_of(user))
-        return sorted(found, key=lambda pair: pair[0].prefixlen, reverse=True)
-
-    async def _standing_of(self, acted: dict[int, KnownCredential]) -> dict[int, KnownCredential | None]:
-        """Return each credential that acted as it is now, or None where it may not act; nothing of those removed."""
-        suspended = {one.id for one in await self._database.read(accounts.list_all) if one.suspended_at is not None}
-        standing: dict[int, KnownCredential | None] = {}
-        users = await self._database.read(smtp_users.get_many, acted)
-        named = {one.id: one for one in await self._database.read(domains.get_many, {user.domain_id for user in users})}
-        for user in users:
-            domain = named.get(user.domain_id)
-            may_act = user.disabled_at is None and user.account_id not in suspended
-            standing[user.id] = _known_as(user, domain, is_usable=True) if domain is not None and may_act else None
-        return standing
-
-    async def _known(self, user: SmtpUser) -> KnownCredential | None:
-        domain = await self._database.read(domains.get, user.domain_id)
-        account = await self._database.read(accounts.get, user.account_id)
-        if domain is None or account is None:
-            return None
-        is_usable = user.disabled_at is None and account.suspended_at is None
-        return _known_as(user, domain, is_usable=is_usable)
+    async def _look_at(self, user_ids: Collection[int]) -> dict[int, KnownCredential]:
+        """Return some credentials, and all that are proven by an address, as they are now; nothing of those removed."""
+        return await self._database.read(_read_known, user_ids)
 
 
-def _known_as(user: SmtpUser, domain: SendingDomain, *, is_usable: bool) -> KnownCredential:
+def _read_named(connection: Any, username: str) -> KnownCredential | None:
+    bound = smtp_users.bound_by_username(connection, username)
+    return None if bound is None else _known_as(bound)
+
+
+def _read_known(connection: Any, user_ids: Collection[int]) -> dict[int, KnownCredential]:
+    proven_by_address = smtp_users.bound_of_kind(connection, CredentialKind.ADDRESS)
+    return {one.user.id: _known_as(one) for one in [*smtp_users.bound_many(connection, user_ids), *proven_by_address]}
+
+
+def _smallest_first(found: Iterable[KnownCredential]) -> list[tuple[Network, KnownCredential]]:
+    by_address = [known for known in found if known.user.kind is CredentialKind.ADDRESS]
+    pairs = [(network, known) for known in by_address for network in networks_of(known.user)]
+    return sorted(pairs, key=lambda pair: pair[0].prefixlen, reverse=True)
+
+
+def _known_as(bound: BoundUser) -> KnownCredential:
+    user, settings = bound.user, bound.domain_settings
     principal = Principal(
         account_id=user.account_id,
         domain_id=user.domain_id,
-        sending_domain=domain.name,
+        sending_domain=bound.domain_name,
         credential_id=user.id,
         username=user.username,
         kind=user.kind,
@@ -184,10 +183,10 @@ def _known_as(user: SmtpUser, domain: SendingDomain, *, is_usable: bool) -> Know
     return KnownCredential(
         user=user,
         principal=principal,
-        is_usable=is_usable,
+        is_usable=user.disabled_at is None and not bound.is_suspended,
         networks=Networks(user.networks),
-        domain_networks=Networks(networks_in(domain.settings.submission_networks)),
-        requires_tls=user.requires_tls or domain.settings.submission_requires_tls,
+        domain_networks=Networks(networks_in(settings.submission_networks)),
+        requires_tls=user.requires_tls or settings.submission_requires_tls,
     )
 
 

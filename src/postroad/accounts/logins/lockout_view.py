@@ -86,15 +86,14 @@ class LockoutView:
     def read_news(self, connection: Any, now: int) -> list[Lockout]:
         """Read which locks other workers set, and which were released."""
         if self._looked_at is None:
-            return lockouts.locked_at(connection, now, _CAPACITY)
-        return lockouts.changed_since(connection, self._looked_at - _OVERLAP_MS, _CAPACITY)
+            return lockouts.locked_at(connection, self._rules.keys(), now, _CAPACITY)
+        return lockouts.changed_since(connection, self._rules.keys(), self._looked_at - _OVERLAP_MS, _CAPACITY)
 
     def learn(self, found: Sequence[Lockout], now: int) -> None:
         """Take in what was read."""
         self._looked_at = now
         for one in found:
-            if one.scope in self._rules:
-                self._learn(one)
+            self._learn(one)
 
     def _learn(self, stored: Lockout) -> None:
         key = (stored.scope, stored.subject)

@@ -17,7 +17,8 @@ class VerifiedPasswords:
     def proof_of(self, credential_id: int, stored: str, password: Secret) -> bytes:
         """Return the digest that stands for this password of this version of a credential.
 
-        The digest is of the whole triple, so looking it up tells nothing about a password by the time it takes.
+        The digest is of the whole triple, so looking it up tells nothing about a password by the time it takes. Each
+        stored password has a salt of its own: once another is set, or the user is removed, no proof of before is asked for.
         """
         text = f"{credential_id}\0{stored}\0{password}"
         keyed = self._keyed.copy()
@@ -34,7 +35,3 @@ class VerifiedPasswords:
         while len(self._until) >= self._capacity:
             del self._until[next(iter(self._until))]
         self._until[proof] = now + self._verified_for_ms
-
-    def forget_all(self) -> None:
-        """Forget every proof: users have changed."""
-        self._until.clear()

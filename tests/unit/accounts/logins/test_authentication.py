@@ -16,7 +16,7 @@ from postroad.model.account import Account
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import CredentialKind, Principal, Secret, SmtpUser
 from postroad.model.domain import DomainSettings, SendingDomain
-from postroad.storage import domains
+from postroad.storage import accounts, domains
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageUnavailable
 from postroad.storage.secrets import Vault
@@ -170,7 +170,47 @@ async def test_what_was_proven_a_short_while_ago_is_told_at_once(
     await users.disable(SYSTEM, await _id(users))
     await authenticator.refresh()
     assert at_once() is None
-    assert meter.results == {"ok": 3, "cached": 1, "tls": 1}
+    assert meter.results == {"ok": 2, "cached": 2, "tls": 1}
+
+
+async def test_a_change_of_something_else_voids_no_proof(
+    authenticator: Authenticator, database: Database, meter: CountingMeter
+) -> None:
+    await _log_in(authenticator)
+
+    await database.write(accounts.add, "stranger", 1)
+    await authenticator.refresh()
+
+    assert isinstance(await _log_in(authenticator), Principal)
+    assert meter.results == {"ok": 1, "cached": 1}
+
+
+async def test_a_proof_ends_with_the_password_and_while_its_user_may_not_act(
+    authenticator: Authenticator, users: SmtpUsers, meter: CountingMeter
+) -> None:
+    async def log_in_again() -> Principal | AuthRefused | None:
+        await authenticator.refresh()
+        told = authenticator.at_once(NAME, PASSWORD, "192.0.2.1", over_tls=True)
+        return await _log_in(authenticator) if told is None else told
+
+    wrong = AuthRefused("wrong")
+    user_id = (await users.find(SYSTEM, NAME)).id
+    await _log_in(authenticator)
+
+    await users.disable(SYSTEM, user_id)
+    assert await log_in_again() == wrong
+    await users.enable(SYSTEM, user_id)
+    assert isinstance(await log_in_again(), Principal)
+    await users.set_password(SYSTEM, user_id, Secret("Other-password"))
+    assert await log_in_again() == wrong
+    await users.set_password(SYSTEM, user_id, Secret(PASSWORD))
+    assert isinstance(await log_in_again(), Principal)
+    await users.remove(SYSTEM, user_id)
+    assert await log_in_again() == wrong
+    await users.add(SYSTEM, NAME, password=Secret("Other-password"))
+    assert await log_in_again() == wrong
+    # Enabled again, it had its password of before; set again, the same password was one to be hashed.
+    assert meter.results == {"ok": 2, "cached": 1, "wrong": 4}
 
 
 async def test_wrong_password_is_never_remembered(
@@ -305,6 +345,38 @@ async def test_smallest_matching_network_proves_an_address(authenticator: Authen
     assert named("2001:db8::9") == "narrow@news.example.com"
     assert named("198.51.100.1") is None
     assert named("unknown") is None
+
+
+async def test_a_device_whose_user_may_not_act_is_not_taken_for_the_user_of_a_wider_network(
+    authenticator: Authenticator, users: SmtpUsers
+) -> None:
+    await _add_network(users, "lan@news.example.com", ["192.0.2.0/24"])
+    printer = await _add_network(users, "printer@news.example.com", ["192.0.2.5"])
+
+    async def named(address: str) -> str | None:
+        await authenticator.refresh()
+        principal = authenticator.principal_for_address(address, over_tls=False)
+        return None if principal is None else principal.username
+
+    await users.disable(SYSTEM, printer.id)
+    assert await named("192.0.2.5") is None
+    assert await named("192.0.2.6") == "lan@news.example.com"
+
+    await users.enable(SYSTEM, printer.id)
+    assert await named("192.0.2.5") == "printer@news.example.com"
+
+    await users.remove(SYSTEM, printer.id)
+    assert await named("192.0.2.5") == "lan@news.example.com"
+
+
+async def test_a_user_of_a_suspended_account_is_not_proven_by_its_address(
+    authenticator: Authenticator, users: SmtpUsers, database: Database, clock: ManualClock, account: Account
+) -> None:
+    await _add_network(users, "printer@news.example.com", ["192.0.2.5"])
+    await Accounts(database, clock).suspend(SYSTEM, account.name)
+    await authenticator.refresh()
+
+    assert authenticator.principal_for_address("192.0.2.5", over_tls=False) is None
 
 
 async def test_a_network_proves_nobody_by_password(authenticator: Authenticator, users: SmtpUsers) -> None:
@@ -453,15 +525,15 @@ async def test_a_user_that_is_touched_while_its_password_is_hashed_is_not_refuse
 async def test_who_logs_in_while_changes_are_read_goes_on(
     authenticator: Authenticator, users: SmtpUsers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = authenticator._credentials._standing_of
+    look_at = authenticator._credentials._look_at
     principals: list[object] = []
 
     async def with_a_log_in_meanwhile(acted: Any) -> Any:
-        standing = await read(acted)
+        found = await look_at(acted)
         principals.append(await _log_in(authenticator))
-        return standing
+        return found
 
-    monkeypatch.setattr(authenticator._credentials, "_standing_of", with_a_log_in_meanwhile)
+    monkeypatch.setattr(authenticator._credentials, "_look_at", with_a_log_in_meanwhile)
     await _set(users, authenticator, note="changed")
 
     (principal,) = principals

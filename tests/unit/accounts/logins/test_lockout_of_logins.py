@@ -136,7 +136,7 @@ async def test_proven_credential_goes_on_where_it_was_proven_while_strangers_hav
 
     assert isinstance(await _try(authenticator), Principal)
     # And not from memory alone: its proof is over, its password is hashed again.
-    authenticator._verified.forget_all()
+    authenticator._verified._until.clear()
     assert isinstance(await _try(authenticator), Principal)
 
 
@@ -145,7 +145,7 @@ async def test_wrong_phone_in_the_office_locks_nobody(authenticator: Authenticat
 
     assert await _guess(authenticator, HOME, 10) == ["wrong"] * 10
     assert await _guess(authenticator, HOME, 1, "colleague@news.example.com") == ["wrong"]
-    authenticator._verified.forget_all()
+    authenticator._verified._until.clear()
     assert isinstance(await _try(authenticator), Principal)
 
 
@@ -153,7 +153,7 @@ async def test_known_clients_are_served_while_strangers_fill_their_queue(
     authenticator: Authenticator, meter: CountingMeter
 ) -> None:
     await _try(authenticator)
-    authenticator._verified.forget_all()
+    authenticator._verified._until.clear()
 
     flood = [
         asyncio.ensure_future(_try(authenticator, f"Guess-{number}", f"198.51.{number}.1", f"{number}@example.net"))

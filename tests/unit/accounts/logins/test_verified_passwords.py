@@ -40,11 +40,3 @@ def test_oldest_proof_goes_when_there_are_too_many() -> None:
         memory.remember(proof, now=0)
 
     assert [memory.holds(proof, 1) for proof in (b"a", b"b", b"c")] == [True, False, True]
-
-
-def test_all_is_forgotten_when_users_change() -> None:
-    memory = _memory()
-    memory.remember(b"proof", now=0)
-    memory.forget_all()
-
-    assert not memory.holds(b"proof", now=1)
