@@ -119,7 +119,7 @@ def post() -> Postman:
 
 @pytest.fixture(scope="session")
 def passwords() -> Iterator[PersonPasswords]:
-    made = PersonPasswords(queue=10, strangers_per_s=1000)
+    made = PersonPasswords(queue=50, strangers_per_s=1000)
     yield made
     made.close()
 

@@ -64,7 +64,7 @@ class ConsoleWorld:
         self.database, self.clock, self.post = database, clock, Postman()
         links = Links(BASE)
         self.vault = Vault(bytes(32))
-        self.passwords = PersonPasswords(queue=10, strangers_per_s=1000)
+        self.passwords = PersonPasswords(queue=50, strangers_per_s=1000)
         self.attempts = ConsoleAttempts(database, clock)
         self.sessions = Sessions(database, clock, AccountsSettings())
         self.own_password = OwnPassword(self.passwords, self.attempts, clock)
