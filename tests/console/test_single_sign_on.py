@@ -8,18 +8,15 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from postroad.accounts.api_key_check import ApiKeyCheck
-from postroad.accounts.people.challenges import Challenges
-from postroad.accounts.people.oidc import CALLBACK_PATH, OidcSignIn
-from postroad.accounts.people.openid_provider import OpenIdProvider
+from postroad.accounts.people.oidc import CALLBACK_PATH
 from postroad.accounts.settings import OidcSettings
 from postroad.httpd.apps import web_app
 from postroad.httpd.console.console import Console
-from postroad.net.clock import now_ms
 from postroad.net.http_client import HttpClient
 from postroad.storage import users
 from postroad.storage.database import Database
 from tests.api.services import api_services
-from tests.integration.openid_flow import client_for, settings_for
+from tests.integration.openid_flow import client_for, service_for, settings_for
 from tests.peers.openid import OpenIdPeer
 from tests.peers.ports import free_port
 from tests.unit.accounts.authenticator import Authenticator
@@ -43,14 +40,7 @@ def peer() -> Iterator[OpenIdPeer]:
 async def console(console: Console, database: Database, peer: OpenIdPeer) -> AsyncIterator[Console]:
     settings = settings_for(peer)
     client = client_for(settings)
-    service = OidcSignIn(
-        database,
-        now_ms,
-        settings,
-        OpenIdProvider(settings, client, now_ms),
-        BASE,
-        challenges=Challenges(database, now_ms, b"a key"),
-    )
+    service = service_for(database, settings, client, BASE)
     yield msgspec.structs.replace(console, oidc=service)
     await client.aclose()
 
@@ -159,14 +149,7 @@ async def test_a_provider_that_is_away_leaves_the_other_ways(
     await admin.send_form("/profile/passkeys", credential=device.makes(options, BASE), name="")
     settings = OidcSettings(issuer=f"http://127.0.0.1:{free_port()}", client_id="postroad", name="Example Login")
     client = HttpClient(allow_private_addresses=True)
-    away = OidcSignIn(
-        database,
-        now_ms,
-        settings,
-        OpenIdProvider(settings, client, now_ms),
-        BASE,
-        challenges=Challenges(database, now_ms, b"a key"),
-    )
+    away = service_for(database, settings, client, BASE)
     served(nobody, msgspec.structs.replace(console, oidc=away), api_keys, database)
 
     reply = await nobody.get(BEGIN, headers=FROM_OURS)

@@ -26,6 +26,13 @@ CALLBACK = BASE + CALLBACK_PATH
 HERE = "192.0.2.7"
 
 
+def service_for(database: Database, settings: OidcSettings, client: HttpClient, base: str = BASE) -> OidcSignIn:
+    """Return signing in by a provider, with nothing of the provider remembered."""
+    provider = OpenIdProvider(settings, client, now_ms)
+    challenges = Challenges(database, now_ms, b"a key")
+    return OidcSignIn(database, now_ms, settings, provider, base, challenges=challenges)
+
+
 class World:
     """An installation whose people sign in by a provider."""
 
@@ -38,10 +45,7 @@ class World:
     def with_settings(self, **settings: Any) -> OidcSignIn:
         """Use other settings from now on, with nothing of the provider remembered."""
         self.settings = msgspec.structs.replace(self.settings, **settings)
-        provider = OpenIdProvider(self.settings, self._client, now_ms)
-        self.service = OidcSignIn(
-            self.database, now_ms, self.settings, provider, BASE, challenges=Challenges(self.database, now_ms, b"a key")
-        )
+        self.service = service_for(self.database, self.settings, self._client)
         return self.service
 
     async def account(self, name: str = "acme") -> Account:

@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, func, select
 
-from postroad.accounts.people.challenges import Challenges
-from postroad.accounts.people.oidc import OidcSignIn
-from postroad.accounts.people.openid_provider import OpenIdProvider
 from postroad.model.refused import RefusedError
 from postroad.model.user import Role
 from postroad.net.clock import now_ms
@@ -17,7 +14,7 @@ from postroad.net.http_client import HttpClient
 from postroad.storage import memberships, users
 from postroad.storage.engine import open_database
 from postroad.storage.schema import control_plane
-from tests.integration.openid_flow import CALLBACK, HERE, Browser, World, client_for, settings_for
+from tests.integration.openid_flow import CALLBACK, HERE, Browser, World, client_for, service_for, settings_for
 from tests.peers.openid import OpenIdPeer
 
 pytestmark = pytest.mark.peer("npm:oidc-provider")
@@ -279,17 +276,8 @@ async def test_a_refusal_of_the_provider_is_said_in_one_sentence(
 
 
 async def test_a_provider_at_a_private_address_needs_the_operators_leave(world: World) -> None:
-
     client = HttpClient(authorities=Path(world.settings.authorities))
-    provider = OpenIdProvider(world.settings, client, now_ms)
-    service = OidcSignIn(
-        world.database,
-        now_ms,
-        world.settings,
-        provider,
-        "https://mail.example.com",
-        challenges=Challenges(world.database, now_ms, b"a key"),
-    )
+    service = service_for(world.database, world.settings, client)
     try:
         with pytest.raises(RefusedError, match="Example Login cannot be reached at the moment"):
             await service.begin("/")

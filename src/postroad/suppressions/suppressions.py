@@ -1,6 +1,5 @@
 """The lists of sending domains: looked at, added to, taken from."""
 
-import base64
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from postroad.model import base64url
 from postroad.model.actor import Actor
 from postroad.model.audit import AuditEntry, entry_of
 from postroad.model.domain import SendingDomain
@@ -43,7 +43,7 @@ class Page(msgspec.Struct, frozen=True):
 def place_text(place: Place) -> str:
     """Return a place as a link or a command names it."""
     fields = msgspec.json.encode(msgspec.structs.astuple(place))
-    return base64.urlsafe_b64encode(fields).decode().rstrip("=")
+    return base64url.encode(fields)
 
 
 _RowId = Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
@@ -52,7 +52,7 @@ _RowId = Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
 def place_from(text: str) -> Place:
     """Read what :func:`place_text` wrote; raises MissingError for anything else."""
     try:
-        fields = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        fields = base64url.decode(text)
         domain_id, *texts = msgspec.json.decode(fields, type=tuple[_RowId, str, str, str])
         if any("\0" in text for text in texts):
             raise ValueError("PostgreSQL has no text with NUL")

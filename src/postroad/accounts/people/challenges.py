@@ -4,7 +4,6 @@ Only what has proven somebody is stored, until it would expire, so that it does 
 worker's challenges.
 """
 
-import base64
 import hashlib
 import hmac
 import secrets
@@ -12,6 +11,7 @@ import secrets
 import msgspec
 
 from postroad.accounts.people.tokens import hash_of
+from postroad.model import base64url
 from postroad.model.credential import Secret
 from postroad.net.clock import Clock
 from postroad.storage import one_time_tokens
@@ -43,7 +43,7 @@ class Challenges:
         """Return a challenge, fit for URLs; it holds only together with what it is bound to."""
         expires_at = self._clock() + valid_ms
         stamp = secrets.token_bytes(_NONCE_OCTETS) + expires_at.to_bytes(_TIME_OCTETS)
-        return Secret(_text(stamp + self._mac(stamp, purpose, bound_to)))
+        return Secret(base64url.encode(stamp + self._mac(stamp, purpose, bound_to)))
 
     async def look(self, text: str, purpose: str, *, bound_to: str = "") -> Challenge | None:
         """Return a challenge without using it up, or None where it does not hold, or not any more."""
@@ -69,14 +69,10 @@ class Challenges:
         return hmac.digest(self._key, stamp + said, hashlib.sha256)
 
 
-def _text(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
-
-
 def _octets(text: str) -> bytes:
     """Return what a text stands for, nothing where it is no base64url in its one spelling: another would count anew."""
     try:
-        octets = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        octets = base64url.decode(text)
     except ValueError:
         return b""
-    return octets if _text(octets) == text else b""
+    return octets if base64url.encode(octets) == text else b""

@@ -1,11 +1,11 @@
 """Signing in by an OpenID provider: the way there and back, and which person of ours came back.
 
 The way is bound to one browser: its cookie holds a secret from which the token's nonce and PKCE's verifier are made
-anew when it comes back, and the page that was wanted, so that nothing is stored before somebody is proven. A person is found by its verified email address the first time, and
-from then on by the name that the provider has for it, which is bound to the person and never given to another.
+anew when it comes back, and the page that was wanted, so that nothing is stored before somebody is proven. A person is
+found by its verified email address the first time, and from then on by the name that the provider has for it, which is
+bound to the person and never given to another.
 """
 
-import base64
 import hashlib
 import hmac
 import re
@@ -20,6 +20,7 @@ from postroad.accounts.people.openid_provider import OpenIdProvider, ProviderErr
 from postroad.accounts.people.person_values import read_email, read_name
 from postroad.accounts.people.tokens import new_token
 from postroad.accounts.settings import OidcSettings
+from postroad.model import base64url
 from postroad.model.actor import Actor, ActorKind
 from postroad.model.audit import AuditEntry, entry_of
 from postroad.model.credential import Secret
@@ -225,23 +226,18 @@ def _name(value: object) -> str:
 def _browser_secret(next_path: str) -> Secret:
     """Return a new secret for a browser's cookie, with the page that was wanted; a cookie has no room for a long one."""
     wanted = next_path.encode("utf-8", "replace")
-    return Secret(f"{new_token()}.{_base64url(wanted if len(wanted) <= _LONGEST_PATH else b'/')}")
+    return Secret(f"{new_token()}.{base64url.encode(wanted if len(wanted) <= _LONGEST_PATH else b'/')}")
 
 
 def _next_path(browser: str) -> str:
-    text = browser.rpartition(".")[2]
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    return base64url.decode(browser.rpartition(".")[2]).decode()
 
 
 def _derived(browser: str, purpose: str) -> str:
     """Return what the browser's secret is worth for one purpose: 43 characters, as RFC 7636 §4.1 asks for."""
-    return _base64url(hmac.digest(browser.encode(), purpose.encode(), hashlib.sha256))
+    return base64url.encode(hmac.digest(browser.encode(), purpose.encode(), hashlib.sha256))
 
 
 def _challenge(verifier: str) -> str:
     """Return PKCE's challenge of a verifier, by S256 (RFC 7636 §4.2)."""
-    return _base64url(hashlib.sha256(verifier.encode()).digest())
-
-
-def _base64url(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+    return base64url.encode(hashlib.sha256(verifier.encode()).digest())

@@ -14,6 +14,7 @@ from joserfc import jwk, jws
 from joserfc.errors import JoseError
 
 from postroad.accounts.settings import OidcSettings
+from postroad.model import base64url
 from postroad.net.clock import Clock
 from postroad.net.http_client import HttpClient, HttpError, HttpReply
 from postroad.policy.id_token import ALGORITHMS, id_token_refusal
@@ -223,7 +224,7 @@ def _header(token: str) -> _Header | None:
     """Return the header of a token, which says by which key it is signed (RFC 7515 §4)."""
     text = token.partition(".")[0]
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Header)
+        return msgspec.json.decode(base64url.decode(text), type=_Header)
     except ValueError:
         return None
 

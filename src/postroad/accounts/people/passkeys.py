@@ -5,7 +5,6 @@ or knows.
 """
 
 import asyncio
-import base64
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +17,7 @@ from postroad.accounts.people.person_values import read_name
 from postroad.accounts.people.relying_party import RelyingParty, relying_party
 from postroad.accounts.people.sessions import SignedIn
 from postroad.accounts.people.tokens import hash_of, new_token
+from postroad.model import base64url
 from postroad.model.actor import Actor, ActorKind
 from postroad.model.audit import AuditEntry, entry_of
 from postroad.model.identity import Passkey
@@ -227,7 +227,7 @@ def _challenge_in(given: _Credential) -> str:
 def _octets(text: str) -> bytes:
     """Return what base64url stands for (RFC 4648 §5); raises RefusedError."""
     try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        return base64url.decode(text)
     except ValueError as error:
         raise RefusedError(_PROVES_NOTHING) from error
 

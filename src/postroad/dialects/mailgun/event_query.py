@@ -1,6 +1,5 @@
 """The search for events as Mailgun's clients write it: times, filters, and the tokens that lead from page to page."""
 
-import base64
 import email.utils
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ import msgspec
 
 from postroad.dialects.mailgun.events import SPEAKS_OF, event_data, severity_of, word_of
 from postroad.dialects.mailgun.filters import Filter, read_filter
+from postroad.model import base64url
 from postroad.model.event import EventType
 from postroad.model.ids import text_of
 from postroad.model.refused import RefusedError
@@ -52,7 +52,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True, array_like=True, for
 
     def token(self) -> str:
         """Return the text that leads to the page."""
-        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+        return base64url.encode(msgspec.json.encode(self))
 
 
 def read_token(text: str) -> EventQuery:
@@ -60,7 +60,7 @@ def read_token(text: str) -> EventQuery:
     try:
         if len(text) > LONGEST_TOKEN:
             raise ValueError("too long")
-        query = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=EventQuery)
+        query = msgspec.json.decode(base64url.decode(text), type=EventQuery)
         if not query.wanted.keys() <= set(FILTERS):
             raise ValueError("unknown filters")
     except (ValueError, msgspec.DecodeError) as error:

@@ -1,11 +1,11 @@
 """Where the next page of a list begins, as a text that means something to us alone; and pages of what is all there."""
 
-import base64
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from postroad.model import base64url
 from postroad.model.refused import RefusedError
 
 T = TypeVar("T")
@@ -20,14 +20,13 @@ class QueryRefusedError(RefusedError):
 
 def cursor_text(*place: object) -> str:
     """Return a cursor that holds a place."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+    return base64url.encode(msgspec.json.encode(place))
 
 
 def read_cursor(text: str, kind: type[T]) -> T:
     """Return the place of a cursor, a tuple of a kind; raises QueryRefusedError for what is none."""
     try:
-        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        place = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=kind)
+        place = msgspec.json.decode(base64url.decode(text), type=kind)
     except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise QueryRefusedError("It must be the `next` of an earlier answer, as it was.", field="cursor") from error
     if "\0" in str(place):
