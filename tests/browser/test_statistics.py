@@ -139,6 +139,7 @@ def test_zoom_changes_all_tables_and_series_are_switched(
     expect(button).to_have_attribute("aria-pressed", "false")
     expect(page.locator("#chart .u-series.u-off")).to_have_count(1)
     page.get_by_role("link", name="Zoom out").click()
+    expect(tags).to_contain_text("early")
     expect(page.locator("#chart .u-series.u-off")).to_have_count(1)
     page.get_by_role("button", name="Delivered").click()
     expect(page.locator("#chart .u-series.u-off")).to_have_count(0)

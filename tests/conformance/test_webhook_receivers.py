@@ -49,9 +49,12 @@ SPOKEN_OF = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def django_project() -> None:
-    """Set up a Django project whose only pages are anymail's, with all that it can verify."""
+    """Set up a Django project whose only pages are anymail's, with all that it can verify.
+
+    Django takes its settings once in a process, and a process may come back to this module for a rest of its tests.
+    """
     settings.configure(
         ALLOWED_HOSTS=["testserver"],
         INSTALLED_APPS=["anymail"],
