@@ -1,5 +1,7 @@
 """The services behind the console's pages, as one worker has them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from postroad.accounts.accounts import Accounts
@@ -25,7 +27,6 @@ from postroad.accounts.smtp_users import SmtpUsers
 from postroad.config import Settings
 from postroad.dns.resolver import Lookup
 from postroad.domains.registration import Registration
-from postroad.domains.verification import Verification
 from postroad.events.events import Events
 from postroad.events.overview import Overviews
 from postroad.events.statistics import Statistics
@@ -37,9 +38,12 @@ from postroad.messages.messages import Messages
 from postroad.net.address import parse_address
 from postroad.net.clock import now_ms
 from postroad.net.listen import parse_endpoint
-from postroad.node.client_access import client_access, names_of
+from postroad.node.client_access import client_access
 from postroad.node.first_start import console_url
+from postroad.node.ground import Ground, running
 from postroad.node.installation import hostname_of
+from postroad.node.sending_domains import verification_of
+from postroad.node.single_sign_on import single_sign_on
 from postroad.node.tracking_hosts import TrackingHosts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage.database import Database
@@ -47,17 +51,54 @@ from postroad.storage.deliveries import NewId
 from postroad.storage.secrets import Vault
 from postroad.suppressions.address_checks import AddressChecks
 from postroad.suppressions.imports import Imports
+from postroad.suppressions.list_checking import ListChecking
 from postroad.suppressions.list_checks import ListChecks
 from postroad.suppressions.suppressions import Suppressions
 from postroad.templating.templates import Templates
 from postroad.webhooks.call_log import CallLog
+from postroad.webhooks.client import client_for
 from postroad.webhooks.facts import WebhookFacts
-from postroad.webhooks.post import Poster
+from postroad.webhooks.post import HttpPoster, Poster
 from postroad.webhooks.replay import Replay
 from postroad.webhooks.trial import Trial
 from postroad.webhooks.webhooks import Webhooks
 
 _USUAL_PORT = 587
+
+
+@asynccontextmanager
+async def running_console(ground: Ground, notices: Notices, *, is_dev: bool) -> AsyncIterator[Console]:
+    """Make the console's services, with what runs beside them, for the length of the block."""
+    accounts = ground.settings.accounts
+    passwords = PersonPasswords(accounts.hash_queue, accounts.strangers_per_s)
+    client = client_for(ground.settings.webhooks, ground.lookup)
+    try:
+        async with single_sign_on(
+            ground.settings, ground.database, challenges_of(ground.database, ground.keys.vault)
+        ) as oidc:
+            console = console_of(
+                ground.settings,
+                ground.database,
+                ground.keys.vault,
+                ground.organisational_domains,
+                ground.lookup,
+                notices=notices,
+                passwords=passwords,
+                poster=HttpPoster(client),
+                new_id=lambda partition: ground.ids.next(now_ms(), partition),
+                oidc=oidc,
+                has_inbox=is_dev,
+            )
+            list_checking = ListChecking(ground.database, console.address_checks, now_ms)
+            lists = [console.address_checks.lists.run(), console.imports.run(), list_checking.run()]
+            try:
+                async with running([console.password_changes.run(), *lists]):
+                    yield console
+            finally:
+                await console.address_checks.aclose()
+    finally:
+        passwords.close()
+        await client.aclose()
 
 
 def console_of(
@@ -103,7 +144,7 @@ def console_of(
         accounts=Accounts(database, now_ms),
         sessions=sessions,
         registration=_registration(settings, database, vault, organisational_domains),
-        verification=_verification(settings, database, vault, organisational_domains, lookup),
+        verification=verification_of(settings, database, vault, organisational_domains, lookup),
         smtp_users=SmtpUsers(database, now_ms),
         lockouts=Lockouts(database, now_ms),
         api_keys=ApiKeys(database, now_ms),
@@ -165,20 +206,6 @@ def _webhooks(settings: Settings, database: Database, vault: Vault, poster: Post
 def _issuer(base: str) -> str:
     """Return what programs for one-time codes call us."""
     return f"Postroad {urlsplit(base).hostname or ''}".strip()
-
-
-def _verification(
-    settings: Settings, database: Database, vault: Vault, organisational_domains: OrganisationalDomains, lookup: Lookup
-) -> Verification:
-    return Verification(
-        database,
-        vault,
-        lookup,
-        settings=settings.domains,
-        names=names_of(settings),
-        organisational_domain_of=organisational_domains,
-        clock=now_ms,
-    )
 
 
 def _submission_place(settings: Settings) -> SubmissionPlace | None:

@@ -1,47 +1,27 @@
 """The composition root of a worker: every service made of its parts, each given what it needs of the others."""
 
-import asyncio
 import os
-import random
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
 
-from postroad.accounts.admin_notices import AdminNotices
 from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.accounts.logins.authentication import Authenticator
 from postroad.accounts.logins.lockout_notices import LockoutNotices
-from postroad.accounts.logins.lockout_upkeep import forgetting
 from postroad.accounts.notices import Notices
-from postroad.accounts.people.person_passwords import PersonPasswords
 from postroad.certificates.host_ordering import HostOrdering
 from postroad.certificates.host_showing import ShownHosts
 from postroad.certificates.ordering import Ordering
 from postroad.certificates.showing import ShownCertificate
 from postroad.config import Settings
-from postroad.delivery.agent import Agent
 from postroad.delivery.contents import Contents
-from postroad.delivery.engine import DeliveryEngine, MakeAgent, Surroundings
-from postroad.delivery.givens import Givens
+from postroad.delivery.engine import DeliveryEngine
 from postroad.delivery.previews import Previews
-from postroad.delivery.session import SessionTerms
 from postroad.delivery.session_pool import SessionPool
-from postroad.delivery.settings import DeliverySettings
-from postroad.delivery.stored_routes import StoredRoutes
-from postroad.delivery.terms import understand
-from postroad.dns import resolver
-from postroad.dns.cache import Cache
-from postroad.dns.mail_hosts import MailHostDirectory
-from postroad.dns.resolver import Resolver
-from postroad.domains.directory import DomainDirectory
-from postroad.domains.pause_watch import PauseWatch
 from postroad.domains.settings import installation_names
-from postroad.domains.verification import Verification
 from postroad.feedback.inbound import Target
 from postroad.feedback.places import Places
 from postroad.feedback.responses import Responses
@@ -49,29 +29,25 @@ from postroad.httpd.api.services import ApiServices
 from postroad.httpd.console.console import Console
 from postroad.httpd.tracker.app import Tracker
 from postroad.model.domain import SendingDomain
-from postroad.model.ids import IdSource
-from postroad.model.route import TlsRule
 from postroad.net.address import is_private_host
 from postroad.net.clock import now_ms
-from postroad.net.tls import ServerCertificate, opportunistic_context, verifying_context
+from postroad.net.tls import ServerCertificate
 from postroad.node.api import api_services
 from postroad.node.blocklists import running_blocklists
 from postroad.node.capture import capturing
 from postroad.node.certificate import certified_names, has_obtained_hosts, is_obtained, own_names
 from postroad.node.channel import Plan
-from postroad.node.client_access import names_of
-from postroad.node.console import challenges_of, console_of
-from postroad.node.delivering import delivering
-from postroad.node.domain_facts import DeliveryDomains
+from postroad.node.console import running_console
+from postroad.node.delivering import STOP_WITHIN_S, running_engine
+from postroad.node.ground import Ground, lay_ground, running
 from postroad.node.inbound import InboundDoor, inbound_door
 from postroad.node.installation import hostname_of
-from postroad.node.keys import InstallationKeys, installation_keys
 from postroad.node.notices import MailedNotices
-from postroad.node.single_sign_on import single_sign_on
+from postroad.node.sending_domains import DeliveryDomains
 from postroad.node.tracking import DomainNames, TrackingDirectory, has_group, machine_networks
+from postroad.node.upkeep import upkeep_of
 from postroad.node.webhooks import ROLE, posting, webhook_facts
 from postroad.policy.admission import AdmissionFacts
-from postroad.policy.alignment import OrganisationalDomains
 from postroad.protocol.smtp.data import Fault
 from postroad.queue.scheduler import WaitReason
 from postroad.smtpd import session
@@ -79,25 +55,12 @@ from postroad.smtpd.inbound import InboundListener
 from postroad.smtpd.listener import SmtpListener, SubmissionListener
 from postroad.storage import certificates
 from postroad.storage.database import Database
-from postroad.storage.errors import StorageError
-from postroad.storage.revision_watch import RevisionWatch
 from postroad.storage.workers import WorkerLease
 from postroad.submission.accept import Submissions
 from postroad.submission.repetitions import Repetitions
-from postroad.suppressions.group_directory import GroupDirectory
-from postroad.suppressions.list_checking import ListChecking
 from postroad.telemetry.metrics import Meter
-from postroad.templating.library import TemplateLibrary
-from postroad.upkeep.rounds import Upkeep
-from postroad.upkeep.tasks import TASKS
-from postroad.webhooks.client import client_for
 from postroad.webhooks.facts import WebhookFacts
-from postroad.webhooks.post import HttpPoster
 
-log = structlog.get_logger()
-
-_DOMAIN_CHECKS_S = 300.0
-_STOP_WITHIN_S = 20.0
 _PREVIEW_ROOM = 8
 """How many times the largest message one that is only looked at may take, in pieces."""
 _WAITS_FOR = {
@@ -181,29 +144,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     async def stop(self) -> None:
         """Finish what is in flight and give leases back."""
         if self.engine is not None:
-            await self.engine.stop(_STOP_WITHIN_S)
-
-
-class _Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """What all services of a worker stand on."""
-
-    settings: Settings
-    database: Database
-    lease: WorkerLease
-    ids: IdSource
-    meter: Meter
-    keys: InstallationKeys
-    lookup: Resolver
-    directory: DomainDirectory
-    library: TemplateLibrary
-    groups: GroupDirectory
-    watch: RevisionWatch
-    organisational_domains: OrganisationalDomains
-    tracking: TrackingDirectory | None = None
-
-    @property
-    def hostname(self) -> str:
-        return hostname_of(self.settings)
+            await self.engine.stop(STOP_WITHIN_S)
 
 
 @asynccontextmanager
@@ -212,7 +153,7 @@ async def build(
 ) -> AsyncIterator[Services]:
     """Make the services of a worker and run their background work for the length of the block."""
     async with AsyncExitStack() as stack:
-        ground = await _ground(plan, database, lease, meter, stack)
+        ground = await lay_ground(plan, database, lease, meter, stack)
         if plan.is_dev:
             captured = await stack.enter_async_context(capturing(ground.settings, database, certificate))
             ground = msgspec.structs.replace(ground, settings=captured)
@@ -227,28 +168,28 @@ async def build(
         background += [shown.run(), shown_hosts.run()]
         if "upkeep" in plan.roles:
             background += _ordering(ground, shown, shown_hosts)
-        await stack.enter_async_context(_running(background))
+        await stack.enter_async_context(running(background))
         pool = SessionPool(settings.delivery.connections)
         places = Places(settings.tracking.geo_database)
         await places.refresh()
         tracking = await stack.enter_async_context(_tracking(ground, shown_hosts, is_dev=plan.is_dev))
         ground = msgspec.structs.replace(ground, tracking=tracking)
         engine = (
-            await stack.enter_async_context(_running_engine(ground, pool, is_dev=plan.is_dev))
+            await stack.enter_async_context(running_engine(ground, pool, is_dev=plan.is_dev))
             if "delivery" in plan.roles
             else None
         )
         repetitions = Repetitions(database, now_ms, meter)
-        await stack.enter_async_context(_running([repetitions.run()]))
+        await stack.enter_async_context(running([repetitions.run()]))
         submissions = _submissions(ground, engine, repetitions)
         notices = MailedNotices(database, submissions, settings.accounts.notices_from, now_ms)
         if "upkeep" in plan.roles:
-            await stack.enter_async_context(_running(_upkeep(ground, notices)))
+            await stack.enter_async_context(running(upkeep_of(ground, notices)))
         if ROLE in plan.roles:
             await stack.enter_async_context(_posting(ground, posted, notices))
         authenticator = await stack.enter_async_context(_authenticating(ground, notices))
         blocklists = await stack.enter_async_context(running_blocklists(settings, ground.lookup, meter))
-        console = await stack.enter_async_context(_console(ground, notices, is_dev=plan.is_dev))
+        console = await stack.enter_async_context(running_console(ground, notices, is_dev=plan.is_dev))
         yield Services(
             settings=settings,
             database=database,
@@ -269,17 +210,17 @@ async def build(
 
 
 @asynccontextmanager
-async def _tracking(ground: _Ground, shown_hosts: ShownHosts, *, is_dev: bool) -> AsyncIterator[TrackingDirectory]:
+async def _tracking(ground: Ground, shown_hosts: ShownHosts, *, is_dev: bool) -> AsyncIterator[TrackingDirectory]:
     directory = TrackingDirectory(
         ground.database, ground.keys, ground.settings, now_ms, has_certificate=shown_hosts.covers, is_dev=is_dev
     )
     await directory.refresh()
     ground.watch.add("tracking", directory.refresh)
-    async with _running([directory.run()]):
+    async with running([directory.run()]):
         yield directory
 
 
-def _api(ground: _Ground, keys: ApiKeyCheck, submissions: Submissions, console: Console) -> ApiServices:
+def _api(ground: Ground, keys: ApiKeyCheck, submissions: Submissions, console: Console) -> ApiServices:
     return api_services(
         ground.settings,
         ground.database,
@@ -293,7 +234,7 @@ def _api(ground: _Ground, keys: ApiKeyCheck, submissions: Submissions, console: 
     )
 
 
-def _previews(ground: _Ground) -> Previews:
+def _previews(ground: Ground) -> Previews:
     domains = DeliveryDomains(ground.directory, installation_names(ground.settings.domains))
 
     def contents() -> Contents:
@@ -303,41 +244,7 @@ def _previews(ground: _Ground) -> Previews:
     return Previews(contents)
 
 
-@asynccontextmanager
-async def _console(ground: _Ground, notices: Notices, *, is_dev: bool) -> AsyncIterator[Console]:
-    accounts = ground.settings.accounts
-    passwords = PersonPasswords(accounts.hash_queue, accounts.strangers_per_s)
-    client = client_for(ground.settings.webhooks, ground.lookup)
-    try:
-        async with single_sign_on(
-            ground.settings, ground.database, challenges_of(ground.database, ground.keys.vault)
-        ) as oidc:
-            console = console_of(
-                ground.settings,
-                ground.database,
-                ground.keys.vault,
-                ground.organisational_domains,
-                ground.lookup,
-                notices=notices,
-                passwords=passwords,
-                poster=HttpPoster(client),
-                new_id=lambda partition: ground.ids.next(now_ms(), partition),
-                oidc=oidc,
-                has_inbox=is_dev,
-            )
-            list_checking = ListChecking(ground.database, console.address_checks, now_ms)
-            lists = [console.address_checks.lists.run(), console.imports.run(), list_checking.run()]
-            try:
-                async with _running([console.password_changes.run(), *lists]):
-                    yield console
-            finally:
-                await console.address_checks.aclose()
-    finally:
-        passwords.close()
-        await client.aclose()
-
-
-def _posting(ground: _Ground, facts: WebhookFacts, notices: Notices) -> AbstractAsyncContextManager[None]:
+def _posting(ground: Ground, facts: WebhookFacts, notices: Notices) -> AbstractAsyncContextManager[None]:
     return posting(
         ground.settings,
         ground.database,
@@ -351,7 +258,7 @@ def _posting(ground: _Ground, facts: WebhookFacts, notices: Notices) -> Abstract
 
 
 @asynccontextmanager
-async def _tracker(ground: _Ground, directory: TrackingDirectory, places: Places) -> AsyncIterator[Tracker]:
+async def _tracker(ground: Ground, directory: TrackingDirectory, places: Places) -> AsyncIterator[Tracker]:
     settings = ground.settings.tracking
     responses = Responses(
         ground.database,
@@ -363,7 +270,7 @@ async def _tracker(ground: _Ground, directory: TrackingDirectory, places: Places
         find_place=places.find,
     )
     try:
-        async with _running([responses.run(), places.run()]):
+        async with running([responses.run(), places.run()]):
             names = DomainNames(ground.database, now_ms)
             yield Tracker(
                 responses,
@@ -378,7 +285,7 @@ async def _tracker(ground: _Ground, directory: TrackingDirectory, places: Places
 
 
 @asynccontextmanager
-async def _authenticating(ground: _Ground, notices: Notices) -> AsyncIterator[Authenticator]:
+async def _authenticating(ground: Ground, notices: Notices) -> AsyncIterator[Authenticator]:
     authenticator = Authenticator(
         ground.database,
         now_ms,
@@ -391,41 +298,13 @@ async def _authenticating(ground: _Ground, notices: Notices) -> AsyncIterator[Au
         await authenticator.refresh()
         await authenticator.share()
         ground.watch.add("credentials", authenticator.refresh)
-        async with _running([authenticator.run()]):
+        async with running([authenticator.run()]):
             yield authenticator
     finally:
         authenticator.close()
 
 
-async def _ground(plan: Plan, database: Database, lease: WorkerLease, meter: Meter, stack: AsyncExitStack) -> _Ground:
-    settings = plan.settings
-    keys = await installation_keys(database, Path(settings.data_dir))
-    organisational_domains = OrganisationalDomains()
-    lookup = resolver.from_settings(settings.dns, now_ms)
-    stack.push_async_callback(lookup.aclose)
-    directory = DomainDirectory(database, keys.vault, organisational_domains)
-    library, groups = TemplateLibrary(database, directory.get), GroupDirectory(database)
-    watch = RevisionWatch(database)
-    watch.add("domains", directory.refresh)
-    watch.add("templates", library.refresh)
-    watch.add("groups", groups.refresh)
-    return _Ground(
-        settings=settings,
-        database=database,
-        lease=lease,
-        ids=IdSource(lease.number),
-        meter=meter,
-        keys=keys,
-        lookup=lookup,
-        directory=directory,
-        library=library,
-        groups=groups,
-        watch=watch,
-        organisational_domains=organisational_domains,
-    )
-
-
-def _submissions(ground: _Ground, engine: DeliveryEngine | None, repetitions: Repetitions) -> Submissions:
+def _submissions(ground: Ground, engine: DeliveryEngine | None, repetitions: Repetitions) -> Submissions:
     hostname, max_size = ground.hostname, ground.settings.smtp.max_message_size
     private_host_test = None if ground.settings.webhooks.allow_private_addresses else is_private_host
 
@@ -456,87 +335,7 @@ def _submissions(ground: _Ground, engine: DeliveryEngine | None, repetitions: Re
     )
 
 
-@asynccontextmanager
-async def _running_engine(ground: _Ground, pool: SessionPool, *, is_dev: bool) -> AsyncIterator[DeliveryEngine]:
-    settings = ground.settings
-    delivery = msgspec.structs.replace(settings.delivery, hostname=settings.delivery.hostname or ground.hostname)
-    own_hosts = frozenset(filter(None, (ground.hostname, settings.domains.inbound_host)))
-    cache = Cache(ground.lookup, now_ms, settings.dns)
-    finder = MailHostDirectory(cache, now_ms)
-    chance = random.SystemRandom()
-    terms = understand(delivery, own_hosts, frozenset())
-    stored_routes = StoredRoutes(ground.database, ground.keys.vault, terms.rules)
-    # In dev nothing leaves the machine, whatever routes a copied installation brings with it.
-    rules = terms.rules if is_dev else await stored_routes.changed() or terms.rules
-    engine = DeliveryEngine(
-        delivery,
-        msgspec.structs.replace(terms, rules=rules),
-        Surroundings(
-            database=ground.database,
-            finder=finder,
-            domains=DeliveryDomains(ground.directory, installation_names(settings.domains)),
-            meter=ground.meter,
-            givens=Givens(now_ms, ground.ids.next, chance.random),
-            shuffle=chance.shuffle,
-            make_agent=_agent_maker(delivery, pool),
-            owner=ground.lease.incarnation,
-            worker_silence_s=settings.retention.worker_silence_s,
-            own_hosts=own_hosts,
-            return_path_key=ground.keys.return_path,
-            templates=ground.library,
-            tracking=ground.tracking,
-        ),
-    )
-    if not is_dev:
-        ground.watch.add("routes", partial(stored_routes.tell, engine.replace_rules))
-    try:
-        async with delivering(engine, stop_within_s=_STOP_WITHIN_S):
-            yield engine
-    finally:
-        await finder.aclose()
-        await cache.aclose()
-
-
-def _agent_maker(delivery: DeliverySettings, pool: SessionPool) -> MakeAgent:
-    opportunistic = opportunistic_context()
-    contexts = {
-        TlsRule.OPPORTUNISTIC: opportunistic,
-        TlsRule.ENCRYPT: opportunistic,
-        TlsRule.VERIFY: verifying_context(),
-    }
-    terms = SessionTerms(
-        timeouts=delivery.timeouts,
-        limits=delivery.connections,
-        tls_context_for=contexts.__getitem__,
-        clock=now_ms,
-    )
-    return lambda on_site_event: Agent(terms, pool, on_site_event)
-
-
-def _upkeep(ground: _Ground, notices: Notices) -> list[Coroutine[Any, Any, None]]:
-    settings = ground.settings
-    pauses = PauseWatch(ground.database, AdminNotices(ground.database, notices))
-    upkeep = Upkeep(
-        ground.database,
-        now_ms,
-        incarnation=ground.lease.incarnation,
-        settings=settings.retention,
-        meter=ground.meter,
-        tasks=TASKS | forgetting(settings.accounts.lockout) | {"pause_domains": pauses.pause_domains},
-    )
-    verification = Verification(
-        ground.database,
-        ground.keys.vault,
-        ground.lookup,
-        settings=settings.domains,
-        names=names_of(settings),
-        organisational_domain_of=ground.organisational_domains,
-        clock=now_ms,
-    )
-    return [upkeep.run(), _keep_checking(verification, upkeep)]
-
-
-async def _shown(ground: _Ground, certificate: ServerCertificate) -> tuple[ShownCertificate, ShownHosts]:
+async def _shown(ground: Ground, certificate: ServerCertificate) -> tuple[ShownCertificate, ShownHosts]:
     settings, database, vault = ground.settings, ground.database, ground.keys.vault
     shown = ShownCertificate(certificate, database, vault, is_obtained=is_obtained(settings), meter=ground.meter)
     await shown.refresh()
@@ -552,7 +351,7 @@ async def _shown(ground: _Ground, certificate: ServerCertificate) -> tuple[Shown
     return shown, hosts
 
 
-def _ordering(ground: _Ground, shown: ShownCertificate, shown_hosts: ShownHosts) -> list[Coroutine[Any, Any, None]]:
+def _ordering(ground: Ground, shown: ShownCertificate, shown_hosts: ShownHosts) -> list[Coroutine[Any, Any, None]]:
     settings, names = ground.settings, certified_names(ground.settings)
     if not is_obtained(settings):
         return []
@@ -576,24 +375,3 @@ def _ordering(ground: _Ground, shown: ShownCertificate, shown_hosts: ShownHosts)
         clock=now_ms,
     )
     return [ordering.run(), hosts.run()]
-
-
-async def _keep_checking(verification: Verification, upkeep: Upkeep) -> None:
-    """Check the records of active domains when their turn comes, in the one worker that does upkeep."""
-    while True:
-        await asyncio.sleep(_DOMAIN_CHECKS_S)
-        try:
-            if await upkeep.is_mine():
-                await verification.check_due()
-        except* StorageError as errors:
-            log.warning("domain_checks_interrupted", error=str(errors.exceptions[0]))
-
-
-@asynccontextmanager
-async def _running(background: list[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Run background work beside the block; when one of them fails, so does the worker, and it is started anew."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work) for work in background]
-        yield
-        for task in tasks:
-            task.cancel()

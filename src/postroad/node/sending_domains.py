@@ -1,11 +1,19 @@
-"""What delivery asks about sending domains, answered from the worker's directory."""
+"""Sending domains in a worker: what delivery asks about them, and what checks their records."""
 
 from collections.abc import Sequence
 
+from postroad.config import Settings
+from postroad.dns.resolver import Lookup
 from postroad.domains.directory import DomainDirectory
+from postroad.domains.verification import Verification
 from postroad.model.domain import SendingDomain
+from postroad.net.clock import now_ms
+from postroad.node.client_access import names_of
+from postroad.policy.alignment import OrganisationalDomains
 from postroad.policy.records import InstallationNames, return_path_domain
 from postroad.protocol.dkim.key import SigningKey
+from postroad.storage.database import Database
+from postroad.storage.secrets import Vault
 
 
 class DeliveryDomains:
@@ -29,3 +37,18 @@ class DeliveryDomains:
     async def return_path_host(self, domain_id: int) -> str:
         """Return the host of a domain's return paths."""
         return return_path_domain((await self.get(domain_id)).name, self._names)
+
+
+def verification_of(
+    settings: Settings, database: Database, vault: Vault, organisational_domains: OrganisationalDomains, lookup: Lookup
+) -> Verification:
+    """Return what checks the records of sending domains; ``lookup`` has no cache, so that new records are seen."""
+    return Verification(
+        database,
+        vault,
+        lookup,
+        settings=settings.domains,
+        names=names_of(settings),
+        organisational_domain_of=organisational_domains,
+        clock=now_ms,
+    )
