@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # More than cores: many tests wait, for timers and for other programs.
 JOBS ?= 4
+# Where it is set, as in many containers, every process of a node compiles all modules anew: seconds at each start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check peers docs lock fuzz crash bench clean
