@@ -19,7 +19,7 @@ def browser() -> Iterator[Browser]:
     """Chromium, for no longer than a module: Playwright's own loop runs in this thread, in the way of async tests."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=path_of("chromium"),
+            executable_path=path_of("chromium-headless-shell"),
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
         )
         yield chromium

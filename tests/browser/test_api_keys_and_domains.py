@@ -13,7 +13,7 @@ from tests.browser.people import sign_in
 from tests.scenarios.dev import Dev
 from tests.waiting import within_promise
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = pytest.mark.peer("chromium-headless-shell")
 
 _numbers = itertools.count(1)
 

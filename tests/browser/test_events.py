@@ -24,7 +24,7 @@ from tests.browser.people import sign_in
 from tests.scenarios.dev import Dev
 from tests.storage.samples import PARTITION, accepted, event_of
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = pytest.mark.peer("chromium-headless-shell")
 
 SCREENSHOTS = os.environ.get("POSTROAD_SCREENSHOTS", "")
 """A folder to look at the pages in."""

@@ -19,7 +19,7 @@ from tests.peers.sink import Sink
 from tests.scenarios.product import Product
 from tests.waiting import within_promise
 
-pytestmark = pytest.mark.peer("chromium", "smtp-sink")
+pytestmark = pytest.mark.peer("chromium-headless-shell", "smtp-sink")
 
 PASSWORD = "Nine slow ferries, homeward"
 DOMAIN = "news.acme.example"

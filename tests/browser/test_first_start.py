@@ -14,7 +14,7 @@ from tests.browser.pages import FITS, watched
 from tests.scenarios.dev import running_dev
 from tests.scenarios.product import Product
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = pytest.mark.peer("chromium-headless-shell")
 
 PASSWORD = "seven quiet lanterns"
 

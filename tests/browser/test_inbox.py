@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.scenarios.dev import Dev, running_dev
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = pytest.mark.peer("chromium-headless-shell")
 
 AUDIT = (Path(__file__).parents[1] / "console/accessibility.js").read_text()
 

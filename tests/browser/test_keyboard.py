@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.pages import at
 from tests.scenarios.dev import Dev
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = pytest.mark.peer("chromium-headless-shell")
 
 USERS = "/credentials/smtp-users"
 OTHER = "shop.example"

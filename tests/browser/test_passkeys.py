@@ -10,7 +10,7 @@ from tests.browser.pages import watched
 from tests.browser.people import PASSWORD, sign_in
 from tests.scenarios.dev import Dev
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = pytest.mark.peer("chromium-headless-shell")
 
 
 @pytest.fixture

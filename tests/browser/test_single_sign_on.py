@@ -18,7 +18,7 @@ from tests.peers.openid import OpenIdPeer
 from tests.peers.ports import free_port
 from tests.scenarios.dev import running_dev
 
-pytestmark = pytest.mark.peer("chromium", "npm:oidc-provider")
+pytestmark = pytest.mark.peer("chromium-headless-shell", "npm:oidc-provider")
 
 OLGA = "olga@host.example"
 

@@ -15,7 +15,7 @@ from tests.browser.pages import at
 from tests.browser.people import sign_in
 from tests.scenarios.dev import Dev
 
-pytestmark = pytest.mark.peer("chromium", "curl")
+pytestmark = pytest.mark.peer("chromium-headless-shell", "curl")
 
 _numbers = itertools.count(1)
 LIST = "/credentials/smtp-users"

@@ -10,7 +10,7 @@ from tests.browser.pages import FITS, at
 from tests.browser.people import sign_in
 from tests.scenarios.dev import Dev
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = pytest.mark.peer("chromium-headless-shell")
 
 LIST = "/suppressions"
 LONG = f"{'somebody.with.a.very.long.name' * 2}@{'subdomain.' * 8}example.net"

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.pages import at
 from tests.scenarios.dev import Dev
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = pytest.mark.peer("chromium-headless-shell")
 
 
 def test_a_preview_shows_what_long_sample_data_make(dev: Dev, page: Page) -> None:

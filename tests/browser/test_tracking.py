@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, Route
 from tests.scenarios.dev import Dev
 from tests.waiting import within
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = pytest.mark.peer("chromium-headless-shell")
 
 RECIPIENT = "reader@example.net"
 

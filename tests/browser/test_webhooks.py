@@ -16,7 +16,7 @@ from tests.peers.webhook_receiver import Reply, WebhookReceiver
 from tests.scenarios.dev import Dev
 from tests.waiting import within
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = pytest.mark.peer("chromium-headless-shell")
 
 LIST = "/webhooks"
 LONG = f"/{'events-of-' * 12}?{'key=value&' * 8}end"

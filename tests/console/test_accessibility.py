@@ -22,7 +22,7 @@ from .test_every_page import FORMS, PAGES
 from .test_every_page import path_of as address_of
 from .things import things_of
 
-pytestmark = pytest.mark.peer("chromium")
+pytestmark = pytest.mark.peer("chromium-headless-shell")
 
 AUDIT = (Path(__file__).parent / "accessibility.js").read_text()
 SCHEMES = ("light", "dark")
@@ -103,7 +103,7 @@ async def nameless(tab: Tab) -> list[str]:
 async def tab() -> AsyncIterator[Tab]:
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(
-            executable_path=path_of("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            executable_path=path_of("chromium-headless-shell"), args=["--no-sandbox", "--disable-gpu"]
         )
         yield await chromium.new_page(viewport={"width": 1280, "height": 900})
         await chromium.close()

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 PACKAGES: Mapping[str, str] = {
-    "chromium": "chromium",
+    "chromium-headless-shell": "chromium-headless-shell",
     "curl": "curl",
     "eatmydata": "eatmydata",
     "node": "nodejs",
