@@ -12,7 +12,7 @@ from tests.peers.programs import missing, why_missing
 from tests.peers.sink import Sink
 
 from bench.load import report
-from bench.load.drivers import DRIVERS, Load, Measurement, measure, runs_on
+from bench.load.drivers import DRIVERS, Load, Measurement, measure
 from bench.load.servers import COMPARED, SERVERS, versions
 
 _RESULTS = Path(__file__).parents[1] / "results"
@@ -73,11 +73,10 @@ def run(options: Options) -> list[Measurement]:
         os.sched_setaffinity(0, others)
         warm_up = msgspec.structs.replace(options.load, messages=min(_WARM_UP_MESSAGES, options.load.messages))
         for driver in options.drivers:
-            suitable = [server for server in servers if runs_on(driver, server)]
-            for server in suitable:
+            for server in servers:
                 measure(server, sink, driver, warm_up)
             for _ in range(options.rounds):
-                for server in suitable:
+                for server in servers:
                     measurement = measure(server, sink, driver, options.load)
                     print(f"{driver}, {server.name}: {measurement.delivered_per_s:.0f}/s", file=sys.stderr)
                     measurements.append(measurement)

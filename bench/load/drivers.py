@@ -75,11 +75,6 @@ def measure(server: Server, sink: Sink, driver: str, load: Load) -> Measurement:
     )
 
 
-def runs_on(driver: str, server: Server) -> bool:
-    """Whether a server takes this client's mail."""
-    return server.login_tls_port is not None or driver not in _TLS
-
-
 def _drive(server: Server, driver: str, load: Load) -> generator.Report | None:
     if driver == "smtp-source":
         _run_smtp_source(server, load)

@@ -27,8 +27,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     open_port: int
     """Takes mail without a login."""
     login_port: int
-    login_tls_port: int | None = None
-    """Under TLS from the first octet, as ``login_port`` is after STARTTLS; None where neither is."""
+    login_tls_port: int
+    """Under TLS from the first octet, as ``login_port`` is after STARTTLS."""
     username: str | None
     """None where nobody logs in at ``login_port`` either."""
     password: str
@@ -67,6 +67,7 @@ def postfix(next_hop_port: int, folder: Path) -> Iterator[Server]:
             name="Postfix + OpenDKIM",
             open_port=relay.port,
             login_port=relay.port,
+            login_tls_port=relay.tls_port,
             username=None,
             password="",
             pids=(relay.pid, milter.pid),

@@ -150,6 +150,7 @@ def _node(next_hop_port: int, folder: Path) -> Iterator[Server]:
                 name="Postroad",
                 open_port=node.by_address_port,
                 login_port=node.submission_port,
+                login_tls_port=node.submission_tls_port,
                 username=USERNAME,
                 password=PASSWORD,
                 pids=(node.pid,),

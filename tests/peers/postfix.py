@@ -1,7 +1,8 @@
 """Private Postfix instances, apart from the system's: own configuration, queue, data, log and ports.
 
 ``receiving_server`` is what a user's mail meets at the other end: STARTTLS and a Maildir. ``submission_relay`` takes
-mail from loopback, has OpenDKIM sign it, queues it synced to disk and passes it on: what the benches compare with.
+mail from loopback, encrypted or not, has OpenDKIM sign it, queues it synced to disk and passes it on: what the benches
+compare with.
 Both are run by Postfix's own ``master`` in the foreground, started by root, and leave nothing behind.
 """
 
@@ -48,6 +49,7 @@ scache            unix      - - n - 1  scache
 showq             unix      n - n - -  showq
 postlog           unix-dgram n - n - 1  postlogd
 """
+_TLS_DOOR = "127.0.0.1:{port}  inet      n - n - -  smtpd -o smtpd_tls_wrappermode=yes\n"
 
 _MAIN: Mapping[str, str] = {
     "compatibility_level": "3.6",
@@ -76,6 +78,9 @@ class Postfix:
         # Not a test's tmp_path: Postfix's own users have to pass through every folder above.
         self.directory = Path(tempfile.mkdtemp(prefix="postfix-", dir=parent))
         self._settings = settings
+        self.authority = trustme.CA()
+        """Vouches for the certificate, where TLS is offered."""
+        self._doors = _MASTER.format(port=self.port)
 
     def __enter__(self) -> Self:
         try:
@@ -136,10 +141,18 @@ class Postfix:
         }
         main = {**_MAIN, **folders, **self._settings}
         (self._configuration / "main.cf").write_text("".join(f"{name} = {value}\n" for name, value in main.items()))
-        (self._configuration / "master.cf").write_text(_MASTER.format(port=self.port))
+        (self._configuration / "master.cf").write_text(self._doors)
         for name in ("main.cf", "master.cf"):
             # Postfix waits for seconds before it trusts a file that may still be being written.
             os.utime(self._configuration / name, (0, 0))
+
+    def _encryption(self) -> dict[str, str]:
+        """Write a certificate (ECDSA P-256) and return the settings that offer TLS with it."""
+        certificate = self.directory / "certificate.pem"
+        issued = self.authority.issue_cert(_HOSTNAME)
+        issued.private_key_and_cert_chain_pem.write_to_path(str(certificate))
+        certificate.chmod(0o600)
+        return {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": str(certificate)}
 
     def _end(self) -> None:
         process = getattr(self, "_process", None)
@@ -158,15 +171,10 @@ class ReceivingServer(Postfix):
     ) -> None:
         """Take the domains that it is the final destination of, and further settings of main.cf."""
         super().__init__({}, parent)
-        self.authority = trustme.CA()
         self._mail = self.directory / "mail"
         owner = pwd.getpwnam(_MAILDIR_OWNER)
         self._mail.mkdir()
         os.chown(self._mail, owner.pw_uid, owner.pw_gid)
-        certificate = self.directory / "certificate.pem"
-        issued = self.authority.issue_cert(_HOSTNAME)
-        issued.private_key_and_cert_chain_pem.write_to_path(str(certificate))
-        certificate.chmod(0o600)
         self._settings = {
             "virtual_mailbox_domains": " ".join(domains),
             "virtual_mailbox_base": str(self._mail),
@@ -177,8 +185,7 @@ class ReceivingServer(Postfix):
             # Nobody is local here, so that no missing header field is added.
             "local_header_rewrite_clients": "",
             "smtpd_relay_restrictions": "reject_unauth_destination",
-            "smtpd_tls_security_level": "may",
-            "smtpd_tls_chain_files": str(certificate),
+            **self._encryption(),
             "smtpd_tls_loglevel": "1",
             "smtpd_tls_received_header": "yes",
             "smtputf8_enable": "yes",
@@ -198,6 +205,17 @@ class ReceivingServer(Postfix):
                 raise TimeoutError(f"{len(found)} of {count} messages within {timeout_s} s; the log:\n{self.log}")
             time.sleep(0.05)
         return found
+
+
+class SubmissionRelay(Postfix):
+    """A Postfix that takes mail from loopback: at ``port`` in the clear or after STARTTLS, at ``tls_port`` under TLS."""
+
+    def __init__(self, settings: Mapping[str, str], parent: Path | None = None) -> None:
+        """Take main.cf settings beyond the basic ones, and where to put the instance's folder."""
+        super().__init__({}, parent)
+        self.tls_port = ports.free_port()
+        self._settings = {**settings, **self._encryption()}
+        self._doors += _TLS_DOOR.format(port=self.tls_port)
 
 
 @contextlib.contextmanager
@@ -231,7 +249,7 @@ def submission_relay(
     milter: str | None,
     settings: Mapping[str, str] = RELAY_TUNING,
     parent: Path | None = None,
-) -> Iterator[Postfix]:
+) -> Iterator[SubmissionRelay]:
     """Run a Postfix that passes all mail from loopback on to a port there, signed by a milter where one is given."""
     next_hop = f"[{ports.LOOPBACK}]:{next_hop_port}"
     relay = {
@@ -244,7 +262,7 @@ def submission_relay(
     if milter is not None:
         relay["smtpd_milters"] = milter
         relay["milter_default_action"] = "tempfail"
-    with Postfix(relay, parent) as server:
+    with SubmissionRelay(relay, parent) as server:
         yield server
 
 

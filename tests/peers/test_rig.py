@@ -13,7 +13,7 @@ import pytest
 
 from tests.peers import ports
 from tests.peers.opendkim import OpenDkim
-from tests.peers.postfix import receiving_server, submission_relay
+from tests.peers.postfix import Postfix, receiving_server, submission_relay
 from tests.peers.processes import every_process, kill_tree, tree
 from tests.peers.programs import PACKAGES, missing, why_missing
 from tests.peers.sink import Sink
@@ -26,6 +26,13 @@ def send(port: int, recipient: str = "you@there.example", context: ssl.SSLContex
         if context:
             client.starttls(context=context)
         client.sendmail("app@peer.example", [recipient], MESSAGE)
+
+
+def context_for(server: Postfix) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    server.authority.configure_trust(context)
+    return context
 
 
 def test_a_peer_that_is_not_installed_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,10 +88,7 @@ def test_the_sink_counts_and_keeps_what_it_received() -> None:
 @pytest.mark.peer("postfix")
 def test_the_receiving_server_speaks_starttls_and_delivers_to_its_maildir() -> None:
     with receiving_server(["there.example"]) as server:
-        context = ssl.create_default_context()
-        server.authority.configure_trust(context)
-        context.check_hostname = False
-        send(server.port, context=context)
+        send(server.port, context=context_for(server))
         [message] = server.wait_for(1)
         directory = server.directory
 
@@ -114,6 +118,16 @@ def test_the_relay_passes_mail_on_with_a_valid_signature() -> None:
     verified = dkim.verify(message.content.replace(b"\n", b"\r\n"), dnsfunc=lambda name, timeout=5: record)
     assert verified
     assert b"a=rsa-sha256; c=relaxed/relaxed; d=peer.example;\n\ts=peer;" in message.content
+
+
+@pytest.mark.peer("postfix", "smtp-sink")
+def test_the_relay_encrypts_at_both_doors() -> None:
+    with Sink(keep_messages=True) as sink, submission_relay(next_hop_port=sink.port, milter=None) as relay:
+        context = context_for(relay)
+        send(relay.port, context=context)
+        with smtplib.SMTP_SSL(ports.LOOPBACK, relay.tls_port, timeout=10, context=context) as client:
+            client.sendmail("app@peer.example", ["you@there.example"], MESSAGE)
+        sink.wait_for(2)
 
 
 def test_killing_a_tree_reaches_descendants_in_sessions_of_their_own() -> None:
