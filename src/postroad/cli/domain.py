@@ -6,7 +6,6 @@ import enum
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -26,8 +25,7 @@ from postroad.model.certificate import TrackingHostStanding
 from postroad.model.domain import DkimKey, DomainSettings, DomainState, SendingDomain
 from postroad.model.setting_type import misfit
 from postroad.net.clock import now_ms
-from postroad.node.client_access import names_of
-from postroad.node.first_start import console_url
+from postroad.node.sending_domains import registration_of, verification_of
 from postroad.node.tracking_hosts import TrackingHosts
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.policy.quota import Demand
@@ -56,7 +54,7 @@ class _Services(msgspec.Struct, frozen=True):
 async def _services(invocation: Invocation, database: Database) -> AsyncIterator[_Services]:
     settings = invocation.settings
     vault = await open_vault(invocation, database)
-    organisational_domain_of = OrganisationalDomains()
+    organisational_domains = OrganisationalDomains()
     # Without a cache in front: a record published a moment ago is to be seen.
     try:
         lookup = resolver.from_settings(settings.dns, now_ms)
@@ -64,23 +62,8 @@ async def _services(invocation: Invocation, database: Database) -> AsyncIterator
         refuse(f"dns.resolvers: {error}.")
     try:
         yield _Services(
-            Registration(
-                database,
-                vault,
-                settings.domains,
-                organisational_domain_of,
-                now_ms,
-                console_host=urlsplit(console_url(settings)).hostname or "",
-            ),
-            Verification(
-                database,
-                vault,
-                lookup,
-                settings=settings.domains,
-                names=names_of(settings),
-                organisational_domain_of=organisational_domain_of,
-                clock=now_ms,
-            ),
+            registration_of(settings, database, vault, organisational_domains),
+            verification_of(settings, database, vault, organisational_domains, lookup),
             TrackingHosts(settings, database, now_ms),
         )
     finally:

@@ -26,7 +26,6 @@ from postroad.accounts.signing_keys import WebhookSigning
 from postroad.accounts.smtp_users import SmtpUsers
 from postroad.config import Settings
 from postroad.dns.resolver import Lookup
-from postroad.domains.registration import Registration
 from postroad.events.events import Events
 from postroad.events.overview import Overviews
 from postroad.events.statistics import Statistics
@@ -42,7 +41,7 @@ from postroad.node.client_access import client_access
 from postroad.node.first_start import console_url
 from postroad.node.ground import Ground, running
 from postroad.node.installation import hostname_of
-from postroad.node.sending_domains import verification_of
+from postroad.node.sending_domains import registration_of, verification_of
 from postroad.node.single_sign_on import single_sign_on
 from postroad.node.tracking_hosts import TrackingHosts
 from postroad.policy.alignment import OrganisationalDomains
@@ -143,7 +142,7 @@ def console_of(
         session_seconds=settings.accounts.session_days * 86_400,
         accounts=Accounts(database, now_ms),
         sessions=sessions,
-        registration=_registration(settings, database, vault, organisational_domains),
+        registration=registration_of(settings, database, vault, organisational_domains),
         verification=verification_of(settings, database, vault, organisational_domains, lookup),
         smtp_users=SmtpUsers(database, now_ms),
         lockouts=Lockouts(database, now_ms),
@@ -184,13 +183,6 @@ def address_checks(settings: Settings, database: Database, lookup: Lookup) -> Ad
         dns=settings.dns,
         allow_private_addresses=settings.delivery.allow_private_addresses,
     )
-
-
-def _registration(
-    settings: Settings, database: Database, vault: Vault, organisational_domains: OrganisationalDomains
-) -> Registration:
-    console_host = urlsplit(console_url(settings)).hostname or ""
-    return Registration(database, vault, settings.domains, organisational_domains, now_ms, console_host=console_host)
 
 
 def _webhooks(settings: Settings, database: Database, vault: Vault, poster: Poster, new_id: NewId) -> WebhookServices:

@@ -1,14 +1,17 @@
-"""Sending domains in a worker: what delivery asks about them, and what checks their records."""
+"""Sending domains in a worker: what delivery asks about them, what registers them, and what checks their records."""
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from postroad.config import Settings
 from postroad.dns.resolver import Lookup
 from postroad.domains.directory import DomainDirectory
+from postroad.domains.registration import Registration
 from postroad.domains.verification import Verification
 from postroad.model.domain import SendingDomain
 from postroad.net.clock import now_ms
 from postroad.node.client_access import names_of
+from postroad.node.first_start import console_url
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.policy.records import InstallationNames, return_path_domain
 from postroad.protocol.dkim.key import SigningKey
@@ -37,6 +40,14 @@ class DeliveryDomains:
     async def return_path_host(self, domain_id: int) -> str:
         """Return the host of a domain's return paths."""
         return return_path_domain((await self.get(domain_id)).name, self._names)
+
+
+def registration_of(
+    settings: Settings, database: Database, vault: Vault, organisational_domains: OrganisationalDomains
+) -> Registration:
+    """Return what adds sending domains and changes them."""
+    console_host = urlsplit(console_url(settings)).hostname or ""
+    return Registration(database, vault, settings.domains, organisational_domains, now_ms, console_host=console_host)
 
 
 def verification_of(
