@@ -2,8 +2,7 @@
 
 ``receiving_server`` is what a user's mail meets at the other end: STARTTLS and a Maildir. ``submission_relay`` takes
 mail from loopback, encrypted or not, has OpenDKIM sign it, queues it synced to disk and passes it on: what the benches
-compare with.
-Both are run by Postfix's own ``master`` in the foreground, started by root, and leave nothing behind.
+compare with. Both are run by Postfix's own ``master`` in the foreground, started by root, and leave nothing behind.
 """
 
 import contextlib

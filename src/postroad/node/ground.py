@@ -51,7 +51,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def lay_ground(plan: Plan, database: Database, lease: WorkerLease, meter: Meter, stack: AsyncExitStack) -> Ground:
-    """Make it; what needs an end is ended by the stack. The directories are empty until the watch has looked once."""
+    """Make it; what needs an end is ended by the stack."""
     settings = plan.settings
     keys = await installation_keys(database, Path(settings.data_dir))
     organisational_domains = OrganisationalDomains()

@@ -1,7 +1,8 @@
 """Who failed to log in and is locked out for it, and from where log-ins succeeded.
 
-Scopes are the callers' words, and no caller is crowded out by another one's. What is written here is written in batches, never once per attempt; ``last_failed_at``
-moves with every change of a row, a release included, so that other workers find what is new by it.
+Scopes are the callers' words, and no caller is crowded out by another one's. What is written here is written in batches,
+never once per attempt; ``last_failed_at`` moves with every change of a row, a release included, so that other workers find
+what is new by it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
