@@ -77,7 +77,8 @@ def sqlite_place(migrated_file: Path, tmp_path: Path) -> Place:
 def postgres_place(postgres_server: Any, postgres_template: str, tmp_path: Path) -> Iterator[Place]:
     """A migrated, empty database on the server."""
     name = f"test_{next(_numbers)}"
-    _administer(postgres_server.get_uri(), f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    # Copied by files, not page by page through the log: half the work.
+    _administer(postgres_server.get_uri(), f"CREATE DATABASE {name} TEMPLATE {postgres_template} STRATEGY FILE_COPY")
     yield Place(postgres_server.get_uri(name), tmp_path)
     _administer(postgres_server.get_uri(), f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -1,4 +1,4 @@
-"""The nodes that scenarios share: one on each engine, started by the first test that asks for it."""
+"""The nodes that scenarios share: one on each engine, from the first test that asks for it to the last scenario."""
 
 from collections.abc import Iterator
 
@@ -34,13 +34,13 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with running_world(tmp_path_factory.mktemp("world"), zones=ZONES, settings=SETTINGS) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def postgres_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with (
         postgres_database() as server,
