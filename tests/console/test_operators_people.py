@@ -65,6 +65,21 @@ async def test_an_operator_is_asked_before_a_second_factor_is_reset(
     assert not (await console.people.get(SYSTEM, world.user.id)).has_totp
 
 
+async def test_an_operator_finds_its_own_password_and_second_factor_in_its_profile(
+    operator: Client, world: World, database: Database
+) -> None:
+    await database.write(users.set_totp, Vault(bytes(32)), world.operator.id, TotpSecret("A" * 32, 0), [])
+    base = f"/people/{world.operator.id}"
+    page = (await operator.get(base)).text
+    assert '<a class="button" href="/profile">' in page
+    assert f'href="{base}/second-factor/reset"' not in page
+    assert f'action="{base}/password-link"' not in page
+    for what in ("second-factor/reset", "password-link"):
+        refused = await operator.send_form(f"{base}/{what}")
+        assert refused.status_code == 422
+        assert "in your profile: it asks for your password." in refused.text
+
+
 async def test_the_last_operator_stays(operator: Client, world: World) -> None:
     for what in ("disable", "remove"):
         reply = await operator.send_form(f"/people/{world.operator.id}/{what}")

@@ -207,6 +207,22 @@ async def test_who_has_no_password_changes_its_networks_while_its_signing_in_is_
     assert "Sign out and in again first" in late.text
 
 
+async def test_who_has_no_password_sets_one_in_its_profile(sign_in: SignIn, world: World, database: Database) -> None:
+    await database.write(users.set_password, world.user.id, "")
+    client: Client = await sign_in(world.user)
+
+    assert "Set a password" in await shown(client, "/profile")
+    page = await shown(client, "/profile/password")
+    assert 'name="new_password"' in page
+    assert 'name="current_password"' not in page
+    weak = await client.send_form("/profile/password", new_password="short")
+    assert weak.status_code == 422
+    assert "at least 12 characters" in weak.text
+    done = await client.send_form("/profile/password", new_password="eight loud lanterns")
+    assert "Your password was set" in (await client.get(done.headers["location"])).text
+    assert "Change password" in await shown(client, "/profile")
+
+
 async def test_who_may_only_look_sees_people_and_no_buttons(user: Client, world: World) -> None:
     page = await shown(user)
 

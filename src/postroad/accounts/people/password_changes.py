@@ -70,17 +70,13 @@ class PasswordChanges:
         self._asked: asyncio.Queue[tuple[str, str]] = asyncio.Queue(_MOST_WAITING)
 
     async def change(self, signed_in: SignedIn, current: Secret, new: Secret, client_address: str) -> None:
-        """Change one's own password; all other sessions of the person end."""
+        """Change one's own password, or set the first one soon after signing in; all other sessions of the person end."""
         user = signed_in.user
-        if not user.password_hash:
-            raise RefusedError(
-                "You have no password yet: sign out and ask for a link on the sign-in page.", field="current_password"
-            )
         await self._own_password.prove(signed_in, current, client_address, field="current_password")
         stored = await self._passwords.hashed(new, user.email, field="new_password")
         entry = entry_of(
             signed_in.actor(client_address),
-            "user.password_changed",
+            "user.password_changed" if user.password_hash else "user.password_set",
             user.email,
             at=self._clock(),
             account_id=user.account_id,

@@ -204,8 +204,7 @@ class People:
     async def set_networks(self, actor: Actor, user_id: int, texts: Sequence[str]) -> None:
         """Let another person use the console from these networks only; from everywhere without any."""
         user = await self.changeable(actor, user_id, or_self=True)
-        if _is_self(actor, user):
-            raise RefusedError("Change your own networks in your profile: it asks for your password.", field="networks")
+        _require_other(actor, user, "Change your own networks", field="networks")
         await self._set_networks(actor, user, read_networks(texts, own_address=None))
 
     async def set_own_networks(self, proven: Proven, texts: Sequence[str], client_address: str) -> None:
@@ -217,20 +216,22 @@ class People:
         await self._set_networks(actor, proven.signed_in.user, read_networks(texts, own_address=client_address))
 
     async def reset_second_factor(self, actor: Actor, user_id: int) -> None:
-        """Turn off the second factor of somebody who has lost it; all its sessions end."""
+        """Turn off the second factor of somebody else who has lost it; all its sessions end."""
         user = await self.changeable(actor, user_id)
+        _require_other(actor, user, "Turn your own second factor off")
         if not user.has_totp:
             raise RefusedError(f"{user.email} has no second factor.")
         entry = self._entry(actor, "user.second_factor_reset", user, user.account_id)
         await self._write(entry, people.reset_second_factor, user.id)
 
     async def new_password_link(self, actor: Actor, user_id: int) -> Link:
-        """Return a link by which a person sets another password; earlier ones are void, the password holds until then.
+        """Return a link by which another person sets a password; earlier ones are void, the password holds until then.
 
         For operators, who hand it over. An account's admins have the person ask for one by mail.
         """
         require_operator(actor)
         user = await self.get(actor, user_id)
+        _require_other(actor, user, "Change your own password")
         if user.disabled_at is not None:
             raise RefusedError(f"{user.email} is disabled: enable it first.")
         valid_ms = RESET_MS if user.password_hash else FIRST_MS
@@ -280,6 +281,12 @@ class People:
             return await self._database.write(recorded, entry, change, *args)
         except Conflict as error:
             raise RefusedError(_CANNOT_GO.get(error.what, f"{error.what} was changed by someone else.")) from error
+
+
+def _require_other(actor: Actor, user: User, change: str, *, field: str = "") -> None:
+    """Refuse somebody signed in a way round its own password: a stolen session must not open one that stays."""
+    if _is_self(actor, user):
+        raise RefusedError(f"{change} in your profile: it asks for your password.", field=field)
 
 
 def _is_self(actor: Actor, user: User) -> bool:

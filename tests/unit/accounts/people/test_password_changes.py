@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from postroad.accounts.people.own_password import RECENTLY_MS
 from postroad.accounts.people.sign_in import Granted, Refused
 from postroad.model.account import Account
 from postroad.model.actor import ActorKind, command_actor
@@ -41,13 +42,22 @@ async def test_ones_own_password_needs_the_current_one_and_ends_other_sessions(w
     assert [one.action for one in await world.entries("user.password_changed")] == ["user.password_changed"]
 
 
-async def test_who_has_no_password_is_told_how_to_get_one(world: ConsoleWorld) -> None:
+async def test_who_has_no_password_sets_one_soon_after_signing_in(world: ConsoleWorld) -> None:
     link = await world.first_operator.sign_in_link()
     result = await world.sign_in.with_link(link.url.rpartition("/")[2], client_address=HERE, user_agent="")
     signed_in = await world.signed_in(result)
+    with pytest.raises(RefusedError, match="at least 12") as refused:
+        await world.changes.change(signed_in, Secret(""), Secret("short"), HERE)
+    assert refused.value.field == "new_password"
 
-    with pytest.raises(RefusedError, match="You have no password yet"):
+    world.clock.advance(RECENTLY_MS + 1)
+    with pytest.raises(RefusedError, match="Sign out and in again first"):
         await world.changes.change(signed_in, Secret(""), OTHER_PASSWORD, HERE)
+    world.clock.advance(-1)
+    await world.changes.change(signed_in, Secret(""), OTHER_PASSWORD, HERE)
+
+    assert isinstance(await world.tries(signed_in.user.email, OTHER_PASSWORD), Granted)
+    assert [one.target for one in await world.entries("user.password_set")] == [signed_in.user.email]
 
 
 async def test_a_stolen_session_does_not_guess_the_password_for_long(world: ConsoleWorld, ada: User) -> None:

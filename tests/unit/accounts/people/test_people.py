@@ -278,6 +278,29 @@ async def test_a_lost_second_factor_is_turned_off_by_an_admin_and_recorded(
         await world.people.reset_second_factor(acting_as(ada, account), bob.id)
 
 
+async def test_who_is_signed_in_finds_no_way_round_its_own_password(
+    world: ConsoleWorld, ada: User, account: Account
+) -> None:
+    operator = (await world.people.add(COMMAND, "chief@ops.example", account=None)).user
+    await world.give_password(operator)
+    for one in (ada, operator):
+        await world.has_second_factor(one)
+    chief = acting_as(operator, None)
+    for attempt in (
+        world.people.reset_second_factor(acting_as(ada, account), ada.id),
+        world.people.reset_second_factor(chief, operator.id),
+        world.people.new_password_link(chief, operator.id),
+    ):
+        with pytest.raises(RefusedError, match=r"your own .* in your profile: it asks for your password"):
+            await attempt
+    for one in (ada, operator):
+        assert (await world.people.get(COMMAND, one.id)).has_totp
+
+    # Whoever may run commands on a node needs no session for it.
+    await world.people.reset_second_factor(COMMAND, operator.id)
+    assert (await world.people.new_password_link(COMMAND, operator.id)).url
+
+
 async def test_a_link_made_by_an_operator_voids_the_one_before(world: ConsoleWorld, bob: User) -> None:
     first, second = [await world.people.new_password_link(COMMAND, bob.id) for _ in range(2)]
 

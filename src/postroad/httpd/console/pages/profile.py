@@ -56,21 +56,21 @@ async def set_name(view: View) -> Response:
 
 
 async def ask_password(view: View) -> Response:
-    """Ask for the current and a new password."""
-    return view.page("profile_password.html", form=Form())
+    """Ask for the current and a new password; where there is none yet, for the new one alone."""
+    return _password_page(view, Form())
 
 
 async def change_password(view: View) -> Response:
-    """Change one's password."""
+    """Change one's password, or set the first one."""
     form = view.form
     try:
         await view.console.password_changes.change(
             view.signed_in, form.secret("current_password"), form.secret("new_password"), view.client_address
         )
     except RefusedError as error:
-        return view.page("profile_password.html", status=422, form=form.refuse(error))
-    said = "Your password was changed; all your other sessions have ended."
+        return _password_page(view, form.refuse(error), status=422)
     person = view.signed_in.user
+    said = f"Your password was {'changed' if person.password_hash else 'set'}; all your other sessions have ended."
     if not person.has_totp and not await view.console.passkeys.has_any(person):
         said += " A password alone can be stolen: set up two-factor authentication or a passkey below."
     return view.go(_PROFILE, said)
@@ -155,14 +155,21 @@ async def end_other_sessions(view: View) -> Response:
     return view.go(_PROFILE, f"{ended} other session{'s' if ended != 1 else ''} ended.")
 
 
+def _password_page(view: View, form: Form, *, status: int = 200) -> Response:
+    return view.page("profile_password.html", status=status, form=form, has_password=_has_password(view))
+
+
 def _networks_page(view: View, form: Form, *, status: int = 200) -> Response:
-    has_password = bool(view.signed_in.user.password_hash)
-    return view.page("profile_networks.html", status=status, form=form, has_password=has_password)
+    return view.page("profile_networks.html", status=status, form=form, has_password=_has_password(view))
 
 
 def _enrolment_page(view: View, enrolment: Enrolment, form: Form, *, status: int = 200) -> Response:
-    has_password = bool(view.signed_in.user.password_hash)
+    has_password = _has_password(view)
     return view.page("two_factor.html", status=status, enrolment=enrolment, form=form, has_password=has_password)
+
+
+def _has_password(view: View) -> bool:
+    return bool(view.signed_in.user.password_hash)
 
 
 def _codes_page(view: View, codes: list[Secret]) -> Response:
