@@ -75,6 +75,7 @@ async def test_a_new_user_and_its_password_are_shown_once(
     (added,) = await console.smtp_users.all(SYSTEM)
     assert (added.username, added.note, added.account_id) == ("app@news.acme.example", "Shop", world.ours.id)
     assert PASSWORD not in (await admin.get(LIST)).text
+    assert f'value="app2@{world.domain.name}"' in (await admin.get(f"{LIST}/new", headers=DIALOG)).text
     entries = await database.read(audit.search, AuditSelector(action="smtp_user"), 5)
     assert [(entry.action, entry.actor_name, entry.client_address) for entry in entries] == [
         ("smtp_user.added", "ada@acme.example", "127.0.0.1")

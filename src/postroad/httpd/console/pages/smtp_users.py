@@ -1,5 +1,8 @@
 """SMTP users: the list with their states, a new user whose password is shown once, and what can be changed of one."""
 
+import itertools
+from collections.abc import Collection
+
 import msgspec
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -65,8 +68,11 @@ async def list_users(view: View) -> Response:
 async def new_user(view: View) -> Response:
     """Ask for a new user's name and password."""
     chosen = view.domain or (view.domains[0] if view.domains else None)
-    name = "" if chosen is None else chosen.name
-    return _new_page(view, Form.of(domain=name, username=f"app@{name}" if name else None))
+    if chosen is None:
+        return _new_page(view, Form.of(domain=""))
+    users = await view.console.smtp_users.all(view.actor, chosen.name)
+    proposed = _free_name(chosen.name, {user.username for user in users})
+    return _new_page(view, Form.of(domain=chosen.name, username=proposed))
 
 
 async def add_user(view: View) -> Response:
@@ -193,6 +199,12 @@ def _change(form: Form) -> SmtpUserChange:
         daily_limit=form.number("daily_limit"),
         allowed_from=form.lines("allowed_from"),
     )
+
+
+def _free_name(domain: str, taken: Collection[str]) -> str:
+    """Return the first of ``app@``, ``app2@``, ``app3@`` … a domain that no user of it has."""
+    names = (f"app{number if number > 1 else ''}@{domain}" for number in itertools.count(1))
+    return next(name for name in names if name not in taken)
 
 
 def _new_page(view: View, form: Form, status: int = 200) -> Response:
