@@ -58,6 +58,11 @@ class View:
         return self._signed_in is not None
 
     @property
+    def has_password(self) -> bool:
+        """Whether who is signed in has a password, to be asked for again; somebody may come by other ways alone."""
+        return bool(self.signed_in.user.password_hash)
+
+    @property
     def here(self) -> str:
         """The page that is looked at with what it is narrowed to, from its first rows on."""
         kept = [(name, value) for name, value in self.request.query_params.multi_items() if name not in _CURSORS]

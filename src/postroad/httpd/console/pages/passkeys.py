@@ -100,7 +100,6 @@ async def _list(view: View, form: Form, status: int = 200) -> Response:
         status=status,
         passkeys=found,
         form=form,
-        has_password=bool(view.signed_in.user.password_hash),
         is_after_reset=view.request.query_params.get("after") == "reset",
     )
 

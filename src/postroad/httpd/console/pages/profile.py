@@ -3,7 +3,6 @@
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from postroad.accounts.people.second_factor import Enrolment
 from postroad.httpd.console.forms import Form
 from postroad.httpd.console.route import Access, page
 from postroad.httpd.console.view import View
@@ -57,7 +56,7 @@ async def set_name(view: View) -> Response:
 
 async def ask_password(view: View) -> Response:
     """Ask for the current and a new password; where there is none yet, for the new one alone."""
-    return _password_page(view, Form())
+    return view.page("profile_password.html", form=Form())
 
 
 async def change_password(view: View) -> Response:
@@ -68,9 +67,9 @@ async def change_password(view: View) -> Response:
             view.signed_in, form.secret("current_password"), form.secret("new_password"), view.client_address
         )
     except RefusedError as error:
-        return _password_page(view, form.refuse(error), status=422)
+        return view.page("profile_password.html", status=422, form=form.refuse(error))
     person = view.signed_in.user
-    said = f"Your password was {'changed' if person.password_hash else 'set'}; all your other sessions have ended."
+    said = f"Your password was {'changed' if view.has_password else 'set'}; all your other sessions have ended."
     if not person.has_totp and not await view.console.passkeys.has_any(person):
         said += " A password alone can be stolen: set up two-factor authentication or a passkey below."
     return view.go(_PROFILE, said)
@@ -78,7 +77,7 @@ async def change_password(view: View) -> Response:
 
 async def ask_networks(view: View) -> Response:
     """Show from where one may come, to be changed."""
-    return _networks_page(view, Form.of(networks=view.signed_in.user.networks))
+    return view.page("profile_networks.html", form=Form.of(networks=view.signed_in.user.networks))
 
 
 async def set_networks(view: View) -> Response:
@@ -88,13 +87,14 @@ async def set_networks(view: View) -> Response:
         proven = await console.own_password.prove(view.signed_in, form.secret("password"), view.client_address)
         await console.people.set_own_networks(proven, form.lines("networks"), view.client_address)
     except RefusedError as error:
-        return _networks_page(view, form.refuse(error), status=422)
+        return view.page("profile_networks.html", status=422, form=form.refuse(error))
     return view.go(_PROFILE, "Your networks were saved.")
 
 
 async def begin_two_factor(view: View) -> Response:
     """Show a new secret as a picture; nothing is on yet."""
-    return _enrolment_page(view, await view.console.second_factor.begin(view.signed_in), Form())
+    enrolment = await view.console.second_factor.begin(view.signed_in)
+    return view.page("two_factor.html", enrolment=enrolment, form=Form())
 
 
 async def confirm_two_factor(view: View) -> Response:
@@ -109,7 +109,7 @@ async def confirm_two_factor(view: View) -> Response:
         raise
     except RefusedError as error:
         enrolment = await second_factor.resume(view.signed_in, ticket)
-        return _enrolment_page(view, enrolment, form.refuse(error), status=422)
+        return view.page("two_factor.html", status=422, enrolment=enrolment, form=form.refuse(error))
     return _codes_page(view, codes)
 
 
@@ -153,23 +153,6 @@ async def end_other_sessions(view: View) -> Response:
     """End every other session of one's own."""
     ended = await view.console.sessions.end_others(view.signed_in, view.client_address)
     return view.go(_PROFILE, f"{ended} other session{'s' if ended != 1 else ''} ended.")
-
-
-def _password_page(view: View, form: Form, *, status: int = 200) -> Response:
-    return view.page("profile_password.html", status=status, form=form, has_password=_has_password(view))
-
-
-def _networks_page(view: View, form: Form, *, status: int = 200) -> Response:
-    return view.page("profile_networks.html", status=status, form=form, has_password=_has_password(view))
-
-
-def _enrolment_page(view: View, enrolment: Enrolment, form: Form, *, status: int = 200) -> Response:
-    has_password = _has_password(view)
-    return view.page("two_factor.html", status=status, enrolment=enrolment, form=form, has_password=has_password)
-
-
-def _has_password(view: View) -> bool:
-    return bool(view.signed_in.user.password_hash)
 
 
 def _codes_page(view: View, codes: list[Secret]) -> Response:
