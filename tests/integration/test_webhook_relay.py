@@ -209,6 +209,17 @@ class Rig:
     async def _is_tried(self, hook: Webhook, relay: Relay) -> bool:
         return not len(relay) and not await self.database.read(webhook_calls.due, hook.id, self.clock(), 1)
 
+    async def rested(self, hook: Webhook, relay: Relay) -> None:
+        """Wait until a webhook is paused, its next trial lies ahead, and no call to it is under way.
+
+        A call that fails after the clock went on would count for a long pause, and put the trial off with it.
+        """
+        await until(partial(self._rests, hook, relay))
+
+    async def _rests(self, hook: Webhook, relay: Relay) -> bool:
+        health = (await self.database.read(webhook_calls.paused_webhooks)).get(hook.id)
+        return health is not None and (health.next_try_at or 0) > self.clock() and not len(relay)
+
     async def settled(self) -> None:
         """Wait until no call waits."""
         await until(self.is_settled)
@@ -588,10 +599,10 @@ async def test_a_dead_address_is_paused_and_its_calls_follow_when_it_works_again
         hook = await rig.hook(receiver.url)
         for _ in range(PAUSED_AFTER_FAILURES + 20):
             await rig.accept()
-        rig.start()
+        relay = rig.start()
         await rig.forward_until(hook, partial(_is_told, rig, "Webhook paused"))
         assert rig.ahead_ms < 2 * HOUR
-        await until(lambda: _rests(rig, hook.id))
+        await rig.rested(hook, relay)
         tried = len(receiver.calls)
         await asyncio.sleep(10 * POLL_MS / 1000)
         health = (await rig.database.read(webhook_calls.paused_webhooks))[hook.id]
@@ -618,15 +629,15 @@ async def test_a_paused_address_that_refuses_a_call_stays_paused_and_keeps_the_o
         hook = await rig.hook(receiver.url)
         for _ in range(PAUSED_AFTER_FAILURES + 20):
             await rig.accept()
-        rig.start()
+        relay = rig.start()
         await rig.forward_until(hook, partial(_is_told, rig, "Webhook paused"))
         assert rig.ahead_ms < 2 * HOUR
-        await until(lambda: _rests(rig, hook.id))
+        await rig.rested(hook, relay)
         tried = len(receiver.calls)
         receiver.answer = lambda _: Reply(status)
         rig.ahead_ms += 5 * MINUTE
         await until(lambda: _has_called(receiver, tried + 1))
-        await until(lambda: _rests(rig, hook.id))
+        await rig.rested(hook, relay)
         await asyncio.sleep(10 * POLL_MS / 1000)
 
     assert len(receiver.calls) == tried + 1
@@ -639,8 +650,8 @@ async def test_410_pauses_a_webhook_at_once(rig: Rig) -> None:
         hook = await rig.hook(receiver.url, format=CallbackFormat.STANDARD)
         for _ in range(100):
             await rig.accept()
-        rig.start()
-        await until(lambda: _rests(rig, hook.id))
+        relay = rig.start()
+        await rig.rested(hook, relay)
         refused = len(receiver.calls)
         receiver.answer = lambda _: Reply()
         rig.ahead_ms += 5 * MINUTE
@@ -676,11 +687,6 @@ async def _has_failed(rig: Rig, webhook_id: int) -> bool:
 
 async def _is_told(rig: Rig, subject: str) -> bool:
     return subject in rig.admins.subjects
-
-
-async def _rests(rig: Rig, webhook_id: int) -> bool:
-    health = (await rig.database.read(webhook_calls.paused_webhooks)).get(webhook_id)
-    return health is not None and (health.next_try_at or 0) > rig.clock()
 
 
 async def _none_paused(rig: Rig) -> bool:
