@@ -359,7 +359,9 @@ def test_messages_are_found_and_traced(document: Document, run: Run, stored: tup
     subject = document("message", "show", message_id)["subject"]
     for wish in (
         ("--recipient", "one@rc*"),
+        ("--recipient", "@rcpt.example"),
         ("--destination", "rcpt.example"),
+        ("--recipient", "@rcpt.example", "--subject", subject),
         ("--id-prefix", message_id[:6].lower()),
         ("--words", subject[:-1]),
         ("--state", "scheduled"),
@@ -376,6 +378,7 @@ def test_messages_are_found_and_traced(document: Document, run: Run, stored: tup
     ):
         assert document("message", "search", *wish) == [], wish
     run("message", "search", "--words", "a", "--subject", "b", expect=2)
+    run("message", "search", "--recipient", "@rcpt.example", "--destination", "rcpt.example", expect=2)
     assert "There is no word" in run("message", "search", "--words", "?!", expect=1).stderr
     header = document("message", "show", message_id)["message_id_header"]
     for query in (message_id, "two@RCPT.example", header):

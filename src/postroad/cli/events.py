@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from postroad.cli.invocation import Invocation, acting, with_database
-from postroad.cli.output import answer, counted, local_time
-from postroad.cli.parameters import ID, INSTANT, account_id_of, domain_id_of
+from postroad.cli.output import answer, counted, echo, local_time
+from postroad.cli.parameters import ID, INSTANT, RECIPIENT, account_id_of, domain_id_of
 from postroad.events.documents import event_document, variables_of
 from postroad.events.events import Events
 from postroad.events.export import Format
@@ -37,7 +37,9 @@ def _selecting(command: Any) -> Any:
         click.option("--account", "account_name", help="Those of one account."),
         click.option("--domain", "domain_name", help="Those of one sending domain."),
         click.option("--message", "message_id", type=ID, help="Those of one message."),
-        click.option("--recipient", help="Those about one address, or one recipient domain: @example.net."),
+        click.option(
+            "--recipient", type=RECIPIENT, help="Those about one address, or one recipient domain: @example.net."
+        ),
         click.option("--tag", help="Those of messages with one tag, whole; case does not matter."),
         click.option(
             "--channel",
@@ -167,7 +169,7 @@ def echo_event(invocation: Invocation, event: Event, variables: dict[str, Any] |
     if invocation.is_json:
         click.echo(msgspec.json.encode(event_document(event, variables)).decode())
     else:
-        click.echo(f"{local_time(event.at)}  {event_sentence(event)}")
+        echo(f"{local_time(event.at)}  {event_sentence(event)}")
 
 
 def event_sentence(event: Event) -> str:

@@ -9,8 +9,8 @@ import click
 
 from postroad.cli.events import echo_event, event_sentence
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
-from postroad.cli.output import answer, counted, facts, local_time, table, utc_time
-from postroad.cli.parameters import ID, INSTANT, account_id_of, domain_id_of
+from postroad.cli.output import answer, counted, echo, facts, local_time, table, utc_time
+from postroad.cli.parameters import ID, INSTANT, RECIPIENT, account_id_of, domain_id_of
 from postroad.cli.queue import document as delivery_document
 from postroad.events.documents import event_document
 from postroad.events.tail import follow_message
@@ -22,6 +22,7 @@ from postroad.model.ids import from_text, range_of, text_of
 from postroad.model.message import Message
 from postroad.model.search_words import destination_term, message_id_term, recipient_term, tag_term, words_of
 from postroad.net.clock import now_ms
+from postroad.protocol.smtp.address import with_a_labels
 from postroad.storage import messages
 from postroad.storage import rendered as rendered_rows
 from postroad.storage.database import Database
@@ -47,7 +48,7 @@ async def show(invocation: Invocation, database: Database, message_id: int) -> N
 
 @message.command()
 @click.argument("message_id", type=ID, metavar="MESSAGE")
-@click.option("--recipient", help="The one of several that is meant.")
+@click.option("--recipient", type=RECIPIENT, help="The one of several that is meant.")
 @with_database
 async def rendered(invocation: Invocation, database: Database, message_id: int, recipient: str | None) -> None:
     """Show, octet for octet, what a message in test mode would have left as."""
@@ -91,8 +92,12 @@ async def content(invocation: Invocation, database: Database, *, message_id: int
 @click.option("--account", "account_name", help="Those of one account.")
 @click.option("--domain", "domain_name", help="Those of one sending domain.")
 @click.option("--id-prefix", help="Those whose id begins so.")
-@click.option("--recipient", help="Those to one address; with * at the end, to any that begins so.")
-@click.option("--destination", help="Those to one recipient domain; with * at the end, to any that begins so.")
+@click.option(
+    "--recipient", type=RECIPIENT, help="Those to one address, or to @domain; with * at the end, to any that begins so."
+)
+@click.option(
+    "--destination", type=RECIPIENT, help="Those to one recipient domain; with * at the end, to any that begins so."
+)
 @click.option("--message-id", "message_id_header", help="Those with one Message-ID.")
 @click.option("--words", help="Those with these words in the subject, the last one perhaps unfinished.")
 @click.option("--tag", help="Those with one tag, whole; case does not matter.")
@@ -120,6 +125,10 @@ async def search(
         "account_id": await account_id_of(database, account_name),
         "domain_id": await domain_id_of(database, domain_name),
     }
+    if (chosen["recipient"] or "").startswith("@"):
+        if chosen["destination"]:
+            raise click.UsageError("--recipient with an @ before a domain is --destination: give one of them.")
+        chosen |= {"recipient": None, "destination": chosen["recipient"][1:]}
     if any(chosen[name] for name in _ROW_BY_ROW):
         if any(chosen[name] for name in _BY_INDEX):
             raise click.UsageError(
@@ -223,7 +232,7 @@ async def trace(
 
 async def _follow(invocation: Invocation, database: Database, followed: Message, *, with_responses: bool) -> None:
     if not invocation.is_json:
-        click.echo(_facts_text(followed) + "\n")
+        echo(_facts_text(followed) + "\n")
     # Ctrl-C cancels what runs.
     with contextlib.suppress(asyncio.CancelledError):
         async for event in follow_message(database, followed.id, with_responses=with_responses):
@@ -238,7 +247,7 @@ async def _traced(database: Database, query: str, limit: int) -> list[Story]:
             return []
     else:
         by_header = Wanted(terms=(message_id_term(query),))
-        by_recipient = Wanted(terms=(recipient_term(query.strip("<>")),))
+        by_recipient = Wanted(terms=(recipient_term(with_a_labels(query.strip("<>"))),))
         page = await _service(database).find(acting(), by_header, limit)
         page = page if page.found else await _service(database).find(acting(), by_recipient, limit)
         identifiers = [one.message.id for one in page.found]

@@ -1,5 +1,6 @@
 """How answers look: aligned tables and local time for people, one JSON document for programs."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from typing import Any
@@ -10,6 +11,10 @@ import msgspec
 from postroad.cli.invocation import Invocation
 from postroad.protocol.mime.date import utc_moment
 
+_WIDEST = 64
+"""Columns that a cell may make all of its table wide; a longer one goes beyond its column."""
+# C0 but tab and line feed, DEL, C1, line separators, and what turns the direction of a line.
+_UNSOUND = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -18,13 +23,21 @@ def answer(invocation: Invocation, document: Any, text: str) -> None:
     if invocation.is_json:
         click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
     elif text:
-        click.echo(text)
+        echo(text)
+
+
+def echo(text: str) -> None:
+    """Print a text for people.
+
+    Much of what is told was written by others, a subject or a name tried at a log-in: none of it may command the terminal.
+    """
+    click.echo(_UNSOUND.sub("\ufffd", text.replace("\r\n", "\n")))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return rows in aligned columns under their headings."""
     lines = [tuple(headings), *(tuple(_one_line(cell) for cell in row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    widths = [min(max(len(line[column]) for line in lines), _WIDEST) for column in range(len(headings))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )

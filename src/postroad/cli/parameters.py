@@ -13,6 +13,7 @@ from postroad.cli.invocation import acting, refuse
 from postroad.model.delivery import DeliveryState
 from postroad.model.ids import EPOCH_MS, from_text
 from postroad.net.clock import now_ms
+from postroad.protocol.smtp.address import with_a_labels
 from postroad.storage import accounts, domains
 from postroad.storage.database import Database
 from postroad.storage.deliveries import Selector
@@ -59,7 +60,18 @@ class InstantType(click.ParamType[int]):
         return at
 
 
+class RecipientType(click.ParamType[str]):
+    """A recipient's address or domain, or its beginning; as people write it, or in A-labels."""
+
+    name = "text"
+
+    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> str:
+        """Return it with its domain in A-labels, as recipients are kept."""
+        return with_a_labels(value)
+
+
 ID = IdType()
+RECIPIENT = RecipientType()
 ROW_ID = click.IntRange(1, (1 << 63) - 1)
 """The number of a row of the control plane, as its listing shows it."""
 INSTANT = InstantType()
@@ -91,8 +103,8 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--message", "message_id", type=ID, help="The deliveries of one message."),
         click.option("--account", "account_name", help="Those of one account."),
         click.option("--domain", "domain_name", help="Those of one sending domain."),
-        click.option("--destination", help="Those to one recipient domain."),
-        click.option("--recipient", help="Those to one address."),
+        click.option("--destination", type=RECIPIENT, help="Those to one recipient domain."),
+        click.option("--recipient", type=RECIPIENT, help="Those to one address."),
         click.option("--pool", help="Those of one egress pool."),
         click.option(
             "--state",

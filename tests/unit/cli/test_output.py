@@ -2,7 +2,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from postroad.cli.output import counted, duration, facts, local_time, table, utc_time
+from postroad.cli.output import counted, duration, echo, facts, local_time, table, utc_time
 from postroad.protocol.mime.date import format_date
 
 
@@ -60,4 +60,20 @@ def test_numbers_come_with_their_noun() -> None:
         "1 delivery",
         "1,204 deliveries",
         "0 steps",
+    ]
+
+
+def test_what_others_wrote_does_not_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    echo("a\x1b]0;owned\x07 \x9b31m \u202ebdi\u2028 \tä\U0001faf8 one\r\ntwo")
+
+    assert capsys.readouterr().out == "a\ufffd]0;owned\ufffd \ufffd31m \ufffdbdi\ufffd \tä\U0001faf8 one\ntwo\n"
+
+
+def test_one_long_cell_does_not_make_its_table_wide() -> None:
+    longest = "x" * 500
+
+    assert table(("name", "state"), [("a", "b"), (longest, "c")]).splitlines() == [
+        f"{'name':<64}  state",
+        f"{'a':<64}  b",
+        f"{longest}  c",
     ]

@@ -67,6 +67,20 @@ def normal_domain(text: str) -> str:
     return domain
 
 
+def with_a_labels(text: str) -> str:
+    """Return a domain, or an address, that is looked for as recipients are kept: the domain as A-labels.
+
+    What is no whole domain stays as it is, such as one that is not typed to its end.
+    """
+    local, at, domain = text.rpartition("@")
+    if domain.isascii():
+        return text
+    try:
+        return f"{local}{at}{normal_domain(domain)}"
+    except AddressError:
+        return text
+
+
 def _check_local(local: str) -> None:
     # RFC 5321 §4.5.3.1.1
     if len(local) > 64 or (not local.isascii() and len(local.encode()) > 64):

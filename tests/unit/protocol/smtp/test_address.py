@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.protocol.smtp.address import AddressError, normal_domain, parse_path
+from postroad.protocol.smtp.address import AddressError, normal_domain, parse_path, with_a_labels
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,11 @@ def test_any_text_is_an_address_or_an_error_and_normal_form_is_stable(text: str)
 
 def test_a_domain_is_normalised_once() -> None:
     assert normal_domain("BÜCHER.example") == normal_domain("xn--bcher-kva.example") == "xn--bcher-kva.example"
+
+
+def test_what_is_looked_for_has_its_domain_in_a_labels_once_it_is_whole() -> None:
+    assert with_a_labels("jörg@bücher.example") == "jörg@xn--bcher-kva.example"
+    assert with_a_labels("@BÜCHER.example") == "@xn--bcher-kva.example"
+    assert with_a_labels("bücher.example") == "xn--bcher-kva.example"
+    for unchanged in ("", "Ada@Example.net", "a@bücher.", "a@bü cher.example", "@", "a@bücher.exam*"):
+        assert with_a_labels(unchanged) == unchanged
