@@ -124,6 +124,8 @@ async def test_states_domains_and_days_narrow_what_is_found(admin: Client, datab
     assert _subjects((await admin.get("/messages?state=nonsense")).text) == ["bounced", "waits"]
     assert _subjects((await admin.get("/messages?from=2027-01-15&to=2027-01-15")).text) == ["bounced", "waits"]
     assert _subjects((await admin.get("/messages?from=2027-01-16")).text) == []
+    assert _subjects((await admin.get("/messages?from=2099-01-16")).text) == []
+    assert _subjects((await admin.get("/messages?to=9998-01-16")).text) == ["bounced", "waits"]
     assert _subjects((await admin.get("/messages?from=nonsense")).text) == ["bounced", "waits"]
 
 

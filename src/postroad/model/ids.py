@@ -6,9 +6,12 @@ characters of Crockford's base32.
 
 EPOCH_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
+HIGHEST_ID = (1 << 63) - 1
 PARTITIONS = 1024
 WORKERS = 256
 _SEQUENCES = 32
+_LAST_MS = HIGHEST_ID >> 23
+"""Of the milliseconds that ids tell of: they end in 2060."""
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)} | {"I": 1, "L": 1, "O": 0}
@@ -85,5 +88,8 @@ def range_of(beginning: str) -> tuple[int, int]:
 
 
 def lowest_at(instant: int) -> int:
-    """Return the lowest id that can have been made at an instant, in milliseconds since 1970; never below 0."""
-    return max(0, instant - EPOCH_MS) << 23
+    """Return the lowest id that can have been made at an instant, in milliseconds since 1970.
+
+    What is asked for may lie before the first id or behind the last one: it is within what storage can hold all the same.
+    """
+    return min(max(0, instant - EPOCH_MS), _LAST_MS) << 23

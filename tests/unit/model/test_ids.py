@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from postroad.model.ids import (
     EPOCH_MS,
+    HIGHEST_ID,
     PARTITIONS,
     WORKERS,
     IdSource,
@@ -111,3 +112,10 @@ def test_base32_writes_the_lowest_bits_letter_by_letter(value: int, letters: int
     expected = "".join(alphabet[value >> 5 * place & 31] for place in reversed(range(letters)))
 
     assert to_base32(value, letters) == expected
+
+
+@pytest.mark.parametrize("year_9999", [253_402_300_799_000, 2**62])
+def test_times_before_and_behind_all_ids_lead_to_ids_that_storage_can_hold(year_9999: int) -> None:
+    assert lowest_at(0) == lowest_at(-year_9999) == 0
+    assert lowest_at(NOW) < lowest_at(year_9999) <= HIGHEST_ID
+    assert lowest_at(year_9999) == lowest_at(made_at(HIGHEST_ID))
