@@ -79,6 +79,7 @@ def _ids(found: Iterable[Event]) -> list[int]:
     return [one.id for one in found]
 
 
+YEAR_9999 = 253_402_300_799_000
 Holds = Callable[[Event], bool]
 
 FILTERS: list[tuple[dict[str, Any], Holds]] = [
@@ -95,6 +96,9 @@ FILTERS: list[tuple[dict[str, Any], Holds]] = [
     ({"tag": "none"}, lambda _: False),
     ({"since": NOW - 5_000}, lambda one: one.at >= NOW - 5_000),
     ({"until": NOW - 5_000}, lambda one: one.at < NOW - 5_000),
+    ({"recipient": "a\u0308nne@example.net"}, lambda one: one.recipient == "ÄNNE@example.net"),
+    ({"since": YEAR_9999}, lambda _: False),
+    ({"until": YEAR_9999}, lambda _: True),
     ({"tag": "spring", "recipient": "@example.net"}, lambda one: "spring" in one.data.get("tags", ()) and (one.recipient or "").endswith("@example.net")),
 ]  # fmt: skip
 

@@ -94,5 +94,6 @@ _SIGNS = {sign: chr(0x100 + sign) for sign in range(0x80) if not chr(sign).isaln
 def _plain(text: str) -> str:
     small = text.lower()
     if not small.isascii():
-        small = small.encode("utf-8", "replace").decode()
+        # RFC 6532 §3.1: composed, as people type it, whatever wrote the address.
+        small = unicodedata.normalize("NFC", small).encode("utf-8", "replace").decode()
     return small[:_LONGEST_ADDRESS].translate(_SIGNS)

@@ -7,9 +7,12 @@ import msgspec
 
 from postroad.model.ids import lowest_at, range_of
 from postroad.model.search_words import destination_term, message_id_term, recipient_term, tag_term, words_of
+from postroad.protocol.smtp.address import with_a_labels
 
 _SHORTEST_ID = 5
 """Letters from which on something may be the beginning of an id."""
+_MAILBOX = re.compile(r"[^<>]*(<[^<>\s]+@[^<>\s]+>)\W*")
+"""An address or a Message-ID as it is copied, with a name before it."""
 # A quotation mark within quotation marks is written twice; the last one may not be typed yet.
 _TAG = re.compile(r"""(?<!\S)tag:(?:"((?:[^"]|"")*)(?:"|$)|([^\s"]\S*))""", re.IGNORECASE)
 
@@ -32,7 +35,9 @@ def readings(typed: str, now: int) -> tuple[Reading, ...]:
     """
     named = [(quoted.replace('""', '"') or bare).strip() for quoted, bare in _TAG.findall(typed)]
     tags = tuple(tag_term(tag) for tag in named if tag)
-    found = _of_the_rest(_TAG.sub(" ", typed).split(), now)
+    rest = _TAG.sub(" ", typed)
+    copied = _MAILBOX.fullmatch(rest)
+    found = _of_the_rest([copied[1]] if copied else [_bare(part) for part in rest.split()], now)
     if not tags:
         return found
     return tuple(msgspec.structs.replace(one, terms=(*tags, *one.terms)) for one in found)
@@ -42,6 +47,14 @@ def tag_query(tag: str) -> str:
     """Return what is typed to find the messages with a tag."""
     quoted = tag.replace('"', '""')
     return f'tag:"{quoted}"'
+
+
+def _bare(part: str) -> str:
+    """Return an address without what stands around it where it is copied from."""
+    if "@" not in part:
+        return part
+    bare = part.strip(",;").removeprefix("mailto:")
+    return bare[1:-1] if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'" else bare
 
 
 def _of_the_rest(parts: Sequence[str], now: int) -> tuple[Reading, ...]:
@@ -85,7 +98,8 @@ def _by_words(parts: Sequence[str]) -> list[Reading]:
 
 
 def _address_beginning(part: str) -> str:
-    return destination_term(part[1:]) if part.startswith("@") else recipient_term(part)
+    address = with_a_labels(part)
+    return destination_term(address[1:]) if address.startswith("@") else recipient_term(address)
 
 
 def _id_range(part: str, now: int) -> tuple[int, int] | None:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or
 
 from postroad.model.event import Event, EventType
 from postroad.model.ids import lowest_at, partition_of
+from postroad.policy.suppression import comparable
 from postroad.storage import outbox, rows
 from postroad.storage.outbox import NewId
 from postroad.storage.schema.data_plane import counter_deltas, events, messages, webhook_calls
@@ -113,7 +114,7 @@ def conditions(connection: Connection, selector: EventSelector) -> list[ColumnEl
 def is_meant(event: Event, selector: EventSelector) -> bool:
     """Whether an event that fulfils ``conditions`` matches: its recipient and tag in the letters of all scripts."""
     wanted = selector.recipient
-    if wanted is not None and not wanted.isascii() and (event.recipient or "").lower() != wanted.lower():
+    if wanted is not None and not wanted.isascii() and comparable(event.recipient or "") != comparable(wanted):
         return False
     return selector.tag is None or selector.tag.casefold() in {one.casefold() for one in event.data.get("tags", ())}
 

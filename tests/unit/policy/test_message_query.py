@@ -1,5 +1,6 @@
 """What is typed into the search box is understood as people mean it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,3 +84,21 @@ def test_whatever_is_typed_has_readings_of_plain_terms(typed: str) -> None:
         for term in (*reading.terms, *reading.beginnings):
             assert term
             assert not any(sign in term for sign in " '\"\\&|!:*()^-+%\0")
+
+
+@pytest.mark.parametrize("typed", [
+    "ada@example.net,", "ada@example.net;", '"ada@example.net"', "'ada@example.net'", "mailto:ada@example.net",
+    "Ada Lovelace <ada@example.net>", '"Lovelace, Ada" <ada@example.net>;', "To: <ada@example.net>",
+])  # fmt: skip
+def test_an_address_is_found_as_it_is_copied(typed: str) -> None:
+    assert Reading(beginnings=(recipient_term("ada@example.net"),)) in readings(typed, NOW)
+
+
+def test_a_message_id_is_found_with_its_name() -> None:
+    assert readings("Message-ID: <1.a@b.example>", NOW) == readings("<1.a@b.example>", NOW)
+
+
+@pytest.mark.parametrize("typed", ["ada@Exämple.net", "ada@exa\u0308mple.net", "ada@xn--exmple-cua.net"])
+def test_a_domain_is_found_as_people_write_it(typed: str) -> None:
+    assert readings(typed, NOW)[0] == Reading(beginnings=(recipient_term("ada@xn--exmple-cua.net"),))
+    assert readings(typed.removeprefix("ada"), NOW) == (Reading(beginnings=(destination_term("xn--exmple-cua.net"),)),)

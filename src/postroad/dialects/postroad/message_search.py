@@ -14,6 +14,7 @@ from postroad.model.ids import range_of, text_of
 from postroad.model.message import Message
 from postroad.model.options import MAX_TAG_LENGTH
 from postroad.model.search_words import destination_term, message_id_term, recipient_term, tag_term, words_of
+from postroad.protocol.smtp.address import with_a_labels
 
 
 class MessagesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,8 +76,8 @@ class MessagesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.subject is not None and not found:
             raise QueryRefusedError("There is no word in it to look for.", field="subject")
         if self.recipient is not None:
-            is_domain = self.recipient.startswith("@")
-            found.append(destination_term(self.recipient[1:]) if is_domain else recipient_term(self.recipient))
+            recipient = with_a_labels(self.recipient)
+            found.append(destination_term(recipient[1:]) if recipient.startswith("@") else recipient_term(recipient))
         if self.message_id is not None:
             found.append(message_id_term(self.message_id))
         if self.tag is not None:
@@ -143,7 +144,7 @@ LIST_MESSAGES = Operation(
     name="listMessages",
     method="GET",
     path="/messages",
-    summary="Find messages, the newest first; a key of one sending domain finds those of that domain",
+    summary="Find messages, the newest first",
     query=MessagesQuery,
     answer=MessagePage,
     sample=MessagePage(

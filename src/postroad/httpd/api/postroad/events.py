@@ -15,6 +15,7 @@ from postroad.events.documents import variables_of
 from postroad.httpd.api.postroad.calls import Call, served
 from postroad.model.ids import from_text
 from postroad.model.refused import MissingError
+from postroad.protocol.smtp.address import with_a_labels
 from postroad.storage import messages
 from postroad.storage.events import EventSelector
 
@@ -25,7 +26,7 @@ async def list_events(call: Call[EventsQuery, None]) -> EventPage:
     selector = EventSelector(
         domain_id=await call.domain_id(query.domain),
         types=query.type,
-        recipient=query.recipient,
+        recipient=None if query.recipient is None else with_a_labels(query.recipient),
         tag=query.tag,
         since=milliseconds(query.from_),
         until=milliseconds(query.to),

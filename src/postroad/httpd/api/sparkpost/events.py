@@ -11,6 +11,7 @@ from postroad.httpd.api.managing import Managing, managed
 from postroad.httpd.api.routes import Served
 from postroad.httpd.api.sparkpost.answers import answered
 from postroad.model.refused import MissingError
+from postroad.protocol.smtp.address import with_a_labels
 from postroad.storage.events import EventSelector
 
 _PATH = "/api/v1/events/message"
@@ -41,10 +42,11 @@ async def _selector(managing: Managing, query: EventQuery) -> EventSelector | No
         except MissingError:
             return None
     recipient, destination = query.only("recipients"), query.only("recipient_domains")
+    wanted = recipient or (destination and f"@{destination}")
     return EventSelector(
         domain_id=domain_id,
         types=query.types,
-        recipient=recipient or (destination and f"@{destination}"),
+        recipient=wanted and with_a_labels(wanted),
         tag=query.only("campaigns"),
         since=query.since,
         until=query.until,

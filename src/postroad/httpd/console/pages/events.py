@@ -20,6 +20,7 @@ from postroad.model.channel import CHANNELS
 from postroad.model.event import EventType
 from postroad.model.ids import from_text, text_of
 from postroad.model.refused import RefusedError
+from postroad.protocol.smtp.address import with_a_labels
 from postroad.storage.errors import StorageError
 from postroad.storage.events import EventSelector
 
@@ -183,7 +184,7 @@ def _selector(view: View, form: Form) -> EventSelector:
         domain_id=view.domain.id if view.domain else None,
         message_id=_message_id(form),
         types=(EventType(kind),) if kind in {one.value for one in EventType} else (),
-        recipient=wanted or None,
+        recipient=with_a_labels(wanted) or None,
         tag=form.text("tag") or None,
         channel=form.text("channel") or None,
         # Whole minutes, so that the pages of one search have one beginning.
