@@ -37,6 +37,7 @@ TITLES = {
     3464: "An Extensible Message Format for Delivery Status Notifications",
     3596: "DNS Extensions to Support IP Version 6",
     3676: "The Text/Plain Format and DelSp Parameters",
+    3696: "Application Techniques for Checking and Transformation of Names",
     3834: "Recommendations for Automatic Responses to Electronic Mail",
     3848: "ESMTP and LMTP Transmission Types Registration",
     3986: "Uniform Resource Identifier (URI): Generic Syntax",

@@ -150,11 +150,38 @@ async def test_all_that_is_wrong_is_told_by_field(client: httpx2.AsyncClient, au
     assert (reply.status_code, reply.headers["content-type"]) == (422, "application/problem+json")
     problem = reply.json()
     assert (problem["title"], problem["status"]) == ("Unprocessable Content", 422)
-    assert [one["field"] for one in problem["errors"]] == ["from", "to.2.email", "tags.0", "none"]
+    assert [(one["field"], one["rule"]) for one in problem["errors"]] == [
+        ("from", "type"),
+        ("to.2.email", "type"),
+        ("tags.0", "value"),
+        ("none", "unknown"),
+    ]
     reply = await client.post(
         PATH, json=WHOLE | {"to": ["a@x.example", "no address"], "headers": {"Subject": "x"}}, headers=auth
     )
-    assert [one["field"] for one in reply.json()["errors"]] == ["to.1", "headers.Subject"]
+    assert [(one["field"], one["rule"]) for one in reply.json()["errors"]] == [
+        ("to.1", "value"),
+        ("headers.Subject", "value"),
+    ]
+
+
+async def test_each_fault_of_a_batch_has_its_place_and_its_rule(
+    client: httpx2.AsyncClient, auth: dict[str, str]
+) -> None:
+    for asked, found in (
+        ([WHOLE, WHOLE | {"foo": 1}, 7], [("messages.1.foo", "unknown"), ("messages.2", "type")]),
+        ([WHOLE | {"to": [{"name": "Ada"}]}], [("messages.0.to.0.email", "required")]),
+        ([WHOLE | {"to": [{"email": "ada@x.example", "foo": 1}]}], [("messages.0.to.0.foo", "unknown")]),
+        (
+            [WHOLE | {"to": []}, WHOLE | {"text": ""}, {"to": ["ada@x.example"], "text": "x"}],
+            [("messages.0.to", "required"), ("messages.1.text", "required"), ("messages.2.from", "required")],
+        ),
+        ([], [("messages", "value")]),
+    ):
+        reply = await client.post(f"{PATH}/batch", json={"messages": asked}, headers=auth)
+        assert (reply.status_code, [(one["field"], one.get("rule")) for one in reply.json()["errors"]]) == (422, found)
+    reply = await client.post(PATH, params={"dry_run": "perhaps", "foo": "1"}, json=WHOLE, headers=auth)
+    assert [(one["field"], one.get("rule")) for one in reply.json()["errors"]] == [("foo", "unknown")]
 
 
 async def test_what_admission_refuses_is_told_with_its_rule(client: httpx2.AsyncClient, auth: dict[str, str]) -> None:

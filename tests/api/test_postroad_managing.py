@@ -579,6 +579,23 @@ async def test_a_key_is_added_used_changed_and_removed(own: Caller, stranger: An
         assert await own.refused(422, "POST", "/api-keys", body) == [field]
 
 
+async def test_an_entry_that_names_no_network_opens_nothing(own: Caller) -> None:
+    key, _ = await located(own, "/api-keys", {"networks": ["192.0.2.0/24"]})
+    user, _ = await located(own, "/smtp-users", {"username": "app@news.example.com", "networks": ["192.0.2.0/24"]})
+    new = {"/api-keys": [{}, {"domain": "news.example.com"}], "/smtp-users": [{"username": "two@news.example.com"}]}
+    for networks in ([""], [" ,;\n"], ["192.0.2.7", ""]):
+        for where in (key, user):
+            assert await own.refused(422, "PATCH", where, {"networks": networks}) == ["networks"], networks
+            assert (await own.ok("GET", where))["networks"] == ["192.0.2.0/24"]
+        for path, bodies in new.items():
+            for body in bodies:
+                assert await own.refused(422, "POST", path, body | {"networks": networks}) == ["networks"], networks
+    told = (await own("PATCH", key, {"networks": ["192.0.2.7", ""]})).json()["errors"]
+    assert told[0]["detail"].startswith("Entry 2 names no network")
+    for where in (key, user):
+        assert (await own.ok("PATCH", where, {"networks": []}))["networks"] == []
+
+
 # -- all of them --------------------------------------------------------------------------------------------------------
 
 

@@ -56,6 +56,7 @@ async def test_the_dialog_of_a_new_domain_gives_advice(admin: Client) -> None:
     ("name", "sentence"),
     [
         ("co.uk", "public suffix"),
+        ("127.0.0.1", "ends in a number, as addresses do"),
         ("no domain", "no domain"),
         ("news.acme.example", "is a domain of this account already"),
         ("news.globex.example", "held by another account"),

@@ -634,6 +634,18 @@ async def test_css_is_inlined_when_the_version_says_so(
     assert (await rendered(library, await held(library, domain, "plain"))).html.endswith("<p>Hi</p>")
 
 
+async def test_the_subject_that_a_template_writes_is_that_of_the_copy_and_not_the_one_that_people_are_shown(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary
+) -> None:
+    await add(service, "welcome", "<p>{{subject}}</p>")
+    message, delivery = message_of(await held(library, domain, "welcome"))
+    message = msgspec.structs.replace(message, subject="For -name-")
+    addressee = Addressee(address=delivery.recipient, display_name="", variables={}, links={})
+    content = CONTENT.replace(b"Subject:", b"Subject: For Ada")
+
+    assert b"<p>For Ada</p>" in (await library.content_of(message, delivery, content, addressee)).content
+
+
 # -- beside the loop ---------------------------------------------------------------------------------------------------
 
 

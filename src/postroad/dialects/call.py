@@ -14,6 +14,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     envelope: Envelope
     content: bytes
+    subject: str | None = None
+    """The subject as its client wrote it, where the header holds placeholders of ours in its place; else null."""
     options: Options = NO_OPTIONS
     option_sources: Mapping[str, str] = NO_SOURCES
     option_notes: tuple[str, ...] = ()

@@ -72,6 +72,7 @@ class Registration:
         """Add a domain with its first keys."""
         require_change(actor, account_id, "account")
         normal = self._read_name(name)
+        _refuse_number(normal)
         existing = await self._database.read(domains.by_name, normal)
         if existing is not None and existing.account_id == account_id:
             raise RefusedError(f"{normal} is a domain of this account already.", field="name")
@@ -326,6 +327,16 @@ class Registration:
 
     def _approved_state(self) -> DomainState:
         return DomainState.UNVERIFIED if self._settings.verification == "on" else DomainState.ACTIVE
+
+
+def _refuse_number(name: str) -> None:
+    """Raise RefusedError for a new name that is an address, or looks like one; what is there already can be removed."""
+    # RFC 3696 §2: no top-level domain is a number, so that what ends in one is taken for an address.
+    if name.rpartition(".")[2].isdigit():
+        raise RefusedError(
+            f"{name} ends in a number, as addresses do: a sending domain has a name, such as news.example.com.",
+            field="name",
+        )
 
 
 def pause_reason(text: str) -> str:

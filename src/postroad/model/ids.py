@@ -68,12 +68,10 @@ def text_of(identifier: int) -> str:
 
 def from_text(text: str) -> int:
     """Read an id as people write it; raises ValueError where it is none."""
-    letters = text.strip().upper().replace("-", "")
-    if len(letters) != 13 or any(letter not in _VALUES for letter in letters):
+    letters = _letters_of(text)
+    if len(letters) != 13 or not _VALUES.keys() >= set(letters):
         raise ValueError(f"{text!r} is not an id: 13 letters and digits, as the 250 reply shows it")
-    value = 0
-    for letter in letters:
-        value = value << 5 | _VALUES[letter]
+    value = _value_of(letters)
     if value >> 63:
         raise ValueError(f"{text!r} is not an id: it is too large")
     return value
@@ -81,10 +79,24 @@ def from_text(text: str) -> int:
 
 def range_of(beginning: str) -> tuple[int, int]:
     """Return the lowest and the highest id that people see begin so; raises ValueError where none does."""
-    letters = beginning.strip().upper().replace("-", "")
-    if not 0 < len(letters) <= 13:
-        raise ValueError(f"{beginning!r} is not the beginning of an id: 1 to 13 letters and digits")
-    return from_text(letters.ljust(13, "0")), from_text(letters.ljust(13, "Z"))
+    letters = _letters_of(beginning)
+    if not 0 < len(letters) <= 13 or not _VALUES.keys() >= set(letters):
+        raise ValueError(f"{beginning!r} is not the beginning of an id: 1 to 13 letters and digits, as ids have them")
+    lowest, highest = _value_of(letters.ljust(13, "0")), _value_of(letters.ljust(13, "Z"))
+    if highest >> 63:
+        raise ValueError(f"{beginning!r} is not the beginning of an id: it is too large")
+    return lowest, highest
+
+
+def _letters_of(text: str) -> str:
+    return text.strip().upper().replace("-", "")
+
+
+def _value_of(letters: str) -> int:
+    value = 0
+    for letter in letters:
+        value = value << 5 | _VALUES[letter]
+    return value
 
 
 def lowest_at(instant: int) -> int:

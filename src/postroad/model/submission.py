@@ -34,6 +34,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes
     received_at: int
     client: ClientFacts
+    subject: str | None = None
+    """The subject as people are shown it, where its header holds placeholders that no client wrote; else null."""
     block: HeaderBlock | HeaderFault | None = None
     """The header of ``content`` as it was read; null where nobody has."""
     options: Options | OptionFault = NO_OPTIONS
@@ -73,7 +75,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     header_from: str
     """The one address of the From header, domain as A-labels."""
     subject: str
-    """Decoded for people, at most 255 characters."""
+    """For people, as its client wrote it: decoded, at most 255 characters."""
     message_id_header: str
     """The Message-ID with its brackets."""
     has_own_message_id: bool = False

@@ -366,13 +366,18 @@ def _admitted(
     return Admitted(
         content=content,
         header_from=header_from.address,
-        subject=subject_of(block),
+        subject=shown_subject(submission, block),
         message_id_header=edits.message_id,
         has_own_message_id=edits.has_own_message_id,
         is_utf8=submission.envelope.is_utf8 and _needs_utf8(submission.envelope, content),
         options=options,
         edits=_told(notes + edits.notes),
     )
+
+
+def shown_subject(submission: Submission, block: HeaderBlock) -> str:
+    """Return the subject as people are shown it: as the client wrote it, where the header has something else."""
+    return subject_of(block) if submission.subject is None else submission.subject[:_LONGEST_SUBJECT]
 
 
 def subject_of(block: HeaderBlock) -> str:

@@ -11,6 +11,7 @@ from postroad.model.domain import DomainSettings, SendingDomain
 from postroad.model.message import Accepted
 from postroad.model.options import Options
 from postroad.model.submission import Admitted
+from postroad.policy.admission import subject_of
 from postroad.policy.suppression import comparable
 from postroad.protocol.mime.header import HeaderBlock, split
 
@@ -87,10 +88,12 @@ def fingerprint(admitted: Admitted, asked: Options, reverse_path: str) -> bytes:
     """
     options = msgspec.structs.replace(asked, idempotency_key=None, deliver_at=None, expires_at=None)
     whole = hashlib.blake2b(digest_size=_KEY_OCTETS)
-    for part in (reverse_path.encode(), admitted.header_from.encode(), admitted.subject.encode(), _encode(options)):
-        whole.update(b"%d\0" % len(part) + part)
     block = split(admitted.content)
     assert isinstance(block, HeaderBlock), "what was admitted has a header"
+    # What leaves decides, however the subject is shown.
+    subject = subject_of(block)
+    for part in (reverse_path.encode(), admitted.header_from.encode(), subject.encode(), _encode(options)):
+        whole.update(b"%d\0" % len(part) + part)
     for field in block.fields:
         if field.name.startswith(b"content-"):
             whole.update(comparable_field(block.raw(field)))

@@ -18,7 +18,7 @@ from postroad.model.message import Accepted
 from postroad.model.options import NO_OPTIONS, Options
 from postroad.model.submission import Admitted, Rejected, Submission
 from postroad.net.clock import Clock
-from postroad.policy.admission import AdmissionFacts, admit, domain_for, pause_refusal, subject_of
+from postroad.policy.admission import AdmissionFacts, admit, domain_for, pause_refusal, shown_subject
 from postroad.policy.dedupe import repeatable, sorted_out
 from postroad.policy.explanation import ExplainedCall
 from postroad.policy.quota import Demand, demands_of, over_quota
@@ -494,6 +494,6 @@ def _known_by(submission: Submission) -> dict[str, str]:
     message_id = block.first(b"message-id")
     found = {
         "message_id_header": block.text(message_id)[:LONGEST_LINE].decode("utf-8", "replace") if message_id else "",
-        "subject": subject_of(block),
+        "subject": shown_subject(submission, block),
     }
     return {name: storable(value) for name, value in found.items() if value}

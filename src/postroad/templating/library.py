@@ -20,9 +20,10 @@ from postroad.model.message import Message
 from postroad.model.options import FrozenTemplate, Options, TemplateName
 from postroad.model.submission import Admitted, Rejected
 from postroad.model.template import ActiveTemplate
-from postroad.policy.admission import RULES
+from postroad.policy.admission import RULES, subject_of
 from postroad.policy.suppression import comparable
 from postroad.policy.template_name import key_of, lookup_keys
+from postroad.protocol.mime.header import HeaderFault, split
 from postroad.rendering.errors import ImpossibleCopyError
 from postroad.rendering.merge import Merged
 from postroad.rendering.merge_values import Filling, Values
@@ -162,7 +163,8 @@ class TemplateLibrary:
             raise LookupError("what the message's template was is not known any more")
         facts = MessageFacts(
             header_from=message.header_from,
-            subject=message.subject,
+            # The recipient's own: what is stored is for people, and may name what is filled in.
+            subject=_subject_in(content) or message.subject,
             accepted_at=message.accepted_at,
             domain_name=domain.name,
         )
@@ -275,6 +277,11 @@ class TemplateLibrary:
             self._room += oldest.octets
             # They would keep it alive.
             self._renderings.clear()
+
+
+def _subject_in(content: bytes) -> str:
+    block = split(content)
+    return "" if isinstance(block, HeaderFault) else subject_of(block)
 
 
 def _named(name: str, names: Names) -> ActiveTemplate | None:

@@ -14,6 +14,7 @@ from postroad.model.ids import (
     lowest_at,
     made_at,
     partition_of,
+    range_of,
     text_of,
     to_base32,
 )
@@ -103,6 +104,19 @@ def test_letters_that_are_misread_stand_for_digits() -> None:
 def test_what_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an id"):
         from_text(text)
+
+
+@given(IDS, st.integers(1, 13))
+def test_an_id_is_within_the_range_of_each_of_its_beginnings(identifier: int, length: int) -> None:
+    lowest, highest = range_of(text_of(identifier)[:length].lower())
+
+    assert lowest <= identifier <= highest
+
+
+@pytest.mark.parametrize("text", ["", "06N%", "06N1U", "8", "Z", "0" * 14, "0" * 12 + "é"])
+def test_what_no_id_begins_with_is_named_as_it_was_typed(text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{text!r} is not the beginning of an id: "):
+        range_of(text)
 
 
 @given(st.integers(0, 2**80 - 1), st.integers(1, 16))

@@ -54,6 +54,10 @@ def test_a_message_id_is_a_key_only_when_the_client_wrote_it() -> None:
     assert noticed(admitted(has_own_message_id=False)) is None
 
 
+def test_by_content_what_leaves_decides_however_its_subject_is_shown() -> None:
+    assert noticed(admitted(subject="As it was written"), CONTENT) == noticed(admitted(), CONTENT)
+
+
 def test_keys_differ_by_domain_recipient_and_name_and_not_by_the_spelling_of_a_recipient() -> None:
     first = noticed(admitted())
     assert noticed(admitted(), recipient="A@R.example") == first
@@ -89,7 +93,7 @@ def test_an_explicit_key_stands_above_the_rest_and_binds_the_content() -> None:
         first = noticed(admitted(keyed), settings)
         assert first is not None
         assert noticed(admitted(keyed, message_id_header="<2@x>"), settings) == first
-        other = noticed(admitted(keyed, subject="Ho"), settings)
+        other = noticed(admitted(keyed, content=b"Subject: Ho\r\n\r\nHello\r\n"), settings)
         assert other is not None
         assert other.keys == first.keys
         assert other.content != first.content
@@ -138,7 +142,7 @@ def test_a_default_of_the_domain_that_was_changed_meanwhile_makes_no_other_messa
         admitted(content=b"Subject: Hi\r\n\r\nHullo\r\n"),
         admitted(content=b"Subject: Hi\r\nContent-Type: text/html\r\n\r\nHello\r\n"),
         admitted(content=b"Subject: Hi\r\nContent-Transfer-Encoding: base64\r\n\r\nHello\r\n"),
-        admitted(subject="Ho"),
+        admitted(content=b"Subject: Ho\r\n\r\nHello\r\n"),
         admitted(header_from="other@news.example.com"),
         admitted(Options(tags=("t",))),
         admitted(Options(recipient_variables={"a@r.example": {"x": 1}})),

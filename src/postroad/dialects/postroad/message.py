@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from postroad.dialects.postroad.problem import Fault
+from postroad.dialects.postroad.reading import fault_of
 from postroad.model.options import MAX_TAG_LENGTH, MAX_TAGS, CallbackFormat, OnMissing
 
 MOST_RECIPIENTS = 1000
@@ -138,19 +139,17 @@ _FIELDS: Mapping[str, msgspec.structs.FieldInfo] = {one.encode_name: one for one
 def read_new_message(document: object, within: str = "") -> NewMessage | list[Fault]:
     """Return a message that a document holds, or everything that is of another kind than it should be, by field."""
     if not isinstance(document, dict):
-        return [Fault("A message is a JSON object.", within or None)]
+        return [Fault("A message is a JSON object.", within or None, "type")]
     read: dict[str, Any] = {}
     faults: list[Fault] = []
     for name, value in document.items():
         place = f"{within}.{name[:76]}" if within else name[:76]
         field = _FIELDS.get(name)
         if field is None:
-            faults.append(Fault("There is no such field.", place))
+            faults.append(Fault("There is no such field.", place, "unknown"))
             continue
         try:
             read[field.name] = msgspec.convert(value, field.type)
         except (msgspec.ValidationError, RecursionError, OverflowError) as error:
-            what, _, path = str(error).partition(" - at `$")
-            inner = path.rstrip("`").replace("[", ".").replace("]", "")
-            faults.append(Fault(f"{what or error}.", place + inner))
+            faults.append(fault_of(str(error), place))
     return faults or NewMessage(**read)

@@ -53,13 +53,14 @@ def _read(kind: type[S], document: Mapping[str, Any], *, is_strict: bool) -> S |
         try:
             read[field.name] = msgspec.convert(value, field.type, strict=is_strict)
         except (msgspec.ValidationError, RecursionError, OverflowError) as error:
-            faults.append(_fault(str(error), name))
+            faults.append(fault_of(str(error), name))
     faults += [Fault("It is required.", name, "required") for name, one in fields.items()
                if one.required and name not in document]  # fmt: skip
     return faults or kind(**read)
 
 
-def _fault(error: str, name: str) -> Fault:
+def fault_of(error: str, name: str) -> Fault:
+    """Return what msgspec found wrong with the value of a field, by the place where it stands."""
     what, _, path = error.partition(" - at `$")
     place = name + path.rstrip("`").replace("[", ".").replace("]", "")
     if member := _MEMBER.fullmatch(what):

@@ -58,7 +58,7 @@ def read_call(message: NewMessage, domain: str, within: str = "") -> Call | list
         mailbox for name in ("to", "cc", "bcc") for mailbox in reading.mailboxes(name, getattr(message, name))
     ]
     if not recipients and not reading.faults:
-        reading.fault("to", "Say who gets it: there is no recipient.")
+        reading.fault("to", "Say who gets it: there is no recipient.", "required")
     if len(recipients) > MOST_RECIPIENTS:
         reading.fault("to", f"There are {len(recipients)} recipients; at most {MOST_RECIPIENTS} are possible.")
     made = _whole(message, reading) if message.raw is not None else _composed(message, reading)
@@ -96,8 +96,8 @@ class _Reading:
         self.faults: list[Fault] = []
         self._within = within
 
-    def fault(self, name: str, detail: str) -> None:
-        self.faults.append(Fault(detail, f"{self._within}.{name}" if self._within else name))
+    def fault(self, name: str, detail: str, rule: str = "value") -> None:
+        self.faults.append(Fault(detail, f"{self._within}.{name}" if self._within else name, rule))
 
     def take(self, name: str, read: Callable[[Any], T], value: Any) -> T | None:
         try:
@@ -163,9 +163,9 @@ def _whole(message: NewMessage, reading: _Reading) -> _Made | None:
 def _composed(message: NewMessage, reading: _Reading) -> _Made | None:
     authors = [] if message.from_ is None else reading.mailboxes("from", (message.from_,))
     if message.from_ is None:
-        reading.fault("from", "Say who it is from.")
+        reading.fault("from", "Say who it is from.", "required")
     if message.template is None and not any((message.text, message.html, message.amp)):
-        reading.fault("text", "There is nothing to send: give `text`, `html`, `amp`, `template` or `raw`.")
+        reading.fault("text", "There is nothing to send: give `text`, `html`, `amp`, `template` or `raw`.", "required")
     if any(one in (message.subject or "").strip() for one in "\r\n\0"):
         reading.fault("subject", "It holds a line end or NUL; a subject is one line.")
     fields, base = _headers(message, reading)

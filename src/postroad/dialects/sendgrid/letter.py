@@ -67,6 +67,13 @@ class Frame:
         text = self.first.subject or self.mail.subject
         return None if text is None else self._replaced(text)
 
+    def shown_subject(self) -> str | None:
+        """Return the subject as the client wrote it, of the first recipient; None where the header says it."""
+        text = self.first.subject or self.mail.subject
+        if not self.is_batch or (text is None and not self.has_own_subjects):
+            return None
+        return " ".join((text or "").split())
+
     def subject_of(self, one: Personalization) -> str:
         """Return the subject of one recipient's own copy."""
         text = one.subject or self.mail.subject or ""

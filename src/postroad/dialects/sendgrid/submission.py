@@ -277,8 +277,10 @@ def _own_values(mail: Mail, group: _Group, slots: Slots, frame: Frame) -> dict[s
         name for (name, written), value in zip(frame.headers, _plain(group.headers[0]), strict=True) if written != value
     ]
     substitutions = [(key, slots.of("substitution", key)) for key in first.substitutions]
-    # What the texts hold of constants is known once they were looked at.
+    # What is held of constants is known once everything that may hold some was looked at.
     frame.texts()
+    frame.subject()
+    frame.replies_to()
     found: dict[str, dict[str, Any]] = {}
     for place, one in enumerate(group.members):
         values: dict[str, Any] = dict(_data(one)) if mail.template is not None else {}
@@ -314,6 +316,7 @@ def _composed(draft: _Draft, notes: tuple[str, ...], number: int) -> Call:
     return Call(
         envelope=envelope_for(draft.recipients, draft.frame.author.address, draft.domain),
         content=compose(letter_of(draft.frame)),
+        subject=draft.frame.shown_subject(),
         options=options,
         option_sources=draft.sources,
         option_notes=(*draft.notes, *notes),

@@ -93,6 +93,15 @@ class Copies:
         return f"%recipient.{name}%"
 
 
+def as_written(pieces: Sequence[Piece], segments: Sequence[Segment]) -> str:
+    """Return a line for people: what all copies have in common filled in, the rest as the client wrote it."""
+    shown = (
+        one if isinstance(one, str) else piece if isinstance(piece, str) else piece.written
+        for piece, one in zip(pieces, segments, strict=True)
+    )
+    return " ".join("".join(shown).split())
+
+
 def metadata_differ(members: Sequence[Recipient]) -> bool:
     """Whether recipients have metadata of their own that is not the same."""
     return any(one.metadata != members[0].metadata for one in members)

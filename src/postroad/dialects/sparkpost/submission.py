@@ -16,7 +16,7 @@ from postroad.dialects.headers.submission import Read
 from postroad.dialects.headers.submission import read_options as read_option_headers
 from postroad.dialects.headers.values import OptionValueError, check_tag_count
 from postroad.dialects.sparkpost.content import Content, Correspondent, read_content, whole_octets
-from postroad.dialects.sparkpost.copies import Copies, Segment, address_of, data_of, metadata_differ
+from postroad.dialects.sparkpost.copies import Copies, Segment, address_of, as_written, data_of, metadata_differ
 from postroad.dialects.sparkpost.errors import NO_RECIPIENT, Fault, Refusal, faulty, malformed, wrong_syntax
 from postroad.dialects.sparkpost.fields import Reading
 from postroad.dialects.sparkpost.recipients import Recipient, Recipients, read_recipients
@@ -262,6 +262,7 @@ class _Maker(msgspec.Struct, frozen=True, kw_only=True):
         return Call(
             envelope=self._envelope(group),
             content=made,
+            subject=as_written(content.subject, subject) if subject and is_personal else None,
             options=self._options(group, copies, number, is_personal=is_personal),
             option_sources={**self.asked.sources, **_SOURCES, **self.settings.sources},
             option_notes=(*self.asked.notes, *self.notes),

@@ -55,6 +55,8 @@ class Dynamic(msgspec.Struct, frozen=True):
     template: Template
     constants: list[Any]
     line: int
+    written: str
+    """As the client wrote it, with its braces."""
 
     def rendered(self, data: Mapping[str, Any], budget: "Budget", *, escapes: bool) -> str:
         """Return its text for this data; raises SubstitutionError."""
@@ -114,6 +116,7 @@ class _Reader:
         self._source: list[str] = []
         self._constants: list[Any] = []
         self._begun_at = 0
+        self._ended_at = 0
         self._loops = 0
 
     def pieces(self) -> tuple[Piece, ...]:
@@ -122,7 +125,7 @@ class _Reader:
             if number >= MOST_MUSTACHES:
                 self._refuse(found.start(), f"there are more than {MOST_MUSTACHES} substitutions")
             self._literal(self._text[position : found.start()])
-            position = found.end()
+            position = self._ended_at = found.end()
             inner = found[1] if found[1] is not None else found[2]
             if inner is None:
                 self._refuse(
@@ -199,12 +202,12 @@ class _Reader:
     def _close_where_outermost(self) -> None:
         if self._blocks:
             return
-        line = self._line(self._begun_at)
+        line, written = self._line(self._begun_at), self._text[self._begun_at : self._ended_at]
         try:
             template = compile_template("".join(self._source), name="content")
         except TemplateError as error:
             raise SubstitutionError(line, error.sentence) from error
-        self._found.append(Dynamic(template, self._constants, line))
+        self._found.append(Dynamic(template, self._constants, line, written))
         self._source, self._constants = [], []
 
     def _expression(self, text: str, at: int) -> str:

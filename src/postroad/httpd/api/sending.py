@@ -56,6 +56,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
             principal=self._principal(),
             envelope=call.envelope,
             content=call.content,
+            subject=call.subject,
             options=call.options,
             option_sources=call.option_sources,
             option_notes=notes,

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from postroad.accounts.network_values import checked_networks
+from postroad.accounts.network_values import checked_networks, require_entries
 from postroad.dialects.postroad import api_keys as documents
 from postroad.dialects.postroad.api_keys import ApiKeyChange, ApiKeyPage, ApiKeysQuery, NewApiKey, ShownApiKey
 from postroad.dialects.postroad.operation import PREFIX
@@ -32,6 +32,7 @@ async def list_api_keys(call: Call[ApiKeysQuery, None]) -> ApiKeyPage:
 async def add(call: Call[None, NewApiKey]) -> Created:
     """Add a key; its text is in this answer only."""
     wanted, keys, actor = call.body, call.management.api_keys, call.managing.actor
+    require_entries(wanted.networks)
     if wanted.domain is None:
         networks = _within_reach(call, wanted.networks) or call.managing.networks
         added = await keys.add_for_account(actor, call.managing.account_id, note=wanted.note, networks=networks)
@@ -52,6 +53,7 @@ async def change(call: Call[None, ApiKeyChange]) -> ShownApiKey:
     wanted, keys, actor = call.body, call.management.api_keys, call.managing.actor
     key = await keys.get(actor, _id(call))
     if wanted.networks is not UNSET:
+        require_entries(wanted.networks)
         networks = " ".join(wanted.networks)
         if key.domain_id is None:
             networks = _within_reach(call, wanted.networks)

@@ -149,12 +149,12 @@ def _asked(request: Request) -> _Asked | Refusal:
     try:
         is_dry = read_switch(query.dry_run)
     except OptionValueError as error:
-        faults.append(Fault(f"It {error}.", "dry_run"))
+        faults.append(Fault(f"It {error}.", "dry_run", "value"))
     try:
         if key is not None and len(read_key(key)) > LONGEST_KEY:
-            faults.append(Fault(f"It must have 1 to {LONGEST_KEY} printable characters.", "Idempotency-Key"))
+            faults.append(Fault(f"It must have 1 to {LONGEST_KEY} printable characters.", "Idempotency-Key", "value"))
     except OptionValueError:
-        faults.append(Fault(f"It must have 1 to {LONGEST_KEY} printable characters.", "Idempotency-Key"))
+        faults.append(Fault(f"It must have 1 to {LONGEST_KEY} printable characters.", "Idempotency-Key", "value"))
     return (
         Refusal(400, "The call is not understood.", tuple(faults))
         if faults
@@ -182,7 +182,13 @@ def _read_messages(body: bytes, is_batch: bool, is_named: bool) -> _Read | Refus
     listed = document.get("messages") if isinstance(document, dict) and len(document) == 1 else None
     if not isinstance(listed, list) or not 1 <= len(listed) <= MOST_MESSAGES:
         return faulty(
-            [Fault(f"One list of 1 to {MOST_MESSAGES} messages is expected, and nothing beside it.", "messages")]
+            [
+                Fault(
+                    f"One list of 1 to {MOST_MESSAGES} messages is expected, and nothing beside it.",
+                    "messages",
+                    "value",
+                )
+            ]
         )
     messages: list[NewMessage] = []
     faults: list[Fault] = []
@@ -219,7 +225,7 @@ async def _domain(
         sentence = (
             "The domain of `from` is no sending domain of this key: it says which one sends with a key of the account."
         )
-        return faulty([Fault(sentence, "from")])
+        return faulty([Fault(sentence, "from", "value")])
     way = refusal_of_way(request, key, domain)
     return domain if way is None else Refusal(403, way)
 
@@ -233,7 +239,9 @@ async def _noted(sending: Sending | None, asked: _Asked, refusal: Refusal, size:
 async def _explain(sending: Sending, calls: list[Call], recipient: str, is_batch: bool) -> Response | Refusal:
     services, call = sending.services, await sending.explain(calls)
     if recipient and not any(may_have(one, recipient) for one in call.messages):
-        return Refusal(400, "The call is not understood.", (Fault("It is no recipient of the call.", "recipient"),))
+        return Refusal(
+            400, "The call is not understood.", (Fault("It is no recipient of the call.", "recipient", "value"),)
+        )
     looked = []
     room = _MOST_COPIES
     for one in call.messages:

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from postroad.accounts.network_values import require_entries
 from postroad.accounts.smtp_user_changes import SmtpUserChange as Chosen
 from postroad.accounts.smtp_users import generated_password, require_password
 from postroad.dialects.postroad import smtp_users as documents
@@ -80,6 +81,8 @@ async def remove(call: Call[None, None]) -> None:
 
 
 def _choices(wanted: SmtpUserSettings) -> Chosen:
+    if wanted.networks is not UNSET:
+        require_entries(wanted.networks)
     return Chosen(**{name: getattr(wanted, name) for name in Chosen.__struct_fields__})
 
 
