@@ -183,6 +183,24 @@ async def test_networks_that_prove_another_account_are_not_taken_from_it(
     assert kept.user.networks == ("192.0.0.0/16",)
 
 
+async def test_two_users_of_an_account_are_not_proven_by_the_same_network(users: SmtpUsers) -> None:
+    by_address = CredentialKind.ADDRESS
+    both = SmtpUserChange(networks=["192.0.2.7", "2001:db8::/48"])
+    first = await users.add(SYSTEM, NAME, kind=by_address, choices=both)
+    wider = SmtpUserChange(networks=["192.0.2.0/24"])
+    second = await users.add(SYSTEM, "hall@news.example.com", kind=by_address, choices=wider)
+
+    for again in ("192.0.2.7/32", "2001:DB8:0::/48"):
+        choices = SmtpUserChange(networks=["198.51.100.1", again])
+        with pytest.raises(RefusedError, match=rf" proves {NAME} already") as refused:
+            await users.add(SYSTEM, "other@news.example.com", kind=by_address, choices=choices)
+        assert refused.value.field == "networks"
+        with pytest.raises(RefusedError, match=rf" proves {NAME} already"):
+            await users.edit(SYSTEM, second.user.id, choices)
+    kept = await users.edit(SYSTEM, first.user.id, SmtpUserChange(note="Printer", networks=["192.0.2.7"]))
+    assert kept.networks == ("192.0.2.7/32",)
+
+
 async def test_only_an_operator_says_which_networks_prove_a_user(
     users: SmtpUsers, database: Database, account: Account, stranger: Actor
 ) -> None:
