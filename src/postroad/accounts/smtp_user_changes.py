@@ -124,7 +124,7 @@ def _require_narrow(networks: Sequence[Network]) -> None:
 def _read_allowed_from(texts: Sequence[str], sending_domain: str) -> tuple[str, ...]:
     if len(texts) > _MOST_ALLOWED:
         raise RefusedError(f"At most {_MOST_ALLOWED} may be named, not {len(texts)}.", field="allowed_from")
-    return tuple(dict.fromkeys(_read_allowed(text.strip().lower(), sending_domain) for text in texts))
+    return tuple(dict.fromkeys(_read_allowed(_plain(text), sending_domain) for text in texts))
 
 
 def _read_allowed(text: str, sending_domain: str) -> str:

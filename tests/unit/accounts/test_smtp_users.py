@@ -273,7 +273,13 @@ async def test_restrictions_are_stored_in_one_spelling(users: SmtpUsers) -> None
         requires_tls=True,
         hourly_limit=10,
         daily_limit=100,
-        allowed_from=["Shop@News.Example.com", "@EXAMPLE.com ", "shop@news.example.com"],
+        allowed_from=[
+            "Shop@News.Example.com",
+            "@EXAMPLE.com ",
+            "shop@news.example.com",
+            "jo\u0308@example.com",
+            "J\xd6@example.com",
+        ],
     )
 
     assert (user.networks, user.requires_tls, user.hourly_limit, user.daily_limit, user.allowed_from) == (
@@ -281,7 +287,7 @@ async def test_restrictions_are_stored_in_one_spelling(users: SmtpUsers) -> None
         True,
         10,
         100,
-        ("shop@news.example.com", "@example.com"),
+        ("shop@news.example.com", "@example.com", "j\xf6@example.com"),
     )
     assert await users.find(SYSTEM, NAME.upper()) == user
 
