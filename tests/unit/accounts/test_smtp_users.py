@@ -128,7 +128,7 @@ async def test_what_breaks_a_rule_is_refused_with_a_sentence_and_its_field(
         ({"networks": ["nowhere", "192.0.2.1/24"]}, "^nowhere is not an address.*\n192.0.2.1/24 names an", "networks"),
         ({"networks": [f"192.0.2.{n}" for n in range(101)]}, "101 networks: 100 at most", "networks"),
         ({"hourly_limit": 0}, "number of recipients", "hourly_limit"),
-        ({"daily_limit": 2**31}, "number of recipients", "daily_limit"),
+        ({"daily_limit": 2**31}, "number of recipients from 1 to 2147483647", "daily_limit"),
         ({"allowed_from": ["shop"]}, "neither an address nor @", "allowed_from"),
         ({"allowed_from": ["@"]}, "neither an address nor @", "allowed_from"),
         ({"allowed_from": [""]}, "can never be in From", "allowed_from"),

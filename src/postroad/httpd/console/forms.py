@@ -17,6 +17,7 @@ MOST_OCTETS = 256 * 1024
 _MOST_FIELDS = 500
 SHOWN = "shown"
 """A field that people do not see: what the others held when the page was made."""
+_MOST_DIGITS = 12
 _DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 
@@ -96,8 +97,10 @@ class Form:
         text = self.text(name)
         if not text:
             return None
-        if not text.isascii() or not text.isdigit() or len(text) > 12:
+        if not text.isascii() or not text.isdigit():
             raise RefusedError(f"{text!r} is not a whole number.", field=name)
+        if len(text) > _MOST_DIGITS:
+            raise RefusedError("The number is too large.", field=name)
         return int(text)
 
     def decimal(self, name: str) -> float | None:
