@@ -1,5 +1,7 @@
 """The console over a real database, with two accounts, their people, and clients that are signed in as each of them."""
 
+import html
+import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -68,6 +70,17 @@ class Client(httpx2.AsyncClient):
     async def send_form(self, path: str, **fields: Any) -> httpx2.Response:
         """Send a form as a page of ours would."""
         return await self.post(path, data={"csrf": self.csrf} | fields, headers={"Sec-Fetch-Site": "same-origin"})
+
+    async def shown_by(self, path: str) -> str:
+        """Open a page and return what the fields of its form hold, as the form brings it back."""
+        return shown_in((await self.get(path)).text)
+
+
+def shown_in(page: str) -> str:
+    """Return what the fields of a page's form held at first."""
+    found = re.search(r'name="shown" value="([^"]*)"', page)
+    assert found is not None, "the page has a form that can be stale"
+    return html.unescape(found[1])
 
 
 @pytest.fixture

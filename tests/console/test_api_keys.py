@@ -129,6 +129,21 @@ async def test_the_lock_is_closed_with_the_viewers_own_address_on_offer(
     assert "may be used from everywhere" in (await admin.get(LIST)).text
 
 
+async def test_a_list_of_addresses_that_was_opened_earlier_does_not_open_a_key(
+    admin: Client, console: Console, key: ApiKey
+) -> None:
+    path = f"{LIST}/{key.id}/networks"
+    early = await admin.shown_by(path)
+    await admin.send_form(path, networks="192.0.2.0/24", shown=early)
+
+    assert (await admin.send_form(path, networks="", shown=early)).headers["location"] == LIST
+    assert (await console.api_keys.get(SYSTEM, key.id)).networks == ("192.0.2.0/24",)
+    reply = await admin.send_form(path, networks="198.51.100.7", shown=early)
+    assert (reply.status_code, "is now: 192.0.2.0/24." in reply.text) == (422, True)
+    await admin.send_form(path, networks="", shown=await admin.shown_by(path))
+    assert (await console.api_keys.get(SYSTEM, key.id)).networks == ()
+
+
 async def test_last_use_and_last_refusal_are_seen(admin: Client, key: ApiKey, database: Database) -> None:
     await database.write(api_keys.touch, {key.id: Use(NOW, "192.0.2.9")}, {key.id: Use(NOW, "203.0.113.7")})
     text = (await admin.get(LIST)).text

@@ -1,6 +1,7 @@
 """Domains in the console: added, checked record by record, set, stopped and removed."""
 
 import re
+from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
@@ -177,6 +178,27 @@ async def test_the_form_of_settings_has_every_setting_and_keeps_what_was_typed(
     for wrong, sentence in (("", "A number is needed here."), ("many", "is not a whole number")):
         reply = await admin.send_form(f"/domains/{NAME}/settings", **numbers | {"keep_content_days": wrong})
         assert (reply.status_code, sentence in reply.text) == (422, True)
+
+
+async def test_a_page_that_was_opened_earlier_undoes_no_setting(
+    admin: Client, added: SendingDomain, console: Console
+) -> None:
+    path = f"/domains/{NAME}"
+    early = await admin.shown_by(path)
+    shown = dict(parse_qsl(early, keep_blank_values=True))
+    await admin.send_form(
+        f"{path}/settings", **shown | {"submission_networks": "192.0.2.0/24", "require_tls": "encrypt"}, shown=early
+    )
+
+    saved = await admin.send_form(f"{path}/settings", **shown | {"keep_content_days": "30"}, shown=early)
+
+    assert saved.status_code == 303
+    found = (await console.registration.find(SYSTEM, NAME)).settings
+    assert found == msgspec.structs.replace(
+        added.settings, submission_networks="192.0.2.0/24", require_tls=TlsDemand.ENCRYPT, keep_content_days=30
+    )
+    reply = await admin.send_form(f"{path}/settings", **shown | {"submission_networks": "192.0.2.7"}, shown=early)
+    assert (reply.status_code, "is now: 192.0.2.0/24." in reply.text) == (422, True)
 
 
 async def test_a_quota_is_shown_with_what_is_used_of_it_and_when_it_frees(

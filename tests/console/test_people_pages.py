@@ -176,6 +176,23 @@ async def test_an_admin_does_not_lock_itself_out_by_networks(
     assert (await console.people.get(SYSTEM, world.admin.id)).networks == ("127.0.0.0/8",)
 
 
+async def test_networks_of_a_person_stay_where_a_page_that_was_opened_earlier_is_saved(
+    admin: Client, world: World, database: Database, console: Console
+) -> None:
+    await database.write(users.set_password, world.admin.id, _HASH)
+    theirs = f"/settings/users/{world.user.id}/networks"
+    early, own = await admin.shown_by(theirs), await admin.shown_by("/profile/networks")
+    await admin.send_form(theirs, networks="198.51.100.0/24", shown=early)
+    await admin.send_form("/profile/networks", networks="127.0.0.0/8", password=PASSWORD, shown=own)
+
+    assert (await admin.send_form(theirs, networks="", shown=early)).status_code == 303
+    reply = await admin.send_form("/profile/networks", networks="", password=PASSWORD, shown=own)
+
+    assert reply.status_code == 303
+    assert (await console.people.get(SYSTEM, world.user.id)).networks == ("198.51.100.0/24",)
+    assert (await console.people.get(SYSTEM, world.admin.id)).networks == ("127.0.0.0/8",)
+
+
 async def test_a_stolen_session_does_not_lock_its_owner_out_by_networks(
     admin: Client, world: World, console: Console
 ) -> None:

@@ -18,7 +18,7 @@ from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from postroad.storage.lockouts import Failures
 
-from .conftest import NOW, Client, SignIn, World
+from .conftest import NOW, Client, SignIn, World, shown_in
 
 LIST = "/credentials/smtp-users"
 PASSWORD = "Quiet-harbour-41"
@@ -89,7 +89,9 @@ async def test_a_new_user_and_its_password_are_shown_once(
         ({"password": "short"}, "password", "at least 8 characters (it has 5), a capital letter and a special"),
         ({"username": "app"}, "username", "in the form of an address"),
         ({"hourly_limit": "many"}, "hourly_limit", "is not a whole number"),
-        ({"daily_limit": "0"}, "daily_limit", "1 or more"),
+        ({"hourly_limit": "99999999999"}, "hourly_limit", "from 1 to 2147483647"),
+        ({"hourly_limit": "9" * 5_000}, "hourly_limit", "The number is too large."),
+        ({"daily_limit": "0"}, "daily_limit", "from 1 to 2147483647"),
         ({"networks": "192.0.2.1/24"}, "networks", "did you mean 192.0.2.0/24, or 192.0.2.1 alone?"),
         ({"allowed_from": "ceo@bank.example"}, "allowed_from", "can never be in From"),
         ({"domain": "news.globex.example"}, "domain", "There is no sending domain news.globex.example"),
@@ -273,6 +275,46 @@ async def test_a_user_is_edited_with_what_it_has_filled_in(
     await admin.send_form(one, note="")
     freed = await console.smtp_users.get(SYSTEM, smtp_user.id)
     assert freed == msgspec.structs.replace(smtp_user, note="")
+
+
+async def test_a_page_that_was_opened_earlier_takes_no_restriction_off(
+    admin: Client, console: Console, smtp_user: SmtpUser
+) -> None:
+    one = f"{LIST}/{smtp_user.id}/edit"
+    early = await admin.shown_by(one)
+    choices = {"networks": "192.0.2.0/24", "requires_tls": "on", "hourly_limit": "10", "allowed_from": "@acme.example"}
+    await admin.send_form(one, note=smtp_user.note, shown=early, **choices)
+
+    untouched = {"networks": "", "hourly_limit": "", "daily_limit": "", "allowed_from": ""}
+    reply = await admin.send_form(one, note="Till", shown=early, **untouched)
+
+    assert reply.headers["location"] == LIST
+    stored = await console.smtp_users.get(SYSTEM, smtp_user.id)
+    assert (stored.note, stored.networks, stored.requires_tls) == ("Till", ("192.0.2.0/24",), True)
+    assert (stored.hourly_limit, stored.allowed_from) == (10, ("@acme.example",))
+    late = await admin.shown_by(one)
+    await admin.send_form(one, note="Till", shown=late, **untouched)
+    freed = await console.smtp_users.get(SYSTEM, smtp_user.id)
+    assert freed == msgspec.structs.replace(smtp_user, note="Till")
+
+
+async def test_a_restriction_that_two_pages_change_is_shown_before_it_is_replaced(
+    admin: Client, console: Console, smtp_user: SmtpUser
+) -> None:
+    one = f"{LIST}/{smtp_user.id}/edit"
+    early = await admin.shown_by(one)
+    await admin.send_form(one, note="Shop", networks="192.0.2.0/24\r\n192.0.2.7", shown=early)
+
+    fields = {"note": smtp_user.note, "networks": "198.51.100.7"}
+    reply = await admin.send_form(one, shown=early, **fields)
+
+    assert reply.status_code == 422
+    assert "changed meanwhile and is now: 192.0.2.0/24, 192.0.2.7. Save again to replace that." in reply.text
+    assert "198.51.100.7</textarea>" in reply.text
+    assert (await console.smtp_users.get(SYSTEM, smtp_user.id)).networks == ("192.0.2.0/24", "192.0.2.7/32")
+    assert (await admin.send_form(one, shown=shown_in(reply.text), **fields)).headers["location"] == LIST
+    stored = await console.smtp_users.get(SYSTEM, smtp_user.id)
+    assert (stored.note, stored.networks) == ("Shop", ("198.51.100.7/32",))
 
 
 async def test_a_password_is_changed_and_shown_once(admin: Client, console: Console, smtp_user: SmtpUser) -> None:

@@ -231,6 +231,16 @@ def test_an_smtp_user_is_restricted_and_freed_again(document: Document, run: Run
     assert document("smtp-user", "show", name)["note"] == "free"
     run("smtp-user", "edit", name, expect=2)
     run("smtp-user", "edit", name, "--daily-limit", "0", expect=2)
+    for number in ("2147483648", "9" * 5_000):
+        too_large = run("smtp-user", "edit", name, "--daily-limit", number, expect=2)
+        assert "A limit is at most 2147483647 recipients; write none for no limit." in too_large.stderr
+    assert document("smtp-user", "edit", name, "--daily-limit", "0002147483647")["daily_limit"] == 2147483647
+    for chosen, value, every in (
+        ("--network", "10.0.0.0/8", "--any-network"),
+        ("--allow-from", f"@{name}", "--any-from"),
+    ):
+        contradiction = run("smtp-user", "edit", name, chosen, value, every, expect=2)
+        assert f"Either {chosen} or {every}." in contradiction.stderr
     refused = run("smtp-user", "edit", name, "--allow-from", "ceo@bank.example", expect=1)
     assert "can never be in From" in refused.stderr
     assert document("smtp-user", "list", "--account", "default")[0]["username"] == name

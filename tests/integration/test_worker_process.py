@@ -1,6 +1,8 @@
 """How the supervisor keeps one worker: starts that fail, a stop at an awkward moment, half a word from a dead worker."""
 
 import asyncio
+import os
+import signal
 import socket
 from pathlib import Path
 
@@ -49,6 +51,18 @@ async def test_a_process_that_cannot_be_started_is_tried_again_and_does_not_hold
     await asyncio.sleep(0.1)
     assert not running.done()
     await worker.stop(5.0)
+    await asyncio.wait_for(running, 5.0)
+
+
+async def test_a_process_that_dies_once_its_sockets_go_has_no_successor(
+    worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_instead(monkeypatch, tmp_path, "exec sleep 60")
+    running = asyncio.create_task(worker.run())
+    while worker.pid is None:
+        await asyncio.sleep(0.01)
+    worker.start_no_more()
+    os.kill(worker.pid, signal.SIGKILL)
     await asyncio.wait_for(running, 5.0)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import smtplib
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -89,6 +90,14 @@ def _offered_size(world: World) -> str | None:
         return None
 
 
+def _is_refused(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 async def test_a_message_under_way_and_a_delivery_under_way_are_finished(stopped: World) -> None:
     product = stopped.product
     product.start()
@@ -105,6 +114,8 @@ async def test_a_message_under_way_and_a_delivery_under_way_are_finished(stopped
             os.kill(product.pid, signal.SIGTERM)
             # The idle session is told so, the message under way is taken.
             assert (await asyncio.to_thread(idle.reply)).startswith("421 4.3.2 ")
+            # Who comes now is turned away at once: nobody waits for a greeting that never comes.
+            await asyncio.to_thread(within, 5, lambda: _is_refused(product.submission_port))
             assert client.sock is not None
             client.sock.sendall(letter() + b".\r\n")
             assert (await asyncio.to_thread(client.getreply))[0] == 250

@@ -14,12 +14,13 @@ from postroad.net.address import Network, parse_network
 from postroad.protocol.smtp.address import AddressError, normal_domain, parse_path
 
 NOTE_LENGTH = 500
+LARGEST_LIMIT = 2**31 - 1
+"""Recipients in an hour or a day."""
 _MOST_ALLOWED = 100
 """Addresses for From of one user: what is looked through for a message stays short."""
 _WIDEST = {4: 8, 6: 32}
 """Wider networks than these as a proof are a mistake: 0.0.0.0/0 is everybody."""
 _LONGEST_NAME = 254
-_LARGEST_LIMIT = 2**31 - 1
 
 
 class SmtpUserChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,8 +81,9 @@ def changed(user: SmtpUser, change: SmtpUserChange, sending_domain: str) -> Smtp
         raise RefusedError(sentence, field="requires_tls")
     for field in ("hourly_limit", "daily_limit"):
         limit = wanted.get(field)
-        if limit is not None and not 1 <= limit <= _LARGEST_LIMIT:
-            raise RefusedError("A limit is a number of recipients, 1 or more; none at all is no limit.", field=field)
+        if limit is not None and not 1 <= limit <= LARGEST_LIMIT:
+            sentence = f"A limit is a number of recipients from 1 to {LARGEST_LIMIT}; none at all is no limit."
+            raise RefusedError(sentence, field=field)
     return msgspec.structs.replace(user, **wanted)
 
 
@@ -124,7 +126,7 @@ def _require_narrow(networks: Sequence[Network]) -> None:
 def _read_allowed_from(texts: Sequence[str], sending_domain: str) -> tuple[str, ...]:
     if len(texts) > _MOST_ALLOWED:
         raise RefusedError(f"At most {_MOST_ALLOWED} may be named, not {len(texts)}.", field="allowed_from")
-    return tuple(dict.fromkeys(_read_allowed(text.strip().lower(), sending_domain) for text in texts))
+    return tuple(dict.fromkeys(_read_allowed(_plain(text), sending_domain) for text in texts))
 
 
 def _read_allowed(text: str, sending_domain: str) -> str:

@@ -25,6 +25,7 @@ from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.envelope import destination_of
 from postroad.model.refused import ForbiddenError, MissingError, RefusedError, TooSoonError
 from postroad.net.clock import Clock
+from postroad.policy.network_list import in_words
 from postroad.policy.password import RANDOM_BYTES, generate_password, password_refusal, prepared
 from postroad.policy.permission import require_change, require_sight
 from postroad.policy.quota import Demand, demands_of_user
@@ -268,10 +269,20 @@ def _require_right_to_networks(actor: Actor) -> None:
 
 
 def _require_own_networks(user: SmtpUser, others: Sequence[SmtpUser]) -> None:
-    """Refuse networks that prove a user of another account: its mail would be taken for this one's."""
+    """Refuse networks that prove a user of another account, and new ones that prove another user of its own.
+
+    Mail of one would be taken for that of the other. Within an account a smaller network may lie in a wider one.
+    """
     wanted = networks_of(user)
+    own = {network for other in others if other.id == user.id for network in other.networks}
     for other in others:
+        if other.id == user.id:
+            continue
         if other.account_id == user.account_id:
+            same = next((one for one in user.networks if one in other.networks and one not in own), None)
+            if same is not None:
+                sentence = f"{in_words(same)} proves {other.username} already: name a smaller or a wider network."
+                raise RefusedError(sentence, field="networks")
             continue
         for taken in networks_of(other):
             shared = next((one for one in wanted if one.version == taken.version and one.overlaps(taken)), None)

@@ -10,7 +10,7 @@ import msgspec
 
 from postroad.accounts.accounts import Accounts
 from postroad.accounts.logins.lockouts import Lockouts
-from postroad.accounts.smtp_user_changes import SmtpUserChange
+from postroad.accounts.smtp_user_changes import LARGEST_LIMIT, SmtpUserChange
 from postroad.accounts.smtp_users import SmtpUsers, generated_password
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, confirm, facts, local_time, table, utc_time
@@ -38,9 +38,13 @@ class LimitType(click.ParamType[int]):
         """Return the number."""
         if value == "none":
             return _NO_LIMIT
-        if not (value.isascii() and value.isdigit() and int(value)):
+        digits = value.lstrip("0") if value.isascii() and value.isdigit() else ""
+        if not digits:
             self.fail(f"{value!r} is not a number of recipients: write one such as 500, or none.", param, ctx)
-        return int(value)
+        # Python reads no number of thousands of digits.
+        if len(digits) > len(str(LARGEST_LIMIT)) or int(digits) > LARGEST_LIMIT:
+            self.fail(f"A limit is at most {LARGEST_LIMIT} recipients; write none for no limit.", param, ctx)
+        return int(digits)
 
 
 @click.group("smtp-user")
@@ -199,6 +203,12 @@ async def edit(
     any_from: bool,
 ) -> None:
     """Change an SMTP user's note and restrictions; they hold within five seconds, for open sessions too."""
+    for name, values, is_any, option in (
+        ("--network", change.networks, any_network, "--any-network"),
+        ("--allow-from", change.allowed_from, any_from, "--any-from"),
+    ):
+        if is_any and values is not msgspec.UNSET:
+            raise click.UsageError(f"Either {name} or {option}.")
     if any_network:
         change = msgspec.structs.replace(change, networks=())
     if any_from:

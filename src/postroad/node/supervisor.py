@@ -1,6 +1,7 @@
 """The supervisor: binds the sockets, drops root, keeps the workers running, answers for all of them, stops in order."""
 
 import asyncio
+import itertools
 import os
 import pwd
 import signal
@@ -60,7 +61,7 @@ class Supervisor:
         self._when_serving = when_serving
         self._workers: list[WorkerProcess] = []
         self._sockets: list[SlotSockets] = []
-        """Kept open here across a worker's restarts, so that no waiting client is reset."""
+        """Kept open here across a worker's restarts, so that no waiting client is reset; until the stop begins."""
         self._stopped = asyncio.Event()
         self._settings_changed = asyncio.Event()
 
@@ -99,6 +100,7 @@ class Supervisor:
                 await self._stopped.wait()
                 for task in beside:
                     task.cancel()
+                self._let_sockets_go()
                 await asyncio.gather(*(worker.stop(_GRACE_S) for worker in self._workers))
         finally:
             if admin is not None:
@@ -130,6 +132,14 @@ class Supervisor:
             worker = WorkerProcess(plan, free)
             self._workers.append(worker)
             tasks.create_task(worker.run(), name=f"worker-{slot}")
+
+    def _let_sockets_go(self) -> None:
+        """Leave the sockets to the workers, which close theirs: clients would else wait at ours for a greeting."""
+        for worker in self._workers:
+            worker.start_no_more()
+        for row in self._sockets:
+            for one in itertools.chain.from_iterable(row.values()):
+                one.close()
 
     async def _announce(self) -> None:
         for worker in self._workers:

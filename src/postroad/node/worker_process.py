@@ -157,9 +157,13 @@ class WorkerProcess:
         except TimeoutError:
             log.warning("worker_overdue", slot=self._plan.slot, after_s=_SUCCESSOR_S)
 
+    def start_no_more(self) -> None:
+        """Leave it at the process that there is: the sockets that another one would need are about to be closed."""
+        self._stopping.set()
+
     async def stop(self, grace_s: float) -> None:
         """End the worker: it finishes what is in flight; after ``grace_s`` seconds it is killed."""
-        self._stopping.set()
+        self.start_no_more()
         process = self._process
         if process is None:
             return

@@ -4,6 +4,7 @@ The checks run from what concerns the whole text to what concerns one field; the
 by its stable rule and a sentence that says what to change.
 """
 
+import unicodedata
 from datetime import UTC, datetime
 
 import msgspec
@@ -306,7 +307,11 @@ def _allowance_refusal(principal: Principal, header_from: Mailbox) -> Rejected |
     """Refuse a From that is not among those that the credential is restricted to."""
     allowed = principal.allowed_from
     # Case counts in local parts by the letter of RFC 5321 §2.4, and for nobody who writes down an address.
-    if not allowed or header_from.address.lower() in allowed or f"@{header_from.domain}" in allowed:
+    address = header_from.address.lower()
+    if not allowed or address in allowed or f"@{header_from.domain}" in allowed:
+        return None
+    # Nor do two spellings of a letter that look the same.
+    if not address.isascii() and unicodedata.normalize("NFC", address) in allowed:
         return None
     return _rejected(
         "header_from_not_allowed",

@@ -128,7 +128,7 @@ async def test_what_breaks_a_rule_is_refused_with_a_sentence_and_its_field(
         ({"networks": ["nowhere", "192.0.2.1/24"]}, "^nowhere is not an address.*\n192.0.2.1/24 names an", "networks"),
         ({"networks": [f"192.0.2.{n}" for n in range(101)]}, "101 networks: 100 at most", "networks"),
         ({"hourly_limit": 0}, "number of recipients", "hourly_limit"),
-        ({"daily_limit": 2**31}, "number of recipients", "daily_limit"),
+        ({"daily_limit": 2**31}, "number of recipients from 1 to 2147483647", "daily_limit"),
         ({"allowed_from": ["shop"]}, "neither an address nor @", "allowed_from"),
         ({"allowed_from": ["@"]}, "neither an address nor @", "allowed_from"),
         ({"allowed_from": [""]}, "can never be in From", "allowed_from"),
@@ -181,6 +181,24 @@ async def test_networks_that_prove_another_account_are_not_taken_from_it(
     # To log in from there is no proof, and harms nobody.
     kept = await users.add(stranger, "a@other.example", password=PASSWORD, choices=choices)
     assert kept.user.networks == ("192.0.0.0/16",)
+
+
+async def test_two_users_of_an_account_are_not_proven_by_the_same_network(users: SmtpUsers) -> None:
+    by_address = CredentialKind.ADDRESS
+    both = SmtpUserChange(networks=["192.0.2.7", "2001:db8::/48"])
+    first = await users.add(SYSTEM, NAME, kind=by_address, choices=both)
+    wider = SmtpUserChange(networks=["192.0.2.0/24"])
+    second = await users.add(SYSTEM, "hall@news.example.com", kind=by_address, choices=wider)
+
+    for again in ("192.0.2.7/32", "2001:DB8:0::/48"):
+        choices = SmtpUserChange(networks=["198.51.100.1", again])
+        with pytest.raises(RefusedError, match=rf" proves {NAME} already") as refused:
+            await users.add(SYSTEM, "other@news.example.com", kind=by_address, choices=choices)
+        assert refused.value.field == "networks"
+        with pytest.raises(RefusedError, match=rf" proves {NAME} already"):
+            await users.edit(SYSTEM, second.user.id, choices)
+    kept = await users.edit(SYSTEM, first.user.id, SmtpUserChange(note="Printer", networks=["192.0.2.7"]))
+    assert kept.networks == ("192.0.2.7/32",)
 
 
 async def test_only_an_operator_says_which_networks_prove_a_user(
@@ -255,7 +273,13 @@ async def test_restrictions_are_stored_in_one_spelling(users: SmtpUsers) -> None
         requires_tls=True,
         hourly_limit=10,
         daily_limit=100,
-        allowed_from=["Shop@News.Example.com", "@EXAMPLE.com ", "shop@news.example.com"],
+        allowed_from=[
+            "Shop@News.Example.com",
+            "@EXAMPLE.com ",
+            "shop@news.example.com",
+            "jo\u0308@example.com",
+            "J\xd6@example.com",
+        ],
     )
 
     assert (user.networks, user.requires_tls, user.hourly_limit, user.daily_limit, user.allowed_from) == (
@@ -263,7 +287,7 @@ async def test_restrictions_are_stored_in_one_spelling(users: SmtpUsers) -> None
         True,
         10,
         100,
-        ("shop@news.example.com", "@example.com"),
+        ("shop@news.example.com", "@example.com", "j\xf6@example.com"),
     )
     assert await users.find(SYSTEM, NAME.upper()) == user
 

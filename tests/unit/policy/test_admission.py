@@ -116,6 +116,16 @@ def test_from_is_held_to_what_the_credential_may_use(allowed: tuple[str, ...], i
         assert (verdict.rule, verdict.enhanced_status) == ("header_from_not_allowed", "5.7.1")
 
 
+@pytest.mark.parametrize("written", ["j\xf6s\xe9", "jo\u0308se\u0301", "JO\u0308SE\u0301"])
+def test_from_is_the_same_however_its_letters_are_composed(written: str) -> None:
+    held = msgspec.structs.replace(principal(), allowed_from=("j\xf6s\xe9@news.example.com",))
+    content = changed(b"ada@news.example.com", f"{written}@news.example.com".encode())
+
+    verdict = admit(msgspec.structs.replace(submission(content, is_utf8=True), principal=held), facts())
+
+    assert isinstance(verdict, Admitted)
+
+
 def test_a_refused_from_is_told_what_it_may_be_and_no_endless_list() -> None:
     allowed = tuple(f"a{number}@news.example.com" for number in range(9))
     held = msgspec.structs.replace(principal(), allowed_from=allowed)

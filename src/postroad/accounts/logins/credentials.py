@@ -163,7 +163,8 @@ def _read_known(connection: Any, user_ids: Collection[int]) -> dict[int, KnownCr
 def _smallest_first(found: Iterable[KnownCredential]) -> list[tuple[Network, KnownCredential]]:
     by_address = [known for known in found if known.user.kind is CredentialKind.ADDRESS]
     pairs = [(network, known) for known in by_address for network in networks_of(known.user)]
-    return sorted(pairs, key=lambda pair: pair[0].prefixlen, reverse=True)
+    # What is found begins with those that acted in this worker: without the id each worker would have an order of its own.
+    return sorted(pairs, key=lambda pair: (-pair[0].prefixlen, pair[1].user.id))
 
 
 def _known_as(bound: BoundUser) -> KnownCredential:

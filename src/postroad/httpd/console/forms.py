@@ -1,8 +1,8 @@
 """What a form brought: texts by name, and what is wrong with them, field by field."""
 
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from urllib.parse import parse_qsl
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from starlette.datastructures import UploadFile
@@ -15,6 +15,9 @@ from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 
 MOST_OCTETS = 256 * 1024
 _MOST_FIELDS = 500
+SHOWN = "shown"
+"""A field that people do not see: what the others held when the page was made."""
+_MOST_DIGITS = 12
 _DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 
@@ -50,7 +53,7 @@ class Form:
                 pairs.append((name, f"{value:g}"))
             elif value is not None:
                 pairs.append((name, str(value)))
-        return cls(pairs)
+        return cls([*pairs, (SHOWN, urlencode(pairs))])
 
     def text(self, name: str) -> str:
         """Return a field's text without blanks around it; empty where it is missing."""
@@ -80,6 +83,11 @@ class Form:
         """Return every value of a field that can be there more than once."""
         return self._values.get(name, [])
 
+    def held(self, name: str) -> list[str]:
+        """Return what a field holds as it is compared: browsers change line ends, and send empty fields too."""
+        values = (value.replace("\r\n", "\n").strip() for value in self.all(name))
+        return [value for value in values if value]
+
     def lines(self, name: str) -> list[str]:
         """Return the entries of a list that is written with commas, blanks or line ends between them."""
         return self.text(name).replace(",", " ").split()
@@ -89,8 +97,10 @@ class Form:
         text = self.text(name)
         if not text:
             return None
-        if not text.isascii() or not text.isdigit() or len(text) > 12:
+        if not text.isascii() or not text.isdigit():
             raise RefusedError(f"{text!r} is not a whole number.", field=name)
+        if len(text) > _MOST_DIGITS:
+            raise RefusedError("The number is too large.", field=name)
         return int(text)
 
     def decimal(self, name: str) -> float | None:
@@ -102,6 +112,27 @@ class Form:
         if not _DECIMAL.fullmatch(text.replace(",", ".")):
             raise RefusedError(f"{text!r} is not a number such as 0.3.", field=name)
         return float(text.replace(",", "."))
+
+    def touched(self, stored: "Form", names: Iterable[str]) -> frozenset[str]:
+        """Return which fields were changed on the page; what others have changed elsewhere meanwhile stays with that.
+
+        Without word of what was shown that is each of them. Raises RefusedError that names a field which was changed here
+        and elsewhere; what is stored now counts as shown from then on.
+        """
+        if not self.has(SHOWN):
+            return frozenset(names)
+        shown = Form(parse_qsl(self.text(SHOWN)))
+        touched = frozenset(name for name in names if self.held(name) != shown.held(name))
+        for name in sorted(touched):
+            now = stored.held(name)
+            if now not in (shown.held(name), self.held(name)):
+                shown._values[name] = now
+                self.put(SHOWN, urlencode(shown._values, doseq=True))
+                text = ", ".join(now).replace("\n", ", ") or "empty"
+                raise RefusedError(
+                    f"It was changed meanwhile and is now: {text}. Save again to replace that.", field=name
+                )
+        return touched
 
     def refuse(self, error: RefusedError) -> "Form":
         """Take note of what a service refused: at its field, or above the form.

@@ -8,6 +8,10 @@ import idna
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
 # RFC 6531 §3.3 adds every character beyond ASCII; the C1 controls are left out, as nobody can read or type them.
 _UTF8 = "\xa0-\U0010ffff"
+# A line of the dialogue ends by a control character, and half a surrogate pair cannot be written in UTF-8 at all.
+_UNSPEAKABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Blanks, line ends and changes of direction: an address with one of them looks like another, or like two.
+_UNREADABLE = re.compile("[\xa0\u1680\u2000-\u200a\u2028-\u202f\u205f\u2066-\u2069\u3000]")
 _DOT_STRING = re.compile(rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*")
 _DOT_STRING_UTF8 = re.compile(rf"[{_UTF8}{_ATEXT}]+(?:\.[{_UTF8}{_ATEXT}]+)*")
 _QUOTED = re.compile(rf'"(?:[ !#-\[\]-~{_UTF8}]|\\[ -~])*"')
@@ -54,6 +58,12 @@ def parse_path(text: str, *, is_utf8: bool) -> str:
     return result
 
 
+def is_speakable(path: str) -> bool:
+    """Whether a path can stand in a command; so can all that ``parse_path`` returns, as what is taken has to leave."""
+    # What prints is neither, and nearly all of it prints; joiners and characters newer than Python's tables do not.
+    return path.isprintable() or _UNSPEAKABLE.search(path) is None
+
+
 def normal_domain(text: str) -> str:
     """Return a domain as A-labels in lower case, or an address literal as RFC 5321 §4.1.3 writes it."""
     if text.startswith("["):
@@ -82,6 +92,12 @@ def with_a_labels(text: str) -> str:
 
 
 def _check_local(local: str) -> None:
+    stray = None if local.isascii() else _UNSPEAKABLE.search(local) or _UNREADABLE.search(local)
+    if stray is not None:
+        raise AddressError(
+            f"The part before the @ has the character U+{ord(stray[0]):04X}, which cannot be seen; "
+            "write the address without it"
+        )
     # RFC 5321 §4.5.3.1.1
     if len(local) > 64 or (not local.isascii() and len(local.encode()) > 64):
         raise AddressError("The part before the @ has more than 64 octets")

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from postroad.protocol.smtp.address import is_speakable
 from postroad.protocol.smtp.extension import Extensions
 
 NOT_EIGHT_BIT = "8-bit content sent to a host without 8BITMIME"
@@ -35,7 +36,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_sound_paths(self) -> bool:
         """Whether both paths can stand in a command: no control character may end the line early."""
-        return self.reverse_path.isprintable() and self.recipient.isprintable()
+        return is_speakable(self.reverse_path) and is_speakable(self.recipient)
 
 
 def mail_line(transaction: Transaction, extensions: Extensions) -> str:

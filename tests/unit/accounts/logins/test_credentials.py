@@ -1,8 +1,10 @@
 """A worker's view of the SMTP users: what it costs, and that it keeps nothing of those that are gone or idle."""
 
 from collections.abc import Collection, Iterator
+from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Engine, event
 
@@ -12,6 +14,7 @@ from postroad.accounts.smtp_users import SmtpUsers
 from postroad.model.actor import SYSTEM
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
 from postroad.model.domain import SendingDomain
+from postroad.storage import smtp_users
 from postroad.storage.database import Database
 from tests.unit.accounts.conftest import ManualClock
 
@@ -103,6 +106,24 @@ async def test_a_look_at_changes_costs_as_much_however_many_are_proven_by_their_
 
     assert costs == [costs[0]] * 3
     assert credentials.in_network("192.0.2.3") is not None
+
+
+async def test_every_worker_takes_a_client_for_the_same_user(
+    database: Database, clock: ManualClock, users: SmtpUsers
+) -> None:
+    first, second = await _add_device(users, 1), await _add_device(users, 2)
+    same = msgspec.structs.replace(second, networks=first.networks)
+    await database.write(partial(smtp_users.change, chosen=["networks"]), same)
+    fresh, busy = Credentials(database, clock), Credentials(database, clock)
+    known = await busy.find(second.username)
+    assert known is not None
+    busy.acts(known, CLIENT, over_tls=False)
+
+    for credentials in (fresh, busy):
+        await credentials.refresh()
+        taken_for = credentials.in_network(CLIENT)
+        assert taken_for is not None
+        assert taken_for.user.id == first.id
 
 
 @pytest.mark.parametrize("is_removed", [False, True], ids=["disabled", "removed"])

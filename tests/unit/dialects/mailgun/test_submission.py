@@ -196,7 +196,16 @@ def test_what_is_wrong_is_said_in_the_words_that_clients_know(name: str, value: 
 
 @pytest.mark.parametrize("name", ["from", "to", "cc", "bcc"])
 @pytest.mark.parametrize(
-    "value", ["nobody", "a@", "a b <c@d.example", "Doe, John <j@d.example>", "a@b.example; c@d.example", "@@"]
+    "value",
+    [
+        "nobody",
+        "a@",
+        "a b <c@d.example",
+        "Doe, John <j@d.example>",
+        "a@b.example; c@d.example",
+        "@@",
+        "a\u202eb@c.example",
+    ],
 )
 def test_an_address_that_is_none_is_named(name: str, value: str) -> None:
     faults = refused(read_message(form(WHOLE | {name: value}), DOMAIN, NOW))

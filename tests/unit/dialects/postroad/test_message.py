@@ -69,6 +69,17 @@ def test_a_place_within_a_batch_is_named() -> None:
     assert [one.field for one in read] == ["messages.3.to.0"]
 
 
+def test_an_address_with_a_character_that_cannot_be_seen_is_named_with_it() -> None:
+    read = read_new_message(_SOUND | {"to": ["a\u202eb@x.example", {"email": "a\u00a0b@x.example"}]})
+    assert isinstance(read, NewMessage)
+    faults = read_call(read, "news.example.com")
+    assert isinstance(faults, list)
+    said = {one.field: one.detail for one in faults}
+    assert list(said) == ["to.0", "to.1"]
+    assert "U+202E" in said["to.0"]
+    assert "U+00A0" in said["to.1"]
+
+
 _LINES = st.sampled_from(
     [b"From: a@b", b"Subject: =?utf-8?q?=ff?=", b"Subject: =?x?b?!?=", b"Content-Type: multipart/mixed; boundary=b", b"--b", b"--b--",
      b"Content-Type: text/html; charset=utf-16", b"Content-Type: text/plain; charset=idna", b"Content-Type: message/rfc822",

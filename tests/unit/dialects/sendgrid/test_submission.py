@@ -205,6 +205,10 @@ def test_what_has_no_effect_is_noted(changed: dict[str, Any], note: str) -> None
         ({"personalizations": [{"to": ["x"]}]}, ("personalizations.0.to.0", "The email object must be an object")),
         ({"personalizations": ["x"]}, ("personalizations.0", "A personalization must be an object, not a text.")),
         ({"from": {"email": "x"}}, ("from.email", "Does not contain a valid address.")),
+        (
+            {"from": {"email": "a\u202eb@c.example"}},
+            ("from.email", 'Does not contain a valid address. "a\ufffdb@c.example": The'),
+        ),
         ({"subject": "a\nb"}, ("subject", "The subject parameter holds a line end or NUL; it is one line.")),
         ({"subject": 1}, ("subject", "The subject parameter must be a string, not a number.")),
         ({"content": []}, ("content", "Unless a valid template_id is provided, the content parameter is required.")),

@@ -288,6 +288,12 @@ def test_files_are_attached_and_shown() -> None:
             "content.email_rfc822: X-OV-Require-TLS",
         ),
         (content(**{"from": "nobody"}), 400, "1300", "content.from is no address"),
+        (
+            content(**{"from": {"email": "a\u202eb@c.example"}}),
+            400,
+            "1300",
+            "has the character U+202E, which cannot be seen",
+        ),
         (content(**{"from": " "}), 422, "1400", "content.from is required"),
         (content(**{"from": {"name": "x"}}), 422, "1400", "content.from.email is required"),
         (content(**{"from": f"a@{DOMAIN}, b@{DOMAIN}"}), 400, "1300", "must be one address, not 2"),

@@ -64,6 +64,34 @@ def test_what_is_no_international_address_is_refused_under_smtputf8_too(text: st
         parse_path(text, is_utf8=True)
 
 
+@pytest.mark.parametrize("local", ["نامه\u200cای", "क्\u200dष", "\U0001fae9", '"ü \u200d"'])
+def test_letters_are_joined_as_their_language_writes_them(local: str) -> None:
+    assert parse_path(f"<{local}@example.net>", is_utf8=True) == f"{local}@example.net"
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        "\xa0",
+        "\u1680",
+        "\u2003",
+        "\u2028",
+        "\u2029",
+        "\u202a",
+        "\u202e",
+        "\u202f",
+        "\u2066",
+        "\u2069",
+        "\u3000",
+        "\ud800",
+    ],
+)
+@pytest.mark.parametrize("path", ["<a{}b@example.net>", '<"a{}b"@example.net>'])
+def test_blanks_and_changes_of_direction_are_refused_by_their_number(character: str, path: str) -> None:
+    with pytest.raises(AddressError, match=rf"has the character U\+{ord(character):04X}, which cannot be seen"):
+        parse_path(path.format(character), is_utf8=True)
+
+
 def test_a_local_part_of_many_octets_is_too_long_though_it_has_few_characters() -> None:
     with pytest.raises(AddressError, match="64 octets"):
         parse_path("<" + "ü" * 33 + "@example.net>", is_utf8=True)

@@ -1,7 +1,8 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from postroad.protocol.smtp.address import AddressError, parse_path
 from postroad.protocol.smtp.command import Mail, Rcpt, decode_xtext, parse_command
 from postroad.protocol.smtp.extension import Extensions
 from postroad.protocol.smtp.transaction import (
@@ -67,11 +68,33 @@ def test_what_the_host_lacks_is_noted() -> None:
     assert notes_of(transaction(), NOTHING) == ()
 
 
-@pytest.mark.parametrize("path", ["a@b.test>\r\nRCPT TO:<c@d.test", "a\x00@b.test", "a\x7f@b.test", "\udcff@b.test"])
+@pytest.mark.parametrize(
+    "path", ["a@b.test>\r\nRCPT TO:<c@d.test", "a\x00@b.test", "a\x7f@b.test", "a\x85@b.test", "\udcff@b.test"]
+)
 def test_a_path_with_a_control_character_is_not_sound(path: str) -> None:
     assert not transaction(recipient=path).has_sound_paths
     assert not transaction(reverse_path=path).has_sound_paths
     assert transaction().has_sound_paths
+
+
+@given(st.text(st.characters(codec=None), min_size=1, max_size=20), st.booleans())
+@example("نامه\u200cای", False)
+@example("क्\u200dष", False)
+@example("\U0001fae9", False)
+@example(" \u00ad", True)
+def test_every_address_that_our_own_server_takes_our_client_can_say(text: str, is_quoted: bool) -> None:
+    try:
+        path = parse_path(f'<"{text}"@b.test>' if is_quoted else f"<{text}@b.test>", is_utf8=True)
+    except AddressError:
+        return
+    taken = transaction(recipient=path, reverse_path=path)
+
+    assert taken.has_sound_paths
+    mail = parse_command(mail_line(taken, EVERYTHING).encode()[:-2], is_utf8=True)
+    rcpt = parse_command(rcpt_line(taken, EVERYTHING).encode()[:-2], is_utf8=True)
+    assert isinstance(mail, Mail)
+    assert isinstance(rcpt, Rcpt)
+    assert mail.reverse_path == rcpt.forward_path == path
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=100))

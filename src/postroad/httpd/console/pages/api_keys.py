@@ -65,17 +65,18 @@ async def add_key(view: View) -> Response:
 async def ask_networks(view: View) -> Response:
     """Show from where a key may be used, to be changed."""
     key = await _key(view)
-    form = Form.of(networks=[in_words(network) for network in key.networks])
-    return view.page("api_key_networks.html", key=key, form=form)
+    return view.page("api_key_networks.html", key=key, form=_filled_in(key))
 
 
 async def set_networks(view: View) -> Response:
     """Let a key be used from some networks alone, or from everywhere."""
+    key = await _key(view)
     try:
-        key = await view.console.api_keys.set_networks(view.actor, _key_id(view), view.form.text("networks"))
+        if view.form.touched(_filled_in(key), ("networks",)):
+            key = await view.console.api_keys.set_networks(view.actor, key.id, view.form.text("networks"))
     except RefusedError as error:
         form = view.form.refuse(error)
-        return view.page("api_key_networks.html", status=422, key=await _key(view), form=form)
+        return view.page("api_key_networks.html", status=422, key=key, form=form)
     if not key.networks:
         return view.go(_LIST, f"{key.prefix}… may be used from everywhere.")
     count = len(key.networks)
@@ -128,6 +129,10 @@ async def _added(view: View) -> AddedKey:
 def _new_page(view: View, form: Form, status: int = 200) -> Response:
     choices = [(domain.name, domain.name) for domain in view.domains]
     return view.page("api_key_new.html", status=status, form=form, choices=choices)
+
+
+def _filled_in(key: ApiKey) -> Form:
+    return Form.of(networks=[in_words(network) for network in key.networks])
 
 
 def _key_id(view: View) -> int:

@@ -96,8 +96,10 @@ async def change_settings(view: View) -> Response:
     """Give the domain other settings."""
     domain = await _domain(view)
     try:
-        settings = filled_in(domain.settings, view.form)
-        await view.console.registration.change_settings(view.actor, domain.name, settings)
+        touched = view.form.touched(_filled_in(domain), DomainSettings.__struct_fields__)
+        typed = msgspec.structs.asdict(filled_in(domain.settings, view.form))
+        settings = msgspec.structs.replace(domain.settings, **{name: typed[name] for name in touched})
+        await view.console.registration.change_settings(view.actor, domain.name, settings, seen=domain.settings)
     except RefusedError as error:
         return await _domain_page(view, domain, status=422, form=view.form.refuse(error))
     return view.go(_path(domain), "The settings were saved; they hold within five seconds.")
@@ -190,6 +192,10 @@ def _path(domain: SendingDomain) -> str:
     return f"/domains/{domain.name}"
 
 
+def _filled_in(domain: SendingDomain) -> Form:
+    return Form.of(**msgspec.to_builtins(domain.settings))
+
+
 async def _domain_page(
     view: View,
     domain: SendingDomain,
@@ -202,7 +208,7 @@ async def _domain_page(
     settings = msgspec.to_builtins(domain.settings)
     usage = await view.console.registration.usage_of(domain)
     values = await _facts(view, domain, verdicts, problem) | {
-        "form": form or Form.of(**settings),
+        "form": form or _filled_in(domain),
         "fields": fields_of(DomainSettings),
         "usage": {_QUOTAS[demand.period]: (demand, used) for demand, used in usage},
         "settings": settings,

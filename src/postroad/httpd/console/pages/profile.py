@@ -85,7 +85,8 @@ async def set_networks(view: View) -> Response:
     console, form = view.console, view.form
     try:
         proven = await console.own_password.prove(view.signed_in, form.secret("password"), view.client_address)
-        await console.people.set_own_networks(proven, form.lines("networks"), view.client_address)
+        if form.touched(Form.of(networks=view.signed_in.user.networks), ("networks",)):
+            await console.people.set_own_networks(proven, form.lines("networks"), view.client_address)
     except RefusedError as error:
         return view.page("profile_networks.html", status=422, form=form.refuse(error))
     return view.go(_PROFILE, "Your networks were saved.")

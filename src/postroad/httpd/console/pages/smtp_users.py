@@ -102,24 +102,20 @@ async def add_user(view: View) -> Response:
 async def ask_edit(view: View) -> Response:
     """Show a user's note and restrictions, to be changed."""
     user = await _user(view)
-    form = Form.of(
-        note=user.note,
-        networks=[in_words(network) for network in user.networks],
-        requires_tls=user.requires_tls,
-        hourly_limit=user.hourly_limit,
-        daily_limit=user.daily_limit,
-        allowed_from=user.allowed_from,
-    )
-    return await _edit_page(view, user, form)
+    return await _edit_page(view, user, _filled_in(user))
 
 
 async def edit(view: View) -> Response:
     """Change a user's note and restrictions."""
     try:
+        before = await _user(view)
+        fields = set(SmtpUserChange.__struct_fields__)
+        if before.kind is CredentialKind.ADDRESS and not view.form.has("networks"):
+            fields.remove("networks")  # the page has this field for operators only
+        touched = view.form.touched(_filled_in(before), fields)
         change = _change(view.form)
-        if (await _user(view)).kind is CredentialKind.ADDRESS and not view.form.has("networks"):
-            # The page has this field for operators only.
-            change = msgspec.structs.replace(change, networks=msgspec.UNSET)
+        for name in set(SmtpUserChange.__struct_fields__) - touched:
+            change = msgspec.structs.replace(change, **{name: msgspec.UNSET})
         user = await view.console.smtp_users.edit(view.actor, _user_id(view), change)
     except RefusedError as error:
         form = view.form.refuse(error)
@@ -188,6 +184,17 @@ def restrictions_of(user: SmtpUser) -> list[str]:
     if user.allowed_from:
         said.append(f"From {user.allowed_from[0]}" + (", …" if len(user.allowed_from) > 1 else ""))
     return said
+
+
+def _filled_in(user: SmtpUser) -> Form:
+    return Form.of(
+        note=user.note,
+        networks=[in_words(network) for network in user.networks],
+        requires_tls=user.requires_tls,
+        hourly_limit=user.hourly_limit,
+        daily_limit=user.daily_limit,
+        allowed_from=user.allowed_from,
+    )
 
 
 def _change(form: Form) -> SmtpUserChange:

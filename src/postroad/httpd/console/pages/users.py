@@ -92,7 +92,8 @@ async def set_networks(view: View) -> Response:
     """Let a person come from some networks only, or from everywhere."""
     member = await _member(view)
     try:
-        await view.console.people.set_networks(view.actor, member.user.id, view.form.lines("networks"))
+        if view.form.touched(Form.of(networks=member.user.networks), ("networks",)):
+            await view.console.people.set_networks(view.actor, member.user.id, view.form.lines("networks"))
     except (MissingError, ForbiddenError):
         raise
     except RefusedError as error:
