@@ -88,7 +88,7 @@ async def test_a_new_user_and_its_password_are_shown_once(
     [
         ({"password": "short"}, "password", "at least 8 characters (it has 5), a capital letter and a special"),
         ({"username": "app"}, "username", "in the form of an address"),
-        ({"hourly_limit": "many"}, "hourly_limit", "is not a whole number"),
+        ({"hourly_limit": "many"}, "hourly_limit", "use a whole number from 0"),
         ({"daily_limit": "0"}, "daily_limit", "1 or more"),
         ({"networks": "192.0.2.1/24"}, "networks", "did you mean 192.0.2.0/24, or 192.0.2.1 alone?"),
         ({"allowed_from": "ceo@bank.example"}, "allowed_from", "can never be in From"),

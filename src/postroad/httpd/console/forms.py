@@ -90,7 +90,7 @@ class Form:
         if not text:
             return None
         if not text.isascii() or not text.isdigit() or len(text) > 12:
-            raise RefusedError(f"{text!r} is not a whole number.", field=name)
+            raise RefusedError(f"{text!r} does not fit: use a whole number from 0, of at most 12 digits.", field=name)
         return int(text)
 
     def decimal(self, name: str) -> float | None:
