@@ -86,6 +86,44 @@ def test_a_domain_is_added_set_and_checked_in_place(dev: Dev, page: Page) -> Non
     expect(page.get_by_label("Keep content days")).to_have_value("7")
 
 
+def test_what_was_typed_or_is_shown_once_is_not_lost_by_a_click_beside_the_dialog(dev: Dev, page: Page) -> None:
+    page.goto(at(dev, "/credentials/api-keys"))
+    dialog, beside = page.get_by_role("dialog"), (10, 600)
+    page.get_by_role("link", name="Add key").first.click()
+    expect(dialog).to_be_visible()
+    page.mouse.click(*beside)
+    expect(dialog).to_have_count(0)
+
+    page.get_by_role("link", name="Add key").first.click()
+    page.get_by_label("Note").fill("Kept")
+    page.mouse.click(*beside)
+    expect(page.get_by_label("Note")).to_have_value("Kept")
+    # Two clicks in quick succession are one key, and the one that is shown.
+    dialog.get_by_role("button", name="Add key").dblclick()
+    expect(page.get_by_role("heading", name="API key added")).to_be_visible()
+    shown = dialog.locator("code").first
+    place = shown.bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + 90, place["y"] + 8)
+    page.mouse.down()
+    page.mouse.move(*beside)
+    page.mouse.up()
+    page.mouse.click(*beside)
+    expect(shown).to_contain_text("prd_")
+
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("row").filter(has_text="Kept")).to_have_count(1)
+
+
+def test_a_refused_setting_far_down_its_page_is_gone_to(dev: Dev, page: Page) -> None:
+    page.goto(at(dev, "/domains/demo.example"))
+    page.get_by_label("Hourly quota").fill("-5")
+    page.get_by_role("button", name="Save settings").click()
+
+    expect(page.get_by_role("alert")).to_be_in_viewport()
+    expect(page.get_by_label("Hourly quota")).to_be_focused()
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
 def test_the_pages_are_never_wider_than_the_screen(dev: Dev, browser: Browser, scheme: str, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]

@@ -184,7 +184,8 @@ async def test_the_signing_key_is_hidden_copied_and_updated_with_an_overlap(
     assert 'type="password"' not in text
     assert "Previous key" not in text
 
-    assert "Update the signing key?" in (await admin.get("/settings/signing-key/update")).text
+    question = (await admin.get("/settings/signing-key/update")).text
+    assert ("Update the signing key?" in question, "The key before this one" in question) == (True, False)
     reply = await admin.send_form("/settings/signing-key/update", overlap_hours="24")
     assert reply.headers["location"] == "/settings/signing-key"
     after = (await admin.get("/settings/signing-key")).text
@@ -192,7 +193,9 @@ async def test_the_signing_key_is_hidden_copied_and_updated_with_an_overlap(
     assert second.previous_key == first.key
     assert f'data-hidden="{second.key}"' in after
     assert f'data-hidden="{first.key}"' in after
-    assert (await admin.send_form("/settings/signing-key/update", overlap_hours="9999")).status_code == 422
+    assert "It ends now if you update again" in (await admin.get("/settings/signing-key/update")).text
+    refused = await admin.send_form("/settings/signing-key/update", overlap_hours="9999")
+    assert (refused.status_code, "It ends now if you update again" in refused.text) == (422, True)
     entries = msgspec.json.encode(await database.read(audit.search, AuditSelector(), 50)).decode()
     assert second.key not in entries
     assert first.key not in entries

@@ -108,6 +108,20 @@ async def test_a_check_says_record_by_record_what_is_missing(
     assert await state_of(console) is DomainState.UNVERIFIED
 
 
+async def test_a_check_that_dns_did_not_answer_is_told_from_a_record_that_is_missing(
+    admin: Client, added: SendingDomain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_answer(*_question: object) -> Answer:
+        return Answer(status=AnswerStatus.TEMPORARY, detail="the question timed out")
+
+    monkeypatch.setattr(NoRecords, "resolve", no_answer)
+    reply = await admin.post(f"/domains/{NAME}/check", data={"csrf": admin.csrf}, headers=DIALOG)
+
+    assert "DNS gave no answer for 1 required record; try again." in reply.text
+    assert "not right yet" not in reply.text
+    assert "is right." not in reply.text
+
+
 async def test_a_check_without_scripts_is_a_page(admin: Client, added: SendingDomain) -> None:
     reply = await admin.send_form(f"/domains/{NAME}/check")
 
@@ -175,7 +189,7 @@ async def test_the_form_of_settings_has_every_setting_and_keeps_what_was_typed(
     assert "4000 is outside the bounds: 0 to 3650." in refused.text
     assert 'value="4000"' in refused.text
     assert 'name="repair_long_lines" checked' in refused.text
-    for wrong, sentence in (("", "A number is needed here."), ("many", "is not a whole number")):
+    for wrong, sentence in (("", "A number is needed here."), ("-5", "use a whole number from 0")):
         reply = await admin.send_form(f"/domains/{NAME}/settings", **numbers | {"keep_content_days": wrong})
         assert (reply.status_code, sentence in reply.text) == (422, True)
 

@@ -179,3 +179,17 @@ async def test_a_form_of_the_own_account_is_there(
 
     # A form without its fields is refused with what is missing, and one that needs none has done its work.
     assert reply.status_code in {200, 303, 422}, reply.text
+
+
+async def test_the_address_of_a_form_that_was_refused_leads_to_its_page(
+    own: dict[str, object], admin: Client, operator: Client
+) -> None:
+    pages_at = {one.path for one in PAGES if one not in FORMS}
+    alone = [one for one in FORMS if one.path not in pages_at and one.access is not Access.ANYBODY]
+    wrong = []
+    for one in alone:
+        client = operator if one.access is Access.OPERATOR else admin
+        reply = await client.get(path_of(one, own), follow_redirects=True)
+        if reply.status_code != 200:
+            wrong.append(f"{one.path}: {reply.status_code} of {reply.url.path}")
+    assert (wrong, len(alone) > 10) == ([], True)

@@ -123,9 +123,25 @@ async def test_a_dialog_gets_the_inside_of_the_page_alone(operator: Client) -> N
     assert 'hx-post="/accounts/new"' in reply.text
 
 
-async def test_unknown_pages_are_said_in_html_or_text(admin: Client) -> None:
-    assert "<h1>Not found</h1>" in (await admin.get("/nothing")).text
+async def test_unknown_pages_are_said_in_html_or_text(admin: Client, nobody: Client) -> None:
+    assert "<h1>Not found</h1>" in (await nobody.get("/nothing")).text
     assert (await admin.get("/nothing", headers={"Accept": "*/*"})).headers["content-type"].startswith("text/plain")
+
+
+async def test_an_unknown_page_has_the_menu_of_who_is_signed_in(admin: Client) -> None:
+    reply = await admin.get("/domains/nothing/here")
+
+    assert (reply.status_code, "There is no such page." in reply.text) == (404, True)
+    assert '<a href="/domains" aria-current="page">' in reply.text
+
+
+async def test_what_was_refused_is_not_come_back_to_by_its_forms_address(admin: Client, world: World) -> None:
+    path = f"/domains/{world.domain.name}"
+    refused = await admin.send_form(f"{path}/settings", hourly_quota="-5")
+    assert (refused.status_code, f'value="{path}/settings"' in refused.text) == (422, True)
+
+    reply = await admin.get(f"{path}/settings")
+    assert (reply.status_code, reply.headers["location"]) == (303, path)
 
 
 async def test_storage_that_is_away_is_said_so(admin: Client, console: Console, database: object) -> None:

@@ -88,7 +88,7 @@ async def test_a_new_user_and_its_password_are_shown_once(
     [
         ({"password": "short"}, "password", "at least 8 characters (it has 5), a capital letter and a special"),
         ({"username": "app"}, "username", "in the form of an address"),
-        ({"hourly_limit": "many"}, "hourly_limit", "is not a whole number"),
+        ({"hourly_limit": "many"}, "hourly_limit", "use a whole number from 0"),
         ({"hourly_limit": "99999999999"}, "hourly_limit", "from 1 to 2147483647"),
         ({"hourly_limit": "9" * 5_000}, "hourly_limit", "The number is too large."),
         ({"daily_limit": "0"}, "daily_limit", "from 1 to 2147483647"),

@@ -53,6 +53,8 @@ async def test_a_template_is_added_and_listed(admin: Client, world: World, conso
     version = await console.templates.version(SYSTEM, added.id)
 
     assert f'<option value="{world.domain.name}" selected>' in asked
+    assert 'placeholder="Your order {{order.number}}"' in asked
+    assert 'placeholder="&lt;p&gt;Hello {{name}}&lt;/p&gt;"' in asked
     assert (reply.status_code, reply.headers["location"]) == (303, path(added))
     assert version.source == TemplateSource(html="<p>{{a}}</p>\n<p>b</p>", subject="Hi")
     assert (version.note, version.created_by) == ("first", world.admin.email)

@@ -68,6 +68,10 @@ async def test_entries_are_added_together_or_not_at_all(database: Database, both
     ]
     entries = await database.read(audit.search, AuditSelector(action="suppression.added"), 10)
     assert {one.target for one in entries} == {"3 addresses of one.example.com", "3 addresses of two.example.com"}
+    # The log's own time says when; as a number of milliseconds it would say nothing to anybody.
+    await service.add(OPERATOR, both[0].name, "e@x.example", SuppressionKind.BLOCK, reason="asked")
+    [newest, *_] = await database.read(audit.search, AuditSelector(action="suppression.added"), 10)
+    assert newest.after == {"kind": "block", "way": "hand", "reason": "asked", "created_by": OPERATOR.name}
 
 
 NONE = Offered(address="no address", kind=SuppressionKind.UNSUBSCRIBE)

@@ -419,7 +419,6 @@ def _facts(entry: Suppression) -> dict[str, Any]:
         "tag": entry.tag,
         "way": entry.way.value,
         "reason": entry.reason,
-        "created_at": entry.created_at,
         "created_by": entry.created_by,
     }
     return {name: value for name, value in facts.items() if value}

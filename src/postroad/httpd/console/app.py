@@ -1,5 +1,6 @@
 """The console: one application of pages for people, with the capture inbox beside them in dev."""
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
@@ -44,6 +45,7 @@ from postroad.httpd.console.pages import (
     webhook_calls,
     webhooks,
 )
+from postroad.httpd.console.route import page_above, view_of
 from postroad.httpd.console.security import OwnHostOnly, SecurityHeaders
 from postroad.httpd.console.templating import render
 from postroad.storage.errors import StorageError
@@ -117,7 +119,19 @@ def console_app(console: Console, *, public_host: str = "", beside: list[BaseRou
 
 async def _say(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _told(request, error.status_code, error.detail)
+    sentence = "There is no such page." if error.detail == HTTPStatus.NOT_FOUND.phrase else error.detail
+    if not _is_for_people(request):
+        return _told(request, error.status_code, sentence)
+    # The address of a refused form is no page: a reload or a bookmark of it has the one that the form is on.
+    if error.status_code == 405 and request.method == "GET":
+        return RedirectResponse(page_above(request), status_code=303)
+    try:
+        view = await view_of(request)
+    except StorageError as away:
+        return await _say_storage_is_away(request, away)
+    if not view.is_signed_in:
+        return _told(request, error.status_code, sentence)
+    return view.page("error.html", status=error.status_code, status_code=error.status_code, sentence=sentence)
 
 
 async def _say_storage_is_away(request: Request, error: Exception) -> Response:
@@ -125,7 +139,11 @@ async def _say_storage_is_away(request: Request, error: Exception) -> Response:
     return _told(request, 503, "The database cannot be reached at the moment; try again soon.")
 
 
+def _is_for_people(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
 def _told(request: Request, status: int, sentence: str) -> Response:
-    if "text/html" not in request.headers.get("accept", ""):
+    if not _is_for_people(request):
         return PlainTextResponse(sentence, status_code=status)
     return HTMLResponse(render("lost.html", status_code=status, sentence=sentence, flash=None), status_code=status)

@@ -98,7 +98,7 @@ class Form:
         if not text:
             return None
         if not text.isascii() or not text.isdigit():
-            raise RefusedError(f"{text!r} is not a whole number.", field=name)
+            raise RefusedError(f"{text!r} does not fit: use a whole number from 0.", field=name)
         if len(text) > _MOST_DIGITS:
             raise RefusedError("The number is too large.", field=name)
         return int(text)

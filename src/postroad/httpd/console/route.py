@@ -13,7 +13,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from postroad.httpd.console import cookies
 from postroad.httpd.console.console import Console
@@ -84,12 +84,28 @@ def page(
     return Page(path, endpoint, access, methods, form_octets=form_octets)
 
 
-async def _serve(request: Request, endpoint: Endpoint, access: Access, form_octets: int) -> Response:
+async def view_of(request: Request) -> View:
+    """Return a request as who is signed in sees it."""
     console: Console = request.app.state.console
     token = cookies.session_token(request)
     client = request.client.host if request.client else ""
     signed_in = await console.sessions.find(token, client) if token else None
-    view = View(request, console, signed_in, token if signed_in else "")
+    return View(request, console, signed_in, token if signed_in else "")
+
+
+def page_above(request: Request) -> str:
+    """Return the path of the nearest page above an address that takes forms alone."""
+    path = request.url.path.rstrip("/")
+    while path:
+        path = path.rpartition("/")[0]
+        scope = dict(request.scope) | {"method": "GET", "path": path}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            return path
+    return "/"
+
+
+async def _serve(request: Request, endpoint: Endpoint, access: Access, form_octets: int) -> Response:
+    view = await view_of(request)
     try:
         if request.method not in _SAFE:
             view.form = await read_form(request, form_octets)

@@ -31,7 +31,7 @@ async def show_key(view: View) -> Response:
 
 async def ask_update(view: View) -> Response:
     """Ask for how long the present key is to count beside a new one."""
-    return view.page("signing_key_update.html", form=Form.of(overlap_hours=24), overlaps=OVERLAPS)
+    return await _question(view, Form.of(overlap_hours=24))
 
 
 async def update(view: View) -> Response:
@@ -42,6 +42,10 @@ async def update(view: View) -> Response:
             raise RefusedError("Say for how long the old key is to count.", field="overlap_hours")
         await view.console.signing.update(view.actor, view.account_id, overlap_hours=hours)
     except RefusedError as error:
-        form = view.form.refuse(error)
-        return view.page("signing_key_update.html", status=422, form=form, overlaps=OVERLAPS)
+        return await _question(view, view.form.refuse(error), status=422)
     return view.go(_PATH, "The signing key was updated; give the new one to your receivers.")
+
+
+async def _question(view: View, form: Form, status: int = 200) -> Response:
+    keys = await view.console.signing.keys_of(view.actor, view.account_id)
+    return view.page("signing_key_update.html", status=status, form=form, overlaps=OVERLAPS, keys=keys)

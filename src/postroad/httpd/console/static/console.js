@@ -80,6 +80,7 @@ const actions = {
     const input = document.getElementById(button.dataset.for);
     input.type = "text";
     input.value = generatedPassword();
+    input.dispatchEvent(new Event("input", { bubbles: true }));
     input.select();
   },
   reveal(button) {
@@ -93,6 +94,7 @@ const actions = {
   append(button) {
     const input = document.getElementById(button.dataset.for);
     input.value = [input.value.trim(), button.dataset.value].filter(Boolean).join("\n");
+    input.dispatchEvent(new Event("input", { bubbles: true }));
     input.focus();
   },
   tick(button) { tickAll(button.dataset.for, true); },
@@ -118,8 +120,16 @@ document.addEventListener("click", (event) => {
     if (!menu.contains(event.target)) menu.open = false;
   }
   if (!event.target.closest("#side")) openSide(false);
-  if (event.target === dialog) dialog.close();
+  if (event.target === dialog && isPressedAround && !holdsMore()) dialog.close();
 });
+
+// What is selected up to beyond the edge of a dialog ends in a click on what is around it, without having begun there.
+let isPressedAround = false;
+document.addEventListener("pointerdown", (event) => { isPressedAround = event.target === dialog; });
+
+// Whether the dialog has what would be lost by a click beside it: typed, or shown this once.
+const holdsMore = () => "typed" in dialog.dataset || document.querySelector("#dialog-body > [data-reload]") !== null;
+dialog?.addEventListener("input", () => { dialog.dataset.typed = ""; });
 
 // A menu that was left stands in the way of what has the focus now.
 document.addEventListener("focusin", (event) => {
@@ -176,7 +186,9 @@ document.addEventListener("htmx:after:swap", (event) => {
   const isNew = event.detail?.ctx?.target === body || event.target === body;
   if (isNew && !dialog.open) dialog.showModal();
   if (isNew && body.querySelector("[data-reload]")) dialog.dataset.reload = "yes";
-  if (isNew) firstStop(body)?.focus();
+  if (!isNew) return;
+  firstStop(body)?.focus();
+  showRefusal(body);
 });
 
 // Where a dialog is begun: what is wrong, else what it asks for, else its heading, which is read out then.
@@ -186,9 +198,32 @@ function firstStop(body) {
   return body.querySelector("[aria-invalid=true]") ?? body.querySelector("[autofocus]") ?? body.querySelector("input:not([type=hidden]), textarea, select") ?? heading;
 }
 
+// What was refused is begun at, and what is said about it may be far down, below a long field.
+function showRefusal(root) {
+  const wrong = root.querySelector("[aria-invalid=true]");
+  wrong?.focus();
+  const said = wrong?.closest(".field")?.querySelector(".error") ?? root.querySelector("form [role=alert]");
+  said?.scrollIntoView({ block: "center" });
+}
+
+// Of a request that had no answer nothing is swapped in: it is said where its answer would have been. What asks every
+// second does so again by itself.
+document.addEventListener("htmx:error", (event) => {
+  const { ctx } = event.detail;
+  if (!ctx || ctx.sourceElement.matches("[hx-trigger^=every]")) return;
+  const place = dialog.open && dialog.contains(ctx.target) ? document.getElementById("dialog-body") : document.getElementById("main");
+  const note = document.getElementById("no-answer") ?? Object.assign(document.createElement("div"), { id: "no-answer", className: "note bad" });
+  note.textContent = "The server did not answer; try again.";
+  place.prepend(note);
+  note.scrollIntoView({ block: "center" });
+  document.getElementById("announcement").textContent = note.textContent;
+});
+document.addEventListener("htmx:before:request", () => document.getElementById("no-answer")?.remove());
+
 const openedBy = "postroad-opened-by";
 dialog?.addEventListener("close", () => {
   document.getElementById("dialog-body").replaceChildren();
+  delete dialog.dataset.typed;
   // What was shown once or changed in the dialog is behind it by now.
   if (!dialog.dataset.reload) return;
   try { sessionStorage.setItem(openedBy, document.activeElement?.getAttribute("href") ?? ""); } catch { /* from the top then */ }
@@ -204,6 +239,7 @@ function returnFocus() {
 
 showLocalTimes(document);
 followFields(document);
+showRefusal(document.getElementById("main"));
 try { returnFocus(); } catch { /* a browser that keeps nothing */ }
 // What a page shows in a frame is too long for the frame's address.
 for (const form of document.querySelectorAll("form[data-sends]")) form.requestSubmit();
