@@ -555,6 +555,22 @@ async def test_the_next_command_of_a_removed_user_ends_the_session_whatever_it_i
     assert transcript == b"535 5.7.8 This login has ended; connect and log in again\r\n"
 
 
+def log_in_anew_under_tls(rig: Rig) -> list[int]:
+    with smtplib.SMTP("127.0.0.1", rig.port, local_hostname="c.example", timeout=20) as client:
+        codes = [client.login(USERNAME, PASSWORD)[0], client.starttls(context=rig.client_context)[0]]
+        rig.accounts.removed = True
+        codes += [client.ehlo()[0], client.login(USERNAME, PASSWORD)[0]]
+        rig.accounts.removed = False
+        codes.append(client.mail("b@news.example.com")[0])
+    return codes
+
+
+@on_each_loop
+async def test_a_login_in_the_clear_is_forgotten_under_tls_and_its_end_ends_nothing(running: Start) -> None:
+    async with running() as rig:
+        assert await asyncio.to_thread(log_in_anew_under_tls, rig) == [235, 220, 250, 235, 250]
+
+
 @pytest.mark.parametrize("command", [b"RCPT TO:<c@d.example>", b"DATA", b"BDAT 3 LAST"])
 @on_each_loop
 async def test_a_transaction_of_a_removed_user_does_not_go_on(running: Start, command: bytes) -> None:

@@ -145,6 +145,9 @@ class SubmissionSession(Connection):
 
     def ended_by(self) -> Reply | None:
         """Return what ends the session of a client whose user may not send any more, or not in this way."""
+        if self._door.options.requires_auth and not self._machine.is_authenticated:
+            # RFC 3207 §4.2: a log-in in the clear is forgotten under TLS, and its end ends nothing.
+            self._principal = None
         before = self._principal
         if before is None:
             return None
