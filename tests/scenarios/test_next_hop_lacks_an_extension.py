@@ -33,15 +33,16 @@ async def test_options_in_utf8_need_no_smtputf8(world: World, parameters: list[s
     assert b'\r\nX-OV-Variables: {"name": "\\u00c5se"}\r\n' in one.content
 
 
-async def test_mail_that_needs_smtputf8_is_delivered_where_it_is_offered(world: World) -> None:
+@pytest.mark.parametrize("local", ["jürgen", "نامه\u200cای", "\U0001fae9"], ids=["letter", "joiner", "new"])
+async def test_mail_that_needs_smtputf8_is_delivered_where_it_is_offered(world: World, local: str) -> None:
     async with world.receiver(61) as host:
         message = world.submit(
-            f"jürgen@{destination(61)}", content=UTF8_SUBJECT, mail_options=["SMTPUTF8", "BODY=8BITMIME"]
+            f"{local}@{destination(61)}", content=UTF8_SUBJECT, mail_options=["SMTPUTF8", "BODY=8BITMIME"]
         )
         await world.finished(message)
 
     [one] = host.messages
-    assert one.recipients == [f"jürgen@{destination(61)}"]
+    assert one.recipients == [f"{local}@{destination(61)}"]
     assert "Subject: Grüße\r\n".encode() in one.content
 
 
