@@ -140,3 +140,23 @@ def test_the_pages_are_never_wider_than_the_screen(dev: Dev, browser: Browser, s
     expect(page.locator("#standing .note").first).to_be_visible(timeout=30_000)
     assert page.evaluate(FITS)
     context.close()
+
+
+def test_a_page_of_one_account_does_nothing_in_another(dev: Dev, browser: Browser) -> None:
+    context = browser.new_context()
+    context.set_default_timeout(20_000)
+    sign_in(dev, context, "tabs@demo.example", is_operator=True)
+    early, other = context.new_page(), context.new_page()
+    early.goto(at(dev, "/credentials/api-keys"))
+    early.get_by_role("link", name="Add key").first.click()
+    early.get_by_label("Note").fill("Of which account?")
+    other.goto(at(dev, "/"))
+    other.get_by_label("Account", exact=True).select_option(label="All accounts (operator)")
+    other.wait_for_url("**/accounts")
+
+    early.get_by_role("dialog").get_by_role("button", name="Add key").click()
+    expect(early.get_by_role("dialog")).to_contain_text("Another account was chosen since this page was loaded")
+    early.keyboard.press("Escape")
+    early.get_by_role("link", name="Add key").first.click()
+    early.wait_for_url("**/accounts")
+    context.close()

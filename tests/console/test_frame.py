@@ -5,6 +5,7 @@ import pytest
 
 from postroad.httpd.console.console import Console
 from postroad.httpd.console.route import own_path
+from postroad.model.actor import SYSTEM
 
 from .conftest import Client, SignIn, World
 
@@ -39,6 +40,26 @@ async def test_an_operator_goes_into_an_account_and_out_again(operator: Client, 
 async def test_nobody_switches_to_an_account_without_a_seat(admin: Client, world: World) -> None:
     assert (await admin.send_form("/switch-account", account=str(world.theirs.id))).status_code == 404
     assert (await admin.send_form("/switch-account", account="")).status_code == 404
+
+
+async def test_a_page_of_one_account_does_nothing_in_another(operator: Client, world: World, console: Console) -> None:
+    await operator.send_form("/switch-account", account=str(world.theirs.id))
+    for seen in (str(world.ours.id), "all"):
+        reply = await operator.send_form("/credentials/api-keys/new", note="stale", seen_account=seen)
+        assert (reply.status_code, "Another account was chosen" in reply.text) == (409, True)
+        dialog = {"HX-Request": "true", "X-Seen-Account": seen}
+        reply = await operator.get("/credentials/api-keys/new", headers=dialog)
+        assert (reply.status_code, reply.headers["HX-Refresh"]) == (204, "true")
+    assert await console.api_keys.all(SYSTEM, account_id=world.theirs.id) == []
+
+    seen = str(world.theirs.id)
+    assert f'name="seen_account" value="{seen}"' in (await operator.get("/credentials/api-keys/new")).text
+    dialog = {"HX-Request": "true", "X-Seen-Account": seen}
+    assert (await operator.get("/credentials/api-keys/new", headers=dialog)).status_code == 200
+    # Who goes on, or out, may do so from everywhere.
+    assert (await operator.send_form("/switch-account", account="", seen_account="all")).status_code == 303
+    reply = await operator.send_form("/credentials/api-keys/new", note="stale", seen_account=seen)
+    assert reply.status_code == 409
 
 
 async def test_an_account_is_added_with_what_is_wrong_said_first(operator: Client) -> None:

@@ -74,7 +74,7 @@ def test_a_form_fills_the_struct() -> None:
         ("at_least", "1", "1 is outside the bounds: 2 or more."),
         ("at_least", "", "A number is needed here."),
         ("at_most", "10", "10 is outside the bounds: 9 or less."),
-        ("at_most", "x", "'x' does not fit: use a whole number from 0, of at most 12 digits."),
+        ("at_most", "x", "'x' does not fit: use a whole number from 0."),
         ("percent", "99.5", "99.5 is outside the bounds: 0 to 99."),
         ("percent", "", "A number is needed here."),
         ("percent", "nan", "'nan' is not a number such as 0.3."),

@@ -139,11 +139,24 @@ async def _refusal(view: View, access: Access) -> Response | None:
         await _know_domains(view)
     if access is Access.OPERATOR and not actor.is_operator:
         raise MissingError("There is no such page.")
+    if access in {Access.ACCOUNT, Access.ADMIN} and _comes_from_another_account(view):
+        if view.is_fragment and view.request.method in _SAFE:
+            return Response(status_code=204, headers={"HX-Refresh": "true"})
+        raise HTTPException(
+            409,
+            "Another account was chosen since this page was loaded: nothing was done. Load it again to go on there.",
+        )
     if access in {Access.ACCOUNT, Access.ADMIN} and actor.account_id is None:
         return view.go("/accounts")
     if access is Access.ADMIN and not actor.may_change:
         raise ForbiddenError("You may look at this account but not change it: ask one of its admins.")
     return None
+
+
+def _comes_from_another_account(view: View) -> bool:
+    """Whether the page that sends this was loaded before another tab chose another account, which it would act in."""
+    seen = view.form.text("seen_account") or view.request.headers.get("x-seen-account", "")
+    return bool(seen) and seen != view.seen_account
 
 
 async def _know_domains(view: View) -> None:

@@ -91,6 +91,11 @@ class View:
         return self.actor.account_id
 
     @property
+    def seen_account(self) -> str:
+        """The account that is looked at, as each page says back with what it sends."""
+        return "all" if self.actor.account_id is None else str(self.actor.account_id)
+
+    @property
     def relying_party(self) -> RelyingParty | None:
         """What passkeys belong to under the name that the browser uses; null where there can be none."""
         url = self.request.url
