@@ -161,6 +161,9 @@ async def test_what_was_refused_is_not_come_back_to_by_its_forms_address(admin: 
     refused = await admin.send_form(f"{path}/settings", hourly_quota="-5")
     assert (refused.status_code, f'value="{path}/settings"' in refused.text) == (422, True)
 
+    # Without scripts nothing goes to the field by itself.
+    assert '-error">what is wrong</a>' in refused.text
+
     reply = await admin.get(f"{path}/settings")
     assert (reply.status_code, reply.headers["location"]) == (303, path)
 
