@@ -90,6 +90,27 @@ async def test_a_person_of_another_account_accepts_and_switches_and_is_revoked(
     assert world.their_domain.name in (await client.get("/")).text
 
 
+async def test_nobody_accepts_an_invitation_into_a_suspended_account(
+    admin: Client, sign_in: SignIn, post: Postman, world: World, console: Console
+) -> None:
+    client, stranger = await sign_in(None), await sign_in(world.stranger)
+    paths = {}
+    for email in (NEW, world.stranger.email):
+        await admin.send_form("/settings/users/invite", email=email, role="user")
+        paths[email] = link_in(post)
+    await console.accounts.suspend(SYSTEM, world.ours.name)
+
+    for reply in (
+        await client.get(paths[NEW]),
+        await client.send_form(paths[NEW], name="New", password=PASSWORD),
+        await stranger.send_form(paths[world.stranger.email]),
+    ):
+        assert reply.status_code == 422
+        assert "This account is suspended: ask its operator." in reply.text
+    assert len(await console.invitations.all(SYSTEM, world.ours.id)) == 2
+    assert NEW not in [one.email for one in await console.people.everybody(SYSTEM)]
+
+
 async def test_an_invitation_is_revoked(admin: Client, sign_in: SignIn, post: Postman, console: Console) -> None:
     await admin.send_form("/settings/users/invite", email=NEW, role="user")
     (made,) = await console.invitations.all(SYSTEM, 1)
