@@ -125,6 +125,8 @@ async def test_an_invitation_is_revoked(admin: Client, sign_in: SignIn, post: Po
 async def test_what_is_wrong_with_an_invitation_stands_at_its_field(admin: Client, post: Postman, world: World) -> None:
     for email, role, why in (
         ("new", "user", "is not an email address"),
+        ("ü@x.test", "user", "has characters beyond ASCII, which the address of a person cannot have here"),
+        ("a@ü.test", "user", "has characters beyond ASCII: write it as a@xn--tda.test."),
         (world.user.email, "user", "is a user of this account already"),
         (NEW, "owner", "Choose what the person may do"),
     ):

@@ -253,6 +253,9 @@ async def test_a_person_is_added_once_and_with_a_password_that_will_do(world: Co
     for email, password, field, why in (
         ("new@acme.example", None, "email", "There is a user new@acme.example already"),
         ("new", None, "email", "is not an email address"),
+        ("Ü@x.test", None, "email", "^'ü@x.test' has characters beyond ASCII, .*: take another one.$"),
+        ("a@ü.test", None, "email", "^'a@ü.test' has characters beyond ASCII: write it as a@xn--tda.test.$"),
+        ("ü@", None, "email", "^'ü@' has characters beyond ASCII, .*: take another one.$"),
         ("", None, "email", "An email address is needed"),
         ("x@acme.example", Secret("short"), "password", "at least 12 characters"),
     ):
