@@ -188,6 +188,18 @@ async def test_the_last_admin_stays(admin: Client, world: World) -> None:
         assert "last admin" in reply.text
 
 
+async def test_an_admin_who_becomes_one_that_only_looks_lands_on_the_list(
+    admin: Client, world: World, console: Console
+) -> None:
+    await console.people.set_role(SYSTEM, world.ours.id, world.user.id, Role.ADMIN)
+
+    reply = await admin.send_form(f"/settings/users/{world.admin.id}/role", role="user")
+
+    assert reply.headers["location"] == "/settings/users"
+    assert f"The role of {world.admin.email} was changed" in await shown(admin)
+    assert (await admin.get(f"/settings/users/{world.admin.id}")).status_code == 403
+
+
 async def test_an_admin_does_not_lock_itself_out_by_networks(
     admin: Client, world: World, database: Database, console: Console
 ) -> None:
