@@ -90,6 +90,27 @@ async def test_a_person_of_another_account_accepts_and_switches_and_is_revoked(
     assert world.their_domain.name in (await client.get("/")).text
 
 
+async def test_nobody_accepts_an_invitation_into_a_suspended_account(
+    admin: Client, sign_in: SignIn, post: Postman, world: World, console: Console
+) -> None:
+    client, stranger = await sign_in(None), await sign_in(world.stranger)
+    paths = {}
+    for email in (NEW, world.stranger.email):
+        await admin.send_form("/settings/users/invite", email=email, role="user")
+        paths[email] = link_in(post)
+    await console.accounts.suspend(SYSTEM, world.ours.name)
+
+    for reply in (
+        await client.get(paths[NEW]),
+        await client.send_form(paths[NEW], name="New", password=PASSWORD),
+        await stranger.send_form(paths[world.stranger.email]),
+    ):
+        assert reply.status_code == 422
+        assert "This account is suspended: ask its operator." in reply.text
+    assert len(await console.invitations.all(SYSTEM, world.ours.id)) == 2
+    assert NEW not in [one.email for one in await console.people.everybody(SYSTEM)]
+
+
 async def test_an_invitation_is_revoked(admin: Client, sign_in: SignIn, post: Postman, console: Console) -> None:
     await admin.send_form("/settings/users/invite", email=NEW, role="user")
     (made,) = await console.invitations.all(SYSTEM, 1)
@@ -104,6 +125,8 @@ async def test_an_invitation_is_revoked(admin: Client, sign_in: SignIn, post: Po
 async def test_what_is_wrong_with_an_invitation_stands_at_its_field(admin: Client, post: Postman, world: World) -> None:
     for email, role, why in (
         ("new", "user", "is not an email address"),
+        ("ü@x.test", "user", "has characters beyond ASCII, which the address of a person cannot have here"),
+        ("a@ü.test", "user", "has characters beyond ASCII: write it as a@xn--tda.test."),
         (world.user.email, "user", "is a user of this account already"),
         (NEW, "owner", "Choose what the person may do"),
     ):
@@ -163,6 +186,18 @@ async def test_the_last_admin_stays(admin: Client, world: World) -> None:
         reply = await admin.send_form(path, **fields)
         assert reply.status_code == 422
         assert "last admin" in reply.text
+
+
+async def test_an_admin_who_becomes_one_that_only_looks_lands_on_the_list(
+    admin: Client, world: World, console: Console
+) -> None:
+    await console.people.set_role(SYSTEM, world.ours.id, world.user.id, Role.ADMIN)
+
+    reply = await admin.send_form(f"/settings/users/{world.admin.id}/role", role="user")
+
+    assert reply.headers["location"] == "/settings/users"
+    assert f"The role of {world.admin.email} was changed" in await shown(admin)
+    assert (await admin.get(f"/settings/users/{world.admin.id}")).status_code == 403
 
 
 async def test_an_admin_does_not_lock_itself_out_by_networks(

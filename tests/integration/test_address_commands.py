@@ -67,6 +67,25 @@ def test_a_file_is_stored_for_the_nodes_and_looked_at(run: Run) -> None:
     assert "There is a list spring already" in twice.stderr
 
 
+def test_a_file_is_removed_after_a_question_and_its_name_is_free_again(run: Run) -> None:
+    of_account = ("--account", "default")
+    begin = ("address", "check-file", "-", *of_account, "--name", "spring")
+    run(*begin, given=b"a@r.example\nb\n")
+
+    asked = run("address", "remove-file", "spring", *of_account, given=b"n\n", expect=1)
+    assert "Remove list spring of default with its results?" in asked.stderr
+    assert len(json.loads(run("address", "files", *of_account, "--json").stdout)) == 1
+
+    said = run("address", "remove-file", "spring", *of_account, "--yes").stdout
+    again = run("address", "remove-file", "spring", *of_account, "--yes", expect=1)
+    assert said == "Removed list spring.\n"
+    assert "There is no such list" in again.stderr
+    assert json.loads(run("address", "files", *of_account, "--json").stdout) == []
+    run(*begin, given=b"a@r.example")
+    removed = json.loads(run("address", "remove-file", "spring", *of_account, "--yes", "--json").stdout)
+    assert removed == {"name": "spring", "state": "removed"}
+
+
 def test_the_lists_are_shown_and_a_file_that_is_none_is_refused(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

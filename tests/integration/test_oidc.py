@@ -11,7 +11,7 @@ from postroad.model.refused import RefusedError
 from postroad.model.user import Role
 from postroad.net.clock import now_ms
 from postroad.net.http_client import HttpClient
-from postroad.storage import memberships, users
+from postroad.storage import accounts, memberships, users
 from postroad.storage.engine import open_database
 from postroad.storage.schema import control_plane
 from tests.integration.openid_flow import CALLBACK, HERE, Browser, World, client_for, service_for, settings_for
@@ -125,6 +125,19 @@ async def test_whoever_is_invited_comes_in_with_the_role_of_the_invitation(
     assert (user.name, user.password_hash, right.role) == ("Nova New", "", Role.ADMIN)
     assert await world.actions() == ["identity.bound", "invitation.accepted"]
     assert (await world.comes_by(browser)).user == user
+
+
+async def test_whoever_is_invited_into_a_suspended_account_is_not_added(
+    peer: OpenIdPeer, world: World, browser: Browser
+) -> None:
+    await world.invited("later@acme.example", Role.USER)
+    await world.database.write(accounts.set_suspended, (await world.account()).id, now_ms())
+    peer.signs_in("subject-10", email="later@acme.example", email_verified=True)
+
+    with pytest.raises(RefusedError, match="This account is suspended: ask its operator"):
+        await world.comes_by(browser)
+    assert await world.database.read(users.by_email, "later@acme.example") is None
+    assert await world.actions() == []
 
 
 async def test_people_of_the_domain_become_users_where_the_settings_say_so(

@@ -79,6 +79,10 @@ def _token(user: User | None = None, purpose: str = "set_password", expires_at: 
     )
 
 
+def _revoked(right: Membership) -> AuditEntry:
+    return msgspec.structs.replace(_entry(0, right.account_id), action="external_user.revoked", target="ada")
+
+
 async def test_a_person_is_stored_whole_and_found_by_id_and_address(database: Database) -> None:
     account = await _account(database)
     added = await database.write(users.add, _person(account))
@@ -132,7 +136,7 @@ async def test_a_person_goes_with_all_that_belongs_to_it(database: Database) -> 
     await database.write(web_sessions.add, _session(ada), HASH)
     await database.write(one_time_tokens.add, HASH, _token(ada))
 
-    await database.write(people.remove, ada)
+    await database.write(people.remove, ada, _revoked)
 
     assert await database.read(users.list_all) == [bob]
     assert await database.read(column, "SELECT COUNT(*) FROM web_sessions") == [0]
@@ -156,11 +160,35 @@ async def test_two_admins_cannot_remove_one_another_at_once(database: Database) 
     assert [one.role for one in left].count(Role.ADMIN) == 1
 
 
+@pytest.mark.parametrize("is_external", [False, True])
+async def test_of_many_who_remove_a_person_at_once_one_does_and_is_recorded(
+    database: Database, *, is_external: bool
+) -> None:
+    account, other = await _account(database), await _account(database, "beta")
+    ada, _bob = [await _added(database, account, f"{name}@acme.example") for name in ("ada", "bob")]
+    right = Membership(user_id=ada.id, account_id=other.id, role=Role.USER, created_at=1)
+    await database.write(memberships.add, right)
+    change = partial(people.leave, user_id=ada.id, account_id=other.id) if is_external else None
+    change = change or partial(people.remove, user=ada, revoked=_revoked)
+
+    results = await asyncio.gather(
+        *(database.write(audit.recorded, _entry(1), change) for _ in range(3)), return_exceptions=True
+    )
+
+    assert sorted(type(one).__name__ for one in results) == ["Conflict", "Conflict", "NoneType"]
+    entries = await database.read(audit.search, audit.AuditSelector(), 10)
+    actions = [(one.action, one.account_id) for one in entries]
+    theirs = [] if is_external else [("external_user.revoked", other.id)]
+    assert actions == [("smtp_user.changed", 1), *theirs]
+
+
 async def test_two_operators_cannot_remove_one_another_at_once(database: Database) -> None:
     one, other = [await _added(database, None, f"op{number}@example.net") for number in range(2)]
 
     results = await asyncio.gather(
-        database.write(people.remove, one), database.write(people.disable, other, NOW), return_exceptions=True
+        database.write(people.remove, one, _revoked),
+        database.write(people.disable, other, NOW),
+        return_exceptions=True,
     )
 
     assert sorted(type(result).__name__ for result in results) == ["Conflict", "NoneType"]

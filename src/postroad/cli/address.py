@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from postroad.accounts.accounts import Accounts
-from postroad.cli.address_files import check_file, document_of, files, results
+from postroad.cli.address_files import check_file, document_of, files, remove_file, results
 from postroad.cli.invocation import Invocation, acting, refuse, with_database, with_settings
 from postroad.cli.output import answer, facts, table
 from postroad.cli.parameters import domain_id_of
@@ -132,3 +132,4 @@ def _table(found: list[AddressCheck]) -> str:
 address.add_command(check_file)
 address.add_command(files)
 address.add_command(results)
+address.add_command(remove_file)

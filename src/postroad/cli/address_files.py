@@ -10,7 +10,7 @@ import msgspec
 
 from postroad.accounts.accounts import Accounts
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
-from postroad.cli.output import answer, local_time, table, utc_time
+from postroad.cli.output import answer, confirm, local_time, table, utc_time
 from postroad.model.address_check import AddressCheck
 from postroad.model.list_check import ListCheck
 from postroad.net.clock import now_ms
@@ -92,6 +92,23 @@ async def results(invocation: Invocation, database: Database, *, name: str, acco
             click.echo(written(checks, is_first=False), nl=False)
     if one.finished_at is None or one.failure:
         refuse(f"{one.counts.checked:,} of {one.total:,} addresses are checked: {one.failure or 'the others wait'}.")
+
+
+@click.command("remove-file")
+@click.argument("name")
+@_ACCOUNT
+@click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask.")
+@with_database
+async def remove_file(
+    invocation: Invocation, database: Database, *, name: str, account_name: str, is_confirmed: bool
+) -> None:
+    """Remove the list NAME with what its checks came to; one that is being checked ends."""
+    account = await Accounts(database, now_ms).find(acting(), account_name)
+    lists = ListChecks(database, now_ms)
+    one = await lists.named(acting(), account.id, name)
+    confirm(f"Remove list {one.name} of {account.name} with its results?", is_confirmed=is_confirmed)
+    await lists.remove(acting(), one)
+    answer(invocation, {"name": one.name, "state": "removed"}, f"Removed list {one.name}.")
 
 
 def _state(one: ListCheck) -> str:

@@ -7,6 +7,8 @@ from postroad.storage.dialect import insert_into
 from postroad.storage.errors import Conflict
 from postroad.storage.schema.control_plane import memberships, users
 
+NO_MEMBER = "no member of the account"
+
 
 def add(connection: Connection, membership: Membership) -> None:
     """Give a person a right in an account; raises Conflict where it has one."""
@@ -63,9 +65,10 @@ def set_role(connection: Connection, user_id: int, account_id: int, role: Role) 
 
 
 def remove(connection: Connection, user_id: int, account_id: int) -> None:
-    """Take a person's right in an account away."""
+    """Take a person's right in an account away; raises Conflict where it has none."""
     found = delete(memberships).where(memberships.c.user_id == user_id, memberships.c.account_id == account_id)
-    connection.execute(found)
+    if connection.execute(found).rowcount != 1:
+        raise Conflict(NO_MEMBER)
 
 
 def _membership(row: RowMapping) -> Membership:

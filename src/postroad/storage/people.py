@@ -1,9 +1,12 @@
 """Changes to people that must leave somebody in charge: of each account an admin, of the installation an operator."""
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection
 
+from postroad.model.audit import AuditEntry
 from postroad.model.user import Membership, Role, User
-from postroad.storage import invitations, memberships, one_time_tokens, users, web_sessions
+from postroad.storage import audit, invitations, memberships, one_time_tokens, users, web_sessions
 from postroad.storage.errors import Conflict
 from postroad.storage.one_time_tokens import OneTimeToken
 
@@ -46,7 +49,7 @@ def set_role(connection: Connection, user_id: int, account_id: int, role: Role) 
 
 
 def leave(connection: Connection, user_id: int, account_id: int) -> None:
-    """Take a person's right in an account away; raises Conflict for the last admin."""
+    """Take a person's right in an account away; raises Conflict for the last admin, and where it has none."""
     _keep_an_admin(connection, user_id, account_id)
     memberships.remove(connection, user_id, account_id)
 
@@ -59,10 +62,16 @@ def disable(connection: Connection, user: User, at: int) -> None:
     one_time_tokens.remove_of_user(connection, user.id)
 
 
-def remove(connection: Connection, user: User) -> None:
-    """Remove a person; raises Conflict for a last admin or operator."""
+def remove(connection: Connection, user: User, revoked: Callable[[Membership], AuditEntry]) -> None:
+    """Remove a person; raises Conflict for a last admin or operator, and where it is gone already.
+
+    Each other account that it could act in gets the entry that ``revoked`` makes of its right there.
+    """
     _keep_somebody(connection, user)
+    elsewhere = [one for one in memberships.of_user(connection, user.id) if one.account_id != user.account_id]
     users.remove(connection, user.id)
+    for right in elsewhere:
+        audit.record(connection, revoked(right))
 
 
 def reset_second_factor(connection: Connection, user_id: int) -> None:

@@ -21,6 +21,8 @@ from postroad.storage.secrets import Vault
 _HIDDEN = frozenset({"totp_secret", "totp_last_step", "recovery_codes"})
 """Columns that a person's value shows only by what they mean: whether there is a second factor."""
 
+NO_USER = "no user"
+
 
 class TotpSecret(msgspec.Struct, frozen=True):
     """What an authenticator app shares with us."""
@@ -162,10 +164,14 @@ def take_recovery_code(connection: Connection, user_id: int, code_hash: str) -> 
 
 
 def remove(connection: Connection, user_id: int) -> None:
-    """Remove a person with all that belongs to it; what it did stays in the audit log."""
+    """Remove a person with all that belongs to it; raises Conflict where it is gone already.
+
+    What it did stays in the audit log.
+    """
     for table in (memberships, web_sessions, one_time_tokens, passkeys, identities):
         connection.execute(delete(table).where(table.c.user_id == user_id))
-    connection.execute(delete(users).where(users.c.id == user_id))
+    if connection.execute(delete(users).where(users.c.id == user_id)).rowcount != 1:
+        raise Conflict(NO_USER)
 
 
 def from_row(row: RowMapping) -> User:

@@ -67,6 +67,12 @@ class Offer(msgspec.Struct, frozen=True):
     """The person exists, and accepts by signing in."""
 
 
+def refuse_suspended(account: Account) -> None:
+    """Raise RefusedError for a suspended account: who joins it could not get in, and its invitation would be gone."""
+    if account.suspended_at is not None:
+        raise RefusedError("This account is suspended: ask its operator.")
+
+
 class Invitations:
     """Makes, shows, revokes and takes up invitations; what breaks a rule raises RefusedError."""
 
@@ -161,11 +167,15 @@ class Invitations:
         await self._database.write(recorded, entry, invitations.remove, found.id)
 
     async def offer(self, token: str) -> Offer:
-        """Return what an invitation's link offers; raises MissingError where it holds no longer."""
+        """Return what an invitation's link offers.
+
+        Raises MissingError where it holds no longer, and RefusedError where nobody could use the right as yet.
+        """
         found = await self._database.read(invitations.by_token, hash_of(token), self._clock())
         account = None if found is None else await self._database.read(accounts.get, found.account_id)
         if found is None or account is None:
             raise MissingError(_GONE)
+        refuse_suspended(account)
         return Offer(found, account, await self._database.read(users.by_email, found.email) is not None)
 
     async def accept_as_new(self, token: str, name: str, password: Secret, client_address: str) -> User:

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from postroad.accounts.people.challenges import Challenges
+from postroad.accounts.people.invitations import refuse_suspended
 from postroad.accounts.people.openid_provider import OpenIdProvider, ProviderError
 from postroad.accounts.people.person_values import read_email, read_name
 from postroad.accounts.people.tokens import new_token
@@ -174,6 +175,9 @@ class OidcSignIn:
         account_id = own_id if invitation is None else invitation.account_id
         if account_id is None:
             raise RefusedError(f"There is no user {email} here: ask an admin of your account to invite you.")
+        account = await self._database.read(accounts.get, account_id)
+        if account is not None:
+            refuse_suspended(account)
         user = User(id=0, account_id=account_id, email=email, name=_name(claims.get("name")), created_at=now)
         if invitation is None:
             action, after = "user.added", {"role": Role.USER.value, "by": self._settings.issuer}

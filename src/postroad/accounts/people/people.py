@@ -1,6 +1,7 @@
 """People: who may look at an account, who may change it, and who runs the installation."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,6 +28,10 @@ T = TypeVar("T")
 _CANNOT_GO = {
     people.LAST_ADMIN: "This is the last admin of an account: make somebody else its admin first.",
     people.LAST_OPERATOR: "This is the last operator of the installation: add another one first.",
+}
+_GONE = {
+    users.NO_USER: "There is no such user.",
+    memberships.NO_MEMBER: "There is no such user in this account.",
 }
 
 
@@ -151,19 +156,20 @@ class People:
         """Remove a person of the account; an external one only loses its right here."""
         member = await self.member(actor, account_id, user_id)
         require_change(actor, account_id, "such account")
-        before = {"role": member.membership.role.value}
         if member.is_external:
-            entry = self._entry(actor, "external_user.revoked", member.user, account_id, before=before)
+            entry = self._revoked(actor, member.user, member.membership)
             await self._write(entry, people.leave, user_id, account_id)
         else:
+            before = {"role": member.membership.role.value}
             entry = self._entry(actor, "user.removed", member.user, account_id, before=before)
-            await self._write(entry, people.remove, member.user)
+            await self._write(entry, people.remove, member.user, partial(self._revoked, actor, member.user))
 
     async def remove_person(self, actor: Actor, user: User) -> None:
         """Remove a person with all its rights, an operator too."""
         require_operator(actor)
         await self.get(actor, user.id)
-        await self._write(self._entry(actor, "user.removed", user, user.account_id), people.remove, user)
+        entry = self._entry(actor, "user.removed", user, user.account_id)
+        await self._write(entry, people.remove, user, partial(self._revoked, actor, user))
 
     async def changeable(self, actor: Actor, user_id: int, *, or_self: bool = False) -> User:
         """Return a person that is the actor's to change: one of its account, its own where that is allowed."""
@@ -276,10 +282,17 @@ class People:
     ) -> AuditEntry:
         return entry_of(actor, action, user.email, at=self._clock(), account_id=account_id, **values)
 
+    def _revoked(self, actor: Actor, user: User, right: Membership) -> AuditEntry:
+        """Return the entry of an external user's losing its right in an account."""
+        before = {"role": right.role.value}
+        return self._entry(actor, "external_user.revoked", user, right.account_id, before=before)
+
     async def _write(self, entry: AuditEntry, change: Callable[..., T], *args: Any) -> T:
         try:
             return await self._database.write(recorded, entry, change, *args)
         except Conflict as error:
+            if error.what in _GONE:
+                raise MissingError(_GONE[error.what]) from error
             raise RefusedError(_CANNOT_GO.get(error.what, f"{error.what} was changed by someone else.")) from error
 
 

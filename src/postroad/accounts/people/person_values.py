@@ -6,14 +6,17 @@ from postroad.accounts.network_values import checked_networks
 from postroad.model.refused import RefusedError
 from postroad.net.address import parse_address, parse_network
 from postroad.policy.person import NAME_LENGTH, networks_refusal
-from postroad.protocol.smtp.address import AddressError, parse_path
+from postroad.protocol.smtp.address import AddressError, parse_path, with_a_labels
 
 
 def read_email(text: str) -> str:
     """Return an email address in lower case, as people sign in with it; raises RefusedError."""
+    wanted = text.strip().lower()
     try:
-        address = parse_path(text.strip().lower(), is_utf8=False)
+        address = parse_path(wanted, is_utf8=False)
     except AddressError as error:
+        if error.needs_smtputf8:
+            raise RefusedError(_beyond_ascii(wanted), field="email") from error
         raise RefusedError(f"{text!r} is not an email address: {error}.", field="email") from error
     if not address:
         raise RefusedError("An email address is needed.", field="email")
@@ -39,3 +42,11 @@ def read_networks(texts: Sequence[str], *, own_address: str | None) -> tuple[str
     if refusal is not None:
         raise RefusedError(refusal, field="networks")
     return networks
+
+
+def _beyond_ascii(wanted: str) -> str:
+    """Return why an international address is no person's: what is mailed to people goes out without SMTPUTF8."""
+    plain = with_a_labels(wanted)
+    if plain.isascii():
+        return f"{wanted!r} has characters beyond ASCII: write it as {plain}."
+    return f"{wanted!r} has characters beyond ASCII, which the address of a person cannot have here: take another one."

@@ -209,3 +209,31 @@ async def test_a_refused_password_leaves_the_invitation_open(world: ConsoleWorld
         await world.invitations.accept_as_new(token, "New", Secret("short"), HERE)
 
     await world.invitations.accept_as_new(token, "New", PASSWORD, HERE)
+
+
+async def test_an_invitation_into_a_suspended_account_waits_until_the_account_is_resumed(
+    world: ConsoleWorld, ada: User, eve: User, account: Account
+) -> None:
+    tokens = []
+    for email in (eve.email, NEW):
+        await world.invitations.invite(acting_as(ada, account), account.id, email, Role.USER)
+        tokens.append(world.post.last_token())
+    signed_in = await world.signs_in(eve)
+    await world.database.write(accounts.set_suspended, account.id, 1)
+
+    for attempt in (
+        world.invitations.offer(tokens[0]),
+        world.invitations.accept_as(signed_in, tokens[0], HERE),
+        world.invitations.accept_as_new(tokens[1], "New", PASSWORD, HERE),
+    ):
+        with pytest.raises(RefusedError) as refused:
+            await attempt
+        assert type(refused.value) is RefusedError
+        assert str(refused.value) == "This account is suspended: ask its operator."
+    assert len(await world.invitations.all(COMMAND, account.id)) == 2
+    assert [one.user.email for one in await world.people.members(COMMAND, account.id)] == [ada.email]
+    assert await world.entries("invitation.accepted") == []
+
+    await world.database.write(accounts.set_suspended, account.id, None)
+    await world.invitations.accept_as(signed_in, tokens[0], HERE)
+    await world.invitations.accept_as_new(tokens[1], "New", PASSWORD, HERE)

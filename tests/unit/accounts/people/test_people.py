@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable
 
 import pytest
@@ -130,6 +131,45 @@ async def test_an_admin_changes_what_an_external_person_may_do_here_and_not_the_
     assert (entry.target, entry.account_id, entry.before) == (eve.email, account.id, {"role": "admin"})
 
 
+async def test_an_account_reads_that_an_external_user_was_removed_at_home(
+    world: ConsoleWorld, ada: User, bob: User, account: Account, beta: Account
+) -> None:
+    await join(world.database, bob, beta, Role.USER)
+    carl = await person(world.database, "carl@acme.example", account, Role.USER)
+    await join(world.database, carl, beta, Role.ADMIN)
+    await person(world.database, "eve@beta.example", beta)
+
+    await world.people.remove(acting_as(ada, account), account.id, bob.id)
+    await world.people.remove_person(COMMAND, carl)
+
+    entries = [(one.action, one.target, one.account_id) for one in await world.entries()]
+    assert sorted(entries) == [
+        ("external_user.revoked", bob.email, beta.id),
+        ("external_user.revoked", carl.email, beta.id),
+        ("user.removed", bob.email, account.id),
+        ("user.removed", carl.email, account.id),
+    ]
+    latest, earlier = await world.entries("external_user.revoked")
+    assert (earlier.actor_name, earlier.client_address, earlier.before) == (ada.email, HERE, {"role": "user"})
+    assert (latest.actor_name, latest.before) == (COMMAND.name, {"role": "admin"})
+
+
+@pytest.mark.parametrize("is_external", [False, True])
+async def test_of_many_who_remove_somebody_at_once_one_does(
+    world: ConsoleWorld, ada: User, eve: User, bob: User, account: Account, *, is_external: bool
+) -> None:
+    await join(world.database, eve, account, Role.USER)
+    gone = eve if is_external else bob
+
+    results = await asyncio.gather(
+        *(world.people.remove(acting_as(ada, account), account.id, gone.id) for _ in range(3)), return_exceptions=True
+    )
+
+    assert sorted(type(one).__name__ for one in results) == ["MissingError", "MissingError", "NoneType"]
+    action = "external_user.revoked" if is_external else "user.removed"
+    assert [one.action for one in await world.entries()] == [action]
+
+
 async def test_the_last_admin_of_an_account_stays_one(
     world: ConsoleWorld, ada: User, bob: User, account: Account
 ) -> None:
@@ -213,6 +253,9 @@ async def test_a_person_is_added_once_and_with_a_password_that_will_do(world: Co
     for email, password, field, why in (
         ("new@acme.example", None, "email", "There is a user new@acme.example already"),
         ("new", None, "email", "is not an email address"),
+        ("Ü@x.test", None, "email", "^'ü@x.test' has characters beyond ASCII, .*: take another one.$"),
+        ("a@ü.test", None, "email", "^'a@ü.test' has characters beyond ASCII: write it as a@xn--tda.test.$"),
+        ("ü@", None, "email", "^'ü@' has characters beyond ASCII, .*: take another one.$"),
         ("", None, "email", "An email address is needed"),
         ("x@acme.example", Secret("short"), "password", "at least 12 characters"),
     ):

@@ -79,7 +79,9 @@ async def set_role(view: View) -> Response:
         raise
     except RefusedError as error:
         return await _user_page(view, member, view.form.refuse(error), status=422)
-    return view.go(_path(member), f"The role of {member.user.email} was changed.")
+    # Whoever has just become one who only looks may not see the page that it came from.
+    is_own = member.user.id == view.signed_in.user.id
+    return view.go(_LIST if is_own else _path(member), f"The role of {member.user.email} was changed.")
 
 
 async def ask_networks(view: View) -> Response:
