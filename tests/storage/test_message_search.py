@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postroad.model.delivery import DeliveryState, Standing, standing_of
-from postroad.model.ids import lowest_at, text_of
+from postroad.model.ids import HIGHEST_ID, lowest_at, text_of
 from postroad.model.message import Accepted
 from postroad.model.options import Options
 from postroad.model.search_words import (
@@ -457,7 +457,7 @@ def test_whatever_is_typed_is_searched_for_without_an_error_and_within_the_accou
 
         async def look(typed: str) -> None:
             for reading in readings(typed, NOW):
-                lowest, highest = reading.id_range or (0, message_search.HIGHEST_ID)
+                lowest, highest = reading.id_range or (0, HIGHEST_ID)
                 for is_unindexed in (False, True):
                     page = await _search(
                         database,

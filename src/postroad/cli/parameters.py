@@ -11,7 +11,7 @@ import msgspec
 
 from postroad.cli.invocation import acting, refuse
 from postroad.model.delivery import DeliveryState
-from postroad.model.ids import EPOCH_MS, from_text
+from postroad.model.ids import EPOCH_MS, HIGHEST_ID, from_text, made_at
 from postroad.net.clock import now_ms
 from postroad.protocol.smtp.address import with_a_labels
 from postroad.storage import accounts, domains
@@ -19,8 +19,6 @@ from postroad.storage.database import Database
 from postroad.storage.deliveries import Selector
 
 _AGO = re.compile(r"(\d+)\s*(min|h|d)")
-_ID_SPAN_MS = 1 << 40
-"""How far an id's milliseconds reach."""
 _UNIT_MS = {"min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -55,7 +53,7 @@ class InstantType(click.ParamType[int]):
             at = int(datetime.fromisoformat(value).astimezone().timestamp() * 1000)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a time: write 30min, 2h, 3d, or 2026-11-21T14:00.", param, ctx)
-        if not EPOCH_MS <= at < EPOCH_MS + _ID_SPAN_MS:
+        if not EPOCH_MS <= at <= made_at(HIGHEST_ID):
             self.fail(f"{value} is before 2026 or after 2060, when there is no mail of ours.", param, ctx)
         return at
 

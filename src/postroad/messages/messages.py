@@ -7,7 +7,7 @@ from postroad.model.actor import Actor
 from postroad.model.channel import NOTICE_CHANNEL
 from postroad.model.delivery import DeliveryState, Standing
 from postroad.model.domain import SendingDomain
-from postroad.model.ids import text_of
+from postroad.model.ids import HIGHEST_ID, text_of
 from postroad.model.refused import MissingError
 from postroad.net.clock import Clock
 from postroad.policy.message_query import Reading, readings
@@ -15,7 +15,7 @@ from postroad.policy.permission import require_change, require_sight
 from postroad.storage import bodies, domains, message_search, messages, rendered
 from postroad.storage.database import Database
 from postroad.storage.deliveries import NewId, Selector
-from postroad.storage.message_search import HIGHEST_ID, Page, Wanted
+from postroad.storage.message_search import Page, Wanted
 from postroad.storage.messages import Story
 
 _MOST_CANCELLED = 100_000

@@ -72,6 +72,11 @@ def destination_term(domain: str) -> str:
     return f"_t{_plain(domain)}"
 
 
+def address_term(text: str) -> str:
+    """Return the term of a recipient's address, or with ``@`` before it of a recipient domain; or its beginning."""
+    return destination_term(text[1:]) if text.startswith("@") else recipient_term(text)
+
+
 def message_id_term(header: str) -> str:
     """Return the term of a Message-ID, with or without its brackets."""
     return f"_m{_digest(header.strip().removeprefix('<').removesuffix('>'))}"

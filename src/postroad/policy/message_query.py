@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from postroad.model.ids import lowest_at, range_of
-from postroad.model.search_words import destination_term, message_id_term, recipient_term, tag_term, words_of
+from postroad.model.search_words import address_term, message_id_term, recipient_term, tag_term, words_of
 from postroad.protocol.smtp.address import with_a_labels
 
 _SHORTEST_ID = 5
@@ -98,8 +98,7 @@ def _by_words(parts: Sequence[str]) -> list[Reading]:
 
 
 def _address_beginning(part: str) -> str:
-    address = with_a_labels(part)
-    return destination_term(address[1:]) if address.startswith("@") else recipient_term(address)
+    return address_term(with_a_labels(part))
 
 
 def _id_range(part: str, now: int) -> tuple[int, int] | None:

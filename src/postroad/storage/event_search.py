@@ -11,12 +11,12 @@ import msgspec
 from sqlalchemy import Boolean, ColumnElement, Connection, ScalarSelect, exists, func, literal_column, select
 
 from postroad.model.event import Event
-from postroad.model.ids import lowest_at
-from postroad.model.search_words import destination_term, recipient_term, tag_term
+from postroad.model.ids import HIGHEST_ID, lowest_at
+from postroad.model.search_words import address_term, tag_term
 from postroad.storage import message_search, rows
 from postroad.storage.dialect import keep_to_indexes
 from postroad.storage.events import COLUMNS, EventSelector, conditions, is_meant
-from postroad.storage.message_search import HIGHEST_ID, Wanted
+from postroad.storage.message_search import Wanted
 from postroad.storage.schema.control_plane import domains
 from postroad.storage.schema.data_plane import events, messages
 
@@ -149,8 +149,7 @@ def _messages_with(connection: Connection, selector: EventSelector) -> list[int]
     """Return the messages with the recipient and tag that are wanted, or None where none is, or there are too many."""
     terms = []
     if selector.recipient is not None:
-        is_domain = selector.recipient.startswith("@")
-        terms.append(destination_term(selector.recipient[1:]) if is_domain else recipient_term(selector.recipient))
+        terms.append(address_term(selector.recipient))
     if selector.tag is not None:
         terms.append(tag_term(selector.tag))
     if not terms:

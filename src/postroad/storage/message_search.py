@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from postroad.model.delivery import DeliveryState, Standing, standing_of
-from postroad.model.ids import lowest_at
+from postroad.model.ids import HIGHEST_ID, lowest_at
 from postroad.model.message import Message
 from postroad.model.search_words import account_term, domain_term
 from postroad.storage import messages as message_rows
@@ -35,7 +35,6 @@ from postroad.storage.schema.control_plane import accounts, domains
 from postroad.storage.schema.data_plane import deliveries, search_entries
 from postroad.storage.search_index import Pass
 
-HIGHEST_ID = (1 << 63) - 1
 _WALKED = 10_000
 """Entries that are looked at one by one before the index is asked: they take about 20 ms."""
 _CANDIDATES = 5_000

@@ -13,7 +13,7 @@ from postroad.model.delivery import Standing
 from postroad.model.ids import range_of, text_of
 from postroad.model.message import Message
 from postroad.model.options import MAX_TAG_LENGTH
-from postroad.model.search_words import destination_term, message_id_term, recipient_term, tag_term, words_of
+from postroad.model.search_words import address_term, message_id_term, tag_term, words_of
 from postroad.protocol.smtp.address import with_a_labels
 
 
@@ -76,8 +76,7 @@ class MessagesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.subject is not None and not found:
             raise QueryRefusedError("There is no word in it to look for.", field="subject")
         if self.recipient is not None:
-            recipient = with_a_labels(self.recipient)
-            found.append(destination_term(recipient[1:]) if recipient.startswith("@") else recipient_term(recipient))
+            found.append(address_term(with_a_labels(self.recipient)))
         if self.message_id is not None:
             found.append(message_id_term(self.message_id))
         if self.tag is not None:

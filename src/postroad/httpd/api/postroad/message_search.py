@@ -4,7 +4,8 @@ from postroad.dialects.postroad.instants import milliseconds
 from postroad.dialects.postroad.message_search import LIST_MESSAGES, MessagePage, MessagesQuery, listed
 from postroad.dialects.postroad.paging import RowId, cursor_text, read_cursor
 from postroad.httpd.api.postroad.calls import Call, served
-from postroad.storage.message_search import HIGHEST_ID, Wanted
+from postroad.model.ids import HIGHEST_ID
+from postroad.storage.message_search import Wanted
 
 
 async def list_messages(call: Call[MessagesQuery, None]) -> MessagePage:
