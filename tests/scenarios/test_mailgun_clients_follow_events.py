@@ -40,9 +40,10 @@ async def test_events_are_followed_and_a_stored_message_is_sent_again(world: Wor
                 streamed = await _all_of(client, 6)
                 for ascending in ("yes", "no"):
                     facts = {"url": url, "key": key, "domain": DOMAIN, "query": QUERY | {"ascending": ascending}}
-                    # What is younger than two seconds is not told in an ascending search.
+                    # What is younger than two seconds is not told in an ascending search, so that a page
+                    # read while the events come of age may be short of its limit.
                     pages = await _pages(facts, 6)
-                    assert [len(page) for page in pages] == [2, 2, 2]
+                    assert all(1 <= len(page) <= 2 for page in pages)
                     ids = [one["id"] for page in pages for one in page]
                     assert (ids if ascending == "no" else ids[::-1]) == [one["id"] for one in streamed]
                 # Content is kept while its message waits.
