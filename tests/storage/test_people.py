@@ -182,6 +182,18 @@ async def test_of_many_who_remove_a_person_at_once_one_does_and_is_recorded(
     assert actions == [("smtp_user.changed", 1), *theirs]
 
 
+async def test_whoever_is_no_member_any_more_gets_no_other_role_and_no_entry(database: Database) -> None:
+    account = await _account(database)
+    ada, bob = [await _added(database, account, f"{name}@acme.example") for name in ("ada", "bob")]
+    await database.write(people.leave, bob.id, account.id)
+
+    with pytest.raises(Conflict):
+        await database.write(audit.recorded, _entry(1), people.set_role, bob.id, account.id, Role.ADMIN)
+
+    assert await database.read(audit.search, audit.AuditSelector(), 10) == []
+    assert [one.user_id for one in await database.read(memberships.of_account, account.id)] == [ada.id]
+
+
 async def test_two_operators_cannot_remove_one_another_at_once(database: Database) -> None:
     one, other = [await _added(database, None, f"op{number}@example.net") for number in range(2)]
 

@@ -59,9 +59,10 @@ def lock_admins(connection: Connection, account_id: int) -> list[int]:
 
 
 def set_role(connection: Connection, user_id: int, account_id: int, role: Role) -> None:
-    """Give a member another role."""
+    """Give a member another role; raises Conflict where it has none."""
     found = update(memberships).where(memberships.c.user_id == user_id, memberships.c.account_id == account_id)
-    connection.execute(found.values(role=role.value))
+    if connection.execute(found.values(role=role.value)).rowcount != 1:
+        raise Conflict(NO_MEMBER)
 
 
 def remove(connection: Connection, user_id: int, account_id: int) -> None:

@@ -42,7 +42,7 @@ def accept_as_member(connection: Connection, invitation_id: int, membership: Mem
 
 
 def set_role(connection: Connection, user_id: int, account_id: int, role: Role) -> None:
-    """Give a member another role; raises Conflict for the last admin."""
+    """Give a member another role; raises Conflict for the last admin, and where it has none."""
     if role is not Role.ADMIN:
         _keep_an_admin(connection, user_id, account_id)
     memberships.set_role(connection, user_id, account_id, role)
