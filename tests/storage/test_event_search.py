@@ -125,8 +125,8 @@ async def test_every_filter_finds_what_it_says_in_both_directions(
                 one.id for one in told if holds(one) and all(getattr(one, name) == of for name, of in whose.items())
             ]
             selector = EventSelector(**wanted, **whose)
-            assert _ids(await _all_pages(database, selector, 7, is_newest_first=False)) == expected, (wanted, whose)
-            newest = await _all_pages(database, selector, 7, is_newest_first=True)
+            assert _ids(await _all_pages(database, selector, 19, is_newest_first=False)) == expected, (wanted, whose)
+            newest = await _all_pages(database, selector, 19, is_newest_first=True)
             assert _ids(newest) == expected[::-1], (wanted, whose)
 
 
