@@ -398,10 +398,16 @@ async def test_users_are_found_by_name_and_note_and_by_the_chosen_domain(
         SYSTEM, "other@elsewhere.example", domain_name=world.domain.name, password=Secret(PASSWORD)
     )
     await console.smtp_users.add(SYSTEM, f"spy@{world.their_domain.name}", password=Secret(PASSWORD))
+    abroad = await console.smtp_users.add(
+        SYSTEM, "app@bücher.example", domain_name=world.domain.name, password=Secret(PASSWORD)
+    )
 
     assert smtp_user.username.replace("@", "@<wbr>").replace(".", ".<wbr>") in (await admin.get(f"{LIST}?q=SHOP")).text
     by_note = (await admin.get(f"{LIST}?q=shop")).text
     assert "other@" not in by_note
+    as_people_write_it = (await admin.get(LIST, params={"q": "app@Bücher.example"})).text
+    assert f"{abroad.user.id}/edit" in as_people_write_it
+    assert "other@" not in as_people_write_it
     assert "Nothing found" in (await admin.get(f"{LIST}?q=<script>")).text
     assert "<script>alert" not in (await admin.get(f"{LIST}?q=<script>alert")).text
     everything = (await admin.get(LIST)).text

@@ -16,6 +16,7 @@ from postroad.model.credential import CredentialKind, Secret, SmtpUser
 from postroad.model.refused import RefusedError
 from postroad.policy.network_list import in_words
 from postroad.policy.repetition import ADVICE
+from postroad.protocol.smtp.address import with_a_labels
 
 _LIST = "/credentials/smtp-users"
 _ONE = "/credentials/smtp-users/{smtp_user_id:id}"
@@ -47,7 +48,8 @@ async def list_users(view: View) -> Response:
     """Show the users of the chosen domain, or all of the account."""
     users = await view.console.smtp_users.all(view.actor, None if view.domain is None else view.domain.name)
     wanted = view.request.query_params.get("q", "").strip().lower()
-    found = [user for user in users if wanted in user.username or wanted in user.note.lower()]
+    named = with_a_labels(wanted)
+    found = [user for user in users if named in user.username or wanted in user.note.lower()]
     domain = view.domain or (view.domains[0] if view.domains else None)
     shown = found[:_MOST_SHOWN]
     return view.page(
