@@ -33,7 +33,7 @@ _WORDS: tuple[tuple[BounceClass, tuple[str, ...]], ...] = (
                 r"(?:reject|refus|den(?:y|ied)|block|bann|disabled|suspended|invalid|unknown|bad|not (?:found|exist|"
                 r"allow|permit|accept|valid|authori)|does(?: not|n't) (?:exist|have|resolve)|no such)"
             ),
-            r"sender verif|verif\w+ (?:failed )?(?:of|for) (?:the )?sender|badmailfrom|\(#5\.7\.\d{1,3}\)",
+            r"sender verif|verif\w{1,20} (?:failed )?(?:of|for) (?:the )?sender|badmailfrom|\(#5\.7\.\d{1,3}\)",
             r"(?:invalid|unknown|bad|rejected|blocked|denied) (?:envelope )?sender\b",
             r"\byour (?:account|domain|organi[sz]ation)\b.{0,60}(?:suspended|disabled|blocked|not allowed)",
             r"(?:not allowed|not permitted|no permission) to send|(?:administrative|local) (?:prohibition|polic)",
@@ -41,13 +41,13 @@ _WORDS: tuple[tuple[BounceClass, tuple[str, ...]], ...] = (
             r"at a rate that|rate limit|receiving (?:mail|messages) too (?:quickly|fast|often)",
         ),
     ),
-    (BounceClass.OTHER, (r"(?:internal|configuration|server|system|database) (?:\w+ )?error|\w*exception\b",)),
+    (BounceClass.OTHER, (r"(?:internal|configuration|server|system|database) (?:\w+ )?error|\b\w{0,40}exception\b",)),
     (
         BounceClass.QUOTA,
         (
             r"over ?quota",
             r"quota (?:exceeded|full)",
-            r"exceed\w* .{0,40}quota",
+            r"exceed\w{0,20} .{0,40}quota",
             r"(?:mailbox|inbox) (?:is |has been |was )?(?:full|exceeded)",
             r"(?:not enough|insufficient) (?:system )?(?:storage|disk|space)",
             r"out of (?:storage|space)",
@@ -106,11 +106,14 @@ _WORDS: tuple[tuple[BounceClass, tuple[str, ...]], ...] = (
     ),
 )
 
-_ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
+_MOST_TEXT = 4096
+"""What a host says behind these is not looked at: it may send 64 KB."""
+# The local part is looked for once, where it begins, and not at each letter of it.
+_ADDRESS = re.compile(r"(?<![^\s<>@])[^\s<>@]++@[^\s<>@]++")
 """An address says nothing: ``<spam@receiver.example>: user unknown`` is not about spam."""
 _BARELY_GONE = re.compile(
     # RFC 5321 §4.2.3: the text of 550, whole or cut short.
-    r"mailbox (?:is )?(?:unavailable|not available)|requested (?:mail )?action not taken\W*(?:$|\(in reply)|^no mailbox\b",
+    r"mailbox (?:is )?(?:unavailable|not available)|requested (?:mail )?action not taken\W{0,40}(?:$|\(in reply)|^no mailbox\b",
     re.IGNORECASE,
 )
 """What hosts say, with the code of a bad mailbox, that say no more."""
@@ -179,11 +182,11 @@ def bounce_class_of(phase: Phase, code: int | None, enhanced_status: str | None,
 def says_mailbox_is_gone(text: str) -> bool:
     """Whether the words of a refusal say, without its codes, that nobody reads mail at the address."""
     named = _of_text(text)
-    return named in _GONE if named is not None else _BARELY_GONE.search(text) is not None
+    return named in _GONE if named is not None else _BARELY_GONE.search(text[:_MOST_TEXT]) is not None
 
 
 def _of_text(text: str) -> BounceClass | None:
-    words = _ADDRESS.sub("", text)
+    words = _ADDRESS.sub("", text[:_MOST_TEXT])
     return next((bounce_class for pattern, bounce_class in _BY_TEXT if pattern.search(words)), None)
 
 

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 import msgspec
 
 _COPY = re.compile(
-    r"^(?:-{2,}.{0,20}(?:below this line is a copy|this is a copy of|original message|returned message|message header"
+    r"^(?:-{2,}+.{0,20}(?:below this line is a copy|this is a copy of|original message|returned message|message header"
     r"|unsent message|message text follows).*|received: .*)$",
     re.IGNORECASE | re.MULTILINE,
 )
 """Behind this stands the message that came back: whatever it says is not about its delivery."""
 _SAID = re.compile(
     r"(?:said|says|responded|responded with|returned(?: was)?|replied|error (?:was|is)|response was|reason(?: was)?|remote server returned"
-    r"|diagnostic(?: code| information)?(?: for administrators)?|error message|>>>|<<<)[ :]*\s*"
-    r"((?:\S+: )?[\"'#<]?(?:smtp;)?[ ]?[245]\d\d[ \-#].{0,800})",
+    r"|diagnostic(?: code| information)?(?: for administrators)?|error message|>>>|<<<)[ :]*+\s*+"
+    r"((?:\S{1,100}+: )?[\"'#<]?(?:smtp;)?[ ]?[245]\d\d[ \-#].{0,800})",
     re.IGNORECASE,
 )
 _CODED = re.compile(
@@ -79,7 +79,9 @@ def _shape(name: str, action: str, sign: str, reason: str = "") -> Shape:
     )
 
 
-_PARAGRAPH = r"<?[^\s<>@]{1,64}@[^\s<>]{3,253}>?:?[ \t]*\n?[ \t]*(.{1,1000}?)(?:\n[ \t]*\n|\Z)"
+# Strangers write what these read: nothing in them may be looked for again from each of its own letters (hence the
+# possessive ``+``), nor may an end that is missing make each beginning fail.
+_PARAGRAPH = r"<?(?<![^\s<])[^\s<>@]{1,64}+@[^\s<>@]{3,253}+>?:?[ \t]*+\n?[ \t]*+((?:(?!\n[ \t]*+\n).){1,1000})"
 
 SHAPES = (
     _shape("qmail-delay", "delayed", r"this is the qmail-\w+ program.{0,300}(?:delay|not yet been delivered|still trying)"),
@@ -95,7 +97,7 @@ SHAPES = (
         "exim",
         "failed",
         r"created automatically by mail delivery software.{0,600}(?:could not be delivered|permanent error|failed)",
-        r"[^\s<>@]{1,64}@[^\s<>]{3,253}\s*\n(?:\s*\([^)]{1,200}\)\s*\n)?(.{1,1000}?)(?:\n[ \t]*\n|\n--|\Z)",
+        r"(?<![^\s<])[^\s<>@]{1,64}+@[^\s<>@]{3,253}+(?:[^\S\n]*+\n)++(?:\s*+\([^)]{1,200}\)(?:[^\S\n]*+\n)++)?((?:(?!\n[ \t]*+\n|\n--).){1,1000})",
     ),
     _shape("postfix-delay", "delayed", r"this is the mail system at host.{0,900}(?:this is a warning only|it will be retried)"),
     _shape("postfix", "failed", r"this is the (?:mail system at host|postfix program)", _PARAGRAPH),
@@ -108,7 +110,7 @@ SHAPES = (
         "sendmail",
         "failed",
         r"(?:following addresses had )?permanent fatal errors|transcript of session follows|following addresses had delivery (?:problems|errors)",
-        r"transcript of session follows.{0,20}\n(.{1,1000}?)(?:\n[ \t]*\n|\Z)",
+        r"transcript of session follows.{0,20}\n((?:(?!\n[ \t]*+\n).){1,1000})",
     ),
     _shape("exchange-delay", "delayed", r"delivery to these recipients or groups (?:is|has been) delayed|delivery is delayed to these recipients"),
     _shape(
@@ -116,23 +118,23 @@ SHAPES = (
         "failed",
         r"delivery has failed to these recipients|did not reach some or all of the intended recipients|following recipient\(s\) "
         r"(?:cannot|could not) be reached|your message (?:to \S{1,200} )?(?:couldn't|could not) be delivered|your message wasn't delivered to anyone",
-        r"(?:remote server returned|diagnostic information|generating server|following recipient\(s\)).{0,800}?((?:#|'|<|\b)[45]\d\d.{1,600}?)(?:\n[ \t]*\n|\Z)",
+        r"(?:remote server returned|diagnostic information|generating server|following recipient\(s\)).{0,800}?((?:#|'|<|\b)[45]\d\d(?:(?!\n[ \t]*+\n).){1,600})",
     ),
-    _shape("lotus", "failed", r"was not delivered to: .{1,300} because:|not listed in (?:the )?(?:domino directory|public name)", r"because:\s*(.{1,600}?)(?:\n[ \t]*\n|\Z)"),
+    _shape("lotus", "failed", r"was not delivered to: .{1,300} because:|not listed in (?:the )?(?:domino directory|public name)", r"because:\s*+((?:(?!\n[ \t]*+\n).){1,600})"),
     _shape("gmail-delay", "delayed", r"delivery incomplete|technical details of temporary failure|message delayed|gmail will (?:keep|retry)"),
     _shape(
         "gmail",
         "failed",
         r"delivery to the following recipients? failed permanently|your message wasn't delivered to|technical details of permanent failure"
         r"|couldn't be delivered to .{1,300} because|your message to \S{1,200} has been blocked",
-        r"(?:response (?:from the remote server )?was:?|technical details of permanent failure:)\s*(.{1,1000}?)(?:\n[ \t]*\n|\Z)",
+        r"(?:response (?:from the remote server )?was:?|technical details of permanent failure:)\s*+((?:(?!\n[ \t]*+\n).){1,1000})",
     ),
     _shape("outlook", "failed", r"delivery to the following recipients? failed|automatically generated delivery status notification\.? .{0,80}failed"),
     _shape("yahoo", "failed", r"we were unable to deliver your message to the following address", _PARAGRAPH),
-    _shape("groupwise", "failed", r"message that you sent was undeliverable to the following", r"following:\s*(.{1,600}?)(?:\n[ \t]*\n|\Z)"),
+    _shape("groupwise", "failed", r"message that you sent was undeliverable to the following", r"following:\s*+((?:(?!\n[ \t]*+\n).){1,600})"),
     _shape("courier", "failed", r"undeliverable mail\.? .{0,200}(?:cannot be|could not be) delivered|your message to the following recipients cannot be delivered", _PARAGRAPH),
     _shape("mdaemon", "failed", r"the following (?:recipient|address)(?:\(s\)|s|es)? (?:failed|had permanent)|mdaemon has (?:identified|been unable)"),
-    _shape("communigate", "failed", r"failed to deliver to '?[^\s']{3,320}'?", r"failed to deliver to '?[^\s']{3,320}'?\s*(.{1,600}?)(?:\n[ \t]*\n|\Z)"),
+    _shape("communigate", "failed", r"failed to deliver to '?[^\s']{3,320}'?", r"failed to deliver to '?[^\s']{3,320}+'?\s*+((?:(?!\n[ \t]*+\n).){1,600})"),
     _shape("imail", "failed", r"undeliverable to \S{3,320}|unknown user: \S{3,320}", r"((?:undeliverable to|unknown user: )[^\n]{1,300})"),
     _shape("german", "failed", r"(?:nachricht|e-?mail) konnte nicht (?:an .{1,200} )?zugestellt|nicht zustellbar|unzustellbar"),
     _shape("french", "failed", r"n'a pas pu (?:ê|e)tre (?:remis|livr|distribu|achemin)|(?:é|e)chec de (?:la )?remise"),

@@ -37,7 +37,8 @@ _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<![\d.])([245]\d\d)(?=[ \-#:]|\Z)")
 _UTF8_ESCAPE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _TAG = re.compile(
-    r"<(?:script|style)\b[^>]{0,500}>.{0,20000}?</(?:script|style)>|<[^<>]{0,2000}>", re.IGNORECASE | re.DOTALL
+    r"<(?:script|style)\b[^<>]{0,500}>(?:(?!<(?:script|style)\b).){0,20000}?</(?:script|style)>|<[^<>]{0,2000}>",
+    re.IGNORECASE | re.DOTALL,
 )
 _AUTO_REPLY_SUBJECT = re.compile(
     r"\A\W*(?:out of (?:the )?office|automatic reply|auto[- ]?(?:matic )?(?:reply|response|responder)|vacation|on (?:vacation|leave)"

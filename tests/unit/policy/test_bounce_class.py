@@ -1,5 +1,7 @@
 """The small vocabulary of refusals, on replies as large and small receivers word them."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +72,11 @@ def test_replies_are_classed(
 )
 def test_anything_has_a_class(phase: Phase, code: int | None, status: str | None, text: str) -> None:
     assert isinstance(bounce_class_of(phase, code, status, text), BounceClass)
+
+
+@pytest.mark.parametrize("run", ["a", "exceed", "verif", " ", "ip ", "a@a@a@ ", "requested action not taken. "])
+def test_a_long_refusal_cannot_hold_the_worker_up(run: str) -> None:
+    text = run * (65_000 // len(run))
+    started = time.perf_counter()
+    bounce_class_of(Phase.RCPT, 550, None, text)
+    assert time.perf_counter() - started < 0.5

@@ -1,6 +1,7 @@
 """What receivers send back, in the shapes of real ones: the corpus, and what is read of each."""
 
 import string
+import time
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,37 @@ def test_whatever_a_status_part_holds_is_read_without_an_error(text: str) -> Non
         for one in report.recipients:
             assert one.action in {"failed", "delayed", "delivered", "relayed", "expanded"}
             assert one.diagnosis.isprintable()
+
+
+OPENINGS = (
+    "this is the qmail-send program",
+    "Hi. This is the reader at x, I'm afraid",
+    "created automatically by mail delivery software, could not be delivered",
+    "This is the mail system at host x.",
+    "permanent fatal errors, transcript of session follows",
+    "Delivery has failed to these recipients",
+    "was not delivered to: x because:",
+    "technical details of permanent failure:",
+    "message that you sent was undeliverable to the following:",
+    "failed to deliver to 'ann@x.example'",
+    "said",
+)
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_small_bounce_cannot_hold_its_reader_up(opening: str) -> None:
+    runs = ("a@", "a@aaa ", " ", "<", "-", "a", "a@aaa\t \n\x0b", "said ", "remote server returned 400 ")
+    for run in runs:
+        body = opening + "\r\na@b.example " + run * (32_000 // len(run)) + "x"
+        letter = f"From: MAILER-DAEMON@x.example\r\nSubject: failure notice\r\n\r\n{body}".encode()
+        started = time.perf_counter()
+        read_delivery_report(letter)
+        assert time.perf_counter() - started < 1.5, run
+
+
+@pytest.mark.parametrize("run", ["<script>", "<style ", "<", "<br "])
+def test_html_without_ends_cannot_hold_the_reader_up(run: str) -> None:
+    letter = b"Content-Type: text/html\r\n\r\n" + run.encode() * (32_000 // len(run))
+    started = time.perf_counter()
+    read_delivery_report(letter)
+    assert time.perf_counter() - started < 1
