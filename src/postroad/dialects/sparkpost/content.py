@@ -27,7 +27,7 @@ RESERVED = frozenset({"to", "from", "subject", "reply-to", "bcc", "dkim-signatur
 """Header fields that are given in another way, or by nobody."""
 _OURS = frozenset({"mime-version", "return-path", "x-postroad-id"})
 _OURS_BEGIN = "content-"
-_NAMED = re.compile(r"\s*([^<>,]*?)\s*<([^<>]*)>\s*")
+_NAMED = re.compile(r"([^<>,]*+)<([^<>]*+)>\s*+")
 
 
 _NO_FROM = "content.from is required"
@@ -187,7 +187,7 @@ class _Texts:
         # What a substitution puts into a name is never taken for a part of the address.
         named = _NAMED.fullmatch(text) if "{{" in text else None
         if named is not None:
-            return Correspondent(self.pieces(named[2], name), self.pieces(named[1].strip('"'), name))
+            return Correspondent(self.pieces(named[2], name), self.pieces(named[1].strip().strip('"'), name))
         return Correspondent(self.pieces(text, name)) if text else None
 
     def line_of(self, holder: Mapping[str, Any], name: str, within: str) -> str:

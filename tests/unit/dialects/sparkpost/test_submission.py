@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -218,6 +219,13 @@ def test_values_are_escaped_in_html_alone_and_are_one_line_in_headers() -> None:
 def test_substitutions_may_be_left_alone() -> None:
     one = only(content(text="{{name}} {{") | {"options": {"perform_substitutions": False}})
     assert b"{{name}} {{" in one.content
+
+
+def test_blanks_in_a_from_cannot_hold_the_worker_up() -> None:
+    document = call(content=CONTENT | {"from": "{{who}}" + " " * 30_000 + "x"})
+    started = time.perf_counter()
+    refused(document)
+    assert time.perf_counter() - started < 0.5
 
 
 def test_a_stored_template_is_given_the_data() -> None:
