@@ -232,4 +232,4 @@ def test_html_without_ends_cannot_hold_the_reader_up(run: str) -> None:
     letter = b"Content-Type: text/html\r\n\r\n" + run.encode() * (32_000 // len(run))
     started = time.perf_counter()
     read_delivery_report(letter)
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 0.3
