@@ -288,8 +288,8 @@ def _runs_of(line: bytes, decoded: bytes, codec: str) -> Iterator[bytes | Run]:
     encoded = [line[start:end] for start, end in pairwise(cuts)]
     texts = [transfer_encoding.decode_quoted_printable(one) for one in encoded]
     ends = list(accumulate(map(len, texts)))
-    if b"".join(texts) != decoded:
-        # Not well-formed: it is read as a whole, as readers do.
+    if codec.startswith(_STATEFUL) or b"".join(texts) != decoded:
+        # What it is shifted to goes over soft breaks; or it is not well-formed. It is read as a whole, as readers do.
         yield _run(decoded, codec) or line
         return
     position = 0

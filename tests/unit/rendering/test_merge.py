@@ -236,6 +236,23 @@ def test_a_character_set_is_kept_where_it_holds_the_value(charset: str, value: s
     assert body(found.content).decode(codec) == text.replace("%recipient.name%", value)
 
 
+@pytest.mark.parametrize("length", range(20, 60))
+@pytest.mark.parametrize("charset", ["iso-2022-jp", "iso-2022-kr", "hz-gb-2312", "utf-7"])
+def test_a_shift_goes_over_soft_line_breaks(charset: str, length: int) -> None:
+    letter = {"iso-2022-kr": "\ud55c", "utf-7": "\u00fc"}.get(charset, "\u4e2d")
+    text = f"{letter * length}%recipient.name%{letter}, %recipient.name%{letter * 50}\n"
+    coded = header(f"Content-Type: text/plain; charset={charset}", "Content-Transfer-Encoding: quoted-printable")
+    content = coded + quopri.encodestring(text.encode(charset)).replace(b"\n", b"\r\n")
+
+    found = fill(content, {"name": "Yamada"}).content
+
+    assert found.startswith(coded)
+    assert max(map(len, body(found).split(b"\r\n"))) <= 76
+    assert quopri.decodestring(body(found).replace(b"\r\n", b"\n")).decode(charset) == (
+        text.replace("%recipient.name%", "Yamada")
+    )
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize(
     ("charset", "codec"),
