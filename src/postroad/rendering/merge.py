@@ -14,7 +14,7 @@ import msgspec
 from postroad.protocol.mime.header import Edit, Field, HeaderBlock, HeaderFault, apply
 from postroad.protocol.mime.structure import Part, parse
 from postroad.rendering.merge_body import TEXTS, Body, UnfitError, body_of, is_file
-from postroad.rendering.merge_header import display_names, field_edit, may_change, recoding
+from postroad.rendering.merge_header import display_names, filled_field, may_change, recoding
 from postroad.rendering.merge_values import Filling, Values
 
 
@@ -37,7 +37,7 @@ class _Node(msgspec.Struct, frozen=True, kw_only=True):
     body: Body | None
 
     def filled(self, values: Values) -> bytes:
-        edits = [edit for field in self.fields if (edit := field_edit(self.block, field, values)) is not None]
+        edits = [edit for field in self.fields if (edit := filled_field(self.block, field, values)) is not None]
         if self.body is None:
             return self._header(edits)
         try:

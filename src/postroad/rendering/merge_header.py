@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from postroad.protocol.mime.compose import json_field, phrase, unstructured
 from postroad.protocol.mime.encoded_word import decode
-from postroad.protocol.mime.header import Edit, Field, HeaderBlock, fold, insert_at_end, replace
+from postroad.protocol.mime.header import Edit, Field, HeaderBlock, fold, insert_at_end, remove, replace
 from postroad.protocol.mime.mailbox import AddressList, ListFault, Mailbox, parse_address_list
 from postroad.rendering.merge_values import Values
 from postroad.rendering.placeholder import PLACEHOLDER, segments_of
@@ -20,6 +20,9 @@ _OWN_ADDRESSES = frozenset({b"from", b"sender"})
 """They were found to be the sender's; a value may change the name that is shown, never the address."""
 _WEB_ADDRESSES = (b"list-",)
 """Fields of URLs, in which other characters than ASCII are written in percent (RFC 2369 §2)."""
+_ANGLED = (*_WEB_ADDRESSES, b"references", b"in-reply-to")
+"""Fields of what stands in angle brackets; these alone are no value."""
+_URL = re.compile(r"<([^<>]*)>")
 _VARIABLES = b"x-ov-variables"
 _LONGEST_IN_PLACE = 900
 """Octets of a line whose folding is kept: with its name it stays within RFC 5322 §2.1.1."""
@@ -42,8 +45,21 @@ def may_change(block: HeaderBlock, field: Field) -> bool:
     return bool(PLACEHOLDER.search(value)) or bool(PLACEHOLDER.search(decode(value).encode("utf-8", "replace")))
 
 
+def filled_field(block: HeaderBlock, field: Field, values: Values) -> Edit | None:
+    """Return a field with its values; None where it stays as it is.
+
+    One that comes out without a value is left out: of the fields that a meaning is known of, Subject alone may be empty
+    (RFC 5322 §3.6).
+    """
+    edit = field_edit(block, field, values)
+    if edit is None or field.name == b"subject":
+        return edit
+    nothing = b" \t\r\n<>," if field.name.startswith(_ANGLED) else b" \t\r\n"
+    return edit if edit.replacement.partition(b":")[2].strip(nothing) else remove(field)
+
+
 def field_edit(block: HeaderBlock, field: Field, values: Values) -> Edit | None:
-    """Return a field with its values; None where it stays as it is."""
+    """Return a field with its values, which may come to nothing; None where it stays as it is."""
     name = block.content[field.start : field.colon].decode("ascii")
     value = block.value(field)
     if field.name == _VARIABLES:
@@ -98,7 +114,8 @@ def _is_name(text: str) -> bool:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.splitlines())
+    """Return a value on one line, without blanks at its ends: these could come to stand on a line of their own."""
+    return " ".join(text.splitlines()).strip()
 
 
 def _in_place(value: bytes, values: Values, *, is_web_address: bool) -> bytes | None:
@@ -106,21 +123,38 @@ def _in_place(value: bytes, values: Values, *, is_web_address: bool) -> bytes | 
     if b"=?" in value:
         return None
     pieces: list[bytes] = []
+    is_in_url = False
     for segment in segments_of(value):
         if isinstance(segment, bytes):
-            pieces.append(segment)
-            continue
-        text = values.text(segment)
-        if is_web_address:
-            text = quote(text, safe=_KEPT_IN_URLS)
-        if not text.isascii() or not text.isprintable() or "=?" in text:
-            return None
-        pieces.append(text.encode())
+            octets = segment
+        else:
+            text = values.text(segment)
+            if is_web_address:
+                text = _with_urls(text, is_in_url=is_in_url)
+            if not text.isascii() or not text.isprintable() or "=?" in text:
+                return None
+            octets = text.encode()
+        pieces.append(octets)
+        if b"<" in octets or b">" in octets:
+            is_in_url = octets.rfind(b"<") > octets.rfind(b">")
     filled = b"".join(pieces)
     if is_web_address and _longest_line(filled) > _LONGEST_IN_PLACE:
         # RFC 2369 §2: white space within the angle brackets is ignored.
         filled = _LONG_WORD.sub(rb"\g<0>\r\n ", _BETWEEN_URLS.sub(b"\r\n ", filled))
-    return filled if _longest_line(filled) <= _LONGEST_IN_PLACE and filled.strip() else None
+    return filled if _longest_line(filled) <= _LONGEST_IN_PLACE and _is_folded(filled) else None
+
+
+def _with_urls(text: str, *, is_in_url: bool) -> str:
+    """Return a value for a field of URLs: it may be part of one, or be or hold whole ones in their angle brackets."""
+    if is_in_url:
+        return quote(text, safe=_KEPT_IN_URLS)
+    return _URL.sub(lambda found: f"<{quote(found[1].strip(), safe=_KEPT_IN_URLS)}>", text)
+
+
+def _is_folded(value: bytes) -> bool:
+    """Whether no line is blank but, at most, the first: some readers take such a line for the header's end."""
+    lines = value.split(b"\r\n")
+    return all(line.strip() for line in (lines[1:] or lines))
 
 
 def _longest_line(value: bytes) -> int:
@@ -139,7 +173,7 @@ def _address_field(name: str, value: bytes, values: Values, *, is_own: bool) -> 
     if is_own and (found.groups or any(_STAND_IN.search(one.address) for one in found.mailboxes)):
         return None
     written = list(_addresses(found, mask))
-    if not written:
+    if not written and name.lower() == "to":
         # RFC 5322 §3.4: an empty group is how a field says that nobody is named.
         return fold(name, ["undisclosed-recipients:;"])
     return fold(name, _listed(written))
@@ -155,7 +189,7 @@ def _addresses(found: AddressList, mask: "_Mask") -> Iterator[list[str]]:
     position = 0
     for group in found.groups:
         yield from filled(position, group.begun)
-        title = phrase(_one_line(mask.taken_off(group.name)).strip())
+        title = phrase(_one_line(mask.taken_off(group.name)))
         words = [*title[:-1], f"{title[-1]}:", *_listed(list(filled(group.begun, group.ended)))]
         yield [*words[:-1], f"{words[-1]};"]
         position = group.ended
@@ -212,10 +246,12 @@ def _mailbox(mailbox: Mailbox, mask: _Mask) -> tuple[str, ...] | None:
         display_name = display_name or own_name
     else:
         address = mask.taken_off(mailbox.local_part)
+    # What is read below is what is written: the reader takes folding for none, and a value has none.
+    address = _one_line(address)
     read = parse_address_list(f"<{address}>".encode("utf-8", "replace"))
     if isinstance(read, ListFault) or len(read.mailboxes) != 1 or read.mailboxes[0].display_name:
         return None
-    shown = _one_line(display_name).strip()
+    shown = _one_line(display_name)
     return (*phrase(shown), f"<{address}>") if shown else (address,)
 
 

@@ -473,11 +473,14 @@ def test_a_message_without_placeholders_and_one_that_is_no_mime_stay_as_they_are
         ("List-Unsubscribe: <https://u.test/?e=%recipient.wide%>", "List-Unsubscribe: <https://u.test/?e=%C3%85se>"),
         ("List-Unsubscribe: <https://u.test/?e=%recipient.odd%>", "List-Unsubscribe: <https://u.test/?e=%3Cx%3E%20y>"),
         ("To: %recipient%", "To: ada@dest.test"),
+        ("List-Unsubscribe: %recipient.url%", "List-Unsubscribe: <https://u.test/1?a=%20%C3%A5>, <mailto:l@u.test>"),
+        ("List-Id: %recipient.city% <%recipient.odd%.u.test>", "List-Id: New York <%3Cx%3E%20y.u.test>"),
+        ("List-Help: %recipient.open%%recipient.odd%>, <a>", "List-Help: <https://u.test/%3Cx%3E%20y>, <a>"),
         ("To: %recipient.name% <%recipient_email%>", 'To: "Ada" <ada@dest.test>'),
         ("To: <%recipient_email%>", "To: ada@dest.test"),
         ("To: %recipient.evil% <%recipient_email%>, b@dest.test", 'To: "x\\" <y@z.test>," <ada@dest.test>, b@dest.test'),
         ("To: c%recipient.id%@dest.test", "To: c7@dest.test"),
-        ("Cc: %recipient.evil%", "Cc: undisclosed-recipients:;"),
+        ("To: %recipient.evil%", "To: undisclosed-recipients:;"),
         ("Cc: Group: a@b.test, %recipient.name%;", 'Cc: "Group": a@b.test;'),
         ("To: Team: a@x.test, b@y.test;", "To: Team: a@x.test, b@y.test;"),
         ("To: Team:%recipient%;", 'To: "Team": ada@dest.test;'),
@@ -509,9 +512,49 @@ def test_header_fields_take_values_each_in_its_own_way(written: str, expected: s
         "evil": 'x" <y@z.test>, ',
         "id": 7,
         "mail": "other@news.test",
+        "url": "<https://u.test/1?a= å>, <mailto:l@u.test>",
+        "city": "New York",
+        "open": "<https://u.test/",
     }
     content = b"From: a@news.test\r\n" + written.encode() + b"\r\n\r\nx\r\n"
     assert fill(content, variables).content.decode() == f"From: a@news.test\r\n{expected}\r\n\r\nx\r\n"
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "Support, Ltd <s@news.test>"])
+@pytest.mark.parametrize("name", ["Reply-To", "Cc"])
+def test_an_address_field_that_names_nobody_is_left_out(name: str, value: str | None) -> None:
+    # RFC 5322 §3.6.2, §3.6.3: none of them may be empty, and an empty group would be shown, or replied to.
+    content = header(f"{name}: %recipient.x%", "X-Last: 1") + b"x\r\n"
+    assert fill(content, {"x": value}).content == header("X-Last: 1") + b"x\r\n"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "References: %recipient.x%",
+        "In-Reply-To: <%recipient.x%>",
+        "List-Unsubscribe: <%recipient.x%>,\r\n <%recipient.y%>",
+        "List-Id: %recipient.x%",
+        "X-Campaign: %recipient.x%",
+        "Keywords: =?utf-8?q?=25recipient=2Ex=25?=",
+    ],
+)
+def test_a_field_that_comes_out_without_a_value_is_left_out(written: str) -> None:
+    content = header(written, "X-Last: 1") + b"x\r\n"
+    assert fill(content, {"x": ""}).content == header("X-Last: 1") + b"x\r\n"
+    assert fill(content, on_missing=OnMissing.KEEP).content != header("X-Last: 1") + b"x\r\n"
+
+
+def test_a_subject_may_come_out_empty() -> None:
+    assert fill(header("Subject: %recipient.x%")).content == header("Subject: ")
+
+
+@pytest.mark.parametrize("name", ["Subject", "X-Any", "List-Help"])
+@pytest.mark.parametrize("value", ["", " ", "z" * 80 + "   "])
+def test_no_value_leaves_a_blank_line_in_the_header(name: str, value: str) -> None:
+    content = header(f"{name}: Hi\r\n %recipient.x%\r\n %recipient.x%", "X-Last: 1") + b"x\r\n"
+    lines = fill(content, {"x": value}).content.split(b"\r\n")
+    assert all(line.strip() for line in lines[: lines.index(b"X-Last: 1")])
 
 
 def test_header_lines_stay_within_bounds() -> None:
