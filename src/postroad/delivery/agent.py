@@ -189,6 +189,7 @@ class _Passage:
             text=reply.text if reply else failure.text,
             started_at=started_at,
             duration_ms=self._terms.clock() - started_at,
+            notes=session.notes if session else failure.notes,
         )
 
     def _keep_failure(self, facts: AttemptFacts, kind: FailureKind) -> None:

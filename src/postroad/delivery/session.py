@@ -60,13 +60,17 @@ async def connect(hop: Hop, route: Route, terms: SessionTerms) -> "Session | Con
         rule = TlsRule.ENCRYPT
     if rule in {TlsRule.NEVER, TlsRule.OPPORTUNISTIC} and route.implicit_tls:
         rule = TlsRule.ENCRYPT
+    begun = asyncio.get_running_loop().time()
     outcome = await _dial(hop, route, rule, terms)
     if isinstance(outcome, Session) or outcome.kind is not FailureKind.TLS or rule is not TlsRule.OPPORTUNISTIC:
         return outcome
     # RFC 7435 §3: opportunistic security falls back to the clear rather than fail.
-    in_clear = await _dial(hop, route, TlsRule.NEVER, terms)
-    if isinstance(in_clear, Session):
-        in_clear.notes = (f"sent in the clear: {outcome.text}",)
+    spent_s = asyncio.get_running_loop().time() - begun
+    patience = _less_patient(terms.timeouts, int(spent_s))
+    in_clear = await _dial(hop, route, TlsRule.NEVER, msgspec.structs.replace(terms, timeouts=patience))
+    if not isinstance(in_clear, Session):
+        return msgspec.structs.replace(in_clear, notes=(f"tried in the clear: {outcome.text}",))
+    in_clear.notes = (f"sent in the clear: {outcome.text}",)
     return in_clear
 
 
@@ -404,6 +408,19 @@ def _allowed_seconds(timeouts: TimeoutSettings) -> dict[Stage, int]:
         Stage.RSET: timeouts.mail_s,
         Stage.QUIT: timeouts.quit_s,
     }
+
+
+def _less_patient(timeouts: TimeoutSettings, spent_s: int) -> TimeoutSettings:
+    """Return the time-outs for a second connection to a host: one that was silent on the first is not waited for twice.
+
+    What the first one took is taken off, down to the time that a handshake has.
+    """
+    least_s = timeouts.tls_handshake_s
+    return msgspec.structs.replace(
+        timeouts,
+        greeting_s=max(timeouts.greeting_s - spent_s, min(timeouts.greeting_s, least_s)),
+        ehlo_s=max(timeouts.ehlo_s - spent_s, min(timeouts.ehlo_s, least_s)),
+    )
 
 
 def _sentence(error: Exception) -> str:

@@ -52,6 +52,7 @@ class ConnectFailure(msgspec.Struct, frozen=True, kw_only=True):
     reply: Reply | None = None
     source_address: str = ""
     """Where it was tried from."""
+    notes: tuple[str, ...] = ()
 
 
 OnResult = Callable[[TransmissionResult], None]

@@ -15,8 +15,10 @@ _NEXT = re.compile(rb"(?<=[,;|!*'()\[\]{}])https?://[^\x00-\x20<>\"\x7f/?#]", re
 """An address right behind another one."""
 _WITHIN = re.compile(rb"(?<![=/?&#:%+])https?://", re.IGNORECASE)
 """Unlike the address that another one holds as a value, this may be either."""
-_BEHIND = b".,;:!?'*_~([{"
-"""What ends a sentence, or begins what is in brackets, rather than an address."""
+_ENDS_SENTENCE = b".,;:!?"
+"""What programs agree on: at the end it belongs to the sentence around an address."""
+_BEHIND = _ENDS_SENTENCE + b"'*_~([{"
+"""What ends a sentence, marks words or begins what is in brackets; some programs count the latter as the address's own."""
 _BRACKET_OR_END = re.compile(rb"[()\[\]{}]|[\x80-\xff]")
 _OPENED = {b")": b"(", b"]": b"[", b"}": b"{"}
 _ENDING = frozenset({"Ps", "Pe", "Pi", "Pf", "Po"})
@@ -50,6 +52,9 @@ def _address(octets: bytes, start: int, end: int, codec: str) -> bytes:
     stop = _stop(octets, start, min(end, start + LONGEST_URL + 1))
     address = octets[start:stop].rstrip(_BEHIND)
     if stop - start > LONGEST_URL or _WITHIN.search(address, 1):
+        return b""
+    # A token as value may end in "_" or "~". Behind a tracked address these would break it for whoever takes them along.
+    if octets[start + len(address) : stop].strip(_ENDS_SENTENCE):
         return b""
     is_unclear = stop < end and octets[stop] >= 0x80 and not _ends(octets[stop:end][:_LOOKED_AT], codec)
     return b"" if is_unclear else address

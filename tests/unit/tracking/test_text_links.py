@@ -13,6 +13,7 @@ from postroad.tracking.text_links import links_in_text
         ("See https://a.example/x?y=1&z=2#f now", ["https://a.example/x?y=1&z=2#f"]),
         ("See https://a.example.", ["https://a.example"]),
         ("(https://a.example/x)", ["https://a.example/x"]),
+        ("(https://a.example/x_) *https://a.example/x*", []),
         ("https://a.example/x_(y), https://b.example/?!", ["https://a.example/x_(y)", "https://b.example/"]),
         ("<HTTPS://a.example/>", ["HTTPS://a.example/"]),
         ('"https://a.example/"', ["https://a.example/"]),
@@ -29,7 +30,7 @@ from postroad.tracking.text_links import links_in_text
         ("[https://a.example/](https://a.example/)", ["https://a.example/"] * 2),
         ("[https://a.example/]をご覧", ["https://a.example/"]),
         ("https://a.example,https://b.example", ["https://a.example", "https://b.example"]),
-        ("https://a.example/(https://b.example/x_[y])", ["https://a.example/", "https://b.example/x_[y]"]),
+        ("https://a.example/(https://b.example/x_[y])", ["https://b.example/x_[y]"]),
         ("https://a.examplehttps://b.example", []),
         ("https://web.example/2020/https://a.example/", ["https://web.example/2020/https://a.example/"]),
         ("https://a.example/\r\nnext", ["https://a.example/"]),
@@ -58,6 +59,16 @@ def test_addresses_are_found(text: str, urls: list[str]) -> None:
 def test_an_address_that_goes_on_in_the_next_line_is_left_alone(text: str, urls: list[str]) -> None:
     assert [link.url for link in links_in_text(text.encode(), goes_on=True)] == urls
     assert len(links_in_text(text.encode())) == text.count("https:")
+
+
+@pytest.mark.parametrize("letter", ["_", "~", "*", "'", "(", "[", "{"])
+def test_an_address_is_left_alone_where_programs_disagree_on_its_last_letter(letter: str) -> None:
+    """A link that ends in one would lead nowhere where it is taken for a part of the link in its place."""
+    for behind in (letter, f"{letter}.", f".{letter}{letter}!", f"{letter}\u3002"):
+        found = links_in_text(f"https://a.example/reset?t=Zm9v{behind} https://b.example/".encode())
+        assert [link.url for link in found] == ["https://b.example/"]
+    (link,) = links_in_text(f"https://a.example/{letter}b?".encode())
+    assert link.url == f"https://a.example/{letter}b"
 
 
 def test_octets_of_another_character_set_are_no_address() -> None:

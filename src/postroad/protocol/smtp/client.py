@@ -19,6 +19,7 @@ Connection, by the stage whose reply is awaited:
 | AUTH | 235 | ready |
 | RSET | 250 | ready |
 | QUIT | any | over |
+| STARTTLS, the first EHLO under TLS | none: end of the bytes, too late | over: TLS failed |
 | any | any other refusal, 421, no SMTP, end of the bytes | over |
 
 Transaction:
@@ -178,6 +179,7 @@ class Client:
         self._needs_reset = False
         self._said_helo = False
         self._is_shaking_hands = False
+        self._is_tls_unproven = False  # the handshake is over, and nothing was heard under TLS yet
         self._is_ready = False
         self._is_over = False
 
@@ -257,6 +259,7 @@ class Client:
         self.extensions = _NO_EXTENSIONS
         self._is_shaking_hands = False
         self._is_encrypted = True
+        self._is_tls_unproven = True
         self._say(f"EHLO {self._ehlo_name}\r\n", Stage.EHLO)
 
     def transact(self, transaction: Transaction) -> None:
@@ -290,8 +293,13 @@ class Client:
 
     def lose(self, problem: Problem, detail: str) -> None:
         """End everything, because the connection was lost, took too long or could not be secured."""
-        if not self._is_over:
-            self._over(Stage.STARTTLS if self._is_shaking_hands else self.awaited, None, problem, detail)
+        if self._is_over:
+            return
+        stage = Stage.STARTTLS if self._is_shaking_hands else self.awaited
+        if problem in {Problem.LOST, Problem.TIMEOUT} and (stage is Stage.STARTTLS or self._is_tls_unproven):
+            # RFC 8446 §4.4.2.4: a host that demands a certificate of ours breaks off when the handshake is over for us.
+            problem, detail = Problem.TLS, f"TLS failed: {detail}"
+        self._over(stage, None, problem, detail)
 
     # -- replies -------------------------------------------------------------------------------------------------
 
@@ -397,6 +405,7 @@ class Client:
     # -- before transactions -------------------------------------------------------------------------------------
 
     def _take_ehlo(self, reply: Reply) -> None:
+        self._is_tls_unproven = False
         if reply.code == 250:
             if not self._said_helo:
                 self.extensions = parse_ehlo(reply.text.split("\n"))

@@ -513,6 +513,51 @@ def test_a_failed_handshake_is_lost_at_starttls() -> None:
     assert ConnectionEnded(Stage.STARTTLS, None, Problem.TLS, "handshake failed") == client.next_event()
 
 
+OFFERED: Step = ("250-mx.test\r\n250 STARTTLS\r\n", "STARTTLS\r\n")
+UNDER_TLS: list[Step] = [GREETING, OFFERED, ("220 go\r\n", "EHLO me.test\r\n")]
+
+
+@pytest.mark.parametrize("start_tls", [StartTls.IF_OFFERED, StartTls.REQUIRED])
+@pytest.mark.parametrize("problem", [Problem.LOST, Problem.TIMEOUT])
+@pytest.mark.parametrize(("steps", "stage"), [([GREETING, OFFERED], Stage.STARTTLS), (UNDER_TLS, Stage.EHLO)])
+def test_a_host_that_says_nothing_to_starttls_or_under_tls_has_failed_at_tls(
+    steps: list[Step], stage: Stage, problem: Problem, start_tls: StartTls
+) -> None:
+    player = play(0, {"start_tls": start_tls}, steps, lambda said: [said])
+    player.client.lose(problem, "gone")
+    player.pump()
+    assert player.events[-1] == ConnectionEnded(stage, None, Problem.TLS, "TLS failed: gone")
+
+
+@pytest.mark.parametrize(
+    ("options", "steps", "stage"),
+    [
+        ({}, [GREETING], Stage.EHLO),
+        ({"is_encrypted": True}, [GREETING], Stage.EHLO),
+        ({"start_tls": StartTls.IF_OFFERED}, [GREETING], Stage.EHLO),
+        ({"start_tls": StartTls.REQUIRED}, [*UNDER_TLS, ("502 what?\r\n", "HELO me.test\r\n")], Stage.EHLO),
+        ({"start_tls": StartTls.REQUIRED}, [*UNDER_TLS, ("250 mx.test\r\n", "")], None),
+    ],
+    ids=["no TLS", "TLS from the start", "before STARTTLS", "HELO under TLS", "ready under TLS"],
+)
+def test_a_connection_lost_at_any_other_time_tells_nothing_of_tls(
+    options: dict[str, object], steps: list[Step], stage: Stage | None
+) -> None:
+    player = play(0, options, steps, lambda said: [said])
+    player.client.lose(Problem.LOST, "gone")
+    player.pump()
+    assert player.events[-1] == ConnectionEnded(stage, None, Problem.LOST, "gone")
+
+
+@pytest.mark.parametrize("steps", [[GREETING, OFFERED], UNDER_TLS], ids=["at STARTTLS", "under TLS"])
+def test_421_keeps_its_meaning_whatever_becomes_of_tls(steps: list[Step]) -> None:
+    player = play(0, {"start_tls": StartTls.IF_OFFERED}, steps, lambda said: [said])
+    player.feed(b"421 4.3.2 Busy\r\n")
+    end = player.events[-1]
+    assert isinstance(end, ConnectionEnded)
+    assert (end.problem, end.reply and end.reply.code) == (None, 421)
+
+
 def test_quit_ends_in_order_and_begins_nothing_more() -> None:
     player = play(0, {}, PIPELINED, lambda said: [said])
     assert player.client.is_idle
