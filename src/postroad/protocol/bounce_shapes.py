@@ -18,7 +18,7 @@ _COPY = re.compile(
 _SAID = re.compile(
     r"(?:said|says|responded|responded with|returned(?: was)?|replied|error (?:was|is)|response was|reason(?: was)?|remote server returned"
     r"|diagnostic(?: code| information)?(?: for administrators)?|error message|>>>|<<<)[ :]*+\s*+"
-    r"((?:\S{1,100}+: )?[\"'#<]?(?:smtp;)?[ ]?[245]\d\d[ \-#].{0,800})",
+    r"((?:\S{1,100}: )?[\"'#<]?(?:smtp;)?[ ]?[245]\d\d[ \-#].{0,800})",
     re.IGNORECASE,
 )
 _CODED = re.compile(

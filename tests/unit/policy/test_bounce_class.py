@@ -77,6 +77,6 @@ def test_anything_has_a_class(phase: Phase, code: int | None, status: str | None
 @pytest.mark.parametrize("run", ["a", "exceed", "verif", " ", "ip ", "a@a@a@ ", "requested action not taken. "])
 def test_a_long_refusal_cannot_hold_the_worker_up(run: str) -> None:
     text = run * (65_000 // len(run))
-    started = time.perf_counter()
+    started = time.thread_time()
     bounce_class_of(Phase.RCPT, 550, None, text)
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5

@@ -201,6 +201,14 @@ def test_whatever_a_status_part_holds_is_read_without_an_error(text: str) -> Non
             assert one.diagnosis.isprintable()
 
 
+def test_the_host_that_refused_may_stand_before_what_it_said() -> None:
+    body = "Your mail to ann@x.example could not be delivered. The host said: mx.x.example: 550 no such user"
+    report = read_delivery_report(f"From: MAILER-DAEMON@x\r\nSubject: failure notice\r\n\r\n{body}\r\n".encode())
+
+    assert report is not None
+    assert [one.diagnosis for one in report.recipients] == ["mx.x.example: 550 no such user"]
+
+
 OPENINGS = (
     "this is the qmail-send program",
     "Hi. This is the reader at x, I'm afraid",
@@ -222,14 +230,14 @@ def test_a_small_bounce_cannot_hold_its_reader_up(opening: str) -> None:
     for run in runs:
         body = opening + "\r\na@b.example " + run * (32_000 // len(run)) + "x"
         letter = f"From: MAILER-DAEMON@x.example\r\nSubject: failure notice\r\n\r\n{body}".encode()
-        started = time.perf_counter()
+        started = time.thread_time()
         read_delivery_report(letter)
-        assert time.perf_counter() - started < 1.5, run
+        assert time.thread_time() - started < 1.5, run
 
 
 @pytest.mark.parametrize("run", ["<script>", "<style ", "<", "<br "])
 def test_html_without_ends_cannot_hold_the_reader_up(run: str) -> None:
     letter = b"Content-Type: text/html\r\n\r\n" + run.encode() * (32_000 // len(run))
-    started = time.perf_counter()
+    started = time.thread_time()
     read_delivery_report(letter)
-    assert time.perf_counter() - started < 0.3
+    assert time.thread_time() - started < 0.3

@@ -223,9 +223,9 @@ def test_substitutions_may_be_left_alone() -> None:
 
 def test_blanks_in_a_from_cannot_hold_the_worker_up() -> None:
     document = call(content=CONTENT | {"from": "{{who}}" + " " * 30_000 + "x"})
-    started = time.perf_counter()
+    started = time.thread_time()
     refused(document)
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 def test_a_stored_template_is_given_the_data() -> None:
