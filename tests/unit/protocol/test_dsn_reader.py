@@ -205,7 +205,7 @@ def test_the_host_that_refused_may_stand_before_what_it_said() -> None:
     body = "Your mail to ann@x.example could not be delivered. The host said: mx.x.example: 550 no such user"
     report = read_delivery_report(f"From: MAILER-DAEMON@x\r\nSubject: failure notice\r\n\r\n{body}\r\n".encode())
 
-    assert report is not None
+    assert isinstance(report, DeliveryReport)
     assert [one.diagnosis for one in report.recipients] == ["mx.x.example: 550 no such user"]
 
 
