@@ -71,12 +71,15 @@ def test_a_new_certificate_and_new_settings_are_taken_up(stopped: World, tmp_pat
 
     # What makes no sense is not taken up, and the node goes on.
     workers = product.worker_pids()
-    product.configure({"delivery": {"retry_schedule": "soon"}})
+    product.configure({"tls": {"certificate": str(tmp_path / "nowhere.pem")}})
     os.kill(product.pid, signal.SIGHUP)
     within(TAKEN_UP_S, lambda: "configuration_kept" in product.log.read_text())
-    product.configuration.write_text("[smtp\n")
+    product.configure({"delivery": {"retry_schedule": "soon"}})
     os.kill(product.pid, signal.SIGHUP)
     within(TAKEN_UP_S, lambda: product.log.read_text().count("configuration_kept") == 2)
+    product.configuration.write_text("[smtp\n")
+    os.kill(product.pid, signal.SIGHUP)
+    within(TAKEN_UP_S, lambda: product.log.read_text().count("configuration_kept") == 3)
     assert _offered_size(stopped) == "131072"
     assert product.worker_pids() == workers
 

@@ -113,6 +113,19 @@ async def test_a_place_in_use_is_not_restored_into(place: Place, tmp_path: Path)
     await database.close()
 
 
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_a_place_where_a_journal_was_left_is_not_restored_into(sqlite_place: Place, tmp_path: Path, end: str) -> None:
+    backup(*sqlite_place, tmp_path / "saved.tar", now=NOW)
+    left = tmp_path / "elsewhere" / f"postroad.sqlite{end}"
+    left.parent.mkdir()
+    left.write_bytes(b"of another database")
+
+    with pytest.raises(StorageError, match=f"{left} exists: restore into an empty data folder"):
+        restore(tmp_path / "saved.tar", "", left.parent)
+
+    assert [path.name for path in left.parent.iterdir()] == [left.name]
+
+
 async def test_a_backup_is_for_its_owner_and_leaves_nothing_beside_it(place: Place, tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     await asyncio.to_thread(backup, *place, folder / "saved.tar", now=NOW)

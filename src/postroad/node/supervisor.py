@@ -20,7 +20,8 @@ from postroad.httpd.server import HttpServer
 from postroad.model.actor import SYSTEM
 from postroad.net.clock import now_ms
 from postroad.net.listen import bind, parse_endpoint
-from postroad.node.certificate import is_obtained
+from postroad.net.tls import CertificateError
+from postroad.node.certificate import is_obtained, server_certificate
 from postroad.node.channel import Plan
 from postroad.node.doors import SlotSockets, bind_doors
 from postroad.node.installation import worker_count, workers_are_gone
@@ -161,7 +162,10 @@ class Supervisor:
         try:
             settings = self._reload()
             require_sound(settings)
-        except ConfigError as error:
+            if settings != self._settings and settings.tls.certificate:
+                # A worker that goes over to new settings reads it anew, and could not start without it.
+                server_certificate(settings)
+        except (CertificateError, ConfigError) as error:
             log.warning("configuration_kept", reason=str(error))
             return
         for worker in self._workers:

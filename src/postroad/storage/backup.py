@@ -199,8 +199,11 @@ def _require_fitting(manifest: Manifest, place: SqliteFile | PostgresServer, new
 
 
 def _require_empty(place: SqliteFile | PostgresServer, state: SchemaState, key_file: Path, saved_key: Path) -> None:
-    if isinstance(place, SqliteFile) and place.path.exists():
-        raise StorageError(f"{place.path} exists: restore into an empty data folder")
+    if isinstance(place, SqliteFile):
+        # SQLite takes a journal that another database left for one of this: it would write its pages into it.
+        for path in (place.path, *(Path(f"{place.path}{end}") for end in ("-wal", "-shm", "-journal"))):
+            if path.exists():
+                raise StorageError(f"{path} exists: restore into an empty data folder")
     if state.current is not None:
         raise StorageError("the database is not empty: restore into an empty one")
     if key_file.exists() and saved_key.exists() and key_file.read_bytes() != saved_key.read_bytes():
