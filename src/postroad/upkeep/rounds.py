@@ -11,7 +11,7 @@ from postroad.storage import workers
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 from postroad.upkeep.settings import RetentionSettings
-from postroad.upkeep.tasks import TASKS, Task
+from postroad.upkeep.tasks import TASKS, Task, free_dead_workers
 
 log = structlog.get_logger()
 
@@ -48,6 +48,8 @@ class Upkeep:
         self._settings = settings
         self._meter = meter
         self._tasks = tasks
+        self._judges_silence_from = 0
+        """Until then nobody may have been able to show a sign of life: the database was away."""
 
     async def run(self) -> None:
         """Do a round at each interval until cancelled."""
@@ -57,6 +59,7 @@ class Upkeep:
                     await self.round()
             except StorageError as error:
                 log.warning("upkeep_interrupted", why=str(error))
+                self._judges_silence_from = self._clock() + self._settings.worker_silence_s * 1000
             await asyncio.sleep(self._settings.interval_s)
 
     async def is_mine(self) -> bool:
@@ -71,6 +74,9 @@ class Upkeep:
     async def round(self) -> None:
         """Do every task until nothing is left of it, or its share of the round is used up."""
         for name, task in self._tasks.items():
+            if task is free_dead_workers and self._clock() < self._judges_silence_from:
+                # What they hold would be delivered a second time, though they are about to settle it.
+                continue
             for _ in range(_MOST_SLICES):
                 rows = await task(self._database, self._clock(), self._settings)
                 if rows:

@@ -185,6 +185,42 @@ async def test_run_goes_on_after_a_failure_of_storage(
     assert len(rounds) >= 3
 
 
+async def test_nobody_is_taken_for_dead_who_could_show_no_sign_of_life(
+    database: Database, clock: ManualClock, meter: CountingMeter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, _other = [await _worker(database, clock, "upkeep") for _ in range(2)]
+    rounds: list[int] = []
+
+    async def away_at_first(*_: object) -> int:
+        rounds.append(clock())
+        if len(rounds) == 1:
+            raise StorageUnavailable("gone for a moment")
+        return 0
+
+    sleep = asyncio.sleep
+    monkeypatch.setattr("postroad.upkeep.rounds.asyncio.sleep", lambda _: sleep(0))
+    tasks = {"away": away_at_first, "free_dead_workers": TASKS["free_dead_workers"]}
+    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter, tasks=tasks)
+
+    async def some_rounds_later(ms: int) -> int:
+        clock.now += ms
+        await database.write(workers.heartbeat, mine, clock())
+        seen = len(rounds)
+        while len(rounds) < seen + 3:
+            await sleep(0)
+        return meter.rows["free_dead_workers"]
+
+    clock.now += 61_000
+    await database.write(workers.heartbeat, mine, clock())
+    running = asyncio.ensure_future(upkeep.run())
+    assert await some_rounds_later(0) == 0
+    assert await some_rounds_later(59_000) == 0
+    assert await some_rounds_later(1_000) == 1
+    running.cancel()
+
+    assert [one.incarnation for one in await database.read(workers.live, 0)] == [mine]
+
+
 def test_tasks_are_those_of_the_retention_promises() -> None:
     assert set(TASKS) >= {"delete_content", "delete_messages", "delete_events", "fold_counters", "free_dead_workers"}
 
