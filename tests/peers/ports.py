@@ -27,7 +27,7 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def wait_until_listening(place: int | str, process: subprocess.Popen[bytes], timeout_s: float = 20) -> None:
+def wait_until_listening(place: int | str, process: subprocess.Popen[bytes], timeout_s: float = 45) -> None:
     """Wait until the process takes connections at a loopback port or a Unix socket's path.
 
     Raises:
