@@ -43,7 +43,8 @@ async def test_events_are_followed_and_a_stored_message_is_sent_again(world: Wor
                     # What is younger than two seconds is not told in an ascending search, so that a page
                     # read while the events come of age may be short of its limit.
                     pages = await _pages(facts, 6)
-                    assert all(1 <= len(page) <= 2 for page in pages)
+                    sizes = [len(page) for page in pages]
+                    assert sizes == [2, 2, 2] or (ascending == "yes" and set(sizes) <= {1, 2})
                     ids = [one["id"] for page in pages for one in page]
                     assert (ids if ascending == "no" else ids[::-1]) == [one["id"] for one in streamed]
                 # Content is kept while its message waits.
