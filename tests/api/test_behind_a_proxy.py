@@ -9,7 +9,7 @@ import pytest
 from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.accounts.api_keys import ApiKeys
 from postroad.httpd.api.app import api_app
-from postroad.httpd.server import HttpServer
+from postroad.httpd.server import Clients, HttpServer
 from postroad.model.actor import SYSTEM
 from postroad.model.domain import SendingDomain
 from postroad.net.listen import Endpoint, bind
@@ -50,7 +50,7 @@ async def test_only_a_trusted_proxy_says_where_the_client_is(
 ) -> None:
     added = await keys.add_for_domain(SYSTEM, domain.name, networks="192.0.2.0/24 2001:db8::/32")
     ((listening,),) = bind(Endpoint("127.0.0.1", 0))
-    server = HttpServer(api_app(api_services(check)), [listening], trusted_proxies=trusted)
+    server = HttpServer(api_app(api_services(check)), [listening], clients=Clients(trusted))
     await server.start()
     try:
         port = listening.getsockname()[1]

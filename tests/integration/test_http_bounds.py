@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from postroad.httpd import protocol
 from postroad.httpd.protocol import LONGEST_TARGET, MOST_HEAD
-from postroad.httpd.server import HttpServer
+from postroad.httpd.server import Clients, HttpServer
 from postroad.net.listen import Endpoint, bind
 
 END = b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -46,6 +46,22 @@ async def answer(port: int, *pieces: bytes) -> bytes:
         found = await reader.read()
         writer.close()
         return found
+
+
+async def connected(port: int, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection from one of this machine's addresses that is let in, or turned away, by now."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+    await asyncio.sleep(0.02)
+    return reader, writer
+
+
+async def status_of(port: int, address: str) -> int:
+    """Return the status of an answer to a new connection."""
+    reader, writer = await connected(port, address)
+    writer.write(b"GET /" + END[:-2] + b"Connection: close\r\n\r\n")
+    head = await reader.read()
+    writer.close()
+    return int(head.split()[1])
 
 
 @pytest.mark.parametrize("path", [b"/templates/1/preview?data=", b"/api/postroad/v1/key?", b"/c/"])
@@ -116,3 +132,26 @@ async def test_an_answer_has_the_date_of_its_second_or_the_one_before(port: int)
     dates = [line for line in reply.split(b"\r\n") if line.startswith(b"date: ")]
     assert len(dates) == 1
     assert asked - 2.5 < parsedate_to_datetime(dates[0][6:].decode()).timestamp() <= time.time()
+
+
+@pytest.mark.parametrize(("proxies", "status"), [((), 429), (("127.0.0.1",), 200)])
+async def test_one_address_has_only_so_many_connections_over_all_doors(proxies: tuple[str, ...], status: int) -> None:
+    listening = [bind(Endpoint("127.0.0.1", 0))[0][0] for _ in range(2)]
+    clients = Clients(proxies, max_connections=2)
+    servers = [HttpServer(app, [one], clients=clients) for one in listening]
+    for server in servers:
+        await server.start()
+    ports = [one.getsockname()[1] for one in listening]
+
+    async with asyncio.timeout(20):
+        idle = [await connected(port, "127.0.0.1") for port in ports]
+        third, other = await status_of(ports[0], "127.0.0.1"), await status_of(ports[0], "127.0.0.2")
+        idle[0][1].close()
+        while (later := await status_of(ports[1], "127.0.0.1")) != 200:
+            assert later == 429
+        idle[1][1].close()
+        for server in servers:
+            await server.stop()
+
+    assert third == status
+    assert other == 200

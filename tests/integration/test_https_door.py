@@ -9,7 +9,7 @@ import pytest
 import trustme
 from starlette.types import Receive, Scope, Send
 
-from postroad.httpd.server import http_servers
+from postroad.httpd.server import Clients, http_servers
 from postroad.net.listen import Endpoint, bind
 from postroad.net.tls import ServerCertificate
 
@@ -44,7 +44,7 @@ async def test_one_application_answers_in_the_clear_and_over_tls_with_the_certif
     certificate = ServerCertificate(path, path)
     (plain,), (tls,) = bind(Endpoint("127.0.0.1", 0)), bind(Endpoint("127.0.0.1", 0))
     plain_port, tls_port = plain[0].getsockname()[1], tls[0].getsockname()[1]
-    servers = http_servers(app, plain, tls, certificate.context)
+    servers = http_servers(app, plain, tls, certificate.context, Clients())
     for server in servers:
         await server.start()
     try:

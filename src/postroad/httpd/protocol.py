@@ -1,9 +1,13 @@
-"""HTTP/1.1 of the doors with bounds that the library has none for: how long the head of a request is, and takes."""
+"""HTTP/1.1 of the doors with bounds that the library has none for: connections of a client, and heads of requests."""
 
 import asyncio
 from http import HTTPStatus
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from postroad.net.address import Networks, client_of
+from postroad.net.client_counts import ClientCounts
 
 LONGEST_TARGET = 16 * 1024
 """Octets of path and query; RFC 9112 §3 wants 8,000 at least for the whole line."""
@@ -13,21 +17,38 @@ HEAD_WITHIN_S = 30.0
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Refuses a request whose target or head is too long or too slow, and closes its connection."""
+    """Refuses a client's connections beyond its share, and a request whose target or head is too long or too slow.
 
+    Behind ``proxies`` are many clients, so that their connections are not counted.
+    """
+
+    _client: str | None = None
     _head_timer: asyncio.TimerHandle | None = None
     _is_in_head = False
     _head_octets = 0
     _refusal = HTTPStatus.BAD_REQUEST
 
+    def __init__(self, *arguments: Any, counts: ClientCounts, proxies: Networks, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._counts = counts
+        self._proxies = proxies
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Await the first request."""
+        """Await the first request, of a client that has not too many connections."""
         super().connection_made(transport)
+        address = self.client[0] if self.client else ""
+        if address not in self._proxies:
+            self._client = client_of(address)
+            if not self._counts.claim(self._client):
+                self._refuse(HTTPStatus.TOO_MANY_REQUESTS)
+                return
         self._head_timer = self.loop.call_later(HEAD_WITHIN_S, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Await nothing more."""
         self._stop_timer()
+        if self._client is not None:
+            self._counts.release(self._client)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

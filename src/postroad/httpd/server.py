@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import socket
 import ssl
 from collections.abc import Generator, Sequence
@@ -11,7 +12,11 @@ from starlette.types import ASGIApp
 
 from postroad.httpd.protocol import BoundedHttp
 from postroad.httpd.transport import StrictTransport
+from postroad.net.address import Networks
+from postroad.net.client_counts import ClientCounts
 
+MAX_CONNECTIONS = 1000
+"""Of one server; beyond, requests get status 503."""
 _DATE_S = 1.0
 """How old the date in an answer may be."""
 
@@ -37,31 +42,43 @@ class _Server(uvicorn.Server):
         yield
 
 
-class HttpServer:
-    """Serves ``app`` until stopped; with a context over TLS.
+class Clients:
+    """Whom the HTTP doors of one worker let in, over all of them.
 
-    Only ``trusted_proxies`` (CIDR networks) may say by X-Forwarded-For and X-Forwarded-Proto who asks, and how.
+    Only ``trusted_proxies`` (CIDR networks) may say by X-Forwarded-For and X-Forwarded-Proto who asks, and how; everybody
+    else has ``max_connections`` at a time.
     """
+
+    def __init__(self, trusted_proxies: Sequence[str] = (), max_connections: int = 200) -> None:
+        self.trusted_proxies = trusted_proxies
+        self.protocol = functools.partial(
+            BoundedHttp, counts=ClientCounts(max_connections), proxies=Networks(trusted_proxies)
+        )
+
+
+class HttpServer:
+    """Serves ``app`` until stopped; with a context over TLS."""
 
     def __init__(
         self,
         app: ASGIApp,
         sockets: Sequence[socket.socket],
         tls_context: ssl.SSLContext | None = None,
-        trusted_proxies: Sequence[str] = (),
+        clients: Clients | None = None,
     ) -> None:
+        clients = clients or Clients()
         self._sockets = list(sockets)
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=BoundedHttp,
+                http=clients.protocol,  # type: ignore[arg-type] # it makes one, which is all that is asked of it
                 log_config=None,
                 access_log=False,
                 lifespan="off",
                 server_header=False,
-                proxy_headers=bool(trusted_proxies),
-                forwarded_allow_ips=list(trusted_proxies),
-                limit_concurrency=1000,
+                proxy_headers=bool(clients.trusted_proxies),
+                forwarded_allow_ips=list(clients.trusted_proxies),
+                limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=5,
                 ssl_context_factory=None if tls_context is None else lambda _config, _default: tls_context,
@@ -90,10 +107,10 @@ def http_servers(
     plain: Sequence[socket.socket],
     tls: Sequence[socket.socket],
     tls_context: ssl.SSLContext,
-    trusted_proxies: Sequence[str] = (),
+    clients: Clients,
 ) -> list[HttpServer]:
     """Return the servers of one application on sockets in the clear and on sockets for HTTPS, not yet started."""
-    servers = [HttpServer(app, plain, trusted_proxies=trusted_proxies)] if plain else []
+    servers = [HttpServer(app, plain, clients=clients)] if plain else []
     if tls:
-        servers.append(HttpServer(StrictTransport(app), tls, tls_context, trusted_proxies))
+        servers.append(HttpServer(StrictTransport(app), tls, tls_context, clients))
     return servers

@@ -53,6 +53,15 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             description="Wrong API keys that one address (IPv6: a /64) may try on one worker; beyond, status 429. 0 for any number.",
         ),
     ] = 60
+    max_connections_per_address: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            le=100_000,
+            description="Connections of one client address (IPv6: one /64) to one worker; further ones get status 429. "
+            "Trusted proxies have any number.",
+        ),
+    ] = 200
     public_url: Annotated[
         str,
         msgspec.Meta(

@@ -41,6 +41,16 @@ def normalise(text: str) -> str:
     return text if address is None else str(address)
 
 
+def client_of(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or the /64 that one IPv6 host has to itself (RFC 4291 §2.5.1)."""
+    if ":" not in address:
+        return address
+    parsed = parse_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
+    return str(parsed) if parsed is not None else address
+
+
 def parse_network(text: str) -> Network:
     """Read a CIDR network or a single address; raises ValueError with a sentence that says what is wrong."""
     try:

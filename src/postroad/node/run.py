@@ -9,6 +9,7 @@ import uvloop
 from postroad.config import Settings
 from postroad.node.certificate import server_certificate
 from postroad.node.installation import sole_use
+from postroad.node.open_files import allow_open_files
 from postroad.node.soundness import require_sound
 from postroad.node.supervisor import ROLES, Supervisor
 from postroad.telemetry.logs import configure
@@ -41,6 +42,7 @@ def run_node(
     """
     with sole_use(Path(settings.data_dir)):
         configure(settings.log)
+        allow_open_files(settings)
         require_sound(settings)
         prepare(settings)
         server_certificate(settings)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import structlog
 import uvloop
+from starlette.types import ASGIApp
 
 from postroad.httpd.apps import beside_tracker, dev_web_app, web_app
 from postroad.httpd.proofs import port_80_app
-from postroad.httpd.server import HttpServer, http_servers
+from postroad.httpd.server import Clients, HttpServer, http_servers
 from postroad.net.clock import now_ms
 from postroad.net.tls import ServerCertificate
 from postroad.node import doors
@@ -114,42 +115,39 @@ class Worker:
             inbound = self._services.inbound_listener()
             self._smtp_doors.append(inbound)
             await inbound.start(inherited[doors.INBOUND])
+        http = self._plan.settings.http
+        clients = Clients(http.trusted_proxies, http.max_connections_per_address)
         if inherited.get(doors.HTTP) or inherited.get(doors.HTTP_TLS):
-            await self._open_http(inherited.get(doors.HTTP, ()), inherited.get(doors.HTTP_TLS, ()), stack)
+            app = self._web_app()
+            plain, tls = inherited.get(doors.HTTP, ()), inherited.get(doors.HTTP_TLS, ())
+            await _serve(http_servers(app, plain, tls, self._certificate.context, clients), stack)
+            # What would go on for hours ends before the servers wait for it.
+            stack.callback(self._services.console.streams.close)
         if inherited.get(doors.ACME):
-            port_80 = beside_tracker(
-                port_80_app(self._services.find_proof, self._plan.settings.http.public_url), self._services.tracker
-            )
-            await _serve([HttpServer(port_80, inherited[doors.ACME])], stack)
+            port_80 = beside_tracker(port_80_app(self._services.find_proof, http.public_url), self._services.tracker)
+            await _serve([HttpServer(port_80, inherited[doors.ACME], clients=clients)], stack)
 
-    async def _open_http(
-        self, plain: Sequence[socket.socket], tls: Sequence[socket.socket], stack: AsyncExitStack
-    ) -> None:
-        services, settings = self._services, self._plan.settings.http
+    def _web_app(self) -> ASGIApp:
+        services = self._services
         clients = client_access(self._plan.settings)
         if self._plan.is_dev:
-            status = WorkerStatus(services.database, services.why)
-            app = dev_web_app(
+            return dev_web_app(
                 services.console,
                 services.api,
                 services.database,
-                status,
+                WorkerStatus(services.database, services.why),
                 clients=clients,
                 tracker=services.tracker,
             )
-        else:
-            app = web_app(
-                services.console,
-                services.api,
-                services.database,
-                clients=clients,
-                tracker=services.tracker,
-                find_proof=services.find_proof if is_obtained(self._plan.settings) else None,
-                public_url=settings.public_url,
-            )
-        await _serve(http_servers(app, plain, tls, self._certificate.context, settings.trusted_proxies), stack)
-        # What would go on for hours ends before the servers wait for it.
-        stack.callback(services.console.streams.close)
+        return web_app(
+            services.console,
+            services.api,
+            services.database,
+            clients=clients,
+            tracker=services.tracker,
+            find_proof=services.find_proof if is_obtained(self._plan.settings) else None,
+            public_url=self._plan.settings.http.public_url,
+        )
 
     async def listen(self, channel: Channel, words: AsyncIterator[object], stop: asyncio.Event) -> None:
         """Answer the supervisor and tell it every second that the event loop turns; its silence is a reason to stop."""

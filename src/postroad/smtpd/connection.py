@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgspec
 import structlog
 
-from postroad.net.address import Networks, normalise
+from postroad.net.address import Networks, client_of, normalise
 from postroad.net.clock import Clock
 from postroad.net.tls_channel import TlsChannel
 from postroad.protocol.proxy import LONGEST_HEADER, ProxyError, parse_proxy
@@ -25,7 +25,7 @@ from postroad.protocol.smtp.reply import Reply
 from postroad.protocol.smtp.server import ServerMachine
 from postroad.protocol.smtp.server_options import ServerOptions
 from postroad.smtpd import replies
-from postroad.smtpd.roster import ByteBudget, Roster, client_of
+from postroad.smtpd.roster import ByteBudget, Roster
 from postroad.smtpd.settings import SmtpSettings
 
 log = structlog.get_logger()

@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from postroad.model.submission import ClientFacts, Rejected
+from postroad.net.address import client_of
 from postroad.net.clock import Clock
 from postroad.protocol.smtp.command import Mail
 from postroad.protocol.smtp.offer import MailOffered, MessageOffered, Offer, RcptOffered
@@ -17,7 +18,6 @@ from postroad.smtpd import replies
 from postroad.smtpd.connection import Connection, Door
 from postroad.smtpd.listener import SmtpListener
 from postroad.smtpd.rates import Rates
-from postroad.smtpd.roster import client_of
 from postroad.smtpd.session import protocol_keyword
 from postroad.smtpd.settings import InboundSettings, SmtpSettings
 

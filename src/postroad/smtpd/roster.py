@@ -1,11 +1,9 @@
 """What the sessions of one worker share: how many there are, from where, and how many octets they hold."""
 
 import asyncio
-import ipaddress
-from collections import Counter
 from typing import Protocol
 
-from postroad.net.address import parse_address
+from postroad.net.client_counts import ClientCounts
 
 
 class Session(Protocol):
@@ -46,9 +44,8 @@ class Roster:
 
     def __init__(self, max_sessions: int, max_sessions_per_address: int) -> None:
         self._max_sessions = max_sessions
-        self._max_per_address = max_sessions_per_address
         self._sessions: set[Session] = set()
-        self._by_client: Counter[str] = Counter()
+        self._by_client = ClientCounts(max_sessions_per_address)
         self._empty = asyncio.Event()
         self._is_closed = False
         self.opened = 0
@@ -70,17 +67,14 @@ class Roster:
 
     def claim(self, client: str) -> bool:
         """Count a session for its client; False where that one has too many. ``release`` undoes it either way."""
-        self._by_client[client] += 1
-        if self._by_client[client] > self._max_per_address:
+        if not self._by_client.claim(client):
             self.turned_away += 1
             return False
         return True
 
     def release(self, client: str) -> None:
         """Count a session of a client no longer."""
-        self._by_client[client] -= 1
-        if not self._by_client[client]:
-            del self._by_client[client]
+        self._by_client.release(client)
 
     def quit(self, session: Session) -> None:
         """Remove a session that has ended."""
@@ -100,13 +94,3 @@ class Roster:
             except TimeoutError:
                 for session in list(self._sessions):
                     session.abort()
-
-
-def client_of(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 that one IPv6 host has to itself (RFC 4291 §2.5.1)."""
-    if ":" not in address:
-        return address
-    parsed = parse_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
-    return str(parsed) if parsed is not None else address

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from postroad.net.address import Networks, is_private_host, is_public, normalise, parse_address
+from postroad.net.address import Networks, client_of, is_private_host, is_public, normalise, parse_address
 
 
 @pytest.mark.parametrize(
@@ -121,3 +121,17 @@ def test_hosts_that_are_private_by_themselves_are_told_in_every_spelling(host: s
 )
 def test_other_hosts_are_for_who_connects_to_them(host: str) -> None:
     assert not is_private_host(host)
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("", ""),
+    ],
+)
+def test_an_ipv6_host_counts_with_its_whole_network(address: str, client: str) -> None:
+    assert client_of(address) == client

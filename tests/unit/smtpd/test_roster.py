@@ -2,9 +2,7 @@
 
 import asyncio
 
-import pytest
-
-from postroad.smtpd.roster import ByteBudget, Roster, client_of
+from postroad.smtpd.roster import ByteBudget, Roster
 
 
 class Guest:
@@ -60,17 +58,3 @@ async def test_dismissing_waits_for_those_who_leave_and_ends_those_who_do_not() 
     assert not polite.was_aborted
     assert stubborn.was_aborted
     assert not roster.enter(Guest(roster, leaves=True))
-
-
-@pytest.mark.parametrize(
-    ("address", "client"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-        ("", ""),
-    ],
-)
-def test_an_ipv6_host_counts_with_its_whole_network(address: str, client: str) -> None:
-    assert client_of(address) == client
