@@ -9,7 +9,8 @@ import pytest
 from postroad.accounts.api_key_check import ApiKeyCheck
 from postroad.accounts.api_keys import ApiKeys
 from postroad.httpd.api.app import api_app
-from postroad.httpd.server import Clients, HttpServer
+from postroad.httpd.clients import Clients
+from postroad.httpd.server import HttpServer
 from postroad.model.actor import SYSTEM
 from postroad.model.domain import SendingDomain
 from postroad.net.listen import Endpoint, bind

@@ -10,8 +10,9 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from postroad.httpd import protocol
+from postroad.httpd.clients import Clients
 from postroad.httpd.protocol import LONGEST_TARGET, MOST_HEAD
-from postroad.httpd.server import Clients, HttpServer
+from postroad.httpd.server import HttpServer
 from postroad.net.listen import Endpoint, bind
 
 END = b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -137,7 +138,7 @@ async def test_an_answer_has_the_date_of_its_second_or_the_one_before(port: int)
 @pytest.mark.parametrize(("proxies", "status"), [((), 429), (("127.0.0.1",), 200)])
 async def test_one_address_has_only_so_many_connections_over_all_doors(proxies: tuple[str, ...], status: int) -> None:
     listening = [bind(Endpoint("127.0.0.1", 0))[0][0] for _ in range(2)]
-    clients = Clients(proxies, max_connections=2)
+    clients = Clients(proxies, max_connections_per_address=2)
     servers = [HttpServer(app, [one], clients=clients) for one in listening]
     for server in servers:
         await server.start()

@@ -1,13 +1,14 @@
 """HTTP/1.1 of the doors with bounds that the library has none for: connections of a client, and heads of requests."""
 
 import asyncio
+import ssl
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from postroad.net.address import Networks, client_of
-from postroad.net.client_counts import ClientCounts
+from postroad.httpd.clients import Clients
+from postroad.httpd.tls_transport import TlsTransport
 
 LONGEST_TARGET = 16 * 1024
 """Octets of path and query; RFC 9112 §3 wants 8,000 at least for the whole line."""
@@ -19,39 +20,56 @@ HEAD_WITHIN_S = 30.0
 class BoundedHttp(HttpToolsProtocol):
     """Refuses a client's connections beyond its share, and a request whose target or head is too long or too slow.
 
-    Behind ``proxies`` are many clients, so that their connections are not counted.
+    With ``tls_context`` it is HTTPS, by the layer that the SMTP doors have: asyncio's own tells of a connection once the
+    handshake is over only, and each costs 50 KB meanwhile, however many there are.
     """
 
-    _client: str | None = None
+    _address: str | None = None
+    _tls: TlsTransport | None = None
     _head_timer: asyncio.TimerHandle | None = None
     _is_in_head = False
     _head_octets = 0
     _refusal = HTTPStatus.BAD_REQUEST
 
-    def __init__(self, *arguments: Any, counts: ClientCounts, proxies: Networks, **named: Any) -> None:
+    def __init__(self, *arguments: Any, clients: Clients, tls_context: ssl.SSLContext | None, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._counts = counts
-        self._proxies = proxies
+        self._clients = clients
+        self._tls_context = tls_context
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Await the first request, of a client that has not too many connections."""
+        if self._tls_context is not None:
+            transport = self._tls = TlsTransport(transport, self._tls_context)
         super().connection_made(transport)
-        address = self.client[0] if self.client else ""
-        if address not in self._proxies:
-            self._client = client_of(address)
-            if not self._counts.claim(self._client):
-                self._refuse(HTTPStatus.TOO_MANY_REQUESTS)
-                return
-        self._head_timer = self.loop.call_later(HEAD_WITHIN_S, self._give_up)
+        self._address = self.client[0] if self.client else ""
+        refusal = self._clients.enter(self._address)
+        if refusal is None:
+            self._head_timer = self.loop.call_later(HEAD_WITHIN_S, self._give_up)
+        elif self._tls is None:
+            self._refuse(refusal)
+        else:
+            # Before the handshake there is nothing to say it in.
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Await nothing more."""
         self._stop_timer()
-        if self._client is not None:
-            self._counts.release(self._client)
+        if self._address is not None:
+            self._clients.leave(self._address)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Take what came of the connection."""
+        if self._tls is None:
+            self._read(data)
+            return
+        text = self._tls.receive(data)
+        if text:
+            self._read(text)
+        if self._tls.is_ended:
+            self._tls.close()
+
+    def _read(self, data: bytes) -> None:
         """Feed the parser, and count what came of a head that began before."""
         was_in_head = self._is_in_head
         super().data_received(data)

@@ -10,13 +10,10 @@ from collections.abc import Generator, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from postroad.httpd.clients import MAX_CONNECTIONS, Clients
 from postroad.httpd.protocol import BoundedHttp
 from postroad.httpd.transport import StrictTransport
-from postroad.net.address import Networks
-from postroad.net.client_counts import ClientCounts
 
-MAX_CONNECTIONS = 1000
-"""Of one server; beyond, requests get status 503."""
 _DATE_S = 1.0
 """How old the date in an answer may be."""
 
@@ -42,20 +39,6 @@ class _Server(uvicorn.Server):
         yield
 
 
-class Clients:
-    """Whom the HTTP doors of one worker let in, over all of them.
-
-    Only ``trusted_proxies`` (CIDR networks) may say by X-Forwarded-For and X-Forwarded-Proto who asks, and how; everybody
-    else has ``max_connections`` at a time.
-    """
-
-    def __init__(self, trusted_proxies: Sequence[str] = (), max_connections: int = 200) -> None:
-        self.trusted_proxies = trusted_proxies
-        self.protocol = functools.partial(
-            BoundedHttp, counts=ClientCounts(max_connections), proxies=Networks(trusted_proxies)
-        )
-
-
 class HttpServer:
     """Serves ``app`` until stopped; with a context over TLS."""
 
@@ -71,7 +54,8 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=clients.protocol,  # type: ignore[arg-type] # it makes one, which is all that is asked of it
+                # It makes a protocol, which is all that is asked of it.
+                http=functools.partial(BoundedHttp, clients=clients, tls_context=tls_context),  # type: ignore[arg-type]
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -81,7 +65,6 @@ class HttpServer:
                 limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=5,
-                ssl_context_factory=None if tls_context is None else lambda _config, _default: tls_context,
             )
         )
         self._task: asyncio.Task[None] | None = None

@@ -5,7 +5,7 @@ import resource
 import structlog
 
 from postroad.config import Settings
-from postroad.httpd.server import MAX_CONNECTIONS
+from postroad.httpd.clients import MAX_CONNECTIONS
 
 log = structlog.get_logger()
 

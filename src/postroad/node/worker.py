@@ -15,8 +15,9 @@ import uvloop
 from starlette.types import ASGIApp
 
 from postroad.httpd.apps import beside_tracker, dev_web_app, web_app
+from postroad.httpd.clients import Clients
 from postroad.httpd.proofs import port_80_app
-from postroad.httpd.server import Clients, HttpServer, http_servers
+from postroad.httpd.server import HttpServer, http_servers
 from postroad.net.clock import now_ms
 from postroad.net.tls import ServerCertificate
 from postroad.node import doors
