@@ -486,6 +486,26 @@ def test_check_says_what_is_wrong_and_how_to_mend_it(data: Path, run: Run, monke
     assert "WRONG    certificate:" in run("check", expect=1).stdout
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("DELIVERY__RETRY_SCHEDULE", "5x", "delivery.retry_schedule: '5x' is not a pause"),
+        ("SMTP__RBL_ZONES", "zen.example=127.0.0.1", "smtp.rbl_zones: '127.0.0.1' is not a code of a list"),
+        ("SMTP__PROXY_PROTOCOL_FROM", "office", "smtp.proxy_protocol_from: 'office' is not a network"),
+        ("DNS__RESOLVERS", "::1:53", "dns.resolvers: '::1:53' is not a resolver"),
+        ("HTTP__PUBLIC_URL", "https://[", "http.public_url: 'https://[' is not where people could go"),
+    ],
+)
+def test_check_refuses_what_no_node_starts_with(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(f"POSTROAD_{variable}", value)
+
+    for command in (("check",), ("check", "--deep")):
+        assert f"WRONG    configuration: {sentence}" in run(*command, expect=1).stdout
+    assert sentence in run("serve", expect=1).stderr
+
+
 def test_a_setting_that_is_not_understood_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTROAD_LOG__LEVLE", "info")
 

@@ -50,10 +50,7 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Refuse settings that cannot work together."""
         if not self.issuer:
             return
-        parts = urlsplit(self.issuer)
-        # OpenID Connect Discovery §3: https. Clear text is for trying things out on one machine.
-        is_loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK_NAMES
-        if not (parts.scheme == "https" or is_loopback) or not parts.hostname or parts.query or parts.fragment:
+        if not _is_issuer(self.issuer):
             raise ValueError("issuer must be an https:// URL without a query")
         if not self.client_id:
             raise ValueError("client_id is needed where issuer is set")
@@ -62,6 +59,18 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __repr__(self) -> str:
         return f"OidcSettings(issuer={self.issuer!r}, client_id={self.client_id!r}, client_secret=…)"
+
+
+def _is_issuer(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    # OpenID Connect Discovery §3: https. Clear text is for trying things out on one machine.
+    is_loopback = parts.scheme == "http" and host in _LOOPBACK_NAMES
+    is_place = bool(host) and port != 0 and not parts.query and not parts.fragment and " " not in text
+    return is_place and (parts.scheme == "https" or is_loopback)
 
 
 class LockoutSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

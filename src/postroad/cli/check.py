@@ -17,14 +17,16 @@ from postroad.cli import (
     webhook_findings,
 )
 from postroad.cli.findings import Finding
-from postroad.cli.invocation import Invocation, acting, opened, refuse, run_with_database, with_settings
+from postroad.cli.invocation import Invocation, acting, ended, opened, run_with_database, with_settings
 from postroad.cli.output import answer
+from postroad.config import ConfigError, Settings
 from postroad.dns import resolver
 from postroad.model.certificate import HostCertificate, ObtainedCertificate
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.net.clock import now_ms
 from postroad.node.certificate import has_obtained_hosts, is_obtained
 from postroad.node.client_access import client_access
+from postroad.node.soundness import require_sound
 from postroad.storage import certificates, domains, inbound_routes, webhook_calls, webhooks
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
@@ -37,19 +39,29 @@ _MARKS = {"ok": "ok     ", "warning": "warning", "wrong": "WRONG  "}
 @with_settings
 def check(invocation: Invocation, *, deep: bool) -> None:
     """Look at configuration, database, certificate, DNS, port 25 and clock, and say how to mend what is wrong."""
-    found = _near(invocation)
-    if deep:
-        found += asyncio.run(_far(invocation))
+    found = [_configuration(invocation.settings)]
+    if found[0].status == "ok":
+        # The further looks take it that settings are what they should be.
+        found += _near(invocation)
+        if deep:
+            found += asyncio.run(_far(invocation))
     lines = [f"{_MARKS[one.status]}  {one.subject}: {one.text} {one.remedy}".rstrip() for one in found]
     answer(invocation, found, "\n".join(lines))
     if any(one.status == "wrong" for one in found):
         sys.exit(1)
 
 
+def _configuration(settings: Settings) -> Finding:
+    try:
+        require_sound(settings)
+    except ConfigError as error:
+        return Finding("configuration", "wrong", ended(str(error)), "Mend it, and look again: no node starts with it.")
+    return Finding("configuration", "ok", "Every setting is understood.")
+
+
 def _near(invocation: Invocation) -> list[Finding]:
     settings = invocation.settings
     return [
-        Finding("configuration", "ok", "Every setting is understood."),
         findings.data_folder(settings),
         findings.database(settings),
         *_of_certificate(invocation),
@@ -68,10 +80,7 @@ def _near(invocation: Invocation) -> list[Finding]:
 
 async def _far(invocation: Invocation) -> list[Finding]:
     settings = invocation.settings
-    try:
-        lookup = resolver.from_settings(settings.dns, now_ms)
-    except ValueError as error:
-        refuse(f"dns.resolvers: {error}.")
+    lookup = resolver.from_settings(settings.dns, now_ms)
     try:
         return [
             await findings.resolver(lookup),

@@ -52,7 +52,12 @@ def acting() -> Actor:
 
 def refuse(sentence: str) -> NoReturn:
     """End the command with exit code 1 and a sentence on the error output; its full stop may be left out."""
-    raise click.ClickException(sentence if sentence.endswith((".", "?", "!")) else f"{sentence}.")
+    raise click.ClickException(ended(sentence))
+
+
+def ended(sentence: str) -> str:
+    """Return a sentence with a full stop, unless it ends otherwise."""
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:

@@ -142,11 +142,16 @@ class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         dict[str, SourceSettings], Meta(description="Addresses of this node to send from, by a name for each.")
     ] = {}
     pools: Annotated[
-        dict[str, dict[str, int]], Meta(description="Sources that share traffic, by pool, each with its weight.")
+        dict[str, dict[str, Annotated[int, Meta(ge=0)]]],
+        Meta(description="Sources that share traffic, by pool, each with its weight."),
     ] = {}
     # RFC 5321 §4.5.4.1: retries go on for four to five days with many; three days are enough for today's receivers.
     retry_schedule: Annotated[
-        str, Meta(description="Pauses after the first, second, … attempt; the last one repeats until the mail expires.")
+        str,
+        Meta(
+            min_length=1,
+            description="Pauses after the first, second, … attempt; the last one repeats until the mail expires.",
+        ),
     ] = DEFAULT_SCHEDULE_TEXT
     queue: QueueSettings = QueueSettings()
     timeouts: TimeoutSettings = TimeoutSettings()

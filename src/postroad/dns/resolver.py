@@ -102,7 +102,11 @@ def _query(name: dns.name.Name, record_type: RecordType) -> dns.message.Message:
 
 def parse_nameserver(text: str) -> Nameserver:
     """Read ``192.0.2.53``, ``192.0.2.53:5353``, ``2001:db8::53`` or ``[2001:db8::53]:5353``; raises ValueError."""
-    if parse_address(text) is not None:
+    address = parse_address(text)
+    if address is not None and address.version == 6 and 1 < int(address) < 1 << 32:
+        # RFC 4291 §2.5.5.1: nobody has such an address; it is ``::1`` with a port that was meant.
+        raise ValueError(f"{text!r} is not a resolver: write an IPv6 address with a port as [::1]:53")
+    if address is not None:
         return Nameserver(text.strip())
     host, _, port = text.strip().rpartition(":")
     host = host.removeprefix("[").removesuffix("]")

@@ -32,7 +32,7 @@ class DomainsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         ),
     ] = ""
     return_path_label: Annotated[
-        str, msgspec.Meta(pattern="^[a-z0-9-]{1,63}$", description="First label of a domain's return-path name.")
+        str, msgspec.Meta(min_length=1, description="First label of a domain's return-path name.")
     ] = "rp"
     spf: Annotated[
         tuple[str, ...],

@@ -61,7 +61,7 @@ class HttpServer:
                 lifespan="off",
                 server_header=False,
                 proxy_headers=bool(clients.trusted_proxies),
-                forwarded_allow_ips=list(clients.trusted_proxies),
+                forwarded_allow_ips=[text.strip() for text in clients.trusted_proxies],
                 limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=5,

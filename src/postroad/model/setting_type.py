@@ -96,8 +96,14 @@ def _expected(info: inspect.Type) -> str:
             return "a table of settings"
         case inspect.DictType():
             return "a table"
+        case inspect.StrType(min_length=int() as shortest, max_length=int() as longest):
+            return f"a text of {shortest} to {longest} characters"
         case inspect.StrType(max_length=int() as longest):
             return f"a text of at most {longest} characters"
+        case inspect.StrType(min_length=1):
+            return "a text that is not empty"
+        case inspect.VarTupleType(min_length=1):
+            return f"a {kind_of(info)[1]} that is not empty"
         case inspect.StrType(pattern=str() as pattern):
             return f"a text that matches {pattern}"
     kind, words = kind_of(info)

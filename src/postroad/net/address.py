@@ -55,10 +55,13 @@ def parse_network(text: str) -> Network:
     """Read a CIDR network or a single address; raises ValueError with a sentence that says what is wrong."""
     try:
         return ipaddress.ip_network(text.strip())
-    except ValueError as error:
-        raise ValueError(
-            f"{text!r} is not a network: write an address, or a range such as 192.0.2.0/24 ({error})"
-        ) from None
+    except ValueError:
+        pass
+    try:
+        meant = f"did you mean {ipaddress.ip_network(text.strip(), strict=False)}?"
+    except ValueError:
+        meant = "write an address, or a range such as 192.0.2.0/24"
+    raise ValueError(f"{text!r} is not a network: {meant}")
 
 
 class Networks:

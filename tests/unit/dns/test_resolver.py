@@ -28,6 +28,12 @@ def test_what_is_no_resolver_is_refused_with_an_example(text: str) -> None:
         parse_nameserver(text)
 
 
+@pytest.mark.parametrize("text", ["::1:53", "::53"])
+def test_a_port_behind_a_bare_ipv6_address_is_refused_with_brackets_to_write(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\[::1\]:53"):
+        parse_nameserver(text)
+
+
 @pytest.mark.parametrize(
     ("nameserver", "text"),
     [

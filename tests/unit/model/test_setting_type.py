@@ -25,6 +25,9 @@ class Sample(msgspec.Struct):
     weights: dict[str, int] = {}
     at_most: Annotated[int, msgspec.Meta(le=9)] | None = None
     share: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=9)] = "n"
+    filled: Annotated[str, msgspec.Meta(min_length=1)] = "f"
+    minutes: Annotated[tuple[int, ...], msgspec.Meta(min_length=1)] = (1,)
     short: Annotated[str, msgspec.Meta(max_length=3)] = ""
     label: Annotated[str, msgspec.Meta(pattern="^[a-z]*$")] = ""
     colour: Colour = Colour.RED
@@ -53,6 +56,9 @@ class Sample(msgspec.Struct):
         ({"at_most": "x"}, "at_most", "must be a whole number, at most 9"),
         ({"share": -1}, "share", "must be a number, at least 0"),
         ({"short": "long"}, "short", "must be a text of at most 3 characters"),
+        ({"name": ""}, "name", "must be a text of 1 to 9 characters"),
+        ({"filled": ""}, "filled", "must be a text that is not empty"),
+        ({"minutes": []}, "minutes", "must be a list of whole numbers that is not empty"),
         ({"label": "A"}, "label", "must be a text that matches ^[a-z]*$"),
         ({"colour": "green"}, "colour", "must be one of red, blue"),
         ({"colour": 3}, "colour", "must be one of red, blue"),

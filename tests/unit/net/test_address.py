@@ -4,7 +4,15 @@ import ipaddress
 
 import pytest
 
-from postroad.net.address import Networks, client_of, is_private_host, is_public, normalise, parse_address
+from postroad.net.address import (
+    Networks,
+    client_of,
+    is_private_host,
+    is_public,
+    normalise,
+    parse_address,
+    parse_network,
+)
 
 
 @pytest.mark.parametrize(
@@ -135,3 +143,18 @@ def test_other_hosts_are_for_who_connects_to_them(host: str) -> None:
 )
 def test_an_ipv6_host_counts_with_its_whole_network(address: str, client: str) -> None:
     assert client_of(address) == client
+
+
+@pytest.mark.parametrize(
+    ("text", "what_to_write"),
+    [
+        ("office", "write an address, or a range such as 192.0.2.0/24"),
+        ("10.0.0.0/99", "write an address, or a range such as 192.0.2.0/24"),
+        ("10.0.0.1/8", "did you mean 10.0.0.0/8?"),
+    ],
+)
+def test_what_is_no_network_is_refused_with_what_to_write(text: str, what_to_write: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        parse_network(text)
+
+    assert str(refused.value) == f"{text!r} is not a network: {what_to_write}"

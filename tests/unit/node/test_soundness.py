@@ -23,7 +23,7 @@ def settings(acme: dict[str, Any], **sections: dict[str, Any]) -> Settings:
         (
             {"directory": "http://authority.example"},
             {},
-            "tls.acme: the directory 'http://authority.example' is no https",
+            "tls.acme.directory: the directory 'http://authority.example' is no https",
         ),
         ({"agree_terms": False}, {}, "tls.acme: set agree_terms to true once you have read"),
         ({}, {"smtp": {"hostname": ""}}, "tls.acme: there is no name to have certified"),
