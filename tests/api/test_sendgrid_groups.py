@@ -105,6 +105,7 @@ async def test_who_leaves_a_group_is_on_no_other_list(
     of_bob = (await client.get(f"{LEFT}/bob@x.example")).json()["suppressions"]
     assert [(one["name"], one["suppressed"]) for one in of_bob] == [("weekly", True), ("daily", False)]
     assert [one["unsubscribes"] for one in (await client.get(GROUPS)).json()] == [2, 1]
+    assert {one["suppressed"] for one in (await client.get(f"{LEFT}/none")).json()["suppressions"]} == {False}
     assert (await client.get("/v3/suppression/unsubscribes")).json() == []
     assert (await client.get("/v3/asm/suppressions/global/ann@x.example")).json() == {}
 

@@ -206,6 +206,7 @@ async def test_what_is_wrong_with_suppressions_changes_nothing(call: Caller, for
     await call.fault("PUT", f"suppression-list?domain={OTHER}", {"recipients": [good]}, status=404)
     assert (await call("GET", "suppression-list"))["results"] == []
     for method in ("GET", "DELETE"):
+        await call.fault(method, "suppression-list/none", status=404)
         fault = await call.fault(method, "suppression-list/a@x.example", status=404)
         assert fault["message"] == "Recipient could not be found"
     for query in ("cursor=x", "per_page=0", "types=x", "sources=x", "from=x", "per_page=10001"):

@@ -108,6 +108,7 @@ async def test_an_address_is_added_searched_and_removed(
     [
         ({"address": "nobody"}, "address", "Write the address as local@domain"),
         ({"address": ""}, "address", "Write the address"),
+        ({"address": "foo", "kind": "block"}, "address", "or @domain for all addresses there"),
         ({"address": "there@r.example"}, "address", "is on this list of news.acme.example already"),
         ({"address": "dear@r.example"}, "address", "is on the allow list"),
         ({"tag": "spring"}, "tag", "Only an unsubscribe"),

@@ -47,7 +47,8 @@ def test_an_address_goes_on_a_list_is_shown_and_comes_off(run: Run, document: Do
     assert shown[1]["created_by"].startswith("command line")
     assert removed == "Took ann@r.example off the block list.\n"
     assert listed(document) == [("@r.example", "allow", None), ("ann@r.example", "unsubscribe", "spring")]
-    run("suppression", "remove", "r.example", "--domain", NAME, "--yes")
+    run("suppression", "remove", "r.example", "--domain", NAME, "--yes", expect=1)
+    run("suppression", "remove", "@r.example", "--domain", NAME, "--yes")
     assert listed(document) == [("ann@r.example", "unsubscribe", "spring")]
     told = run("audit", "search").stdout
     assert "suppression.added" in told
@@ -62,6 +63,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(run: Run) -> None:
 
     assert "already" in refused("add", "a@r.example")
     assert "local@domain" in refused("add", "nobody", "--kind", "bounce")
+    assert "local@domain, or @domain for all addresses there" in refused("add", "foo")
     assert "Only an unsubscribe" in refused("add", "b@r.example", "--tag", "spring")
     assert "is on no such list" in refused("remove", "a@r.example", "--kind", "allow", "--yes")
     assert "is on no such list" in refused("remove", "b@r.example", "--yes")

@@ -67,8 +67,13 @@ def comparable(path: str) -> str:
 def understood(text: str, kind: SuppressionKind) -> str:
     """Return the address, or ``@domain``, that somebody wrote, as the lists compare it; raises AddressError."""
     text = text.strip()
-    if kind.takes_domains and (text.startswith("@") or "@" not in text):
-        return f"@{normal_domain(text.removeprefix('@').rstrip('.'))}"
+    if kind.takes_domains and text.startswith("@"):
+        return f"@{normal_domain(text[1:].rstrip('.'))}"
+    if kind.takes_domains and "@" not in text:
+        # Half an address that was typed must not stand for everybody at a destination.
+        raise AddressError("Write the address as local@domain, or @domain for all addresses there")
+    if text.startswith("@"):
+        raise AddressError("Write the address as local@domain: only block and allow are for whole destinations")
     path = parse_path(text, is_utf8=True)
     if not path:
         raise AddressError("Write the address as local@domain")

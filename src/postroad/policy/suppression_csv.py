@@ -141,7 +141,7 @@ def _entry(row: Sequence[str], columns: Columns, facts: ListFacts, line: int) ->
             account_id=facts.account_id,
             domain_id=facts.domain_id,
             kind=kind,
-            address=understood(cell(columns.address) or cell(columns.domain), kind),
+            address=understood(cell(columns.address) or _all_at(cell(columns.domain)), kind),
             tag=tag,
             way=Way.IMPORT,
             reason=cell(columns.reason)[:MOST_REASON],
@@ -150,6 +150,10 @@ def _entry(row: Sequence[str], columns: Columns, facts: ListFacts, line: int) ->
         )
     except (AddressError, ListError) as error:
         return Fault(line, f"{str(error).rstrip('.')}.")
+
+
+def _all_at(domain: str) -> str:
+    return f"@{domain.removeprefix('@')}" if domain else ""
 
 
 def kind_of(text: str) -> SuppressionKind:

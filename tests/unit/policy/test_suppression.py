@@ -100,7 +100,7 @@ def test_comparing_twice_changes_nothing_and_case_never_matters(local: str) -> N
         (" Ann@R.Example ", KIND.BOUNCE, "ann@r.example"),
         ("<ann@r.example>", KIND.BLOCK, "ann@r.example"),
         ("@Bücher.example.", KIND.BLOCK, "@xn--bcher-kva.example"),
-        ("r.example", KIND.ALLOW, "@r.example"),
+        ("@r.example", KIND.ALLOW, "@r.example"),
     ],
 )
 def test_what_people_write_is_understood(text: str, kind: SuppressionKind, address: str) -> None:
@@ -111,6 +111,19 @@ def test_what_people_write_is_understood(text: str, kind: SuppressionKind, addre
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(AddressError):
         understood(text, KIND.BOUNCE)
+
+
+@pytest.mark.parametrize("kind", [KIND.BLOCK, KIND.ALLOW])
+@pytest.mark.parametrize("text", ["", "foo", "r.example", " r.example ", "ann", "ann.r.example"])
+def test_a_destination_is_meant_by_its_at_sign_only(text: str, kind: SuppressionKind) -> None:
+    with pytest.raises(AddressError, match="local@domain, or @domain for all addresses there"):
+        understood(text, kind)
+
+
+@pytest.mark.parametrize("kind", [KIND.BOUNCE, KIND.UNSUBSCRIBE, KIND.COMPLAINT])
+def test_other_lists_are_not_for_destinations(kind: SuppressionKind) -> None:
+    with pytest.raises(AddressError, match="only block and allow are for whole destinations"):
+        understood("@r.example", kind)
 
 
 # -- what stops --------------------------------------------------------------------------------------------------------

@@ -63,6 +63,13 @@ def test_an_allow_list_has_a_column_for_addresses_and_one_for_domains() -> None:
     assert told(found) == [("ann@r.example", "allow", ""), ("@s.example", "allow", "")]
 
 
+def test_an_address_without_its_at_sign_is_a_bad_line_and_no_destination() -> None:
+    text = "address\nann\nr.example\n@s.example\n"
+
+    assert told(entries(text)) == [("@s.example", "block", "")]
+    assert [line for line, _ in faults(text)] == [2, 3]
+
+
 def test_bad_lines_are_told_with_their_number_and_the_others_are_taken() -> None:
     text = (
         "address,kind,tag,created_at\n"

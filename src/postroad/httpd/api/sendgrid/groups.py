@@ -120,6 +120,8 @@ async def groups_of(managing: Managing, request: Request) -> Response:
 
 
 async def _about(managing: Managing, domain: SendingDomain, address: str) -> list[Suppression]:
+    if "@" not in address:
+        return []
     said = await managing.management.suppressions.about(managing.actor, domain.name, address)
     return [one for one in said if one.kind is SuppressionKind.UNSUBSCRIBE]
 

@@ -86,7 +86,7 @@ async def subscribe(managing: Managing, request: Request) -> Response:
 
 async def _about(managing: Managing, request: Request, name: str) -> list[Suppression]:
     """Return what a list says of an address itself, not of its tags nor of all addresses of its destination."""
-    if name not in LISTS:
+    if name not in LISTS or "@" not in request.path_params["email"]:
         return []
     found: list[Suppression] = []
     for domain in await chosen_domains(managing, request):

@@ -127,6 +127,9 @@ async def _about(managing: Managing, request: Request) -> list[tuple[str, Suppre
     types = words(request.query_params, "types")
     found = []
     for domain in await domains_of(managing, request.query_params.get("domain")):
+        if "@" not in address:
+            # It is on no list; SparkPost does not tell that from an address that is on none.
+            continue
         said = await managing.management.suppressions.about(managing.actor, domain.name, address)
         found += [
             (domain.name, one)
