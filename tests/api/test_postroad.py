@@ -275,6 +275,33 @@ async def test_a_key_of_the_account_sends_for_the_domain_of_from(
     )
     reply = await client.post(PATH, json=WHOLE | {"from": "a@else.example"}, headers=auth)
     assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, "from")
+    pair = {"messages": [WHOLE | {"from": "a@else.example"}]}
+    reply = await client.post(f"{PATH}/batch", json=pair, headers=auth)
+    assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, "messages.0.from")
+
+
+@pytest.mark.parametrize(
+    ("message", "faults"),
+    [
+        ({}, {"to": "required", "from": "required", "text": "required"}),
+        ({"to": ["a@x.example"], "text": "Hi"}, {"from": "required"}),
+        ({"from": "nonsense", "to": ["a@x.example"], "text": "Hi"}, {"from": "value"}),
+        ({"to": ["a@x.example"], "raw": "Subject: Hi\n\nHi"}, {"raw": "required"}),
+    ],
+)
+async def test_a_message_from_nobody_is_told_so_where_the_key_says_no_domain(
+    client: httpx2.AsyncClient, keys: ApiKeys, domain: SendingDomain, message: dict[str, Any], faults: dict[str, str]
+) -> None:
+    auth = {"Authorization": f"Bearer {(await keys.add_for_account(SYSTEM, domain.account_id)).text}"}
+    alone = await client.post(PATH, json=message, headers=auth)
+    first = await client.post(f"{PATH}/batch", json={"messages": [message, WHOLE]}, headers=auth)
+    assert (alone.status_code, first.status_code) == (422, 422)
+    told = alone.json()["errors"]
+    assert {one["field"]: one["rule"] for one in told} == faults
+    assert {one["field"]: one["rule"] for one in first.json()["errors"]} == {
+        f"messages.0.{field}": rule for field, rule in faults.items()
+    }
+    assert "no sending domain" not in str(told)
 
 
 async def test_a_refused_call_is_told_of(check: ApiKeyCheck, auth: dict[str, str]) -> None:

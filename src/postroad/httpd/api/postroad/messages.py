@@ -120,7 +120,11 @@ async def _send(services: ApiServices, request: Request, key: KeyPrincipal, *, i
             sending = None if domain is None else sending_by(services, request, key, domain, POSTROAD_CHANNEL)
             return await _noted(sending, asked, read, len(body))
         if domain is None:
-            domain = await _domain(services, request, key, author_domain(read.messages[0]))
+            name = author_domain(read.messages[0])
+            if name is None:
+                nobodys: Refusal = await _aside(body, _without_author, read.messages, is_batch)
+                return nobodys
+            domain = await _domain(services, request, key, name, "messages.0.from" if is_batch else "from")
         if isinstance(domain, Refusal):
             return domain
         sending = sending_by(services, request, key, domain, POSTROAD_CHANNEL)
@@ -216,16 +220,26 @@ def _read_calls(messages: list[NewMessage], domain: str, key: str | None, is_bat
     return faulty(faults) if faults else calls
 
 
+def _without_author(messages: list[NewMessage], is_batch: bool) -> Refusal:
+    """Return all that is wrong with messages of which the first does not say who it is from."""
+    # Nothing is made of them, so that it does not matter for which domain.
+    read = _read_calls(messages, "", None, is_batch)
+    if isinstance(read, Refusal):
+        return read
+    place = "messages.0.raw" if is_batch else "raw"
+    return faulty([Fault("It has no From with an address that can be read: say who it is from.", place, "required")])
+
+
 async def _domain(
-    services: ApiServices, request: Request, key: KeyPrincipal, name: str | None
+    services: ApiServices, request: Request, key: KeyPrincipal, name: str, place: str = "from"
 ) -> SendingDomain | Refusal:
     """Return the domain of a name, if the key sends for it, and may do so the way that the call came."""
-    domain = None if name is None else await domain_for(services, key, name)
+    domain = await domain_for(services, key, name)
     if domain is None:
         sentence = (
             "The domain of `from` is no sending domain of this key: it says which one sends with a key of the account."
         )
-        return faulty([Fault(sentence, "from", "value")])
+        return faulty([Fault(sentence, place, "value")])
     way = refusal_of_way(request, key, domain)
     return domain if way is None else Refusal(403, way)
 
