@@ -8,7 +8,7 @@ from msgspec import inspect
 
 Kind = Literal["int", "float", "bool", "text", "list", "choice", "table"]
 
-_PLACE = re.compile(r"^(?P<what>.*) - at `\$\.?(?P<path>.*)`$", re.DOTALL)
+_PLACE = re.compile(r"^(?P<what>.*) - at `(?:key` in `)?\$\.?(?P<path>.*)`$", re.DOTALL)
 _STEP = re.compile(r"[^.\[\]]+|\[[^\]]*\]")
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
@@ -26,16 +26,21 @@ class Misfit(msgspec.Struct, frozen=True):
 
 def misfit(struct: type[msgspec.Struct], error: msgspec.ValidationError) -> Misfit:
     """Return what an error of reading a struct's fields says, in the words of who writes settings."""
-    found = _PLACE.match(str(error))
-    what, path = (found["what"], found["path"]) if found else (str(error), "")
+    what, path = split_place(str(error))
     if missing := _MISSING.match(what):
         return Misfit(path, f"needs {missing[1]}")
     if unknown := _UNKNOWN.match(what):
         return Misfit(path, f"holds {unknown[1]}, which is not a setting")
     if _TYPE_FAULT.match(what):
-        return Misfit(path, f"must be {_expected(_type_at(inspect.type_info(struct), path))}")
+        return Misfit(path, f"must be {_expected(type_at(inspect.type_info(struct), path))}")
     # A check of our own.
     return Misfit(path, what)
+
+
+def split_place(text: str) -> tuple[str, str]:
+    """Return what an error says, and the path of the value within what was read; the whole has an empty path."""
+    found = _PLACE.match(text)
+    return (found["what"], found["path"]) if found else (text, "")
 
 
 def unwrapped(info: inspect.Type) -> tuple[inspect.Type, str]:
@@ -77,9 +82,12 @@ def kind_of(info: inspect.Type) -> tuple[Kind, str]:
             raise TypeError(f"settings have no form for {type(info).__name__}")
 
 
-def _type_at(info: inspect.Type, path: str) -> inspect.Type:
+def type_at(info: inspect.Type, path: str) -> inspect.Type:
+    """Return the type that a type has at a path within its values."""
     for step in _STEP.findall(path):
         info, _ = unwrapped(info)
+        if isinstance(info, inspect.UnionType):
+            info = next(one for one in map(_bare, info.types) if isinstance(one, _HOLDING[step.startswith("[")]))
         match info:
             case inspect.StructType():
                 info = next(field.type for field in info.fields if field.encode_name == step)
@@ -87,10 +95,22 @@ def _type_at(info: inspect.Type, path: str) -> inspect.Type:
                 info = info.value_type
             case inspect.VarTupleType() | inspect.ListType():
                 info = info.item_type
+    return info
+
+
+_HOLDING = {
+    True: (inspect.DictType, inspect.VarTupleType, inspect.ListType),
+    False: (inspect.StructType,),
+}
+"""What can hold a value at a step of a path, by whether the step is in brackets."""
+
+
+def _bare(info: inspect.Type) -> inspect.Type:
     return unwrapped(info)[0]
 
 
 def _expected(info: inspect.Type) -> str:
+    info, _ = unwrapped(info)
     match info:
         case inspect.StructType():
             return "a table of settings"

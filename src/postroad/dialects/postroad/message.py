@@ -151,5 +151,5 @@ def read_new_message(document: object, within: str = "") -> NewMessage | list[Fa
         try:
             read[field.name] = msgspec.convert(value, field.type)
         except (msgspec.ValidationError, RecursionError, OverflowError) as error:
-            faults.append(fault_of(str(error), place))
+            faults.append(fault_of(error, field.type, place))
     return faults or NewMessage(**read)

@@ -6,12 +6,13 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 
+from postroad.dialects.postroad.expected import said_of
 from postroad.dialects.postroad.problem import Fault
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 _LONGEST_NAME = 76
-_MEMBER = re.compile(r"Object (?P<rule>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
+_MEMBER = re.compile(r"Object (?P<rule>contains unknown|missing required) field `(?P<name>.*)`\.", re.DOTALL)
 
 
 def read_body(kind: type[S], document: object) -> S | list[Fault]:
@@ -53,22 +54,24 @@ def _read(kind: type[S], document: Mapping[str, Any], *, is_strict: bool) -> S |
         try:
             read[field.name] = msgspec.convert(value, field.type, strict=is_strict)
         except (msgspec.ValidationError, RecursionError, OverflowError) as error:
-            faults.append(fault_of(str(error), name))
+            faults.append(fault_of(error, field.type, name, is_strict=is_strict))
     faults += [Fault("It is required.", name, "required") for name, one in fields.items()
                if one.required and name not in document]  # fmt: skip
     return faults or kind(**read)
 
 
-def fault_of(error: str, name: str) -> Fault:
-    """Return what msgspec found wrong with the value of a field, by the place where it stands."""
-    what, _, path = error.partition(" - at `$")
-    place = name + path.rstrip("`").replace("[", ".").replace("]", "")
+def fault_of(error: Exception, kind: Any, name: str, *, is_strict: bool = True) -> Fault:
+    """Return what is wrong with the value of a field, by the place where it stands: what reading it as ``kind`` raised."""
+    what, path, is_of_other_kind = said_of(error, kind, is_strict=is_strict)
+    # A member whose name was chosen by the caller is told by the object that it stands in.
+    steps = re.findall(r"[^.\[\]]+", path.replace("[...]", ""))
+    place = ".".join((name, *steps))
     if member := _MEMBER.fullmatch(what):
         inner = f"{place}.{member['name'][:_LONGEST_NAME]}"
         if member["rule"] == "missing required":
             return Fault("It is required.", inner, "required")
         return Fault("There is no such field.", inner, "unknown")
-    return Fault(f"{what}.", place, "type" if ", got " in what else "value")
+    return Fault(what, place, "type" if is_of_other_kind else "value")
 
 
 def _takes_many(kind: Any) -> bool:
