@@ -33,6 +33,13 @@ def test_the_channel_of_every_door_is_in_the_list() -> None:
     assert {getattr(channel, name) for name in constants} == set(CHANNELS)
 
 
+def test_the_glossary_names_every_channel() -> None:
+    lines = (ROOT / "docs/glossary.md").read_text().splitlines()
+    [row] = [line for line in lines if line.startswith("| channel |")]
+
+    assert [one for one in CHANNELS if f"`{one}`" not in row] == []
+
+
 def test_the_guide_names_every_channel() -> None:
     lines = (ROOT / "docs/guides/events.md").read_text().splitlines()
     [row] = [line for line in lines if line.startswith("| channel:")]
