@@ -1,6 +1,7 @@
 """Backup while mail goes on, and restore into an empty place."""
 
 import asyncio
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,7 @@ def test_a_place_where_a_journal_was_left_is_not_restored_into(sqlite_place: Pla
 
 async def test_a_backup_is_for_its_owner_and_leaves_nothing_beside_it(place: Place, tmp_path: Path) -> None:
     folder = tmp_path / "backups"
+    folder.mkdir()
     await asyncio.to_thread(backup, *place, folder / "saved.tar", now=NOW)
 
     assert [path.name for path in folder.iterdir()] == ["saved.tar"]
@@ -199,3 +201,26 @@ async def test_messages_are_found_after_a_restore_as_before(place: Place, elsewh
     later = [one.message.subject for one in (await restored.read(message_search.search, wanted, 10)).found]
     assert at_first == later == ["Not indexed before", "Indexed before"]
     await restored.close()
+
+
+def test_a_backup_that_is_not_there_is_said_so_and_no_data_folder_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StorageError) as refused:
+        restore(tmp_path / "nofile.tar", "", tmp_path / "data")
+
+    assert str(refused.value) == f"{tmp_path / 'nofile.tar'} cannot be read: No such file or directory"
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_tar_file_of_something_else_is_no_backup(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "other.tar", "w") as archive:
+        archive.add(__file__, "other.py")
+
+    with pytest.raises(StorageError, match=r"not a whole backup: it has no manifest\.json that can be read"):
+        restore(tmp_path / "other.tar", "", tmp_path / "data")
+
+
+def test_a_backup_is_written_into_a_folder_that_is_there(sqlite_place: Place, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=f"there is no folder {tmp_path / 'nowhere'} to write a backup into"):
+        backup(*sqlite_place, tmp_path / "nowhere" / "saved.tar", now=NOW)
+
+    assert not (tmp_path / "nowhere").exists()

@@ -57,6 +57,8 @@ def backup(url: str, data_dir: Path, target: Path, *, now: int) -> Manifest:
     state = schema_state(url, data_dir)
     if state.current is None:
         raise StorageError("there is no database to back up")
+    if not target.parent.is_dir():
+        raise StorageError(f"there is no folder {target.parent} to write a backup into")
     with _folder_beside(target) as folder:
         key_file = data_dir / MASTER_KEY_FILE
         if key_file.exists():
@@ -81,6 +83,7 @@ def backup(url: str, data_dir: Path, target: Path, *, now: int) -> Manifest:
 def restore(source: Path, url: str, data_dir: Path) -> Manifest:
     """Bring a backup to an empty place and to the newest schema; blocks. Raises StorageError where it is not empty."""
     place = locate(url, data_dir)
+    _require_readable(source)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file = data_dir / MASTER_KEY_FILE
     with _folder_beside(data_dir / "restore") as folder:
@@ -109,8 +112,11 @@ def _engine_of(place: SqliteFile | PostgresServer) -> str:
 @contextlib.contextmanager
 def _folder_beside(target: Path) -> Iterator[Path]:
     """Make a folder on the disk of ``target`` that only its owner can look into, and remove it afterwards."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
+    try:
+        made = tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent)
+    except OSError as error:
+        raise StorageError(f"{target.parent} cannot be written: {error.strerror}") from error
+    with made as folder:
         yield Path(folder)
 
 
@@ -178,14 +184,26 @@ def _pack(folder: Path, target: Path) -> None:
     _sync_folder(target.parent)
 
 
+def _require_readable(source: Path) -> None:
+    try:
+        source.open("rb").close()
+    except OSError as error:
+        raise StorageError(f"{source} cannot be read: {error.strerror}") from error
+
+
 def _unpack(source: Path, folder: Path) -> Manifest:
     try:
         with tarfile.open(source) as archive:
             # "data" refuses members that would leave the folder.
             archive.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError) as error:
+        raise StorageError(f"{source} is not a whole backup: it is no tar file, or was cut off") from error
+    except OSError as error:
+        raise StorageError(f"{source} cannot be unpacked beside the data: {error.strerror or error}") from error
+    try:
         manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
-    except (tarfile.TarError, OSError, msgspec.MsgspecError) as error:
-        raise StorageError(f"{source} is not a whole backup: {error}") from error
+    except (OSError, msgspec.MsgspecError) as error:
+        raise StorageError(f"{source} is not a whole backup: it has no {_MANIFEST} that can be read") from error
     if manifest.format != _FORMAT:
         raise StorageError(f"{source} has format {manifest.format}, this version reads {_FORMAT}")
     return manifest
