@@ -8,7 +8,7 @@ import msgspec
 from postroad.accounts.audit_log import AuditLog
 from postroad.cli.invocation import Invocation, acting, with_database
 from postroad.cli.output import answer, local_time, table, utc_time
-from postroad.cli.parameters import INSTANT, account_id_of
+from postroad.cli.parameters import INSTANT, NumberType, account_id_of
 from postroad.model.audit import AuditEntry
 from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
@@ -26,7 +26,7 @@ def audit() -> None:
 @click.option("--target", help="What was done to things whose name holds this.")
 @click.option("--since", type=INSTANT, help="Since then: 2h, 3d, 2026-11-21.")
 @click.option("--until", type=INSTANT, help="Before then.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many entries.")
+@click.option("--limit", type=NumberType(1, 10_000), default=50, show_default=True, help="How many entries.")
 @with_database
 async def search(
     invocation: Invocation,

@@ -11,7 +11,7 @@ import msgspec
 
 from postroad.cli.invocation import Invocation, acting, with_database
 from postroad.cli.output import answer, counted, echo, local_time
-from postroad.cli.parameters import ID, INSTANT, RECIPIENT, account_id_of, domain_id_of
+from postroad.cli.parameters import ID, INSTANT, RECIPIENT, NumberType, account_id_of, domain_id_of
 from postroad.events.documents import event_document, variables_of
 from postroad.events.events import Events
 from postroad.events.export import Format
@@ -63,7 +63,7 @@ def _selecting(command: Any) -> Any:
 @events.command()
 @_selecting
 @click.option("--until", type=INSTANT, help="Those until then.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many at most.")
+@click.option("--limit", type=NumberType(1, 10_000), default=100, show_default=True, help="How many at most.")
 @click.option("--newest-first", "is_newest_first", is_flag=True, help="Newest first; else oldest first.")
 @click.option("--after", type=ID, help="Only those beyond this event, for the next page.")
 @with_database

@@ -6,6 +6,7 @@ import click
 
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, table, utc_time
+from postroad.cli.parameters import NumberType
 from postroad.feedback.inbound_routes import InboundRoutes, describe
 from postroad.model.inbound_route import InboundRoute
 from postroad.net.clock import now_ms
@@ -24,7 +25,7 @@ def inbound() -> None:
 @click.option("--subject", default="", help="Regular expression for the subject.")
 @click.option("--forward", "forward_to", default="", help="Address to forward to; the routes behind go on.")
 @click.option("--stop", "is_stop", is_flag=True, help="Look at no route behind; discard what none has forwarded.")
-@click.option("--position", type=click.IntRange(min=1), help="Where it goes; at the end without it.")
+@click.option("--position", type=NumberType(min=1), help="Where it goes; at the end without it.")
 @with_database
 async def add(
     invocation: Invocation,
@@ -66,7 +67,7 @@ async def list_routes(invocation: Invocation, database: Database, domain: str) -
 
 @inbound.command()
 @click.argument("domain")
-@click.argument("position", type=click.IntRange(min=1))
+@click.argument("position", type=NumberType(min=1))
 @with_database
 async def remove(invocation: Invocation, database: Database, domain: str, position: int) -> None:
     """Remove the route of DOMAIN with a number; those behind move up."""
@@ -76,8 +77,8 @@ async def remove(invocation: Invocation, database: Database, domain: str, positi
 
 @inbound.command()
 @click.argument("domain")
-@click.argument("position", type=click.IntRange(min=1))
-@click.argument("to", type=click.IntRange(min=1))
+@click.argument("position", type=NumberType(min=1))
+@click.argument("to", type=NumberType(min=1))
 @with_database
 async def move(invocation: Invocation, database: Database, domain: str, position: int, to: int) -> None:
     """Have the route of DOMAIN with a number looked at in another place."""

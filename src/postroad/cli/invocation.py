@@ -77,6 +77,10 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(config_file: Path | None, data_dir: Path | None, *, is_json: bool, **arguments: Any) -> None:
         configure_for_command()
+        since, until = arguments.get("since"), arguments.get("until")
+        if since is not None and until is not None and since > until:
+            # Nothing would be found, and an empty answer reads as if nothing had happened.
+            raise click.UsageError("--since names a later time than --until: turn them round.")
         invocation = Invocation(settings_for(config_file, data_dir), is_json)
         try:
             command(invocation, **arguments)

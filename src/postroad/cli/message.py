@@ -10,7 +10,7 @@ import click
 from postroad.cli.events import echo_event, event_sentence
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, counted, echo, facts, local_time, table, utc_time
-from postroad.cli.parameters import ID, INSTANT, RECIPIENT, account_id_of, domain_id_of
+from postroad.cli.parameters import ID, INSTANT, RECIPIENT, NumberType, account_id_of, domain_id_of
 from postroad.cli.queue import document as delivery_document
 from postroad.events.documents import event_document
 from postroad.events.tail import follow_message
@@ -107,7 +107,7 @@ async def content(invocation: Invocation, database: Database, *, message_id: int
 @click.option("--subject", "subject_contains", help="Those with this in the subject; looks at every message.")
 @click.option("--since", type=INSTANT, help="Those accepted since: 2h, 3d, 2026-11-21.")
 @click.option("--until", type=INSTANT, help="Those accepted until then.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
+@click.option("--limit", type=NumberType(1, 10_000), default=50, show_default=True, help="How many at most.")
 @click.option("--before", type=ID, help="Only those older than this message, for the next page.")
 @with_database
 async def search(
@@ -202,7 +202,7 @@ def _listed(found: Sequence[Message]) -> str:
 
 @message.command()
 @click.argument("query")
-@click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="How many messages at most.")
+@click.option("--limit", type=NumberType(1, 100), default=5, show_default=True, help="How many messages at most.")
 @click.option(
     "--follow",
     "is_followed",

@@ -68,9 +68,23 @@ class RecipientType(click.ParamType[str]):
         return with_a_labels(value)
 
 
+class NumberType(click.IntRange):
+    """A whole number within bounds."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            bounds = f"at least {self.min}" if self.max is None else f"{self.min} to {self.max}"
+            self.fail(f"{value!r} is not a whole number, {bounds}.", param, ctx)
+
+
 ID = IdType()
 RECIPIENT = RecipientType()
-ROW_ID = click.IntRange(1, (1 << 63) - 1)
+ROW_ID = NumberType(1, (1 << 63) - 1)
 """The number of a row of the control plane, as its listing shows it."""
 INSTANT = InstantType()
 

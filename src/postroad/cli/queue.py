@@ -11,7 +11,7 @@ from postroad.cli.asking import where_it_waits
 from postroad.cli.command_ids import command_ids
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, confirm, counted, facts, local_time, table, utc_time
-from postroad.cli.parameters import ID, Selection, selection_options, selector_of
+from postroad.cli.parameters import ID, NumberType, Selection, selection_options, selector_of
 from postroad.cli.waiting import owner_of, reasons
 from postroad.messages.steering import Steered, Verb, steer
 from postroad.model.delivery import Delivery, DeliveryState
@@ -52,7 +52,7 @@ def queue() -> None:
 
 
 @queue.command("list")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
+@click.option("--limit", type=NumberType(1, 10_000), default=50, show_default=True, help="How many at most.")
 @click.option("--after", type=ID, default=0, help="Only those beyond this delivery, for the next page.")
 @selection_options
 @with_database

@@ -7,6 +7,7 @@ import click
 
 from postroad.cli.invocation import Invocation, open_vault, refuse, with_database
 from postroad.cli.output import answer, table, utc_time
+from postroad.cli.parameters import NumberType
 from postroad.model.route import Login, TlsRule
 from postroad.net.address import normalise, parse_address
 from postroad.net.clock import now_ms
@@ -25,7 +26,7 @@ def route() -> None:
 @route.command()
 @click.argument("destination")
 @click.argument("host")
-@click.option("--port", type=click.IntRange(1, 65_535), default=25, show_default=True, help="Port of the host.")
+@click.option("--port", type=NumberType(1, 65_535), default=25, show_default=True, help="Port of the host.")
 @click.option(
     "--tls",
     "tls_rule",

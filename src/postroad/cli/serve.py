@@ -5,6 +5,7 @@ import msgspec
 
 from postroad.accounts.people.links import Link
 from postroad.cli.invocation import Invocation, read_settings, refuse, with_settings
+from postroad.cli.parameters import NumberType
 from postroad.config import ConfigError, Settings
 from postroad.model.refused import RefusedError
 from postroad.net.listen import ListenError
@@ -27,7 +28,7 @@ def how_to_begin(email: str, link: Link) -> str:
 
 
 @click.command()
-@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes, over the configuration.")
+@click.option("--workers", type=NumberType(1, 64), help="Worker processes, over the configuration.")
 @click.option("--roles", default=",".join(ROLES), show_default=True, help="What this node does, with commas between.")
 @with_settings
 def serve(invocation: Invocation, workers: int | None, roles: str) -> None:

@@ -8,6 +8,7 @@ from postroad.accounts.accounts import Accounts
 from postroad.accounts.signing_keys import LONGEST_OVERLAP_HOURS, WebhookSigning
 from postroad.cli.invocation import Invocation, acting, open_vault, with_database
 from postroad.cli.output import answer, confirm, facts, local_time, utc_time
+from postroad.cli.parameters import NumberType
 from postroad.dialects.sendgrid.signature import public_key
 from postroad.model.account import Account
 from postroad.model.credential import SigningKeys
@@ -37,7 +38,7 @@ async def show(invocation: Invocation, database: Database, account_name: str | N
 @click.option("--account", "account_name", help="Whose key; without it the default account's.")
 @click.option(
     "--overlap-hours",
-    type=click.IntRange(0, LONGEST_OVERLAP_HOURS),
+    type=NumberType(0, LONGEST_OVERLAP_HOURS),
     default=0,
     show_default=True,
     help="Hours the present key counts beside the new one.",

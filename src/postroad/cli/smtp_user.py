@@ -16,6 +16,7 @@ from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, confirm, facts, local_time, table, utc_time
 from postroad.model.client_fault import ClientFault
 from postroad.model.credential import CredentialKind, Secret, SmtpUser
+from postroad.model.refused import MissingError
 from postroad.net.clock import now_ms
 from postroad.policy.repetition import ADVICE
 from postroad.storage.database import Database
@@ -118,14 +119,19 @@ async def add(
     if proof:
         change = msgspec.structs.replace(change, networks=proof)
     password = None if proof else _password(generate=generate, from_stdin=password_stdin)
-    added = await SmtpUsers(database, now_ms).add(
-        acting(),
-        username,
-        domain_name=domain_name,
-        kind=CredentialKind.ADDRESS if proof else CredentialKind.PASSWORD,
-        password=password,
-        choices=change,
-    )
+    try:
+        added = await SmtpUsers(database, now_ms).add(
+            acting(),
+            username,
+            domain_name=domain_name,
+            kind=CredentialKind.ADDRESS if proof else CredentialKind.PASSWORD,
+            password=password,
+            choices=change,
+        )
+    except MissingError as error:
+        if domain_name is None and error.field == "domain":
+            refuse(f"{str(error).rstrip('.')}, with --domain")
+        raise
     document = _document(added.user) | {"warning": added.warning}
     lines = [f"Added SMTP user {added.user.username}."]
     if generate:

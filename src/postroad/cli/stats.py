@@ -8,7 +8,7 @@ import msgspec
 
 from postroad.cli.invocation import Invocation, acting, with_database
 from postroad.cli.output import answer, duration, facts, local_time, table, utc_time
-from postroad.cli.parameters import INSTANT, account_id_of, domain_id_of
+from postroad.cli.parameters import INSTANT, NumberType, account_id_of, domain_id_of
 from postroad.events import statistics_table
 from postroad.events.counters import Totals, totals
 from postroad.events.overview import SHOWN, Overviews
@@ -53,7 +53,7 @@ def stats() -> None:
 @click.option("--tag", help="Only mail with one tag, by hour or day; case does not matter.")
 @click.option(
     "--limit",
-    type=click.IntRange(1, MOST_KEYS_EXPORTED),
+    type=NumberType(1, MOST_KEYS_EXPORTED),
     default=MOST_KEYS,
     show_default=True,
     help="How many tags or destinations at most.",

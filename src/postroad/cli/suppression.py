@@ -11,7 +11,7 @@ import msgspec
 from postroad.accounts.accounts import Accounts
 from postroad.cli.invocation import Invocation, acting, refuse, with_database
 from postroad.cli.output import answer, confirm, counted, local_time, table, utc_time
-from postroad.cli.parameters import domain_id_of
+from postroad.cli.parameters import NumberType, domain_id_of
 from postroad.model.ids import text_of
 from postroad.model.suppression import ImportProgress, Suppression, SuppressionKind
 from postroad.net.clock import now_ms
@@ -106,7 +106,7 @@ async def show(invocation: Invocation, database: Database, address: str, domain_
 @click.option("--account", "account_name", help="Only the lists of this account's domains.")
 @click.option("--kind", type=_KINDS, help="Only this list.")
 @click.option("--address", default="", help="Only addresses that begin so.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many at most.")
+@click.option("--limit", type=NumberType(1, 10_000), default=100, show_default=True, help="How many at most.")
 @click.option("--after", help="Only those behind this place, which the page before named as next.")
 @with_database
 async def list_suppressions(

@@ -10,7 +10,7 @@ import click
 from postroad.cli.command_ids import command_ids
 from postroad.cli.invocation import Invocation, acting, open_vault, refuse, with_database
 from postroad.cli.output import answer, confirm, counted, facts, local_time, table, utc_time
-from postroad.cli.parameters import ID, INSTANT, ROW_ID
+from postroad.cli.parameters import ID, INSTANT, ROW_ID, NumberType
 from postroad.dialects import formats
 from postroad.dns import resolver
 from postroad.dns.cache import Cache
@@ -244,7 +244,7 @@ async def remove(invocation: Invocation, database: Database, webhook_id: int, *,
 )
 @click.option("--since", type=INSTANT, help="From then on: 2h, 2026-11-21.")
 @click.option("--until", type=INSTANT, help="Up to then.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Attempts at most.")
+@click.option("--limit", type=NumberType(1, 10_000), default=50, show_default=True, help="Attempts at most.")
 @with_database
 async def log(
     invocation: Invocation,

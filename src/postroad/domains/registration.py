@@ -216,7 +216,7 @@ class Registration:
 
     async def find(self, actor: Actor, name: str) -> SendingDomain:
         """Return a domain by its name; raises MissingError where the actor sees none of it."""
-        domain = await self._database.read(domains.by_name, self._read_name(name))
+        domain = await self._database.read(domains.by_name, _spelt(name))
         if domain is None:
             raise MissingError(f"There is no sending domain {name}.")
         require_sight(actor, domain.account_id, f"sending domain {name}")
@@ -303,10 +303,7 @@ class Registration:
         )
 
     def _read_name(self, name: str) -> str:
-        try:
-            normal = normal_domain(name.strip().rstrip("."))
-        except AddressError as error:
-            raise RefusedError(f"{error}.", field="name") from error
+        normal = _spelt(name)
         if normal.startswith("["):
             raise RefusedError(f"{name} is an address: a sending domain has a name.", field="name")
         if self._organisational_domain_of(normal) is None:
@@ -327,6 +324,14 @@ class Registration:
 
     def _approved_state(self) -> DomainState:
         return DomainState.UNVERIFIED if self._settings.verification == "on" else DomainState.ACTIVE
+
+
+def _spelt(name: str) -> str:
+    """Return the one spelling of a domain's name; raises RefusedError for what can be none."""
+    try:
+        return normal_domain(name.strip().rstrip("."))
+    except AddressError as error:
+        raise RefusedError(f"{error}.", field="name") from error
 
 
 def _refuse_number(name: str) -> None:
