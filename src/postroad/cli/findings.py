@@ -28,6 +28,9 @@ _PORT_TIMEOUT_S = 10
 _NTP_EPOCH_S = -2_208_988_800
 _TIME_SERVER = ("pool.ntp.org", 123)
 
+_AS_ITS_USER = "Give it to the user Postroad runs as, and run this as that user."
+_OF_A_FILE = "See that its disk has room and that it belongs to the user Postroad runs as."
+
 Status = Literal["ok", "warning", "wrong"]
 
 
@@ -43,10 +46,14 @@ class Finding(msgspec.Struct, frozen=True):
 def data_folder(settings: Settings) -> Finding:
     """Look at the folder that holds the database and the master key."""
     path = Path(settings.data_dir)
-    if not path.is_dir():
+    try:
+        is_there = path.is_dir()
+    except OSError as error:
+        return Finding("data folder", "wrong", f"{path} cannot be looked at: {error.strerror}.", _AS_ITS_USER)
+    if not is_there:
         return Finding("data folder", "wrong", f"{path} does not exist.", "Run `postroad migrate`, or name another.")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        return Finding("data folder", "wrong", f"{path} cannot be written.", "Give it to the user Postroad runs as.")
+        return Finding("data folder", "wrong", f"{path} cannot be written.", _AS_ITS_USER)
     if path.stat().st_mode & 0o007:
         return Finding("data folder", "warning", f"{path} is open to everybody.", f"Run `chmod o-rwx {path}`.")
     return Finding("data folder", "ok", f"{path} can be written.")
@@ -57,7 +64,9 @@ def database(settings: Settings) -> Finding:
     try:
         state = schema_state(settings.database.url, Path(settings.data_dir))
     except StorageError as error:
-        return Finding("database", "wrong", f"{error}.", "Check database.url and that the server runs.")
+        is_server = settings.database.url.startswith("postgres")
+        remedy = "Check database.url and that the server runs." if is_server else _OF_A_FILE
+        return Finding("database", "wrong", f"{str(error)[:1].upper()}{str(error)[1:]}.", remedy)
     if state.is_newer:
         text = f"Schema {state.current} was made by a newer version than this one, which knows {state.newest}."
         return Finding("database", "wrong", text, "Install the newer version again.")

@@ -84,7 +84,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         invocation = Invocation(settings_for(config_file, data_dir), is_json)
         try:
             command(invocation, **arguments)
-        except RefusedError as error:
+        except (ConfigError, RefusedError) as error:
             refuse(str(error))
         except StorageError as error:
             refuse(f"Storage: {error}.")

@@ -9,7 +9,7 @@ from postroad.cli.output import answer, counted, utc_time
 from postroad.cli.serve import how_to_begin
 from postroad.net.clock import now_ms
 from postroad.node.first_start import first_operator
-from postroad.node.installation import right_to_write
+from postroad.node.installation import make_data_dir, right_to_write
 from postroad.storage.database import Database
 from postroad.storage.migrate import migrate as migrate_database
 from postroad.storage.sqlite import ONE_WRITER
@@ -19,7 +19,7 @@ from postroad.storage.sqlite import ONE_WRITER
 @with_settings
 def migrate(invocation: Invocation) -> None:
     """Bring the database to the schema of this version, and make the first account and operator."""
-    invocation.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_data_dir(invocation.data_dir)
     with right_to_write(invocation.settings) as may_write:
         if not may_write:
             refuse(f"Storage: {ONE_WRITER}.")

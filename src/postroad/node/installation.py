@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import structlog
 
@@ -24,10 +25,9 @@ _LOOK_AGAIN_S = 0.1
 
 @contextlib.contextmanager
 def sole_use(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder for this node; raises ConfigError when another node has it."""
-    # For its owner alone: it holds the mail, and the key to all secrets.
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (data_dir / "node.lock").open("w") as lock:
+    """Hold the data folder for this node; raises ConfigError when another node has it, or it cannot be written."""
+    make_data_dir(data_dir)
+    with _lock_file(data_dir / "node.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -37,10 +37,26 @@ def sole_use(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def make_data_dir(data_dir: Path) -> None:
+    """Make the data folder where it is not there; raises ConfigError where it cannot be."""
+    try:
+        # For its owner alone: it holds the mail, and the key to all secrets.
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"data_dir: {data_dir} cannot be made: {error.strerror}") from error
+
+
+def _lock_file(path: Path) -> TextIO:
+    try:
+        return path.open("w")
+    except OSError as error:
+        raise ConfigError(f"data_dir: {path} cannot be written: {error.strerror}") from error
+
+
 @contextlib.contextmanager
 def presence_of_worker(data_dir: Path) -> Iterator[None]:
     """Show for the length of the block, or the life of the process, that a worker of this data folder is alive."""
-    with (data_dir / _PRESENCE).open("w") as lock:
+    with _lock_file(data_dir / _PRESENCE) as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield
 
@@ -49,7 +65,7 @@ async def workers_are_gone(data_dir: Path, within_s: float) -> bool:
     """Wait until no worker of this data folder is alive; false where one still is when the time is over."""
     loop = asyncio.get_running_loop()
     until = loop.time() + within_s
-    with (data_dir / _PRESENCE).open("w") as lock:
+    with _lock_file(data_dir / _PRESENCE) as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

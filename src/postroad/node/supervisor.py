@@ -77,7 +77,7 @@ class Supervisor:
         self._sockets = bind_doors(self._settings, slots, frozenset(self._roles))
         admin_sockets = bind(parse_endpoint(self._settings.admin.listen))[0] if self._settings.admin.listen else ()
         _drop_root(self._settings)
-        metrics_dir = tempfile.TemporaryDirectory(prefix="postroad-metrics-")
+        metrics_dir = _metrics_folder()
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir.name
         database = await open_database(
             self._settings.database.url,
@@ -202,6 +202,14 @@ async def _free_earlier_run(database: Database, settings: Settings) -> None:
             freed = await database.release_owner(worker.incarnation)
             await database.write(worker_rows.remove, worker.incarnation)
             log.info("leases_freed", incarnation=worker.incarnation, deliveries=freed)
+
+
+def _metrics_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Make the folder in which the processes count; raises ConfigError where there is no room for one."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="postroad-metrics-")
+    except OSError as error:
+        raise ConfigError(f"no temporary folder can be made, see TMPDIR: {error.strerror}") from error
 
 
 def _needs_restart(old: Settings, new: Settings) -> bool:

@@ -20,8 +20,8 @@ import asyncpg
 import msgspec
 
 from postroad.storage import workers
-from postroad.storage.driver import connect
-from postroad.storage.driver_errors import as_storage_errors
+from postroad.storage.driver import connect, sqlite
+from postroad.storage.driver_errors import as_storage_errors, what_failed
 from postroad.storage.errors import SchemaMismatch, StorageError
 from postroad.storage.location import PostgresServer, SqliteFile, locate
 from postroad.storage.migrate import SchemaState, migrate, run, schema_state
@@ -52,22 +52,25 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def backup(url: str, data_dir: Path, target: Path, *, now: int) -> Manifest:
-    """Write a backup of a database that may be in use; blocks. ``target`` appears when it is complete."""
+    """Write a backup of a database that may be in use; blocks. ``target`` appears when it is complete.
+
+    Raises StorageError.
+    """
     place = locate(url, data_dir)
     state = schema_state(url, data_dir)
     if state.current is None:
         raise StorageError("there is no database to back up")
     if not target.parent.is_dir():
         raise StorageError(f"there is no folder {target.parent} to write a backup into")
-    with _folder_beside(target) as folder:
+    with _writing(target), _folder_beside(target) as folder:
         key_file = data_dir / MASTER_KEY_FILE
         if key_file.exists():
             shutil.copyfile(key_file, folder / MASTER_KEY_FILE)
         last_numbers: dict[str, int] = {}
         if isinstance(place, SqliteFile):
-            _copy_sqlite(place, folder / _SQLITE_MEMBER)
+            _copy_sqlite(place, folder / _SQLITE_MEMBER, target)
         else:
-            last_numbers = _in_own_loop(_export(place, folder))
+            last_numbers = _in_own_loop(_export(place, folder, target))
         manifest = Manifest(
             format=_FORMAT,
             engine=_engine_of(place),
@@ -84,9 +87,8 @@ def restore(source: Path, url: str, data_dir: Path) -> Manifest:
     """Bring a backup to an empty place and to the newest schema; blocks. Raises StorageError where it is not empty."""
     place = locate(url, data_dir)
     _require_readable(source)
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file = data_dir / MASTER_KEY_FILE
-    with _folder_beside(data_dir / "restore") as folder:
+    with _writing(data_dir), _folder_beside(_made(data_dir) / "restore") as folder:
         manifest = _unpack(source, folder)
         state = schema_state(url, data_dir)
         _require_fitting(manifest, place, state.newest)
@@ -94,7 +96,7 @@ def restore(source: Path, url: str, data_dir: Path) -> Manifest:
         if (folder / MASTER_KEY_FILE).exists():
             _move_synced(folder / MASTER_KEY_FILE, key_file)
         if isinstance(place, SqliteFile):
-            place.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _made(place.path.parent)
             _move_synced(folder / _SQLITE_MEMBER, place.path)
         else:
             migrate(url, data_dir, to=manifest.schema)
@@ -109,6 +111,24 @@ def _engine_of(place: SqliteFile | PostgresServer) -> str:
     return "SQLite" if isinstance(place, SqliteFile) else "PostgreSQL"
 
 
+def _made(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Say of what is written that it cannot be: the database may be well. Raises StorageError."""
+    try:
+        yield
+    except (ConnectionError, TimeoutError):
+        raise
+    except OSError as error:
+        raise StorageError(f"{target} cannot be written: {what_failed(error)}") from error
+    except sqlite.OperationalError as error:
+        raise StorageError(f"{target} cannot be written: {error}") from error
+
+
 @contextlib.contextmanager
 def _folder_beside(target: Path) -> Iterator[Path]:
     """Make a folder on the disk of ``target`` that only its owner can look into, and remove it afterwards."""
@@ -120,28 +140,29 @@ def _folder_beside(target: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _copy_sqlite(place: SqliteFile, target: Path) -> None:
-    with as_storage_errors(), contextlib.closing(connect(place.path)) as raw:
+def _copy_sqlite(place: SqliteFile, copy: Path, target: Path) -> None:
+    with as_storage_errors(place), contextlib.closing(connect(place.path)) as raw, _writing(target):
         # One read transaction, beside which writing goes on.
-        raw.execute("VACUUM INTO ?", (str(target),))
+        raw.execute("VACUUM INTO ?", (str(copy),))
 
 
-async def _export(place: PostgresServer, folder: Path) -> dict[str, int]:
-    with as_storage_errors():
+async def _export(place: PostgresServer, folder: Path, target: Path) -> dict[str, int]:
+    with as_storage_errors(place):
         connection = await asyncpg.connect(place.url)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 for table in _TABLES:
-                    await connection.copy_from_table(
-                        table, output=folder / f"{table}.copy", columns=_columns_of(table), format="binary"
-                    )
+                    with _writing(target):
+                        await connection.copy_from_table(
+                            table, output=folder / f"{table}.copy", columns=_columns_of(table), format="binary"
+                        )
                 return {table: await connection.fetchval(_LAST_NUMBER, table) for table in _NUMBERED}
         finally:
             await connection.close()
 
 
 async def _import(place: PostgresServer, folder: Path, last_numbers: dict[str, int]) -> None:
-    with as_storage_errors():
+    with as_storage_errors(place):
         connection = await asyncpg.connect(place.url)
         try:
             async with connection.transaction():

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from postroad.storage.database import BatchMeter, Clock, Database, Unmeasured
+from postroad.storage.driver_errors import as_storage_errors
 from postroad.storage.location import SqliteFile, locate
 from postroad.storage.migrate import require_current, schema_state
 from postroad.storage.sqlite import SqliteDatabase
@@ -19,7 +20,7 @@ async def open_database(
     is_writable: bool = True,
     meter: BatchMeter | None = None,
 ) -> Database:
-    """Open a migrated database; raises SchemaMismatch where it needs another version.
+    """Open a migrated database; raises StorageError, and SchemaMismatch where it needs another version.
 
     Args:
         url: ``postgresql://…``, ``sqlite:///path``, or empty for the file in the data folder.
@@ -34,14 +35,15 @@ async def open_database(
     place = locate(url, data_dir)
     meter = meter or Unmeasured()
     if isinstance(place, SqliteFile):
-        return SqliteDatabase(
-            place,
-            clock,
-            meter,
-            read_connections=read_connections,
-            is_checkpointer=is_checkpointer,
-            is_writable=is_writable,
-        )
+        with as_storage_errors(place):
+            return SqliteDatabase(
+                place,
+                clock,
+                meter,
+                read_connections=read_connections,
+                is_checkpointer=is_checkpointer,
+                is_writable=is_writable,
+            )
     # The driver and SQLAlchemy's asyncio layer take as long to import as all the rest of a command on SQLite.
     from postroad.storage.postgres import open_postgres  # noqa: PLC0415
 

@@ -13,7 +13,8 @@ import sqlalchemy
 from sqlalchemy.pool import NullPool
 
 from postroad.storage.driver import connect, engine_over
-from postroad.storage.errors import SchemaMismatch, StorageUnavailable
+from postroad.storage.driver_errors import as_storage_errors
+from postroad.storage.errors import SchemaMismatch, StorageError
 from postroad.storage.location import PostgresServer, SqliteFile, locate
 
 T = TypeVar("T")
@@ -40,14 +41,19 @@ class SchemaState(msgspec.Struct, frozen=True):
 
 
 def migrate(url: str, data_dir: Path, to: str = "head") -> list[str]:
-    """Run the steps that are missing and return their names; blocks, and may be called from any thread."""
+    """Run the steps that are missing and return their names; blocks, and may be called from any thread.
+
+    Raises StorageError.
+    """
     return run(url, data_dir, partial(_upgrade, to=to))
 
 
 def schema_state(url: str, data_dir: Path) -> SchemaState:
-    """Return where the schema stands, without changing anything; blocks."""
+    """Return where the schema stands, without changing anything; blocks. Raises StorageError."""
     place = locate(url, data_dir)
-    if isinstance(place, SqliteFile) and not place.path.exists():
+    with as_storage_errors(place):
+        is_there = not isinstance(place, SqliteFile) or place.path.exists()
+    if not is_there:
         return SchemaState(None, known_steps()[-1], is_newer=False)
     return run(url, data_dir, state_of)
 
@@ -104,13 +110,17 @@ def _run_steps(connection: sqlalchemy.Connection, to: str) -> None:
 
 
 def run(url: str, data_dir: Path, work: Callable[[sqlalchemy.Connection], T]) -> T:
-    """Run ``work`` in a transaction, apart from any open Database; blocks, and may be called from any thread."""
+    """Run ``work`` in a transaction, apart from any open Database; blocks, and may be called from any thread.
+
+    Raises StorageError.
+    """
     place = locate(url, data_dir)
-    if isinstance(place, SqliteFile):
-        return _run_sqlite(place, work)
-    # In a thread of its own, because the caller's may be running an event loop.
-    with ThreadPoolExecutor(1, "migrate") as executor:
-        return executor.submit(lambda: asyncio.run(_run_postgres(place, work))).result()
+    with as_storage_errors(place):
+        if isinstance(place, SqliteFile):
+            return _run_sqlite(place, work)
+        # In a thread of its own, because the caller's may be running an event loop.
+        with ThreadPoolExecutor(1, "migrate") as executor:
+            return executor.submit(lambda: asyncio.run(_run_postgres(place, work))).result()
 
 
 def _run_sqlite(place: SqliteFile, work: Callable[[sqlalchemy.Connection], T]) -> T:
@@ -126,11 +136,13 @@ async def _run_postgres(place: PostgresServer, work: Callable[[sqlalchemy.Connec
     # What only PostgreSQL needs is imported only with it; see storage.engine.
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
-    engine = create_async_engine(place.sqlalchemy_url, poolclass=NullPool)
+    try:
+        engine = create_async_engine(place.sqlalchemy_url, poolclass=NullPool)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        # What it says may be a piece of the password.
+        raise StorageError(f"database.url is no address of a database: {place}") from None
     try:
         async with engine.begin() as connection:
             return await connection.run_sync(work)
-    except OSError as error:
-        raise StorageUnavailable(f"cannot connect to PostgreSQL: {error}") from error
     finally:
         await engine.dispose()

@@ -56,8 +56,8 @@ _SERVER_SETTINGS = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": 
 async def open_postgres(
     place: PostgresServer, clock: Clock, meter: BatchMeter, *, read_connections: int
 ) -> "PostgresDatabase":
-    """Connect to the server."""
-    with as_storage_errors():
+    """Connect to the server; raises StorageError."""
+    with as_storage_errors(place):
         durability = {"synchronous_commit": await _synced_commit(place)}
         pool = await asyncpg.create_pool(
             place.url,

@@ -50,14 +50,21 @@ class Vault:
 
 
 def master_key(data_dir: Path, given: str = "") -> bytes:
-    """Return the master key: the given one in hexadecimal, else the data folder's, made now where there is none."""
+    """Return the master key: the given one in hexadecimal, else the data folder's, made now where there is none.
+
+    Raises StorageError.
+    """
     if given:
         return _read_hexadecimal(given, "the environment")
     path = data_dir / MASTER_KEY_FILE
-    if not path.exists():
-        with contextlib.suppress(FileExistsError):
-            _write_new(path, os.urandom(_KEY_OCTETS))
-    return _read_hexadecimal(path.read_text("ascii"), str(path))
+    try:
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                _write_new(path, os.urandom(_KEY_OCTETS))
+        text = path.read_text("ascii", "replace")
+    except OSError as error:
+        raise StorageError(f"the master key {path} cannot be read or made: {error.strerror}") from error
+    return _read_hexadecimal(text, str(path))
 
 
 def _write_new(path: Path, key: bytes) -> None:

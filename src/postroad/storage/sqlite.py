@@ -39,6 +39,7 @@ class SqliteDatabase(Database):
         is_writable: bool,
     ) -> None:
         super().__init__(clock)
+        self._place = place
         self._is_writable = is_writable
         self._raw = driver.connect(place.path)
         self._write_engine = driver.engine_over(self._raw)
@@ -128,7 +129,7 @@ class SqliteDatabase(Database):
     async def _in_reader(self, work: Callable[[Connection], T]) -> T:
         if self._is_closed:
             raise StorageUnavailable("the database has been closed")
-        with as_storage_errors():
+        with as_storage_errors(self._place):
             return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
@@ -141,7 +142,7 @@ class SqliteDatabase(Database):
         if self._is_closed:
             # Known here before the writer's thread ends: what came behind its last job would wait for ever.
             raise StorageUnavailable("the database has been closed")
-        with as_storage_errors():
+        with as_storage_errors(self._place):
             return await self._writer.submit(operation, payload)
 
     def _write(self, batch: Sequence[Callable[[], Any]]) -> Sequence[Any]:
