@@ -174,7 +174,7 @@ async def test_storage_that_is_away_is_said_so(admin: Client, console: Console, 
     reply = await admin.get("/")
 
     assert reply.status_code == 503
-    assert "cannot be reached" in reply.text
+    assert "cannot be used" in reply.text
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def _near(invocation: Invocation) -> list[Finding]:
     settings = invocation.settings
     return [
         findings.data_folder(settings),
+        *findings.disk(settings),
         findings.database(settings),
         *_of_certificate(invocation),
         door_findings.http_listeners(settings),

@@ -17,6 +17,7 @@ from postroad.dns.resolver import Lookup
 from postroad.net.address import is_public, parse_address
 from postroad.net.clock import now_ms
 from postroad.net.listen import parse_endpoint
+from postroad.node.disk import folders_of_mail, least_room
 from postroad.storage.errors import StorageError
 from postroad.storage.migrate import schema_state
 
@@ -30,6 +31,8 @@ _TIME_SERVER = ("pool.ntp.org", 123)
 
 _AS_ITS_USER = "Give it to the user Postroad runs as, and run this as that user."
 _OF_A_FILE = "See that its disk has room and that it belongs to the user Postroad runs as."
+
+_SCANT_OCTETS = 1024 * 1024 * 1024
 
 Status = Literal["ok", "warning", "wrong"]
 
@@ -57,6 +60,22 @@ def data_folder(settings: Settings) -> Finding:
     if path.stat().st_mode & 0o007:
         return Finding("data folder", "warning", f"{path} is open to everybody.", f"Run `chmod o-rwx {path}`.")
     return Finding("data folder", "ok", f"{path} can be written.")
+
+
+def disk(settings: Settings) -> list[Finding]:
+    """Look whether there is room for mail; nothing is found where the folder is not there."""
+    try:
+        room = least_room(folders_of_mail(settings))
+    except (OSError, StorageError):
+        # What is wrong with the folder or the address of the database is a finding of its own.
+        return []
+    if room is None:
+        return []
+    if room.is_lacking:
+        return [Finding("disk", "wrong", f"It is full: {room}.", "Make room: no mail is taken any more.")]
+    if room.octets < _SCANT_OCTETS:
+        return [Finding("disk", "warning", f"It is nearly full: {room}.", "Make room before it is full.")]
+    return [Finding("disk", "ok", f"{room}.")]
 
 
 def database(settings: Settings) -> Finding:

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from postroad.net.clock import now_ms
+from postroad.node.disk import least_room
 from postroad.node.worker_process import WorkerProcess
 from postroad.storage import complaints, deliveries, webhook_calls
 from postroad.storage import workers as worker_rows
@@ -25,9 +26,12 @@ _CALLS_COUNTED = 100_000
 class NodeStatus:
     """What the admin listener says of all workers together."""
 
-    def __init__(self, workers: Sequence[WorkerProcess], database: Database, metrics_dir: Path) -> None:
+    def __init__(
+        self, workers: Sequence[WorkerProcess], database: Database, folders: Sequence[Path], metrics_dir: Path
+    ) -> None:
         self._workers = workers
         self._database = database
+        self._folders = folders
         self._metrics_dir = metrics_dir
 
     def health(self) -> dict[str, Any]:
@@ -39,9 +43,9 @@ class NodeStatus:
         return {"ok": any(worker["pid"] for worker in workers), "pid": os.getpid(), "workers": workers}
 
     async def readiness(self) -> dict[str, Any]:
-        """Write a row, and ask for a worker that serves: with both, mail can be taken."""
+        """Write a row, and ask for room on the disk and a worker that serves: with these, mail can be taken."""
         serving = sum(worker.is_serving for worker in self._workers)
-        problem = await storage_problem(self._database)
+        problem = await storage_problem(self._database, self._folders)
         return {"ok": problem is None and serving > 0, "workers_serving": serving, "storage": problem or "ok"}
 
     async def metrics(self) -> bytes:
@@ -57,8 +61,9 @@ class NodeStatus:
 class WorkerStatus:
     """The same from within one worker, for the one port of ``postroad dev``."""
 
-    def __init__(self, database: Database, why: Callable[[int], str | None]) -> None:
+    def __init__(self, database: Database, folders: Sequence[Path], why: Callable[[int], str | None]) -> None:
         self._database = database
+        self._folders = folders
         self._why = why
 
     def health(self) -> dict[str, Any]:
@@ -66,8 +71,8 @@ class WorkerStatus:
         return {"ok": True, "pid": os.getpid()}
 
     async def readiness(self) -> dict[str, Any]:
-        """Write a row: this worker serves, as it answers."""
-        problem = await storage_problem(self._database)
+        """Write a row, and ask for room on the disk: this worker serves, as it answers."""
+        problem = await storage_problem(self._database, self._folders)
         return {"ok": problem is None, "storage": problem or "ok"}
 
     async def metrics(self) -> bytes:
@@ -79,14 +84,21 @@ class WorkerStatus:
         return self._why(delivery_id)
 
 
-async def storage_problem(database: Database) -> str | None:
-    """Write a row as it is and return what kept it from being written."""
+async def storage_problem(database: Database, folders: Sequence[Path]) -> str | None:
+    """Write a row as it is and return what kept it from being written, or would keep mail from it."""
     try:
-        await asyncio.wait_for(database.write(worker_rows.touch), _READINESS_S)
+        async with asyncio.timeout(_READINESS_S):
+            # SQLite writes nothing where a row stays as it is, and a row has room where a message has none.
+            room = await asyncio.to_thread(least_room, folders)
+            if room is not None and room.is_lacking:
+                return f"the disk is full: {room}"
+            await database.write(worker_rows.touch)
     except TimeoutError:
         return f"no write within {_READINESS_S:g} s"
     except StorageError as error:
         return str(error)
+    except OSError as error:
+        return f"{error.filename} cannot be looked at: {error.strerror}"
     return None
 
 

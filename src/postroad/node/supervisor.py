@@ -23,6 +23,7 @@ from postroad.net.listen import bind, parse_endpoint
 from postroad.net.tls import CertificateError
 from postroad.node.certificate import is_obtained, server_certificate
 from postroad.node.channel import Plan
+from postroad.node.disk import folders_of_mail
 from postroad.node.doors import SlotSockets, bind_doors
 from postroad.node.installation import worker_count, workers_are_gone
 from postroad.node.keys import installation_keys
@@ -86,7 +87,7 @@ class Supervisor:
             read_connections=1,
             is_checkpointer=False,
         )
-        status = NodeStatus(self._workers, database, Path(metrics_dir.name))
+        status = NodeStatus(self._workers, database, folders_of_mail(self._settings), Path(metrics_dir.name))
         admin = HttpServer(admin_app(status), admin_sockets) if admin_sockets else None
         try:
             await installation_keys(database, Path(self._settings.data_dir))

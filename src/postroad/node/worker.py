@@ -25,6 +25,7 @@ from postroad.node.certificate import is_obtained, server_certificate
 from postroad.node.channel import Beat, Channel, Plan, Ready, Reload, Why, WhyAsked
 from postroad.node.client_access import client_access
 from postroad.node.cpu_scheduling import prefer_throughput
+from postroad.node.disk import folders_of_mail
 from postroad.node.installation import presence_of_worker
 from postroad.node.lease import leased_number
 from postroad.node.memory import give_large_back
@@ -136,7 +137,7 @@ class Worker:
                 services.console,
                 services.api,
                 services.database,
-                WorkerStatus(services.database, services.why),
+                WorkerStatus(services.database, folders_of_mail(self._plan.settings), services.why),
                 clients=clients,
                 tracker=services.tracker,
             )

@@ -23,7 +23,7 @@ from postroad.storage.errors import StorageError
 
 log = structlog.get_logger()
 
-_AWAY = "The database cannot be reached at the moment; nothing was stored: try again soon."
+_AWAY = "The database cannot be used at the moment; nothing was stored: try again soon."
 _RETRY_AFTER_S = 5
 
 

@@ -136,7 +136,7 @@ async def _say(request: Request, error: Exception) -> Response:
 
 async def _say_storage_is_away(request: Request, error: Exception) -> Response:
     log.warning("page_without_storage", path=without_token(request.url.path), why=str(error))
-    return _told(request, 503, "The database cannot be reached at the moment; try again soon.")
+    return _told(request, 503, "The database cannot be used at the moment; try again soon.")
 
 
 def _is_for_people(request: Request) -> bool:
