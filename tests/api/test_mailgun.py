@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +264,26 @@ async def test_a_large_file_is_read_from_disk_and_leaves_nothing(
     assert reply.status_code == 200
     assert len(taken.submitted[0].content) > len(octets) * 4 // 3
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("place", ["/dev/full", "/nowhere/file"])
+async def test_a_large_call_that_the_disk_does_not_take_asks_for_another_try(
+    client: httpx2.AsyncClient,
+    auth: tuple[str, str],
+    taken: TakenDown,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    # One finds no room for what is written, the other none for a file.
+    spool = partial(Path(place).open, "w+b")
+    monkeypatch.setattr("postroad.httpd.api.uploads.tempfile.TemporaryFile", lambda **_: spool())
+    file = {"attachment": ("a.bin", b"x" * 3_000_000)}
+    reply = await client.post(PATH, data=WHOLE, files=file, auth=auth)
+
+    assert (reply.status_code, reply.headers["retry-after"], taken.submitted) == (503, "10", [])
+    assert reply.json() == {"message": "The request cannot be kept at the moment; nothing was stored: try again soon."}
+    monkeypatch.undo()
+    assert (await client.post(PATH, data=WHOLE, files=file, auth=auth)).status_code == 200
 
 
 async def test_files_of_more_than_a_message_may_have_are_refused(

@@ -7,18 +7,21 @@ so many octets of bodies at a time; the next ones wait for their turn.
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
 import msgspec
+import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from postroad.delivery.content_budget import ContentBudget
 from postroad.protocol.inflate import InflateError, Inflater
+
+log = structlog.get_logger()
 
 SPOOLED_ABOVE = 1024 * 1024
 _WRITTEN_AT_ONCE = 256 * 1024
@@ -32,6 +35,7 @@ _WHOLE_S = 1800.0
 _TURN_S = 30.0
 """How long a body waits for its turn in memory."""
 _RETRY_S = 10
+_NOT_KEPT = "The request cannot be kept at the moment; nothing was stored: try again soon."
 
 _MOST_VALUES = 500_000
 _LONG = 64 * 1024
@@ -180,6 +184,16 @@ def _full() -> UploadRefusedError:
     return UploadRefusedError(503, "Too much is being sent at the moment; try again soon.", _RETRY_S)
 
 
+@contextlib.contextmanager
+def _on_disk() -> Iterator[None]:
+    """Refuse a body that the disk does not take; raises UploadRefusedError."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("upload_not_kept", error=str(error))
+        raise UploadRefusedError(503, _NOT_KEPT, _RETRY_S) from error
+
+
 class _Room:
     """Octets that may be held at once."""
 
@@ -223,7 +237,8 @@ class _Upload:
             return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         await self._write()
         file = self._file
-        return await asyncio.to_thread(lambda: (file.seek(0), file.read())[1])
+        with _on_disk():
+            return await asyncio.to_thread(lambda: (file.seek(0), file.read())[1])
 
     def close(self) -> None:
         """Let go of it."""
@@ -231,14 +246,17 @@ class _Upload:
         self._disk.give_back(self._written)
         self._chunks, self._held, self._written = [], 0, 0
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                # What found no room is tried once more, and the file is closed all the same.
+                self._file.close()
             self._file = None
 
     async def _write(self) -> None:
         chunks, octets = self._chunks, self._held
         self._disk.take(octets)
         self._written += octets
-        await asyncio.to_thread(self._append, chunks)
+        with _on_disk():
+            await asyncio.to_thread(self._append, chunks)
         self._chunks, self._held = [], 0
         self._memory.give_back(octets)
 
@@ -247,3 +265,4 @@ class _Upload:
             # Its name is gone at once, so that a crash leaves nothing behind.
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed with the upload
         self._file.writelines(chunks)
+        self._file.flush()
