@@ -147,3 +147,26 @@ async def test_what_waits_is_given_back_and_delivered_after_the_next_start(stopp
 
     assert (waiting.state.value, waiting.lease) == ("scheduled", None)
     assert len(host.messages) == 1
+
+
+def test_settings_that_a_worker_does_not_serve_with_reach_no_other_and_newer_ones_do(stopped: World) -> None:
+    product = stopped.product
+    product.configure({"workers": 2})
+    product.start()
+    within(TAKEN_UP_S, lambda: len(product.worker_pids()) == 2 and "node_serving" in product.log.read_text())
+    workers = product.worker_pids()
+    key = product.data_dir / "master.key"
+    text = key.read_text()
+    key.write_text("none")
+    product.configure({"smtp": {"max_message_size": 131_072}})
+    os.kill(product.pid, signal.SIGHUP)
+    within(TAKEN_UP_S, lambda: "worker_died" in product.log.read_text())
+    left = product.worker_pids()
+
+    key.write_text(text)
+    product.configure({"smtp": {"max_message_size": 262_144}})
+    os.kill(product.pid, signal.SIGHUP)
+    within(TAKEN_UP_S, lambda: len(product.worker_pids()) == 2 and not set(product.worker_pids()) & set(workers))
+    within(TAKEN_UP_S, product.is_ready)
+    assert len(set(left) & set(workers)) == 1
+    assert _offered_size(stopped) == "262144"

@@ -184,12 +184,20 @@ class Supervisor:
         log.info("configuration_read")
 
     async def _keep_workers_current(self) -> None:
-        """Have the workers go over to changed settings one after another, so that the others serve meanwhile."""
-        while True:
-            await self._settings_changed.wait()
-            self._settings_changed.clear()
-            for worker in self._workers:
-                await worker.go_over_to(self._settings)
+        """Have the workers go over to changed settings; those that change meanwhile take the place of what is under way."""
+        async with asyncio.TaskGroup() as tasks:
+            under_way: asyncio.Task[None] | None = None
+            while True:
+                await self._settings_changed.wait()
+                self._settings_changed.clear()
+                if under_way is not None:
+                    under_way.cancel()
+                under_way = tasks.create_task(self._go_over_to(self._settings))
+
+    async def _go_over_to(self, settings: Settings) -> None:
+        """Replace the workers one after another, each once the one before serves, so that the others serve meanwhile."""
+        for worker in self._workers:
+            await worker.go_over_to(settings)
 
 
 async def _free_earlier_run(database: Database, settings: Settings) -> None:

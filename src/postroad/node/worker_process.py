@@ -30,6 +30,8 @@ class WorkerProcess:
 
     def __init__(self, plan: Plan, on_death: Callable[[int, int], Awaitable[None]]) -> None:
         self._plan = plan
+        self._plan_given = plan
+        """The one that the process works by, which another may have replaced since."""
         self._on_death = on_death
         """Called with process id and incarnation of a worker that ended, so that its leases are freed at once."""
         self._process: asyncio.subprocess.Process | None = None
@@ -37,8 +39,10 @@ class WorkerProcess:
         self._ready: Ready | None = None
         self._beat_at = 0.0
         self.served = asyncio.Event()
-        """Set while the worker's last word on the matter is that it serves."""
+        """Set while the worker's last word on the matter is that it serves by the newest plan."""
         self._stopping = asyncio.Event()
+        self._is_to_go_on = asyncio.Event()
+        """Ends the pause after a death: there is something new to try, or nothing more."""
         self._answers: dict[int, asyncio.Future[str | None]] = {}
 
     @property
@@ -61,6 +65,7 @@ class WorkerProcess:
         pause_s = _FIRST_PAUSE_S
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
+            self._is_to_go_on.clear()
             began = loop.time()
             code = await self._live_once()
             if code == 0:  # it ended to make room for a successor with other settings
@@ -70,8 +75,8 @@ class WorkerProcess:
             if not self._stopping.is_set():
                 log.warning("worker_died", slot=self._plan.slot, exit_code=code, again_in_s=pause_s)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                await asyncio.wait_for(self._is_to_go_on.wait(), pause_s)
+            pause_s = _FIRST_PAUSE_S if self._is_to_go_on.is_set() else min(pause_s * 2, _LONGEST_PAUSE_S)
 
     async def _live_once(self) -> int | None:
         """Start the process and stay with it to its end; returns its exit code, or None where it cannot be started."""
@@ -88,7 +93,8 @@ class WorkerProcess:
             # ``stop`` came while there was no process to be told.
             self._signal(signal.SIGTERM)
         self._channel = await Channel.over(ours)
-        self._channel.say(self._plan)
+        self._plan_given = self._plan
+        self._channel.say(self._plan_given)
         await self._listen(self._channel)
         code = await process.wait()
         ready, self._ready, self._process = self._ready, None, None
@@ -115,7 +121,8 @@ class WorkerProcess:
             match word:
                 case Ready():
                     self._ready = word
-                    self.served.set()
+                    if self._plan_given is self._plan:
+                        self.served.set()
                     self._beat_at = asyncio.get_running_loop().time()
                 case Beat():
                     self._beat_at = asyncio.get_running_loop().time()
@@ -143,23 +150,32 @@ class WorkerProcess:
         self._answers.clear()
 
     def reload(self) -> None:
-        """Have the worker read its certificates anew."""
+        """Have the worker read its certificates anew, or start now where it waits to be."""
         if self._channel is not None:
             self._channel.say(Reload())
+        if self._process is None:
+            self._is_to_go_on.set()
 
     async def go_over_to(self, settings: Settings) -> None:
-        """Have the worker end gracefully and wait until its successor serves with other settings, or is overdue."""
-        self._plan = msgspec.structs.replace(self._plan, settings=settings)
-        self.served.clear()
-        self._signal(signal.SIGTERM)
+        """Have the worker end gracefully where its settings are others, and wait until it serves with these.
+
+        However long that takes: the next worker must not go down as this one did. What knows better cancels it.
+        """
+        if settings != self._plan.settings:
+            self._plan = msgspec.structs.replace(self._plan, settings=settings)
+            self.served.clear()
+            self._is_to_go_on.set()
+            self._signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(self.served.wait(), _SUCCESSOR_S)
         except TimeoutError:
             log.warning("worker_overdue", slot=self._plan.slot, after_s=_SUCCESSOR_S)
+            await self.served.wait()
 
     def start_no_more(self) -> None:
         """Leave it at the process that there is: the sockets that another one would need are about to be closed."""
         self._stopping.set()
+        self._is_to_go_on.set()
 
     async def stop(self, grace_s: float) -> None:
         """End the worker: it finishes what is in flight; after ``grace_s`` seconds it is killed."""
