@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from postroad.model.actor import SYSTEM
 from postroad.model.domain import DomainState, SendingDomain
@@ -25,6 +26,7 @@ from postroad.policy.webhook_retry import LIFETIME_MS, PAUSED_AFTER_FAILURES
 from postroad.storage import accounts, bodies, domains, webhook_calls, webhook_log, webhooks
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
+from postroad.storage.errors import StorageUnavailable
 from postroad.storage.outbox import Outbox
 from postroad.storage.secrets import Vault
 from postroad.storage.webhook_log import LogSelector
@@ -401,6 +403,33 @@ async def test_storage_is_left_alone_while_no_call_is_to_be_expected(rig: Rig, m
     # Other workers may write calls of a webhook.
     await rig.hook(f"http://127.0.0.1:{free_port()}/")
     await until(lambda: _are_more(looks, 10))
+
+
+async def test_while_storage_is_away_it_is_asked_ever_more_rarely_and_the_log_says_so_once(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A webhook lets it look for calls all the time.
+    with WebhookReceiver() as receiver:
+        await rig.hook(receiver.url)
+        looks: list[object] = []
+        read = rig.database.read
+
+        async def away(fn: Any, *arguments: Any) -> Any:
+            looks.extend([fn] if fn is webhook_calls.due_receivers else ())
+            raise StorageUnavailable("gone for a while")
+
+        monkeypatch.setattr(rig.database, "read", away)
+        with capture_logs() as lines:
+            rig.start()
+            await until(lambda: _are_more(looks, 0))
+            await asyncio.sleep(2.0)
+            assert len(looks) <= 3
+            monkeypatch.setattr(rig.database, "read", read)
+            await rig.accept()
+            await until(lambda: _has_called(receiver, 1))
+
+    told = [line["event"] for line in lines if "receivers_not_claimed" in line.values()]
+    assert told == ["receivers_not_claimed", "storage_works_again"]
 
 
 async def _are_more(found: list[object], than: int) -> bool:

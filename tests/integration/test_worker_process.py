@@ -194,6 +194,26 @@ async def test_no_worker_is_replaced_while_the_one_before_does_not_serve_and_new
     await asyncio.wait_for(asyncio.gather(*running), 5.0)
 
 
+async def test_a_worker_that_storage_keeps_from_starting_says_so_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "postroad.sqlite").write_bytes(b"\xff" * 8192)
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-m", "postroad.node.worker", str(theirs.fileno())]
+    starting = await asyncio.create_subprocess_exec(
+        *command, pass_fds=(theirs.fileno(),), stderr=asyncio.subprocess.PIPE, env={"PYTHONPATH": ":".join(sys.path)}
+    )
+    theirs.close()
+    channel = await Channel.over(ours)
+    settings = msgspec.structs.replace(Settings(), data_dir=str(tmp_path))
+    channel.say(Plan(settings=settings, slot=0, roles=("delivery",), sockets={}))
+    _, told = await asyncio.wait_for(starting.communicate(), 60)
+    channel.close()
+
+    assert starting.returncode == 1
+    (line,) = told.decode().splitlines()
+    assert "worker_without_storage" in line
+    assert f"the database {tmp_path}/postroad.sqlite cannot be used: it is damaged" in line
+
+
 async def test_half_a_word_of_a_peer_that_died_is_passed_over() -> None:
     ours, theirs = socket.socketpair()
     theirs.send(b'{"type":"beat","sessions":1,"leased_deliveries":2}\n{"type":"be')

@@ -147,6 +147,6 @@ async def test_a_running_watch_goes_on_after_storage_was_away_and_ends_when_it_i
     await change(database, "other")
     await asyncio.sleep(0.05)
 
-    assert [line["event"] for line in lines] == ["revision_not_read"]
+    assert [line["event"] for line in lines] == ["revision_not_read", "storage_works_again"]
     assert running.cancelled()
     assert [one.refreshed for one in parts] == [2, 2]

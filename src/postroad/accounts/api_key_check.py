@@ -6,7 +6,6 @@ import hmac
 from typing import Protocol
 
 import msgspec
-import structlog
 
 from postroad.accounts.refusal_log import API_KEYS, RefusalLog, Refused
 from postroad.accounts.settings import AccountsSettings
@@ -21,8 +20,7 @@ from postroad.storage import accounts, api_keys, domains, revision
 from postroad.storage.api_keys import StoredKey, Use
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
-
-log = structlog.get_logger()
+from postroad.storage.outage import Outage
 
 _CAPACITY = 50_000
 _TOUCH_AFTER_MS = 60_000
@@ -122,11 +120,15 @@ class ApiKeyCheck:
 
     async def run(self) -> None:
         """Write what has gathered at the polling interval until cancelled."""
+        outage = Outage("api_key_uses_not_written")
         while True:
+            asks_storage = bool(self._uses or self._refusals)
             try:
                 await self.write()
+                if asks_storage:
+                    outage.passed()
             except StorageError as error:
-                log.warning("api_key_uses_not_written", why=str(error))
+                outage.failed(error)
             await asyncio.sleep(self._settings.poll_s)
 
     async def _find(self, text: str) -> _Known | None:

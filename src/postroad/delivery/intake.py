@@ -23,6 +23,7 @@ from postroad.policy.settlement import unattempted
 from postroad.queue.scheduler import LotKey, Refusal
 from postroad.storage.database import Claim
 from postroad.storage.errors import StorageError
+from postroad.storage.outage import Outage
 
 log = structlog.get_logger()
 
@@ -62,6 +63,7 @@ class Intake:
         """The last claim left something that is due in the table."""
         self._is_crowded = False
         self._is_stopping = False
+        self._outage = Outage("claim_failed")
         self._hint = asyncio.Event()
         self._looking_up: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)
         self._lookups: set[asyncio.Task[None]] = set()
@@ -181,8 +183,9 @@ class Intake:
         try:
             deliveries = await self._database.claim(claim)
         except StorageError as error:
-            log.warning("claim_failed", error=str(error))
+            self._outage.failed(error)
             return False
+        self._outage.passed()
         self._ledger.take(deliveries)
         if self._is_stopping:
             self._ledger.give_back([delivery.id for delivery in deliveries], None)

@@ -16,6 +16,7 @@ from postroad.model.outcome import Settlement
 from postroad.net.clock import Clock
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
+from postroad.storage.outage import Outage
 
 log = structlog.get_logger()
 
@@ -36,6 +37,8 @@ class LeaseLedger:
         self._returns: defaultdict[int | None, list[int]] = defaultdict(list)
         self._something_to_return = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._release_outage = Outage("release_failed")
+        self._renewal_outage = Outage("renewal_failed")
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -108,9 +111,10 @@ class LeaseLedger:
             try:
                 await self._database.release(self.owner, delivery_ids, due_at)
             except StorageError as error:
-                log.warning("release_failed", deliveries=len(delivery_ids), error=str(error))
+                self._release_outage.failed(error, deliveries=len(delivery_ids))
                 self._returns[due_at] += delivery_ids
                 return False
+            self._release_outage.passed()
             self.drop(delivery_ids)
         return True
 
@@ -129,8 +133,9 @@ class LeaseLedger:
             try:
                 still_ours = await self._database.renew(self.owner, part, until)
             except StorageError as error:
-                log.warning("renewal_failed", leases=len(part), error=str(error))
+                self._renewal_outage.failed(error, leases=len(part))
                 return
+            self._renewal_outage.passed()
             self._note_renewal(part, still_ours, until)
 
     def _note_renewal(self, asked: list[int], still_ours: frozenset[int], until: int) -> None:

@@ -18,6 +18,7 @@ from postroad.model.suppression import Suppression
 from postroad.policy.retry import RetrySchedule
 from postroad.policy.settlement import SettlingFacts, cancel, settle, suppress
 from postroad.storage.database import Database
+from postroad.storage.outage import Outage
 
 log = structlog.get_logger()
 
@@ -59,6 +60,7 @@ class SettlementWriter:
         self._batch_size = _LARGEST_BATCH
         self._pause_s = 0.0
         self._turn = asyncio.Lock()
+        self._outage = Outage("settling_failed")
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -104,12 +106,13 @@ class SettlementWriter:
         except asyncio.CancelledError:
             self._waiting.extendleft(reversed(batch))
             raise
-        except Exception:
-            log.exception("settling_failed", settlements=len(batch), waiting=len(self._waiting))
+        except Exception as error:  # noqa: BLE001 - logged, and tried again
+            self._outage.failed(error, settlements=len(batch), waiting=len(self._waiting))
             self._waiting += batch
             self._batch_size = max(1, self._batch_size // 2)
             self._pause_s = min(max(_FIRST_PAUSE_S, self._pause_s * 2), _LONGEST_PAUSE_S)
             return False
+        self._outage.passed()
         self._batch_size = min(_LARGEST_BATCH, self._batch_size * 2)
         self._pause_s = 0.0
         if len(settled) < len(batch):

@@ -20,6 +20,7 @@ from postroad.policy.throttle import Window
 from postroad.queue.scheduler import LotKey
 from postroad.storage import site_limits, workers
 from postroad.storage.errors import StorageError
+from postroad.storage.outage import Outage
 from postroad.storage.site_limits import SiteLimit
 from postroad.storage.workers import Worker
 
@@ -47,6 +48,7 @@ class Sites:
         self._silence_ms = worker_silence_s * 1000
         self._to_tell: dict[LotKey, Window] = {}
         self._seen_until = 0
+        self._outage = Outage("sharing_limits_failed")
 
     def on_site_event(self, event: SiteEvent) -> None:
         """Note what a connection told; refusals count once no host of the route takes us (see ``Reception``)."""
@@ -79,8 +81,9 @@ class Sites:
             await asyncio.sleep(_ROUND_S)
             try:
                 await self.share()
+                self._outage.passed()
             except StorageError as error:
-                log.warning("sharing_limits_failed", error=str(error))
+                self._outage.failed(error)
 
     async def share(self) -> None:
         """Write the pauses found here, keep those found elsewhere, and divide the limits among the live workers."""

@@ -16,6 +16,7 @@ from postroad.node.channel import Plan
 from postroad.storage import workers
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
+from postroad.storage.outage import Outage
 from postroad.storage.workers import WorkerLease
 
 log = structlog.get_logger()
@@ -47,17 +48,23 @@ async def leased_number(database: Database, plan: Plan) -> AsyncIterator[WorkerL
         beating.cancel()
         with suppress(asyncio.CancelledError):
             await beating
-        await database.write(workers.remove, lease.incarnation)
+        try:
+            await database.write(workers.remove, lease.incarnation)
+        except StorageError as error:
+            # The supervisor does so as well, and in the end time does.
+            log.warning("worker_number_kept", incarnation=lease.incarnation, why=str(error))
 
 
 async def _keep(database: Database, lease: WorkerLease) -> None:
+    outage = Outage("heartbeat_not_written")
     while True:
         await asyncio.sleep(_HEARTBEAT_S)
         try:
             is_known = await database.write(workers.heartbeat, lease.incarnation, now_ms())
         except StorageError as error:
-            log.warning("heartbeat_not_written", error=str(error))
+            outage.failed(error)
             continue
+        outage.passed()
         if not is_known:
             # Another node gave this worker up: its number may be somebody else's by now, so it makes no more ids.
             log.error("worker_given_up", incarnation=lease.incarnation)

@@ -33,6 +33,7 @@ from postroad.node.services import Services, build
 from postroad.node.status import WorkerStatus
 from postroad.smtpd.listener import SmtpListener
 from postroad.storage.engine import open_database
+from postroad.storage.errors import StorageError
 from postroad.storage.workers import WorkerLease
 from postroad.telemetry.logs import configure
 from postroad.telemetry.metrics import Meter
@@ -49,23 +50,27 @@ def main() -> None:
     give_large_back()
     pair_end = socket.socket(fileno=int(sys.argv[1]))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(pair_end))
+        has_served = runner.run(_run(pair_end))
+    sys.exit(0 if has_served else 1)
 
 
-async def _run(pair_end: socket.socket) -> None:
+async def _run(pair_end: socket.socket) -> bool:
+    """Serve until told to stop; false where storage kept it from beginning."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     channel = await Channel.over(pair_end)
     words = channel.words()
     plan = await anext(words, None)
     if not isinstance(plan, Plan):
-        return
+        return True
     configure(plan.settings.log)
     structlog.contextvars.bind_contextvars(slot=plan.slot)
     prefer_throughput()
     async with AsyncExitStack() as stack:
         stack.enter_context(presence_of_worker(Path(plan.settings.data_dir)))
-        worker = await Worker.open(plan, stack)
+        worker = await _opened(plan, stack)
+        if worker is None:
+            return False
         listening = asyncio.create_task(worker.listen(channel, words, stop))
         channel.say(Ready(number=worker.lease.number, incarnation=worker.lease.incarnation))
         await stop.wait()
@@ -73,6 +78,22 @@ async def _run(pair_end: socket.socket) -> None:
         with suppress(asyncio.CancelledError):
             await listening
         await worker.stop()
+    return True
+
+
+async def _opened(plan: Plan, stack: AsyncExitStack) -> "Worker | None":
+    """Open the worker; null where storage cannot be used, which is told: there may be many tries until it can."""
+    worker = None
+    try:
+        worker = await Worker.open(plan, stack)
+    except* StorageError as errors:
+        log.error("worker_without_storage", why=str(_first_of(errors)))  # noqa: TRY400 - no fault of ours
+    return worker
+
+
+def _first_of(errors: BaseExceptionGroup[StorageError]) -> StorageError:
+    first = errors.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 class Worker:

@@ -6,7 +6,6 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
 import msgspec
-import structlog
 
 from postroad.net.clock import Clock
 from postroad.protocol.smtp.offer import MessageOffered, Offer
@@ -15,8 +14,7 @@ from postroad.smtpd import replies
 from postroad.smtpd.connection import Connection, Door
 from postroad.smtpd.listener import SmtpListener
 from postroad.smtpd.settings import SmtpSettings
-
-log = structlog.get_logger()
+from postroad.storage.outage import log_fault
 
 _KEPT = Reply(250, "2.0.0", "Captured")
 
@@ -43,8 +41,8 @@ class CaptureSession(Connection):
         recipients = tuple(rcpt.forward_path for rcpt in offer.recipients)
         try:
             await self._store(offer.mail.reverse_path, recipients, offer.content, received_at)
-        except Exception:
-            log.exception("capture_failed", client_address=self.client_address)
+        except Exception as error:  # noqa: BLE001 - logged
+            log_fault("capture_failed", error, client_address=self.client_address)
             return replies.STORAGE_FAILED
         return _KEPT
 

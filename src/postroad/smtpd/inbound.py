@@ -6,7 +6,6 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-import structlog
 
 from postroad.model.submission import ClientFacts, Rejected
 from postroad.net.address import client_of
@@ -20,8 +19,7 @@ from postroad.smtpd.listener import SmtpListener
 from postroad.smtpd.rates import Rates
 from postroad.smtpd.session import protocol_keyword
 from postroad.smtpd.settings import InboundSettings, SmtpSettings
-
-log = structlog.get_logger()
+from postroad.storage.outage import log_fault
 
 Target = TypeVar("Target")
 
@@ -76,8 +74,8 @@ class InboundSession(Connection, Generic[Target]):
         taken = tuple(self._targets.values())
         try:
             target = await self._receiving.target_of(self._machine.reverse_path, forward_path, taken)
-        except Exception:
-            log.exception("recipient_not_looked_up", client_address=self.client_address)
+        except Exception as error:  # noqa: BLE001 - logged
+            log_fault("recipient_not_looked_up", error, client_address=self.client_address)
             return replies.STORAGE_FAILED
         if isinstance(target, Rejected):
             return replies.reply_to(target)
@@ -89,9 +87,9 @@ class InboundSession(Connection, Generic[Target]):
         post = Post(offer=offer, targets=targets, client=self._client_facts(offer.mail))
         try:
             refused = await self._receiving.receive(post)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - logged
             # Whatever went wrong, nothing was promised yet: the host keeps the message and tries again.
-            log.exception("returned_mail_not_stored", client_address=self.client_address)
+            log_fault("returned_mail_not_stored", error, client_address=self.client_address)
             return replies.STORAGE_FAILED
         return _TAKEN if refused is None else replies.reply_to(refused)
 

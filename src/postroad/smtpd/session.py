@@ -20,6 +20,7 @@ from postroad.protocol.smtp.offer import AuthOffered, MailOffered, MessageOffere
 from postroad.protocol.smtp.reply import Reply
 from postroad.smtpd import replies
 from postroad.smtpd.connection import Connection, Door
+from postroad.storage.outage import log_fault
 
 log = structlog.get_logger()
 
@@ -193,9 +194,9 @@ class SubmissionSession(Connection):
         )
         try:
             await self._services.submissions.note_rejected(submission, rejected, size)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - logged
             # The refusal stands all the same; only its record is missing.
-            log.exception("rejection_not_recorded", client_address=self.client_address, rule=rejected.rule)
+            log_fault("rejection_not_recorded", error, client_address=self.client_address, rule=rejected.rule)
 
     def _at_once(self, offer: AuthOffered) -> Reply | None:
         """Return the reply to a login that needs no finding out; who may be listed is told that instead."""
@@ -224,8 +225,8 @@ class SubmissionSession(Connection):
             result = await self._services.authenticator.verify(
                 offer.username, Secret(offer.password), self.client_address, self._machine.is_tls, offer.mechanism
             )
-        except Exception:
-            log.exception("login_failed", client_address=self.client_address)
+        except Exception as error:  # noqa: BLE001 - logged
+            log_fault("login_failed", error, client_address=self.client_address)
             return replies.LOGIN_BUSY
         return self._logged_in(result)
 
@@ -258,9 +259,9 @@ class SubmissionSession(Connection):
         )
         try:
             result = await self._services.submissions.submit(submission)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - logged
             # Whatever went wrong, nothing was promised yet: the client keeps the message and tries again.
-            log.exception("submission_not_stored", client_address=self.client_address)
+            log_fault("submission_not_stored", error, client_address=self.client_address)
             return replies.STORAGE_FAILED
         if isinstance(result, Rejected):
             self.hold_refusal(result.hold_s)

@@ -5,11 +5,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import structlog
-
 from postroad.storage import driver
-
-log = structlog.get_logger()
+from postroad.storage.errors import StorageUnavailable
+from postroad.storage.outage import Outage
 
 _INTERVAL_S = 0.5
 _ENOUGH_OCTETS = 8 * 1024 * 1024
@@ -33,12 +31,14 @@ class Checkpointer:
         self._raw.close()
 
     def _run(self) -> None:
+        outage = Outage("checkpoint_failed")
         while not self._stopping.wait(_INTERVAL_S):
             try:
                 if self._wal.stat().st_size >= _ENOUGH_OCTETS:
                     self.checkpoint()
+                    outage.passed()
             except (OSError, driver.sqlite.Error) as error:
-                log.warning("checkpoint_failed", error=str(error))
+                outage.failed(StorageUnavailable(str(error)))
 
     def checkpoint(self) -> None:
         """Copy the log back and let the next commit start it anew."""

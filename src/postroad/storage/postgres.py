@@ -32,6 +32,7 @@ from postroad.storage.errors import CallRepeated, StorageUnavailable
 from postroad.storage.gathering import Gathering
 from postroad.storage.lanes import LaneRounds
 from postroad.storage.location import PostgresServer
+from postroad.storage.outage import Outage
 
 log = structlog.get_logger()
 
@@ -107,6 +108,7 @@ class PostgresDatabase(Database):
         self._pools_to_notify: set[str] = set()
         self._notifier: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._deafness = Outage("listening_interrupted")
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` in a read-only snapshot."""
@@ -197,7 +199,7 @@ class PostgresDatabase(Database):
                 with as_storage_errors():
                     await self._listen_once(callback)
             except StorageUnavailable as error:
-                log.warning("listening_interrupted", error=str(error))
+                self._deafness.failed(error)
             await asyncio.sleep(_RECONNECT_S)
 
     async def close(self) -> None:
@@ -280,6 +282,7 @@ class PostgresDatabase(Database):
             await connection.add_listener(
                 _CHANNEL, lambda _connection, _pid, _channel, payload: callback(frozenset(payload.split("\n")))
             )
+            self._deafness.passed()
             # What was announced while nobody listened is not known.
             callback(frozenset())
             await ended.wait()

@@ -9,6 +9,7 @@ import structlog
 from postroad.storage import revision
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
+from postroad.storage.outage import Outage
 
 log = structlog.get_logger()
 
@@ -31,6 +32,7 @@ class RevisionWatch:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._parts: list[_Part] = []
+        self._outage = Outage("revision_not_read")
 
     def add(self, name: str, refresh: Refresh) -> None:
         """Have a part refreshed at the next look, and then after each change."""
@@ -49,8 +51,9 @@ class RevisionWatch:
         while True:
             try:
                 await self.look()
+                self._outage.passed()
             except StorageError as error:
-                log.warning("revision_not_read", why=str(error))
+                self._outage.failed(error)
             await asyncio.sleep(_LOOK_S)
 
 

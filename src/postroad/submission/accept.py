@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
-import structlog
 
 from postroad.model.credential import Principal
 from postroad.model.dedupe import Repeatable, Repeats
@@ -28,6 +27,7 @@ from postroad.protocol.smtp.data import LONGEST_LINE, Fault
 from postroad.storage import dedupe, messages, quotas
 from postroad.storage.database import Database
 from postroad.storage.errors import CallRepeated, KeyReused, StorageError
+from postroad.storage.outage import log_fault
 from postroad.storage.rows import storable
 from postroad.submission.batch import (
     Fit,
@@ -44,8 +44,6 @@ from postroad.submission.named_calls import NamedCalls, answered_together
 from postroad.submission.repetitions import Repetitions
 from postroad.submission.rows import Rows, repeat_event
 from postroad.submission.settings import SubmissionSettings
-
-log = structlog.get_logger()
 
 _PARTITION_SPAN_MS = 16
 """Messages of one such span share a partition, so that a batch is one partition's transaction (decision 0002)."""
@@ -215,9 +213,9 @@ class Submissions:
     async def _noted(self, repetitions: Repetitions, submission: Submission, refused: Rejected | None) -> float:
         try:
             return await repetitions.note(submission, refused)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - logged
             # What was stored must be answered for, whatever is wrong with the watch over repeats.
-            log.exception("repetition_not_noted", client_address=submission.client.address)
+            log_fault("repetition_not_noted", error, client_address=submission.client.address)
             return 0.0
 
     async def _decide(self, submission: Submission) -> Receipt | Rejected:

@@ -12,6 +12,7 @@ from postroad.net.clock import Clock
 from postroad.storage import list_checks
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
+from postroad.storage.outage import Outage
 from postroad.suppressions.address_checks import AddressChecks
 from postroad.suppressions.list_checks import PART
 
@@ -40,12 +41,14 @@ class ListChecking:
     async def run(self) -> None:
         """Check what there is to check, part after part, until cancelled."""
         loop = asyncio.get_running_loop()
+        outage = Outage("list_check_interrupted")
         while True:
             began = loop.time()
             try:
                 has_worked = await self.work()
+                outage.passed()
             except StorageError as error:
-                log.warning("list_check_interrupted", why=str(error))
+                outage.failed(error)
                 has_worked = False
             # At most half the time, so that mail and people have the rest.
             await asyncio.sleep(loop.time() - began if has_worked else _LOOK_S)

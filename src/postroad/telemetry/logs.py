@@ -174,4 +174,6 @@ def _route_libraries(
         library.propagate = True
     # A line per request is what the access log of a proxy is for.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    # What it tries again meanwhile, each time with a traceback; those who wait for a connection tell of that themselves.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)

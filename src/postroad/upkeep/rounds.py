@@ -4,16 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-import structlog
-
 from postroad.net.clock import Clock
 from postroad.storage import workers
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
+from postroad.storage.outage import Outage
 from postroad.upkeep.settings import RetentionSettings
 from postroad.upkeep.tasks import TASKS, Task, free_dead_workers
-
-log = structlog.get_logger()
 
 ROLE = "upkeep"
 _MOST_SLICES = 200
@@ -53,12 +50,14 @@ class Upkeep:
 
     async def run(self) -> None:
         """Do a round at each interval until cancelled."""
+        outage = Outage("upkeep_interrupted")
         while True:
             try:
                 if await self.is_mine():
                     await self.round()
+                outage.passed()
             except StorageError as error:
-                log.warning("upkeep_interrupted", why=str(error))
+                outage.failed(error)
                 self._judges_silence_from = self._clock() + self._settings.worker_silence_s * 1000
             await asyncio.sleep(self._settings.interval_s)
 

@@ -23,6 +23,7 @@ from postroad.policy.webhook_retry import (
 from postroad.storage import webhook_calls
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
+from postroad.storage.outage import Outage
 from postroad.storage.outbox import NewId
 from postroad.storage.webhook_calls import Material, Outcome, Retry
 from postroad.webhooks.attempt import sealed, told
@@ -78,6 +79,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     slots: asyncio.Semaphore
     """One for each call that the worker may make at the same time."""
     calls_per_address: int
+    reading: Outage
+    """Tells where calls cannot be read: of all lines together, as there may be thousands."""
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -132,9 +135,9 @@ class Line:
                 try:
                     is_more = not self._is_all and await self._read()
                 except StorageError as error:
-                    log.warning("calls_not_read", receiver=self._receiver, error=str(error))
+                    self._parts.reading.failed(error, receiver=self._receiver)
                     is_more = True
-                    await asyncio.sleep(_LOOK_S)
+                    await asyncio.sleep(max(_LOOK_S, self._parts.reading.pause_s))
                 if not is_more and not self._held:
                     break
                 if not is_more:
@@ -157,7 +160,7 @@ class Line:
         try:
             await self._take_held(first, self._parts.clock(), made_of)
         except StorageError as error:
-            log.warning("calls_not_read", receiver=self._receiver, error=str(error))
+            self._parts.reading.failed(error, receiver=self._receiver)
             return
         self._cursor = (first[-1].due_at, first[-1].id)
 
@@ -194,6 +197,7 @@ class Line:
         # What ends while the page is read may still be on it, and is held no more when it has come.
         held = frozenset(self._held)
         page = await self._parts.database.read(webhook_calls.due, self._receiver, now, room, self._cursor)
+        self._parts.reading.passed()
         fresh = [call for call in page if call.id not in held]
         if fresh:
             await self._take_held(fresh, now)

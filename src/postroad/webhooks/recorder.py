@@ -4,13 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-import structlog
-
 from postroad.storage import webhook_calls
 from postroad.storage.database import Database
+from postroad.storage.outage import Outage
 from postroad.storage.webhook_calls import Outcome
-
-log = structlog.get_logger()
 
 _LARGEST_BATCH = 200
 _GATHER_S = 0.01
@@ -36,6 +33,7 @@ class Recorder:
         self._pause_s = 0.0
         self._turn = asyncio.Lock()
         self._writing: asyncio.Future[None] | None = None
+        self._outage = Outage("calls_not_recorded")
 
     def add(self, outcome: Outcome, written: Written) -> None:
         """Have an outcome written."""
@@ -71,12 +69,13 @@ class Recorder:
             return
         try:
             await self._database.write(webhook_calls.record, _joined([outcome for outcome, _ in batch]))
-        except Exception:
-            log.exception("calls_not_recorded", outcomes=len(batch), waiting=len(self._waiting))
+        except Exception as error:  # noqa: BLE001 - logged, and tried again
+            self._outage.failed(error, outcomes=len(batch), waiting=len(self._waiting))
             self._waiting += batch
             self._batch_size = max(1, self._batch_size // 2)
             self._pause_s = min(max(_FIRST_PAUSE_S, self._pause_s * 2), _LONGEST_PAUSE_S)
             return
+        self._outage.passed()
         self._batch_size = min(_LARGEST_BATCH, self._batch_size * 2)
         self._pause_s = 0.0
         for _, written in batch:

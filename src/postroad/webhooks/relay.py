@@ -14,6 +14,7 @@ from postroad.policy.webhook_retry import LIFETIME_MS
 from postroad.storage import webhook_calls
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
+from postroad.storage.outage import Outage
 from postroad.storage.outbox import NewId
 from postroad.webhooks.attempt import told
 from postroad.webhooks.facts import ReceiverFacts, WebhookFacts
@@ -74,7 +75,9 @@ class Relay:
             memory=Memory(_CALLS_IN_MEMORY),
             slots=asyncio.Semaphore(settings.calls_at_once),
             calls_per_address=settings.calls_per_address,
+            reading=Outage("calls_not_read"),
         )
+        self._outage = Outage("receivers_not_claimed")
         self._lines: dict[int, tuple[Line, asyncio.Task[None]]] = {}
         self._noted: dict[int, Health] = {}
         self._ended: dict[int, Health] = {}
@@ -130,8 +133,10 @@ class Relay:
                 await self._release()
                 is_more = await self._claim()
             except StorageError as error:
-                log.warning("receivers_not_claimed", error=str(error))
-                is_more = False
+                self._outage.failed(error)
+                await asyncio.sleep(self._outage.pause_s)
+                continue
+            self._outage.passed()
             if not is_more:
                 await self._pause()
 

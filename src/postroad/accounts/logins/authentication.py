@@ -9,7 +9,6 @@ import asyncio
 from typing import Literal, Protocol
 
 import msgspec
-import structlog
 
 from postroad.accounts.logins.credentials import Credentials, KnownCredential
 from postroad.accounts.logins.lockout_view import Listener
@@ -25,8 +24,7 @@ from postroad.policy.lockout import Locked, MayTry, network_of
 from postroad.policy.password import MAXIMUM_LENGTH, prepared
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
-
-log = structlog.get_logger()
+from postroad.storage.outage import Outage
 
 _GATHER_S = 1.0
 """How long failed log-ins gather before they are written together."""
@@ -209,14 +207,17 @@ class Authenticator:
     async def run(self) -> None:
         """Write each second and share at the polling interval, until cancelled."""
         share_in_s = 0.0
+        outage = Outage("logins_not_shared")
         while True:
             try:
                 await self.write()
                 if share_in_s <= 0:
                     share_in_s = self._settings.poll_s
                     await self.share()
+                    # Where nothing has gathered to be written, storage is asked for nothing else.
+                    outage.passed()
             except StorageError as error:
-                log.warning("logins_not_shared", why=str(error))
+                outage.failed(error)
             pause_s = min(_GATHER_S, share_in_s)
             await asyncio.sleep(pause_s)
             share_in_s -= pause_s

@@ -5,8 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from postroad.accounts.accounts import Accounts
+from postroad.accounts.logins import authentication
 from postroad.accounts.logins.authentication import Authenticator, AuthRefused, Reason
 from postroad.accounts.password_hashing import Turn
 from postroad.accounts.settings import AccountsSettings
@@ -603,6 +605,29 @@ async def test_run_goes_on_when_storage_fails_for_a_moment(
     authenticator.close()
 
     assert not running.done() or running.cancelled()
+
+
+async def test_a_log_in_that_cannot_be_shared_is_told_once_though_nothing_is_written_in_between(
+    database: Database, clock: ManualClock, meter: CountingMeter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authentication, "_GATHER_S", 0.001)
+    settings = AccountsSettings(poll_s=0.003)
+    authenticator = Authenticator(database, clock, settings=settings, meter=meter, process_key=b"k" * 32)
+    calls = []
+
+    async def failing() -> None:
+        calls.append(1)
+        raise StorageUnavailable("gone for a while")
+
+    monkeypatch.setattr(authenticator._guard, "refresh", failing)
+    with capture_logs() as lines:
+        running = asyncio.ensure_future(authenticator.run())
+        while len(calls) < 10:
+            await asyncio.sleep(0.001)
+        running.cancel()
+    authenticator.close()
+
+    assert [line["event"] for line in lines] == ["logins_not_shared"]
 
 
 def _count_hashings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
