@@ -18,6 +18,7 @@ from postroad.storage.audit import AuditSelector
 from postroad.storage.database import Database
 from postroad.storage.rows import HOUR_MS
 from postroad.storage.secrets import Vault
+from postroad.upkeep.pulse import Pulse
 from postroad.upkeep.rounds import Upkeep
 from postroad.upkeep.settings import RetentionSettings
 from tests.storage.samples import NOW, accepted, event_of
@@ -152,6 +153,7 @@ async def test_upkeep_pauses_domains_that_bounce_too_much_tells_their_admins_and
         clock,
         incarnation=1,
         settings=RetentionSettings(),
+        pulse=Pulse(clock()),
         meter=meter,
         tasks={"pause_domains": watch.pause_domains},
     )

@@ -17,11 +17,11 @@ from postroad.net.clock import now_ms
 from postroad.node.channel import Plan
 from postroad.node.installation import hostname_of
 from postroad.node.keys import InstallationKeys, installation_keys
+from postroad.node.lease import HeldLease
 from postroad.node.tracking import TrackingDirectory
 from postroad.policy.alignment import OrganisationalDomains
 from postroad.storage.database import Database
 from postroad.storage.revision_watch import RevisionWatch
-from postroad.storage.workers import WorkerLease
 from postroad.suppressions.group_directory import GroupDirectory
 from postroad.telemetry.metrics import Meter
 from postroad.templating.library import TemplateLibrary
@@ -32,7 +32,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Settings
     database: Database
-    lease: WorkerLease
+    lease: HeldLease
     ids: IdSource
     meter: Meter
     keys: InstallationKeys
@@ -50,7 +50,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
         return hostname_of(self.settings)
 
 
-async def lay_ground(plan: Plan, database: Database, lease: WorkerLease, meter: Meter, stack: AsyncExitStack) -> Ground:
+async def lay_ground(plan: Plan, database: Database, lease: HeldLease, meter: Meter, stack: AsyncExitStack) -> Ground:
     """Make it; what needs an end is ended by the stack."""
     settings = plan.settings
     keys = await installation_keys(database, Path(settings.data_dir))

@@ -18,6 +18,7 @@ from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 from postroad.storage.outage import Outage
 from postroad.storage.workers import WorkerLease
+from postroad.upkeep.pulse import Pulse
 
 log = structlog.get_logger()
 
@@ -30,10 +31,17 @@ def node_name(settings: Settings) -> str:
     return f"{socket.gethostname()}:{Path(settings.data_dir).resolve()}"
 
 
+class HeldLease(WorkerLease, frozen=True):
+    """A lease whose heartbeat is written."""
+
+    pulse: Pulse
+    """How steadily."""
+
+
 @asynccontextmanager
-async def leased_number(database: Database, plan: Plan) -> AsyncIterator[WorkerLease]:
+async def leased_number(database: Database, plan: Plan) -> AsyncIterator[HeldLease]:
     """Hold a worker number, with its incarnation, for the length of the block; raises StorageError."""
-    lease = await database.write(
+    given = await database.write(
         workers.lease,
         node=node_name(plan.settings),
         pid=os.getpid(),
@@ -41,6 +49,7 @@ async def leased_number(database: Database, plan: Plan) -> AsyncIterator[WorkerL
         roles=plan.roles,
         now=now_ms(),
     )
+    lease = HeldLease(given.number, given.incarnation, Pulse(now_ms()))
     beating = asyncio.create_task(_keep(database, lease), name="heartbeat")
     try:
         yield lease
@@ -55,7 +64,7 @@ async def leased_number(database: Database, plan: Plan) -> AsyncIterator[WorkerL
             log.warning("worker_number_kept", incarnation=lease.incarnation, why=str(error))
 
 
-async def _keep(database: Database, lease: WorkerLease) -> None:
+async def _keep(database: Database, lease: HeldLease) -> None:
     outage = Outage("heartbeat_not_written")
     while True:
         await asyncio.sleep(_HEARTBEAT_S)
@@ -63,8 +72,10 @@ async def _keep(database: Database, lease: WorkerLease) -> None:
             is_known = await database.write(workers.heartbeat, lease.incarnation, now_ms())
         except StorageError as error:
             outage.failed(error)
+            lease.pulse.miss()
             continue
         outage.passed()
+        lease.pulse.beat(now_ms())
         if not is_known:
             # Another node gave this worker up: its number may be somebody else's by now, so it makes no more ids.
             log.error("worker_given_up", incarnation=lease.incarnation)

@@ -42,6 +42,7 @@ from postroad.node.delivering import STOP_WITHIN_S, running_engine
 from postroad.node.ground import Ground, lay_ground, running
 from postroad.node.inbound import InboundDoor, inbound_door
 from postroad.node.installation import hostname_of
+from postroad.node.lease import HeldLease
 from postroad.node.notices import MailedNotices
 from postroad.node.sending_domains import DeliveryDomains
 from postroad.node.tracking import DomainNames, TrackingDirectory, has_group, machine_networks
@@ -55,7 +56,6 @@ from postroad.smtpd.inbound import InboundListener
 from postroad.smtpd.listener import SmtpListener, SubmissionListener
 from postroad.storage import certificates
 from postroad.storage.database import Database
-from postroad.storage.workers import WorkerLease
 from postroad.submission.accept import Submissions
 from postroad.submission.repetitions import Repetitions
 from postroad.telemetry.metrics import Meter
@@ -149,7 +149,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def build(
-    plan: Plan, database: Database, lease: WorkerLease, meter: Meter, certificate: ServerCertificate
+    plan: Plan, database: Database, lease: HeldLease, meter: Meter, certificate: ServerCertificate
 ) -> AsyncIterator[Services]:
     """Make the services of a worker and run their background work for the length of the block."""
     async with AsyncExitStack() as stack:

@@ -32,6 +32,7 @@ def upkeep_of(ground: Ground, notices: Notices) -> list[Coroutine[Any, Any, None
         now_ms,
         incarnation=ground.lease.incarnation,
         settings=settings.retention,
+        pulse=ground.lease.pulse,
         meter=ground.meter,
         tasks=TASKS | forgetting(settings.accounts.lockout) | {"pause_domains": pauses.pause_domains},
     )

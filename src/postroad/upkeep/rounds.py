@@ -9,6 +9,7 @@ from postroad.storage import workers
 from postroad.storage.database import Database
 from postroad.storage.errors import StorageError
 from postroad.storage.outage import Outage
+from postroad.upkeep.pulse import Pulse
 from postroad.upkeep.settings import RetentionSettings
 from postroad.upkeep.tasks import TASKS, Task, free_dead_workers
 
@@ -36,6 +37,7 @@ class Upkeep:
         *,
         incarnation: int,
         settings: RetentionSettings,
+        pulse: Pulse,
         meter: Meter,
         tasks: Mapping[str, Task] = TASKS,
     ) -> None:
@@ -43,10 +45,9 @@ class Upkeep:
         self._clock = clock
         self._incarnation = incarnation
         self._settings = settings
+        self._pulse = pulse
         self._meter = meter
         self._tasks = tasks
-        self._judges_silence_from = 0
-        """Until then nobody may have been able to show a sign of life: the database was away."""
 
     async def run(self) -> None:
         """Do a round at each interval until cancelled."""
@@ -58,7 +59,6 @@ class Upkeep:
                 outage.passed()
             except StorageError as error:
                 outage.failed(error)
-                self._judges_silence_from = self._clock() + self._settings.worker_silence_s * 1000
             await asyncio.sleep(self._settings.interval_s)
 
     async def is_mine(self) -> bool:
@@ -73,7 +73,7 @@ class Upkeep:
     async def round(self) -> None:
         """Do every task until nothing is left of it, or its share of the round is used up."""
         for name, task in self._tasks.items():
-            if task is free_dead_workers and self._clock() < self._judges_silence_from:
+            if task is free_dead_workers and not self._may_judge_silence():
                 # What they hold would be delivered a second time, though they are about to settle it.
                 continue
             for _ in range(_MOST_SLICES):
@@ -83,3 +83,7 @@ class Upkeep:
                 if rows < self._settings.slice_rows:
                     break
                 await asyncio.sleep(_PAUSE_S)
+
+    def _may_judge_silence(self) -> bool:
+        """Whether whoever is alive could show it all the time: storage was there, as it was for this worker."""
+        return self._pulse.steady_ms(self._clock()) >= self._settings.worker_silence_s * 1000

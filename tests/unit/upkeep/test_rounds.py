@@ -16,10 +16,12 @@ from postroad.storage.deliveries import Selector
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageUnavailable
 from postroad.storage.one_time_tokens import OneTimeToken
+from postroad.upkeep.pulse import Pulse
 from postroad.upkeep.rounds import Upkeep
 from postroad.upkeep.settings import RetentionSettings
 from postroad.upkeep.tasks import TASKS
 from tests.storage import samples
+from tests.storage.samples import Place
 
 DAY_MS = 86_400_000
 SETTINGS = RetentionSettings(slice_rows=2, interval_s=1)
@@ -46,6 +48,14 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+def steady(clock: ManualClock) -> Pulse:
+    """Return the pulse of a worker that has shown its signs of life for an hour."""
+    pulse = Pulse(clock() - 3_600_000)
+    for at in range(clock() - 3_600_000, clock() + 1, 5_000):
+        pulse.beat(at)
+    return pulse
+
+
 @pytest.fixture
 def meter() -> CountingMeter:
     return CountingMeter()
@@ -55,6 +65,14 @@ def meter() -> CountingMeter:
 async def database(migrated_file: Path, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
     shutil.copy(migrated_file, tmp_path)
     opened = await open_database("", data_dir=tmp_path, clock=clock, read_connections=1)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def each_database(place: Place, clock: ManualClock) -> AsyncIterator[Database]:
+    """One of each engine, as the other fixture is of SQLite alone."""
+    opened = await open_database(place.url, data_dir=place.data_dir, clock=clock, read_connections=1)
     yield opened
     await opened.close()
 
@@ -81,7 +99,9 @@ async def test_only_the_live_worker_with_the_lowest_number_does_upkeep(
 
     async def whose() -> list[bool]:
         return [
-            await Upkeep(database, clock, incarnation=one, settings=SETTINGS, meter=meter).is_mine()
+            await Upkeep(
+                database, clock, incarnation=one, settings=SETTINGS, pulse=steady(clock), meter=meter
+            ).is_mine()
             for one in (first, second)
         ]
 
@@ -96,7 +116,7 @@ async def test_a_round_clears_away_what_is_no_longer_kept(
 ) -> None:
     mine = await _worker(database, clock, "upkeep")
     ids = [await _settled_message(database, mine) for _ in range(3)]
-    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter)
+    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, pulse=steady(clock), meter=meter)
 
     await upkeep.round()
     assert meter.rows["delete_content"] == 3
@@ -124,7 +144,7 @@ async def test_counters_are_folded_once_and_say_the_same(
         return {one.type: one.count for one in found}
 
     before = await counted()
-    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter)
+    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, pulse=steady(clock), meter=meter)
     await upkeep.round()
     await upkeep.round()
 
@@ -132,14 +152,17 @@ async def test_counters_are_folded_once_and_say_the_same(
     assert meter.rows["fold_counters"] == 6
 
 
-async def test_what_a_silent_worker_held_is_freed(database: Database, clock: ManualClock, meter: CountingMeter) -> None:
+async def test_what_a_silent_worker_held_is_freed(
+    each_database: Database, clock: ManualClock, meter: CountingMeter
+) -> None:
+    database = each_database
     silent = await _worker(database, clock, "delivery")
     await database.accept(samples.accepted("one@rcpt.example"))
     assert len(await database.claim(samples.claim(owner=silent, lease_until=clock() + DAY_MS))) == 1
     clock.now += 61_000
     mine = await _worker(database, clock, "upkeep")
 
-    await Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter).round()
+    await Upkeep(database, clock, incarnation=mine, settings=SETTINGS, pulse=steady(clock), meter=meter).round()
 
     [freed] = await database.read(deliveries.search, Selector(), 10)
     assert (freed.state.value, freed.maybe_delivered) == ("scheduled", True)
@@ -157,7 +180,9 @@ async def test_a_task_that_never_ends_leaves_the_others_their_turn(
 
     monkeypatch.setattr("postroad.upkeep.rounds._PAUSE_S", 0)
     tasks = {"endless": endless, "other": other}
-    await Upkeep(database, clock, incarnation=1, settings=SETTINGS, meter=meter, tasks=tasks).round()
+    await Upkeep(
+        database, clock, incarnation=1, settings=SETTINGS, pulse=steady(clock), meter=meter, tasks=tasks
+    ).round()
 
     assert meter.rows == {"endless": 400, "other": 1}
 
@@ -176,7 +201,15 @@ async def test_run_goes_on_after_a_failure_of_storage(
 
     sleep = asyncio.sleep
     monkeypatch.setattr("postroad.upkeep.rounds.asyncio.sleep", lambda _: sleep(0))
-    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter, tasks={"failing": failing})
+    upkeep = Upkeep(
+        database,
+        clock,
+        incarnation=mine,
+        settings=SETTINGS,
+        pulse=steady(clock),
+        meter=meter,
+        tasks={"failing": failing},
+    )
     running = asyncio.ensure_future(upkeep.run())
     while len(rounds) < 3:
         await sleep(0)
@@ -185,40 +218,46 @@ async def test_run_goes_on_after_a_failure_of_storage(
     assert len(rounds) >= 3
 
 
+@pytest.mark.parametrize("gap_ms", [0, 61_000])
 async def test_nobody_is_taken_for_dead_who_could_show_no_sign_of_life(
-    database: Database, clock: ManualClock, meter: CountingMeter, monkeypatch: pytest.MonkeyPatch
+    each_database: Database, clock: ManualClock, meter: CountingMeter, gap_ms: int
 ) -> None:
-    mine, _other = [await _worker(database, clock, "upkeep") for _ in range(2)]
-    rounds: list[int] = []
+    """The outage fell between two rounds: only what writes the signs of life has noticed it."""
+    database, pulse = each_database, steady(clock)
+    mine, other, dead = [await _worker(database, clock, "upkeep") for _ in range(3)]
+    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, pulse=pulse, meter=meter)
 
-    async def away_at_first(*_: object) -> int:
-        rounds.append(clock())
-        if len(rounds) == 1:
-            raise StorageUnavailable("gone for a moment")
-        return 0
+    async def live_on(until_ms: int, *alive: int) -> list[int]:
+        while clock.now < until_ms:
+            clock.now += 5_000
+            pulse.beat(clock())
+            for one in alive:
+                await database.write(workers.heartbeat, one, clock())
+        await upkeep.round()
+        return [one.incarnation for one in await database.read(workers.live, 0)]
 
-    sleep = asyncio.sleep
-    monkeypatch.setattr("postroad.upkeep.rounds.asyncio.sleep", lambda _: sleep(0))
-    tasks = {"away": away_at_first, "free_dead_workers": TASKS["free_dead_workers"]}
-    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter, tasks=tasks)
+    everybody = [mine, other, dead]
+    # Storage refuses, or does not answer at all.
+    clock.now += 61_000 - gap_ms
+    if not gap_ms:
+        pulse.miss()
+    clock.now += gap_ms
+    await upkeep.round()
+    assert await live_on(clock() + 5_000, mine) == everybody
+    back = clock()
+    assert await live_on(back + 55_000, mine, other) == everybody
+    assert await live_on(back + 60_000, mine, other) == [mine, other]
 
-    async def some_rounds_later(ms: int) -> int:
-        clock.now += ms
-        await database.write(workers.heartbeat, mine, clock())
-        seen = len(rounds)
-        while len(rounds) < seen + 3:
-            await sleep(0)
-        return meter.rows["free_dead_workers"]
 
+async def test_a_worker_that_has_just_begun_does_not_judge_the_silence_of_others(
+    database: Database, clock: ManualClock, meter: CountingMeter
+) -> None:
+    silent = await _worker(database, clock, "delivery")
     clock.now += 61_000
-    await database.write(workers.heartbeat, mine, clock())
-    running = asyncio.ensure_future(upkeep.run())
-    assert await some_rounds_later(0) == 0
-    assert await some_rounds_later(59_000) == 0
-    assert await some_rounds_later(1_000) == 1
-    running.cancel()
+    mine = await _worker(database, clock, "upkeep")
+    await Upkeep(database, clock, incarnation=mine, settings=SETTINGS, pulse=Pulse(clock()), meter=meter).round()
 
-    assert [one.incarnation for one in await database.read(workers.live, 0)] == [mine]
+    assert [one.incarnation for one in await database.read(workers.live, 0)] == [silent, mine]
 
 
 def test_tasks_are_those_of_the_retention_promises() -> None:
@@ -249,7 +288,7 @@ async def test_new_messages_are_indexed_once_they_are_settled(
     mine = await _worker(database, clock, "upkeep")
     for _ in range(3):
         await database.accept(samples.accepted("one@rcpt.example"))
-    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, meter=meter)
+    upkeep = Upkeep(database, clock, incarnation=mine, settings=SETTINGS, pulse=steady(clock), meter=meter)
 
     await upkeep.round()
     assert meter.rows["index_messages"] == 0
