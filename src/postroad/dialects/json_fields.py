@@ -1,9 +1,9 @@
 """Values of a call's JSON: of which kind one is, and where it stands, in the words that every dialect's faults use."""
 
 from collections.abc import Mapping
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
-from postroad.dialects.headers.values import kind_of
+from postroad.dialects.headers.values import as_object, kind_of
 
 T = TypeVar("T")
 
@@ -14,6 +14,12 @@ _KINDS: Mapping[type, str] = {
     dict: "an object",
     list: "an array",
 }
+
+
+def found_in(holder: Mapping[str, Any], name: str, kind: type) -> Any:
+    """Return a value of an object, which is to be of a kind; None where it is not there."""
+    value = holder.get(name)
+    return as_object(value) if kind is dict else value
 
 
 def is_of_kind(value: object, kind: type[T]) -> TypeGuard[T]:

@@ -273,7 +273,8 @@ Pair = tuple[str, str | None, Any]
 
 def _msys(document: dict[str, Any]) -> Iterator[Pair]:
     """Read SparkPost's ``X-MSYS-API``: each key with the option it gives, or None."""
-    for name, value in document.items():
+    for name, given in document.items():
+        value = _of_kind(given, _MSYS_KINDS.get(name))
         match name, value:
             case "campaign_id", str():
                 yield name, "tags", _tags_of([value], name)
@@ -289,13 +290,18 @@ def _msys(document: dict[str, Any]) -> Iterator[Pair]:
                 yield name, None, None
 
 
-_MSYS_KINDS = {"campaign_id": "a text", "tags": "a list", "metadata": "an object", "options": "an object"}
+_OBJECT = "an object"
+_MSYS_KINDS = {"campaign_id": "a text", "tags": "a list", "metadata": _OBJECT, "options": _OBJECT}
 _SMTPAPI_KINDS = {
     "category": "a text or a list",
-    "unique_args": "an object",
+    "unique_args": _OBJECT,
     "send_at": "whole seconds since 1970",
-    "filters": "an object",
+    "filters": _OBJECT,
 }
+
+
+def _of_kind(value: Any, kind: str | None) -> Any:
+    return values.as_object(value) if kind == _OBJECT else value
 
 
 def _msys_options(options: dict[str, Any]) -> Iterator[Pair]:
@@ -307,7 +313,8 @@ def _msys_options(options: dict[str, Any]) -> Iterator[Pair]:
 
 def _smtpapi(document: dict[str, Any]) -> Iterator[Pair]:
     """Read SendGrid's ``X-SMTPAPI``: each key with the option it gives, or None."""
-    for name, value in document.items():
+    for name, given in document.items():
+        value = _of_kind(given, _SMTPAPI_KINDS.get(name))
         match name, value:
             case "category", str() | list():
                 yield name, "tags", _tags_of([value] if isinstance(value, str) else value, name)

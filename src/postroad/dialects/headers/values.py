@@ -123,11 +123,17 @@ def read_json_object(text: str) -> dict[str, Any]:
         raise OptionValueError(_json_sentence(str(error), text, octets)) from error
     except RecursionError as error:
         raise OptionValueError(TOO_DEEP) from error
+    value = as_object(value)
     if not isinstance(value, dict):
         raise OptionValueError(f'must be a JSON object such as {{"name": "value"}}, not {kind_of(value)}')
     if is_deep(value):
         raise OptionValueError(TOO_DEEP)
     return value
+
+
+def as_object(value: object) -> object:
+    """Return a value that is to be an object: PHP, which has one kind of array for both, writes an empty one as ``[]``."""
+    return {} if value == [] else value
 
 
 def is_deep(value: object) -> bool:
@@ -151,8 +157,8 @@ def read_recipient_variables(text: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     written: dict[str, str] = {}
     domains: dict[str, str] = {}
-    for key, variables in read_json_object(text).items():
-        address = _address_of(key, domains)
+    for key, given in read_json_object(text).items():
+        address, variables = _address_of(key, domains), as_object(given)
         if address in found:
             raise OptionValueError(
                 f"holds {shown(written[address])} and {shown(key)}, which are the same address; keep one"

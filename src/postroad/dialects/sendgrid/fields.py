@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from postroad.dialects.headers.values import kind_of, shown
-from postroad.dialects.json_fields import expected, is_of_kind, place_of
+from postroad.dialects.json_fields import expected, found_in, is_of_kind, place_of
 from postroad.dialects.sendgrid.errors import BAD_REQUEST, Fault
 from postroad.protocol.mime.mailbox import Mailbox
 from postroad.protocol.smtp.address import AddressError, parse_path
@@ -38,7 +38,7 @@ class Reading:
 
     def take(self, holder: Mapping[str, Any], name: str, kind: type[T], within: str = "") -> T | None:
         """Return a value of an object; None where it is not there, is null, or is of another kind, which is a fault."""
-        value = holder.get(name)
+        value = found_in(holder, name, kind)
         if value is None:
             return None
         if not is_of_kind(value, kind):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from postroad.dialects.json_fields import found_in
 from postroad.model.refused import RefusedError
 
 LONGEST = 4_096
@@ -59,7 +60,7 @@ def flag(document: Mapping[str, Any], name: str) -> bool | None:
 
 def part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return an object within a document, empty where it is left out; raises RefusedError for anything else."""
-    value = document.get(name)
+    value = found_in(document, name, dict)
     if value is None:
         return {}
     if not isinstance(value, dict):

@@ -157,6 +157,23 @@ def test_headers_of_other_platforms_with_the_same_meaning_hold(lines: list[str],
     assert options(*lines) == Options(**expected)
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("X-OV-Variables: []", {}),
+        ("X-OV-Template-Variables: []", {}),
+        ("X-Mailgun-Variables: [ ]", {}),
+        ("X-OV-Recipient-Variables: []", {"recipient_variables": {}}),
+        ('X-OV-Recipient-Variables: {"b@d.test": []}', {"recipient_variables": {"b@d.test": {}}}),
+        ('X-MSYS-API: {"metadata": [], "options": [], "tags": []}', {}),
+        ('X-SMTPAPI: {"unique_args": [], "filters": [], "category": []}', {}),
+        ("X-MSYS-API: []", {}),
+    ],
+)
+def test_an_empty_list_is_an_empty_object_as_php_writes_it(line: str, expected: dict[str, Any]) -> None:
+    assert options(line) == Options(**expected)
+
+
 def test_our_own_header_stands_above_those_of_others() -> None:
     found = options(
         'X-SMTPAPI: {"category": "their", "unique_args": {"a": 1}}',
@@ -363,17 +380,18 @@ def test_headers_of_one_family_settled_among_themselves_leave_no_note() -> None:
         ("X-Mailgun-Require-TLS: maybe", ["yes, encrypt or no"]),
         ("X-Mailgun-Template-Version: a b", ["the version of a template", '"a b"']),
         ("X-Mailgun-Template-Name: a b", ["template's name"]),
-        ("X-Mailgun-Template-Variables: []", ["must be a JSON object", "a list"]),
+        ("X-Mailgun-Template-Variables: [{}]", ["must be a JSON object", "a list"]),
         ("X-Mailgun-Variables: 1", ["must be a JSON object", "a number"]),
-        ("X-Mailgun-Recipient-Variables: []", ["must be a JSON object", "a list"]),
+        ("X-Mailgun-Recipient-Variables: [1]", ["must be a JSON object", "a list"]),
+        ('X-Mailgun-Recipient-Variables: {"b@d.test": [0]}', ["must hold an object", "a list"]),
         ("X-Mailgun-Deliver-By: 3 h", ["a date", '"3 h"']),
         ("X-SMTPAPI: {", ["is not JSON"]),
         ('X-MSYS-API: {"campaign_id": 5}', ["a text in campaign_id", "a number"]),
         ('X-MSYS-API: {"tags": "x"}', ["a list in tags", "a text"]),
         ('X-MSYS-API: {"metadata": "x"}', ["an object in metadata", "a text"]),
-        ('X-MSYS-API: {"options": []}', ["an object in options", "a list"]),
+        ('X-MSYS-API: {"options": ["x"]}', ["an object in options", "a list"]),
         ('X-SMTPAPI: {"category": 1}', ["a text or a list in category", "a number"]),
-        ('X-SMTPAPI: {"unique_args": []}', ["an object in unique_args", "a list"]),
+        ('X-SMTPAPI: {"unique_args": [1]}', ["an object in unique_args", "a list"]),
         ('X-SMTPAPI: {"send_at": "soon"}', ["seconds since 1970 in send_at", "a text"]),
         ('X-SMTPAPI: {"send_at": true}', ["seconds since 1970 in send_at", "true or false"]),
         ('X-SMTPAPI: {"send_at": 1.5}', ["seconds since 1970 in send_at", "a number"]),

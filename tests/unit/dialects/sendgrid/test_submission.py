@@ -142,6 +142,23 @@ def test_what_is_not_given_asks_for_nothing() -> None:
     assert made.option_notes == ()
 
 
+def test_an_empty_list_is_an_empty_object_as_php_writes_it() -> None:
+    own = {"to": [ANN], "custom_args": [], "headers": [], "substitutions": [], "dynamic_template_data": []}
+    footer: dict[str, Any] = {"footer": []}
+    made = only(
+        call(
+            personalizations=[own], custom_args=[], headers=[], sections=[], tracking_settings=[], mail_settings=footer
+        )
+    )
+    assert made.options.is_plain
+    assert made.option_notes == ()
+
+
+@pytest.mark.parametrize("name", ["custom_args", "headers", "mail_settings", "tracking_settings", "asm", "sections"])
+def test_a_list_with_something_in_it_is_no_object(name: str) -> None:
+    assert refused(call((), **{name: ["x"]})) == [(name, f"The {name} parameter must be an object, not a list.")]
+
+
 @pytest.mark.parametrize(
     ("changed", "note"),
     [

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from postroad.dialects.call import Call
 from postroad.dialects.sparkpost.errors import Refusal, rejected
 from postroad.dialects.sparkpost.submission import Transmission, read_document, read_transmission, sender_domain
+from postroad.dialects.sparkpost.values import part
 from postroad.model.options import TemplateName
+from postroad.model.refused import RefusedError
 from postroad.model.submission import Rejected
 from postroad.protocol.mime.header import HeaderBlock, split
 from postroad.protocol.smtp.data import Fault, content_faults
@@ -266,6 +268,17 @@ def test_files_are_attached_and_shown() -> None:
     assert b"Content-ID: <i>" in one.content
 
 
+def test_an_empty_list_is_an_empty_object_as_php_writes_it() -> None:
+    own = {"address": "a@x.example", "substitution_data": [], "metadata": []}
+    document = content(headers=[]) | {"recipients": [own], "options": [], "metadata": [], "substitution_data": []}
+    found = read(document | {"override": []})
+    assert found.accepted == 1
+    assert found.calls[0].options.is_plain
+    assert part({"content": []}, "content") == {}
+    with pytest.raises(RefusedError, match="must be an object"):
+        part({"content": ["x"]}, "content")
+
+
 @pytest.mark.parametrize(
     ("document", "status", "code", "words"),
     [
@@ -321,7 +334,7 @@ def test_files_are_attached_and_shown() -> None:
         (call(campaign_id="x" * 65), 400, "1300", "campaign_id has 65 bytes"),
         (call(description="x" * 1025), 400, "1300", "description has 1,025 bytes"),
         (call(metadata={"a": "x" * 10_001}), 400, "1300", "metadata has about"),
-        (call(metadata=[]), 400, "1300", "metadata must be an object"),
+        (call(metadata=[1]), 400, "1300", "metadata must be an object"),
         (call(return_path="nobody"), 400, "1300", "return_path must be an address at"),
     ],
 )
