@@ -4,7 +4,8 @@ from functools import cached_property
 
 from postroad.dialects.sendgrid.mail import Mail
 from postroad.dialects.sendgrid.personalization import Personalization
-from postroad.dialects.sendgrid.substitution import Replacer, Slots, placeholder
+from postroad.dialects.sendgrid.substitution import Slots, placeholder
+from postroad.dialects.substitution import Growth, Replacer
 from postroad.protocol.mime.compose import address_field, unstructured
 from postroad.protocol.mime.letter import Letter, field
 from postroad.protocol.mime.mailbox import Mailbox
@@ -25,6 +26,7 @@ class Frame:
         has_own_subjects: bool,
         first: Personalization,
         slots: Slots,
+        growth: Growth,
     ) -> None:
         self.mail = mail
         self.author = author
@@ -33,11 +35,13 @@ class Frame:
         self.has_own_subjects = has_own_subjects
         self.first = first
         self.slots = slots
-        self._sections = Replacer(mail.sections, {})
+        self._growth = growth
+        self._sections = Replacer(mail.sections, {}, growth=growth)
 
     @cached_property
     def _replacer(self) -> Replacer:
-        return Replacer(self.first.substitutions, self.mail.settings.links, finds_ours=self.is_batch)
+        links = self.mail.settings.links
+        return Replacer(self.first.substitutions, links, growth=self._growth, finds_ours=self.is_batch)
 
     def with_sections(self, value: str) -> str:
         """Return the value of a substitution, in which names of sections stand for these."""

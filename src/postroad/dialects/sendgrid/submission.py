@@ -20,7 +20,8 @@ from postroad.dialects.sendgrid.header import merged, options_in
 from postroad.dialects.sendgrid.letter import Frame, letter_of
 from postroad.dialects.sendgrid.mail import Mail, read_mail
 from postroad.dialects.sendgrid.personalization import Personalization
-from postroad.dialects.sendgrid.substitution import Slots, bare, looks_ours, placeholder
+from postroad.dialects.sendgrid.substitution import Slots, bare, placeholder
+from postroad.dialects.substitution import Growth, GrowthError, looks_ours
 from postroad.model.options import OnMissing, Options, merged_tags
 from postroad.model.unsubscribe_group import MailGroup, UnsubscribeGroup
 from postroad.policy.header_rules import is_option
@@ -36,6 +37,9 @@ _URL = re.compile(r"<([!#-;=?-~]{1,2000})>")
 
 _MOST_TIMES = 4
 """How many times the largest message all messages of a call may take."""
+_TOO_MUCH = (
+    "What the substitutions of this call make of its texts is too long. Use them less often, or in several calls."
+)
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -93,18 +97,16 @@ def read_call(body: bytes, domain: str, *, largest: int) -> Mailing | Refusal:
     mail = read_mail(document, reading)
     groups = _groups(mail)
     # Nothing is put together of what is not sound.
-    drafts = [] if reading.faults else [_draft(mail, group, domain, reading) for group in groups]
     if reading.faults:
         return faulty(reading.faults)
-    octets = mail.octets * len(groups)
-    if octets > _MOST_TIMES * largest or mail.octets > largest:
-        return refusal(
-            413,
-            f"The messages that this call makes have about {octets} octets; at most {_MOST_TIMES * largest} are possible, and "
-            f"{largest} for each. Send personalizations with several recipients in several calls.",
-        )
-    notes = tuple(dict.fromkeys(reading.notes))
-    parts = tuple(Part(one.place, _composed(one, notes, number)) for number, one in enumerate(drafts))
+    try:
+        parts = _parts(mail, groups, domain, reading, largest=largest)
+    except GrowthError:
+        return refusal(413, _TOO_MUCH)
+    if reading.faults:
+        return faulty(reading.faults)
+    if isinstance(parts, Refusal):
+        return parts
     settings = mail.settings
     return Mailing(
         parts=parts,
@@ -113,6 +115,25 @@ def read_call(body: bytes, domain: str, *, largest: int) -> Mailing | Refusal:
         group_id=settings.group_id,
         bypasses_group=settings.bypasses_group,
     )
+
+
+def _parts(
+    mail: Mail, groups: Sequence["_Group"], domain: str, reading: Reading, *, largest: int
+) -> tuple[Part, ...] | Refusal:
+    """Put the messages together; what is wrong with their options are faults of the reading. Raises GrowthError."""
+    growth = Growth()
+    drafts = [_draft(mail, group, domain, reading, growth) for group in groups]
+    if reading.faults:
+        return ()
+    octets = mail.octets * len(groups)
+    if octets > _MOST_TIMES * largest or mail.octets > largest:
+        return refusal(
+            413,
+            f"The messages that this call makes have about {octets} octets; at most {_MOST_TIMES * largest} are possible, and "
+            f"{largest} for each. Send personalizations with several recipients in several calls.",
+        )
+    notes = tuple(dict.fromkeys(reading.notes))
+    return tuple(Part(one.place, _composed(one, notes, number)) for number, one in enumerate(drafts))
 
 
 class _Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,14 +221,14 @@ def _values(name: str, value: str) -> list[str]:
     return _URL.findall(value) if name.lower().startswith(_FILLED_URLS) else [value]
 
 
-def _draft(mail: Mail, group: _Group, domain: str, reading: Reading) -> _Draft:
+def _draft(mail: Mail, group: _Group, domain: str, reading: Reading, growth: Growth) -> _Draft:
     own = Reading()
     asked = options_in(group.headers[0].items(), own)
     reading.faults += own.faults
     slots = Slots()
     is_batch = len(group.members) > 1
     arguments = _arguments(group, slots) if is_batch else dict(group.arguments[0])
-    frame = _frame(mail, group, slots)
+    frame = _frame(mail, group, slots, growth)
     given: dict[str, Any] = dict(mail.settings.given)
     sources = {**asked.sources, **mail.settings.sources}
     for option, value, source in (
@@ -236,7 +257,7 @@ def _draft(mail: Mail, group: _Group, domain: str, reading: Reading) -> _Draft:
     )
 
 
-def _frame(mail: Mail, group: _Group, slots: Slots) -> Frame:
+def _frame(mail: Mail, group: _Group, slots: Slots, growth: Growth) -> Frame:
     first = group.members[0]
     headers: list[tuple[str, str]] = []
     for name, value in group.headers[0].items():
@@ -253,6 +274,7 @@ def _frame(mail: Mail, group: _Group, slots: Slots) -> Frame:
         has_own_subjects=len(subjects) > 1,
         first=first,
         slots=slots,
+        growth=growth,
     )
 
 

@@ -291,6 +291,31 @@ def test_each_fault_is_told_with_its_field(changed: dict[str, Any], fault: tuple
     assert (first[0], first[1][: len(fault[1])]) == fault
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"personalizations": [{"to": [ANN], "substitutions": {"a": "x" * 9_900}}], "content": "a" * 300_000},
+        {
+            "personalizations": [
+                {"to": [{"email": f"u{number}@x.example"}], "substitutions": {"b": "a" * 9_900}} for number in range(2)
+            ],
+            "sections": {"a": "x" * 9_900},
+        },
+    ],
+)
+def test_substitutions_that_make_too_much_of_a_call_are_refused(changed: dict[str, Any]) -> None:
+    content = [{"type": "text/plain", "value": changed.pop("content", "b")}]
+    found = call(content=content, **changed)
+    assert isinstance(found, Refusal)
+    assert found.status == 413
+    assert refused(found) == [
+        (
+            None,
+            "What the substitutions of this call make of its texts is too long. Use them less often, or in several calls.",
+        )
+    ]
+
+
 @pytest.mark.parametrize("name", sorted(RESERVED))
 def test_reserved_headers_are_refused(name: str) -> None:
     assert refused(call(headers={name.title(): "x"}))[0][0] == f"headers.{name.title()}"
