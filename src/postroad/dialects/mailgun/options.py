@@ -9,6 +9,7 @@ import msgspec
 from postroad.dialects.headers import values
 from postroad.dialects.headers.submission import Read
 from postroad.dialects.headers.values import OptionValueError
+from postroad.dialects.mailgun.substitutions import read_substitutions, texts_of
 from postroad.model.options import OnMissing, Options, TlsDemand, merged_tags
 from postroad.protocol.form import Form
 
@@ -31,6 +32,8 @@ class OptionsRead(msgspec.Struct):
     notes: list[str]
     forbidden: list[str]
     """Faults that the vendor answers with 403."""
+    substitutions: Mapping[str, str] = {}
+    """By names in the texts of a call without a template, what is sent in their place."""
 
     def put(self, option: str, name: str, value: Any) -> None:
         """Take a value over what a header gave."""
@@ -97,7 +100,10 @@ PARAMETERS: Mapping[str, Parameter] = {
     "t:variables": Parameter("template_variables", values.read_json_object, "JSON object: data for the template alone"),
     "t:text": Parameter("derives_text", values.read_switch, "taken; a text part is made in every case"),
     "substitutions": Parameter(
-        "substitutions", values.read_json_object, "JSON object: data for the template, under `t:variables`"
+        "substitutions",
+        read_substitutions,
+        "JSON object: data for the template, under `t:variables`; without a template, texts that take the place of their names "
+        "in `subject`, the bodies and `h:` fields",
     ),
     "o:dkim": Parameter("signs", values.read_switch, "taken; every message is signed"),
 }  # fmt: skip
@@ -247,15 +253,28 @@ def _settle(read: OptionsRead, base: Read, now: int) -> None:
         read.notes.append("ignored o:skip-verification: o:require-tls does not demand a verified connection")
     if "recipient_variables" in given and "on_missing" not in base.sources:
         given.setdefault("on_missing", OnMissing.KEEP)
+    substitutions = given.pop("substitutions", None)
+    if substitutions is not None:
+        _settle_substitutions(substitutions, read, base.options)
     _settle_template(read)
+
+
+def _settle_substitutions(substitutions: dict[str, Any], read: OptionsRead, base: Options) -> None:
+    """Let them be data of the template, or texts where there is none."""
+    source = read.sources.pop("substitutions")
+    if "template" in read.given or base.template is not None:
+        read.sources.setdefault("template_variables", source)
+        read.given["template_variables"] = substitutions | read.given.get("template_variables", {})
+        return
+    try:
+        read.substitutions = texts_of(substitutions)
+    except OptionValueError as fault:
+        read.faults.append(f"{source} {fault}")
 
 
 def _settle_template(read: OptionsRead) -> None:
     given = read.given
     version = given.pop("template_version", None)
-    substitutions = given.pop("substitutions", None)
-    if substitutions is not None:
-        given["template_variables"] = substitutions | given.get("template_variables", {})
     if "template" not in given:
         for option, name in (("template_version", "t:version"), ("template_variables", "t:variables")):
             if option in read.sources:

@@ -2,7 +2,7 @@
 
 import mimetypes
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from postroad.dialects.call import Call, envelope_for
 from postroad.dialects.headers.submission import Read
@@ -10,6 +10,8 @@ from postroad.dialects.headers.submission import read_options as read_option_hea
 from postroad.dialects.mailgun.addresses import Addressed, read_addresses
 from postroad.dialects.mailgun.errors import Refusal, faulty
 from postroad.dialects.mailgun.options import options_of, read_options
+from postroad.dialects.mailgun.substitutions import Substituted
+from postroad.dialects.substitution import GrowthError
 from postroad.model.options import NO_OPTIONS, OptionFault
 from postroad.policy.header_rules import is_option
 from postroad.protocol.form import Form, Upload
@@ -30,6 +32,8 @@ _LONGEST_FIELD = 16 * 1024
 """Characters of one header field."""
 _UNTYPED = frozenset({"", "application/octet-stream"})
 _NO_BODY = "Need at least one of 'text', 'html', 'amp-html' or 'template' parameters specified"
+_TOO_MUCH = "substitutions make too much of the message; use them less often"
+_NOT_IN_MIME = "ignored substitutions: no template is named, and the message stays as it is"
 
 
 def read_message(form: Form, domain: str, now: int) -> Call | Refusal:
@@ -41,6 +45,11 @@ def read_message(form: Form, domain: str, now: int) -> Call | Refusal:
         return faulty(addressed.faults)
     options = read_options(form, base, now)
     faults = [*headers.faults, *addressed.faults, *options.faults]
+    if options.substitutions:
+        try:
+            form = _substituted(form, headers, options.substitutions, faults)
+        except GrowthError:
+            return faulty([*faults, _TOO_MUCH], 413)
     author = _author(form, headers, addressed, domain, faults)
     if not addressed.lists.get("to") and not _is_named(addressed.faults, "to"):
         faults.append("to parameter is missing")
@@ -96,6 +105,7 @@ def read_mime(form: Form, domain: str, now: int) -> Call | Refusal:
             *asked.notes,
             *headers.notes,
             *(f"ignored {name}: the message says that itself" for name in _SAID_BY_MIME if name in form.fields),
+            *([_NOT_IN_MIME] if options.substitutions else ()),
             *_stray_files(form, "message"),
             *options.notes,
         ),
@@ -122,6 +132,14 @@ class _Headers:
         """Whether a field is set, its name in lower case."""
         return any(given.lower() == name for given, _ in self.fields)
 
+    def substitute(self, texts: Substituted) -> None:
+        """Replace names in the fields of the message; raises GrowthError."""
+        fields = [(name, texts.line(value).strip()) for name, value in self.fields]
+        for name, value in fields:
+            if len(value) > _LONGEST_FIELD:
+                self.faults.append(f"h:{name} {_too_long(value)}")
+        self.fields = [(name, value) for name, value in fields if value]
+
     def options(self) -> Read:
         """Return the options among them; what is not understood is a fault."""
         block = split(b"".join(self._options) + b"\r\n")
@@ -142,7 +160,7 @@ class _Headers:
     def _take(self, name: str, text: str) -> None:
         value = _FOLD.sub("", text).strip()
         if len(value) > _LONGEST_FIELD:
-            self.faults.append(f"h:{name[:76]} has {len(value)} characters; at most {_LONGEST_FIELD} are allowed")
+            self.faults.append(f"h:{name[:76]} {_too_long(value)}")
         elif not name.isascii():
             self.faults.append(f"Header name must be pure ASCII: {name}")
         elif not is_field_name(name):
@@ -155,6 +173,19 @@ class _Headers:
             self.notes.append(f"ignored h:{name}: this field is written here")
         elif value:
             self.fields.append((name, value))
+
+
+def _too_long(value: str) -> str:
+    return f"has {len(value)} characters; at most {_LONGEST_FIELD} are allowed"
+
+
+def _substituted(form: Form, headers: _Headers, substitutions: Mapping[str, str], faults: list[str]) -> Form:
+    """Replace names in the fields of ``h:``, and return the form with them replaced; raises GrowthError."""
+    texts = Substituted(substitutions)
+    told = len(headers.faults)
+    headers.substitute(texts)
+    faults += headers.faults[told:]
+    return texts.form(form)
 
 
 def _written(name: str, value: str) -> bytes:

@@ -198,6 +198,119 @@ def test_what_is_wrong_is_said_in_the_words_that_clients_know(name: str, value: 
     assert (found.status, found.text) == (400, fault)
 
 
+TOKENS = {"{name}": "Ann\r\nÄ", "{name|you}": "Ann", "{leave}": "https://a.example/?u=1&s=2", "{n}": 7, "{none}": None}
+
+
+def test_substitutions_without_a_template_take_the_place_of_their_names() -> None:
+    message = opened(
+        read_message(
+            form(
+                WHOLE
+                | {
+                    "subject": "For {name}",
+                    "text": "{name|you}, {n}, {none}, {other}",
+                    "html": '<a href="{leave}">{name}</a>',
+                    "amp-html": "<p>{n}</p>",
+                    "h:List-Unsubscribe": "<{leave}>",
+                    "h:X-Name": "{name}",
+                    "h:X-None": "{none}",
+                    "substitutions": json.dumps(TOKENS),
+                }
+            ),
+            DOMAIN,
+            NOW,
+        )
+    )
+
+    assert (message["Subject"], message["X-Name"]) == ("For Ann Ä", "Ann Ä")
+    assert message["List-Unsubscribe"] == "<https://a.example/?u=1&s=2>"
+    assert "X-None" not in message
+    texts = {
+        one.get_content_type(): one.get_content().replace("\r\n", "\n")
+        for one in message.walk()
+        if not one.is_multipart()
+    }
+    assert texts == {
+        "text/plain": "Ann, 7, , {other}\n",
+        "text/x-amp-html": "<p>7</p>\n",
+        "text/html": '<a href="https://a.example/?u=1&s=2">Ann\nÄ</a>\n',
+    }
+
+
+def test_substitutions_of_a_batch_are_made_before_placeholders() -> None:
+    variables = '{"ann@x.example": {"a": "1"}}'
+    given = {"subject": "{x}%recipient.b%", "substitutions": '{"{x}": "%recipient.a%", "%recipient.b%": "b"}'}
+    found = taken(read_message(form(WHOLE | given | {"recipient-variables": variables}), DOMAIN, NOW))
+
+    assert opened(found)["Subject"] == "%recipient.a%b"
+    assert found.options.recipient_variables == {"ann@x.example": {"a": "1"}}
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", "null", " null "])
+def test_substitutions_may_be_empty_or_null(value: str) -> None:
+    assert taken(call(substitutions=value)) == taken(call())
+
+
+def test_what_is_put_in_is_never_looked_at_again() -> None:
+    found = opened(call(subject="{a}{b}", substitutions='{"{a}": "{b}", "{b}": "{a}"}'))
+    assert found["Subject"] == "{b}{a}"
+
+
+def test_a_template_named_by_a_header_has_substitutions_as_its_data() -> None:
+    named = {"h:X-Mailgun-Template-Name": "welcome", "substitutions": '{"Hi": [1]}'}
+    found = taken(read_message(form(WHOLE | named), DOMAIN, NOW))
+
+    assert found.options.template_variables == {"Hi": [1]}
+    assert found.option_sources["template_variables"] == "substitutions"
+    assert opened(found)["Subject"] == "Hi"
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ('{"": "x"}', "substitutions holds a value without a name"),
+        ('{"a": [1]}', 'substitutions must hold a text for "a", not a list'),
+        ('{"a": "\\u0000"}', 'substitutions holds a NUL for "a", which no message may hold'),
+        ("[1]", 'substitutions must be a JSON object such as {"name": "value"}, not a list'),
+        (json.dumps({str(number): "" for number in range(501)}), "substitutions holds 501 names; at most 500 are possible without a template"),
+        (json.dumps({"X": "x" * 16_385}), "h:X-A has 16385 characters; at most 16384 are allowed"),
+        (json.dumps({"from": "x"}), None),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_substitutions_is_said(value: str, fault: str | None) -> None:
+    found = read_message(form(WHOLE | {"h:X-A": "X", "substitutions": value}), DOMAIN, NOW)
+
+    assert fault == (None if isinstance(found, Call) else found.text)
+
+
+@pytest.mark.parametrize("name", ["text", "h:X-A"])
+def test_substitutions_that_make_too_much_of_a_message_are_refused(name: str) -> None:
+    given = {name: "a" * 10_000, "substitutions": json.dumps({"a": "x" * 200_000})}
+    found = read_message(form(WHOLE | given), DOMAIN, NOW)
+
+    assert isinstance(found, Refusal)
+    assert (found.status, found.text) == (413, "substitutions make too much of the message; use them less often")
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=3), st.text(max_size=8)), st.text(max_size=20))
+def test_no_substitution_begins_a_header_field(values: dict[str, str], written: str) -> None:
+    given = {"subject": written, "h:X-A": written, "h:Reply-To": written, "substitutions": json.dumps(values)}
+    found = read_message(form(WHOLE | given), DOMAIN, NOW)
+    if isinstance(found, Call):
+        assert {name.lower() for name in opened(found)} <= {
+            "from", "to", "subject", "x-a", "reply-to", "mime-version", "content-type", "content-transfer-encoding",
+        }  # fmt: skip
+
+
+def test_a_whole_message_stays_as_it_is() -> None:
+    found = taken(
+        read_mime(form({"to": "ann@x.example", "message": MIME, "substitutions": '{"Hi": "x"}'}), DOMAIN, NOW)
+    )
+
+    assert found.content == MIME.encode()
+    assert "ignored substitutions: no template is named, and the message stays as it is" in found.option_notes
+
+
 @pytest.mark.parametrize("name", ["from", "to", "cc", "bcc"])
 @pytest.mark.parametrize(
     "value",
