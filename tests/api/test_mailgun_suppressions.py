@@ -71,13 +71,17 @@ async def test_unsubscribes_are_of_tags_and_shown_once_for_an_address(client: ht
     await client.post(url, files={"address": (None, "eve@dest.example")})
     await client.post(url, data={"address": "zoe@dest.example", "created_at": "Sat, 01 Jan 2022 00:00:00 GMT"})
 
-    bob, eve, zoe = (await client.get(url)).json()["items"]
+    for twice in ({"tag": ["a", "b", ""]}, {"tags": ["c", ""]}, {"tag": "", "tags": "d"}):
+        await client.post(url, data={"address": "ada@dest.example"} | twice)
+
+    ada, bob, eve, zoe = (await client.get(url)).json()["items"]
+    assert ada["tags"] == ["a", "b", "c", "d"]
     assert (bob["tag"], bob["tags"]) == ("*", ["*", "news", "sales"])
     assert (eve["tags"], zoe["created_at"]) == (["*"], "Sat, 01 Jan 2022 00:00:00 GMT")
     # A page ends with an address, not between two of its tags.
     first = (await client.get(f"{url}?limit=1")).json()
-    assert [one["tags"] for one in first["items"]] == [bob["tags"]]
-    assert await addresses(client, first["paging"]["next"]) == ["eve@dest.example"]
+    assert [one["tags"] for one in first["items"]] == [ada["tags"]]
+    assert await addresses(client, first["paging"]["next"]) == ["bob@dest.example"]
 
     await client.delete(f"{url}/bob@dest.example?tag=SALES")
     assert (await client.get(f"{url}/bob@dest.example")).json()["tags"] == ["*", "news"]

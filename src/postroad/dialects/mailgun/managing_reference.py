@@ -75,7 +75,7 @@ _ROUTES = {
 _PAGES = "`page` (`first`, `next`, `previous`, `last`)"
 _LIST_OF = {
     "bounces": "`address`, `code`, `error`, `created_at`",
-    "unsubscribes": "`address`, `tag` or `tags` (`*` for all mail), `created_at`",
+    "unsubscribes": "`address`, `tag` or `tags` (`*` for all mail; may be repeated), `created_at`",
     "complaints": "`address`, `created_at`",
     "whitelists": "`address` or `domain`, `reason`, `createdAt`",
 }

@@ -15,6 +15,7 @@ MOST_AT_ONCE = 1_000
 _CODE = re.compile(r"(?<![\d.])[45]\d\d(?![\d.])")
 _ANY_CODE = "550"
 _STRINGS = (str, int, float)
+_TAGS = ("tags", "tag")
 
 Record = Mapping[str, Any]
 """One address that is to be added, as a form or JSON says it."""
@@ -132,8 +133,9 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_form(parameters: Parameters) -> Record:
-    """Return the record that a form or query says."""
-    return {name: values if name == "tags" else values[0] for name, values in parameters.values.items() if values}
+    """Return the record that a form or query says; ``tag`` and ``tags`` may be repeated."""
+    tags = {name: several for name in _TAGS if (several := parameters.texts(name))}
+    return {name: values[0] for name, values in parameters.values.items() if values and name not in _TAGS} | tags
 
 
 def read_document(document: object) -> list[Record]:
@@ -202,7 +204,7 @@ def _allowed_value(record: Record) -> str:
 def _tags(record: Record) -> tuple[str, ...]:
     several = record.get("tags")
     if several is None:
-        several = [record.get("tag") or "*"]
+        several = record.get("tag") or "*"
     if isinstance(several, str):
         several = [several]
     if not isinstance(several, list) or not all(isinstance(one, str) for one in several):
