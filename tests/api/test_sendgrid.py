@@ -134,6 +134,17 @@ async def test_each_refused_message_is_named_by_its_personalization(
     assert (reply.status_code, reply.json()["errors"][0]["field"]) == (403, "personalizations.1.from")
 
 
+@pytest.mark.parametrize(("given_by", "place"), [("send_at", "send_at"), ("X-OV-Expires", "headers.X-OV-Expires")])
+async def test_an_option_that_is_refused_is_named_by_its_field(
+    client: httpx2.AsyncClient, auth: dict[str, str], taken: TakenDown, given_by: str, place: str
+) -> None:
+    rule = "option_malformed"
+    taken.answer = lambda _: Rejected(rule, RULES[rule][0], f"{given_by} is more than 30 days ahead.")
+    reply = await client.post(PATH, json=WHOLE, headers=auth)
+    told = {"message": f"{given_by} is more than 30 days ahead.", "field": place, "help": None}
+    assert (reply.status_code, reply.json()["errors"]) == (400, [told])
+
+
 async def test_gzip_is_unpacked_within_the_bound(client: httpx2.AsyncClient, auth: dict[str, str]) -> None:
     headers = auth | {"Content-Encoding": "gzip", "Content-Type": "application/json"}
     reply = await client.post(PATH, content=gzip.compress(json.dumps(WHOLE).encode()), headers=headers)

@@ -100,6 +100,10 @@ def rejected(refused: Iterable[tuple[Rejected, int | None]], now: int) -> Refusa
 
 def _fault(why: Rejected, place: int | None) -> Fault:
     field = _FIELDS.get(why.rule)
+    if why.rule == "option_malformed":
+        # Its sentence begins with what gave the option: a field of the call, or a header.
+        given_by = why.text.partition(" ")[0]
+        field = f"headers.{given_by}" if given_by.startswith("X-") else given_by
     text = f"{_FOREIGN_FROM} {why.text}" if why.rule == "header_from_not_aligned" else why.text
     if place is not None and field != "template_id":
         field = f"personalizations.{place}" if field is None else f"personalizations.{place}.{field}"
