@@ -36,7 +36,7 @@ async def test_a_bounce_is_added_shown_written_anew_and_removed(client: httpx2.A
         200,
         {"message": "Address has been added to the bounces table", "address": "Ann@dest.example"},
     )
-    record = {"address": "ann@dest.example", "code": "552", "error": "552 Mailbox is gone", "created_at": AT}
+    record = {"address": "ann@dest.example", "code": "552", "error": "Mailbox is gone", "created_at": AT}
     assert (await client.get(f"{PATH}/bounces/ANN@dest.example")).json() == record
     assert (await client.get(f"{PATH}/bounces")).json()["items"] == [record]
     # What is there already is written anew, by a form and by JSON; what is not said then is as for a new one.
@@ -46,16 +46,20 @@ async def test_a_bounce_is_added_shown_written_anew_and_removed(client: httpx2.A
     assert (other["code"], other["error"], other["created_at"] != AT) == ("550", "other", True)
     await client.post(f"{PATH}/bounces", json=[one, {"address": "bob@dest.example"}])
     assert (await client.get(f"{PATH}/bounces/ann@dest.example")).json() == record
+    await client.post(f"{PATH}/bounces", data={"address": "eve@dest.example", "code": "551"})
+    bare = (await client.get(f"{PATH}/bounces/eve@dest.example")).json()
+    assert (bare["code"], bare["error"]) == ("551", "")
     entries = await database.read(audit.search, audit.AuditSelector(action="suppression"), 10)
     told = [(one.action, one.target) for one in entries]
     assert told == [
+        ("suppression.added", "eve@dest.example of news.example.com"),
         ("suppression.changed", "ann@dest.example of news.example.com"),
         ("suppression.added", "bob@dest.example of news.example.com"),
         ("suppression.changed", "ann@dest.example of news.example.com"),
         ("suppression.added", "ann@dest.example of news.example.com"),
     ]
-    assert entries[2].before is not None
-    assert entries[2].before["reason"] == "552 Mailbox is gone"
+    assert entries[3].before is not None
+    assert entries[3].before["reason"] == "552 Mailbox is gone"
 
     gone = await client.delete(f"{PATH}/bounces/ann@dest.example")
     assert gone.json() == {"message": "Bounced address has been removed", "address": "ann@dest.example"}

@@ -39,11 +39,12 @@ class SuppressionList(msgspec.Struct, frozen=True, kw_only=True):
 
 def _bounce(entries: Sequence[Suppression]) -> dict[str, Any]:
     one = entries[0]
-    code = _CODE.search(one.reason)
+    found = _CODE.search(one.reason)
+    code = found[0] if found else _ANY_CODE
     return {
         "address": one.address,
-        "code": code[0] if code else _ANY_CODE,
-        "error": one.reason,
+        "code": code,
+        "error": "" if one.reason == code else one.reason.removeprefix(f"{code} "),
         "created_at": gmt(one.created_at),
     }
 
