@@ -221,8 +221,8 @@ async def test_templates_have_a_draft_and_a_published_version(call: Caller, fore
     changed = {"content": {"html": "<p>{{name}}</p>", "text": None, "headers": None}}
     assert (await call("PUT", "templates/welcome", changed))["results"] == {"id": "welcome"}
     [listed] = (await call("GET", "templates"))["results"]
-    assert (listed["id"], listed["published"], listed["has_draft"], listed["has_published"]) == (
-        "welcome", False, True, True,
+    assert (listed["id"], listed["name"], listed["published"], listed["has_draft"], listed["has_published"]) == (
+        "welcome", "Welcome", False, True, True,
     )  # fmt: skip
     published = (await call("GET", "templates/welcome?draft=false"))["results"]
     assert published["content"] == {"subject": "Hi {{name}}", "text": "Hi {{name}}"}
@@ -231,7 +231,8 @@ async def test_templates_have_a_draft_and_a_published_version(call: Caller, fore
     assert draft["content"] == {"subject": "Hi {{name}}", "text": "Hi {{name}}", "html": "<p>{{name}}</p>"}
     made = await call("POST", "templates/welcome/preview", {"substitution_data": {"name": "A&B"}})
     assert made["results"] == {"subject": "Hi A&B", "html": "<p>A&amp;B</p>", "text": "Hi A&B"}
-    await call("PUT", "templates/welcome", {"published": True})
+    await call("PUT", "templates/welcome", {"published": True, "name": "Hello"})
+    assert (await call("GET", "templates/welcome"))["results"]["name"] == "Hello"
     assert (await call("GET", "templates/welcome"))["results"]["published"] is True
     await call("PUT", "templates/welcome?update_published=true", {"content": {"text": "Bye"}})
     assert (await call("GET", "templates/welcome?draft=false"))["results"]["content"]["text"] == "Bye"

@@ -19,6 +19,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a call wants a template to be."""
 
     name: str
+    title: str
+    """What people call it, where the call says that beside its id."""
     description: str | None
     is_published: bool | None
     texts: Mapping[str, str]
@@ -43,6 +45,7 @@ def read_template(document: Mapping[str, Any]) -> Wanted:
     texts = {name: text(content, name) for name in _TEXTS if content.get(name) is not None}
     return Wanted(
         name=text(document, "id") or text(document, "name"),
+        title=text(document, "name"),
         description=None if document.get("description") is None else text(document, "description"),
         is_published=flag(document, "published"),
         texts=texts,
@@ -76,7 +79,7 @@ def listed(template: StoredTemplate, newest: int, changed_at: int, domain: str) 
     """Return a template as the list has it."""
     return {
         "id": template.name,
-        "name": template.name,
+        "name": template.description or template.name,
         "published": newest == template.active_number,
         "has_published": True,
         "has_draft": newest > template.active_number,

@@ -45,7 +45,10 @@ async def add(managing: Managing, request: Request) -> Response | Refusal:
     templates = managing.management.templates
     if any(one.name.lower() == wanted.name.lower() for one in await _of(managing, domain)):
         return conflict(f"{domain.name} has a template {wanted.name} already")
-    added = await templates.add(managing.actor, domain.name, wanted.name, source, note=wanted.description or "")
+    title = "" if wanted.title == wanted.name else wanted.title
+    added = await templates.add(
+        managing.actor, domain.name, wanted.name, source, note=wanted.description or "", description=title
+    )
     return answered({"id": added.name})
 
 
@@ -71,6 +74,8 @@ async def change(managing: Managing, request: Request) -> Response:
         await templates.add_version(managing.actor, template.id, source, note=note, activates=publishes)
     elif publishes:
         await templates.activate(managing.actor, template.id, newest)
+    if wanted.title and wanted.title != (template.description or template.name):
+        await templates.describe(managing.actor, template.id, wanted.title)
     return answered({"id": template.name})
 
 
