@@ -25,7 +25,7 @@ def examples(place: SubmissionPlace, username: str, password: str, sending_domai
     """Return the commands that send one message as a user."""
     sender, recipient = f"hello@{sending_domain}", "you@example.net"
     swaks = [
-        "swaks", "--server", f"{place.host}:{place.port}", "--tls", "--auth-user", username, "--auth-password", password,
+        "swaks", "--server", f"{place.host}:{place.port}", "--tls", "--auth-user", username,
         "--from", sender, "--to", recipient,
     ]  # fmt: skip
     curl = [
@@ -34,7 +34,7 @@ def examples(place: SubmissionPlace, username: str, password: str, sending_domai
         "--upload-file", "-",
     ]  # fmt: skip
     return (
-        Example("swaks", shlex.join(swaks)),
+        Example("swaks", _with_password(swaks, str(password))),
         Example(
             "curl",
             f"printf 'From: %s\\nTo: %s\\nSubject: Hello\\n\\nHello.\\n' {sender} {recipient} |\n  {shlex.join(curl)}",
@@ -43,9 +43,19 @@ def examples(place: SubmissionPlace, username: str, password: str, sending_domai
     )
 
 
+def _with_password(swaks: list[str], password: str) -> str:
+    """Return the command with its password, or with what answers when it asks: a password can look like an option."""
+    if password.startswith("-"):
+        return f"printf '%s\\n' {shlex.quote(password)} |\n  {shlex.join(swaks)}"
+    at = swaks.index("--from")
+    return shlex.join([*swaks[:at], "--auth-password", password, *swaks[at:]])
+
+
 def _python(place: SubmissionPlace, username: str, password: str, sender: str, recipient: str) -> str:
+    is_ascii = username.isascii() and password.isascii()
     return "\n".join(
         (
+            *(() if is_ascii else ("import base64",)),
             "import smtplib",
             "from email.message import EmailMessage",
             "",
@@ -55,7 +65,21 @@ def _python(place: SubmissionPlace, username: str, password: str, sender: str, r
             'message.set_content("Hello.")',
             f"with smtplib.SMTP({place.host!r}, {place.port}) as client:",
             "    client.starttls()",
-            f"    client.login({username!r}, {str(password)!r})",
+            *(_login if is_ascii else _login_beyond_ascii)(username, str(password)),
             "    client.send_message(message)",
         )
+    )
+
+
+def _login(username: str, password: str) -> tuple[str, ...]:
+    return (f"    client.login({username!r}, {password!r})",)
+
+
+def _login_beyond_ascii(username: str, password: str) -> tuple[str, ...]:
+    """Return what says AUTH PLAIN (RFC 4616) in UTF-8: the client's own login takes ASCII alone."""
+    proof = f"\0{username}\0{password}"
+    return (
+        "    client.ehlo()",
+        f"    proof = base64.b64encode({proof!r}.encode()).decode()",
+        '    client.docmd("AUTH", f"PLAIN {proof}")',
     )
