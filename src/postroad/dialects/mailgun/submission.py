@@ -4,16 +4,19 @@ import mimetypes
 import re
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from postroad.dialects.call import Call, envelope_for
 from postroad.dialects.headers.submission import Read
 from postroad.dialects.headers.submission import read_options as read_option_headers
 from postroad.dialects.mailgun.addresses import Addressed, read_addresses
 from postroad.dialects.mailgun.errors import Refusal, faulty
-from postroad.dialects.mailgun.options import options_of, read_options
+from postroad.dialects.mailgun.options import LONGEST_VARIABLES, options_of, read_options
 from postroad.dialects.mailgun.substitutions import Substituted
 from postroad.dialects.substitution import GrowthError
-from postroad.model.options import NO_OPTIONS, OptionFault
+from postroad.model.options import NO_OPTIONS, OptionFault, Options
 from postroad.policy.header_rules import is_option
+from postroad.policy.suppression import comparable
 from postroad.protocol.form import Form, Upload
 from postroad.protocol.mime.compose import address_field, unstructured
 from postroad.protocol.mime.header import HeaderBlock, HeaderFault, apply, insert_at_end, remove, split
@@ -68,7 +71,7 @@ def read_message(form: Form, domain: str, now: int) -> Call | Refusal:
     return Call(
         envelope=envelope_for(addressed.recipients, author.address, domain),
         content=compose(letter),
-        options=options_of(options, base.options),
+        options=_with_values_for_copies(options_of(options, base.options), addressed),
         option_sources={**base.sources, **options.sources},
         option_notes=(*base.notes, *headers.notes, *_stray_files(form, "attachment", "inline"), *options.notes),
     )
@@ -173,6 +176,18 @@ class _Headers:
             self.notes.append(f"ignored h:{name}: this field is written here")
         elif value:
             self.fields.append((name, value))
+
+
+def _with_values_for_copies(options: Options, addressed: Addressed) -> Options:
+    """Give the recipients of Cc and Bcc the values of the one of To, whose message they see, where they have none."""
+    variables = options.recipient_variables
+    to = {comparable(one.address) for one in addressed.lists.get("to", ())}
+    own = variables.get(to.pop()) if variables and len(to) == 1 else None
+    shared = dict.fromkeys((comparable(one.address) for one in addressed.recipients), own)
+    # Each recipient's are kept by themselves.
+    if not variables or own is None or len(msgspec.json.encode(own)) * len(shared) > LONGEST_VARIABLES:
+        return options
+    return msgspec.structs.replace(options, recipient_variables=shared | variables)
 
 
 def _too_long(value: str) -> str:

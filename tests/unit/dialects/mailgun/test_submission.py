@@ -86,6 +86,12 @@ def opened(found: Call | Refusal) -> EmailMessage:
         ("recipient-variables", "", "recipient_variables", None),
         ("recipient-variables", "[]", "recipient_variables", {}),
         ("recipient-variables", '{"ann@x.example": []}', "recipient_variables", {"ann@x.example": {}}),
+        (
+            "recipient-variables",
+            '{"ann@x.example": {"a": 1.5, "b": true, "c": null, "d": [{}]}}',
+            "recipient_variables",
+            {"ann@x.example": {"a": 1.5, "b": True, "c": None, "d": [{}]}},
+        ),
         ("h:X-Mailgun-Variables", "[]", "variables", {}),
         ("t:variables", "[]", "template_variables", {}),
         ("template", "welcome", "template", TemplateName("welcome")),
@@ -408,6 +414,25 @@ def test_in_a_batch_each_recipient_is_alone_in_to() -> None:
     assert [(one.forward_path, one.display_name) for one in found.envelope.recipients] == [
         ("ann@x.example", "Ann"), ("bob@x.example", ""), ("cc@x.example", ""),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("to", "variables", "expected"),
+    [
+        ("Ann@X.example", {"ann@x.example": {"n": 1}}, {"ann@x.example": {"n": 1}, "cc@x.example": {"n": 1}, "bcc@x.example": {"n": 1}}),
+        ("ann@x.example", {"ann@x.example": {"n": 1}, "CC@x.example": {}}, {"ann@x.example": {"n": 1}, "cc@x.example": {}, "bcc@x.example": {"n": 1}}),
+        ("ann@x.example, bob@x.example", {"ann@x.example": {"n": 1}}, {"ann@x.example": {"n": 1}}),
+        ("ann@x.example", {"cc@x.example": {"n": 1}}, {"cc@x.example": {"n": 1}}),
+        ("ann@x.example", {}, {}),
+        ("ann@x.example", {"ann@x.example": {"n": "x" * 1_500_000}}, {"ann@x.example": {"n": "x" * 1_500_000}}),
+    ],
+)  # fmt: skip
+def test_cc_and_bcc_have_the_values_of_the_only_recipient_of_to(
+    to: str, variables: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    found = taken(call(to=to, cc="cc@x.example", bcc="bcc@x.example", recipient_variables=json.dumps(variables)))
+
+    assert found.options.recipient_variables == expected
 
 
 @pytest.mark.parametrize(
