@@ -18,9 +18,11 @@ _LONGEST_HEAD = 16 * 1024
 _LONGEST_BOUNDARY = 200
 """RFC 2046 §5.1.1 allows 70; some clients take a few more."""
 _PARAMETER = re.compile(rb"[ \t]*([!#-'*+.0-9A-Z^-~-]+)[ \t]*=[ \t]*([^ \t;\"]*)")
-_GOES_ON = re.compile(rb"[ \t]*(?:;|\Z)")
+_QUOTE_END = re.compile(rb'(?<!\\)"|"(?=[ \t]*+(?:;|\Z))')
+"""Browsers write a backslash as itself, other clients write one before a quote."""
+_MOST_PARAMETERS = 50
+"""Of one value; the name of a part and that of its file are looked for."""
 _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_ESCAPE = re.compile(rb'\\(["\\])')
 _EXTENDED = re.compile(rb"(?i)utf-8'[^']*'(.*)")
 
 
@@ -70,8 +72,7 @@ def _unquoted(octets: bytes) -> bytes:
     """Undo percent-encoding, leaving as it is what is none."""
     if b"%" not in octets:
         return octets
-    if _NO_ESCAPE.search(octets) is not None:
-        return unquote_to_bytes(octets)
+    octets = _NO_ESCAPE.sub(b"%25", octets)
     # Quoted-printable (RFC 2045 §6.7) is the same with another sign, and its decoder makes no object of each escape.
     return binascii.a2b_qp(octets.replace(b"=", b"=3D").replace(b"%", b"="))
 
@@ -169,26 +170,23 @@ def _parameters(value: bytes) -> dict[bytes, bytes]:
     """Return the parameters behind a value's first semicolon, names in lower case; of two the first holds."""
     found: dict[bytes, bytes] = {}
     at = value.find(b";") + 1
-    while at:
-        parameter = _PARAMETER.match(value, at)
+    for _ in range(_MOST_PARAMETERS):
+        parameter = _PARAMETER.match(value, at) if at else None
         if parameter is None:
             break
         name, text, at = parameter[1].lower(), parameter[2], parameter.end()
         if not text and value.startswith(b'"', at):
-            end = _quote_end(value, at + 1)
-            text, at = _ESCAPE.sub(rb"\1", value[at + 1 : end]), end
+            closed = _QUOTE_END.search(value, at + 1)
+            end = len(value) if closed is None else closed.start()
+            text, at = _unescaped(value[at + 1 : end]), end
         found.setdefault(name, text)
         at = value.find(b";", at) + 1
     return found
 
 
-def _quote_end(value: bytes, at: int) -> int:
-    """Return where a quoted text ends. Browsers write a backslash as itself, other clients write one before a quote."""
-    while (end := value.find(b'"', at)) >= 0:
-        if value[end - 1 : end] != b"\\" or _GOES_ON.match(value, end + 1):
-            return end
-        at = end + 1
-    return len(value)
+def _unescaped(text: bytes) -> bytes:
+    """Return a quoted text without the backslashes before quotes and backslashes."""
+    return b"\\".join([piece.replace(b'\\"', b'"') for piece in text.split(b"\\\\")])
 
 
 def _name(octets: bytes) -> str:

@@ -32,7 +32,8 @@ _KEPT_IN_URLS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not
 # While an address list is read, a placeholder stands in it as a word, and as an address where an address is wanted.
 _STAND_IN = re.compile(r"(?i)zq(\d+)zq")
 _NO_ADDRESS = "zq.invalid"
-_WHOLE_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![^,:<\s])zq(\d+)zq(?=\s*(?:$|[,;>]))')
+# A text whose quote is not closed is passed over to its end, and not begun again behind each escaped quote.
+_WHOLE_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*+"?|(?<![^,:<\s])zq(\d+)zq(?=\s*(?:$|[,;>]))', re.DOTALL)
 
 
 def may_change(block: HeaderBlock, field: Field) -> bool:

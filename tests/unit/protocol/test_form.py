@@ -201,3 +201,29 @@ def test_whatever_octets_come_are_a_form_or_no_form(octets: bytes) -> None:
 def test_whatever_a_type_says_there_is_a_boundary_or_none(value: bytes) -> None:
     with suppress(FormError):
         assert boundary_of(b"multipart/form-data; boundary=" + value)
+
+
+@pytest.mark.parametrize(
+    "parameters", [b";a=" * 5000, b';a="' + b'\\"' * 8000, b';a="' + b'\\"  ' * 4000, b";a" * 8000]
+)
+def test_the_head_of_a_part_costs_no_more_than_its_length(parameters: bytes) -> None:
+    octets = multipart(*[b"Content-Disposition: form-data; name=n" + parameters[:16_000] + b"\r\n\r\nv"] * 200)
+    begun = time.process_time()
+    with suppress(FormError):
+        read_multipart(octets, b"b")
+
+    assert time.process_time() - begun < 0.7
+
+
+def test_what_is_no_escape_costs_no_more_than_its_length() -> None:
+    begun = time.process_time()
+    found = read_urlencoded(b"n=" + b"%4%zz%" * 500_000)
+
+    assert found.fields == {"n": [b"%4%zz%" * 500_000]}
+    assert time.process_time() - begun < 0.8
+
+
+def test_parameters_beyond_all_measure_are_passed_over() -> None:
+    assert boundary_of(b"multipart/form-data" + b"; a=b" * 49 + b"; boundary=x") == b"x"
+    with pytest.raises(FormError, match="names no boundary"):
+        boundary_of(b"multipart/form-data" + b"; a=b" * 50 + b"; boundary=x")

@@ -61,7 +61,7 @@ def read_actions(texts: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     forward_to: list[str] = []
     is_stop = False
     for text in texts:
-        found = _CALL.fullmatch(text)
+        found = _CALL.fullmatch(text) if len(text) <= LONGEST_EXPRESSION else None
         name = "" if found is None else found[1].lower()
         if is_stop:
             raise RefusedError(f"action {text[:60]} stands behind stop(), which ends the route", field="action")

@@ -7,7 +7,7 @@ from postroad.dialects.sparkpost.content import RESERVED
 from postroad.dialects.sparkpost.managing_reference import managing_lines
 from postroad.dialects.sparkpost.recipients import MOST, MOST_OCTETS_OF_DATA, MOST_OCTETS_OF_METADATA
 from postroad.dialects.sparkpost.settings import IGNORED, LONGEST_CAMPAIGN, LONGEST_DESCRIPTION, WITHOUT_EFFECT
-from postroad.dialects.sparkpost.substitution import MOST_MUSTACHES
+from postroad.dialects.sparkpost.substitution import LONGEST_MUSTACHES, MOST_MUSTACHES
 from postroad.model.options import MAX_TAGS
 
 _CALL = {
@@ -126,8 +126,8 @@ def _language() -> list[str]:
         "",
         *_table("Written", _LANGUAGE),
         "",
-        f"A text has {MOST_MUSTACHES:,} substitutions at most. Stored templates are written in",
-        "[the template language](template-language.md), whose `{{name}}` and `{{{name}}}` are the same.",
+        f"A text has {MOST_MUSTACHES:,} substitutions at most, with {LONGEST_MUSTACHES:,} characters between their braces. Stored templates are",
+        "written in [the template language](template-language.md), whose `{{name}}` and `{{{name}}}` are the same.",
         "",
     ]
 

@@ -38,6 +38,8 @@ _DEEPEST = 20
 """Blocks in one another, and parentheses."""
 MOST_MUSTACHES = 2_000
 """Of one text."""
+LONGEST_MUSTACHES = 100_000
+"""Characters of all mustaches of one text; so much takes about half a second to read."""
 
 
 class SubstitutionError(Exception):
@@ -116,7 +118,11 @@ class _Reader:
         self._source: list[str] = []
         self._constants: list[Any] = []
         self._begun_at = 0
+        self._begun_line = 1
         self._ended_at = 0
+        self._counted_to = 0
+        self._line_there = 1
+        self._room = LONGEST_MUSTACHES
         self._loops = 0
 
     def pieces(self) -> tuple[Piece, ...]:
@@ -131,6 +137,9 @@ class _Reader:
                 self._refuse(
                     found.start(), "'{{' has no '}}'; write {{opening_double_curly()}} for the braces themselves"
                 )
+            self._room -= len(inner)
+            if self._room < 0:
+                self._refuse(found.start(), f"the substitutions have more than {LONGEST_MUSTACHES:,} characters")
             self._mustache(inner.strip(), found.start(), is_raw=found[1] is not None)
         self._literal(self._text[position:])
         if self._blocks:
@@ -158,8 +167,7 @@ class _Reader:
         elif word in {"elseif", "else", "end"}:
             self._continue(word, rest, at)
         else:
-            if not self._blocks:
-                self._begun_at = at
+            self._begin_where_outermost(at)
             # A call at the head of a mustache stands without its parentheses.
             written = self._expression(inner, at).removeprefix("(").removesuffix(")")
             self._source.append("{{{" + written + "}}}" if is_raw else "{{" + written + "}}")
@@ -168,8 +176,7 @@ class _Reader:
     def _open(self, word: str, rest: str, at: int) -> None:
         if len(self._blocks) >= _DEEPEST:
             self._refuse(at, f"blocks are nested more than {_DEEPEST} times")
-        if not self._blocks:
-            self._begun_at = at
+        self._begin_where_outermost(at)
         written = self._expression(rest, at)
         if word == "if":
             self._source.append("{{#if " + written + "}}")
@@ -199,10 +206,14 @@ class _Reader:
         else:
             self._source.append("{{else if " + self._expression(rest, at) + "}}")
 
+    def _begin_where_outermost(self, at: int) -> None:
+        if not self._blocks:
+            self._begun_at, self._begun_line = at, self._line(at)
+
     def _close_where_outermost(self) -> None:
         if self._blocks:
             return
-        line, written = self._line(self._begun_at), self._text[self._begun_at : self._ended_at]
+        line, written = self._begun_line, self._text[self._begun_at : self._ended_at]
         try:
             template = compile_template("".join(self._source), name="content")
         except TemplateError as error:
@@ -243,7 +254,10 @@ class _Reader:
         return None
 
     def _line(self, at: int) -> int:
-        return self._text.count("\n", 0, at) + 1
+        # Places are asked for in their order: a long text with many mustaches is counted through once.
+        self._line_there += self._text.count("\n", self._counted_to, at)
+        self._counted_to = at
+        return self._line_there
 
     def _refuse(self, at: int, sentence: str) -> NoReturn:
         raise SubstitutionError(self._line(at), sentence)

@@ -23,11 +23,11 @@ _SPACE = re.compile(r"[ \t]*")
 _ESCAPE = re.compile(r"\\(.)")
 # What nearly every From looks like: an address alone, or behind plain words or one quoted string.
 _USUAL = re.compile(
-    rf'[ \t]*(?:(?:([{_ATEXT}. \t]*?)|"([^"\\\r\n\0]*)")[ \t]*<([{_ATEXT}.]+)@([A-Za-z0-9.-]+)>'
-    rf"|([{_ATEXT}.]+)@([A-Za-z0-9.-]+))[ \t]*\Z"
+    rf'[ \t]*+(?:(?:((?:[{_ATEXT}.]++[ \t]*+)*+)|"([^"\\\r\n\0]*+)"[ \t]*+)<([{_ATEXT}.]++)@([A-Za-z0-9.-]++)>'
+    rf"|([{_ATEXT}.]++)@([A-Za-z0-9.-]++))[ \t]*+\Z"
 )
-_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
-_LONGEST_USUAL = 400
+# The parenthesis is not an escaped one, so that none is looked at again within a comment that is not closed.
+_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*+)\((?:[^()\\]|\\.)*+\)", re.DOTALL)
 _COMMENT_DEPTH = 20
 
 
@@ -78,7 +78,7 @@ class _SyntaxFaultError(Exception):
 def without_comments(text: str) -> str:
     """Return a structured value with its comments taken out, the innermost first (RFC 5322 §3.2.2)."""
     for _ in range(_COMMENT_DEPTH):
-        text, count = _COMMENT.subn(" ", text)
+        text, count = _COMMENT.subn(r"\1 ", text)
         if not count:
             break
     return text
@@ -102,8 +102,7 @@ def parse_address_list(value: bytes, *, most_octets: int = MAX_OCTETS) -> Addres
 
 
 def _usual(text: str) -> Mailbox | None:
-    # The expression tries each run of spaces in several ways: fine for a name and an address, not for a page of them.
-    found = _USUAL.match(text) if len(text) <= _LONGEST_USUAL else None
+    found = _USUAL.match(text)
     if found is None:
         return None
     words, quoted, local, domain = found[1], found[2], found[3] or found[5], found[4] or found[6]

@@ -7,10 +7,12 @@ import re
 
 import msgspec
 
-from postroad.protocol.mime.header import HeaderBlock, HeaderFault, split
+from postroad.protocol.mime.header import MAX_BLOCK_SIZE, HeaderBlock, HeaderFault, split
 
 MAX_DEPTH = 20
 MAX_PARTS = 1000
+_EMPTY_LINE = 4
+"""Octets behind a header by which it is seen to end."""
 
 # RFC 2045 §5.1: a parameter's value is a token or a quoted string.
 _PARAMETER = re.compile(rb';[ \t]*([!#-\'*+.0-9A-Z^-~-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^ \t;"]+))')
@@ -36,7 +38,7 @@ class Part(msgspec.Struct, frozen=True):
     body_start: int
     end: int
     block: HeaderBlock
-    """Its header block; spans within it count from ``start``."""
+    """Its header block; spans within it count from ``start``, and of a part within others it ends somewhere in the body."""
     content_type: ContentType
     transfer_encoding: str
     """In lower case; ``7bit`` where none is named (RFC 2045 §6.1)."""
@@ -75,7 +77,8 @@ class _Walk:
 
     def part(self, start: int, end: int, *, depth: int, default: ContentType) -> Part | HeaderFault:
         self._count += 1
-        block = split(self._content[start:end])
+        # Of a part within twenty others, a copy of what stands in it would be kept for each.
+        block = split(self._content[start : min(end, start + MAX_BLOCK_SIZE + _EMPTY_LINE)] if depth else self._content)
         if isinstance(block, HeaderFault):
             return block
         declared = block.first(b"content-type")

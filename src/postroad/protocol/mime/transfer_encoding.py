@@ -29,8 +29,10 @@ def logical_lines(encoded: bytes) -> list[bytes]:
     lines: list[bytes] = []
     begun = position = 0
     while (found := encoded.find(b"\r\n", position)) >= 0:
+        # Only its last encoded line is looked at: a text on one line has a great many.
+        is_whole = not encoded[position:found].rstrip(b" \t").endswith(b"=")
         position = found + 2
-        if not encoded[begun:found].rstrip(b" \t").endswith(b"="):
+        if is_whole:
             lines.append(encoded[begun:position])
             begun = position
     return [*lines, encoded[begun:]] if begun < len(encoded) else lines

@@ -1,10 +1,11 @@
 """SparkPost's substitution language, as its reference describes it."""
 
+import time
 from typing import Any
 
 import pytest
 
-from postroad.dialects.sparkpost.substitution import Budget, SubstitutionError, pieces_of
+from postroad.dialects.sparkpost.substitution import Budget, Dynamic, SubstitutionError, pieces_of
 
 DATA: dict[str, Any] = {
     "name": "<Zoë>",
@@ -122,3 +123,20 @@ def test_all_recipients_together_may_take_so_many_steps() -> None:
 def test_a_value_with_a_nul_is_refused() -> None:
     with pytest.raises(SubstitutionError, match="holds a NUL"):
         rendered("{{name}}", data={"name": "a\0b"})
+
+
+@pytest.mark.parametrize(
+    "text", [("\n" * 4000 + "{{a}}") * 2000, "{{if a}}" + ("\n" * 4000 + "{{a}}") * 1998 + "{{end}}"]
+)
+def test_a_long_text_costs_no_more_than_its_length(text: str) -> None:
+    begun = time.process_time()
+    pieces = pieces_of(text)
+
+    assert time.process_time() - begun < 1
+    assert [one.line for one in pieces if isinstance(one, Dynamic)][-1] in {8_000_001, 1}
+
+
+def test_the_substitutions_of_a_text_are_bounded_together() -> None:
+    pieces_of("{{" + "a or " * 19_999 + "a}}")
+    with pytest.raises(SubstitutionError, match="have more than 100,000 characters"):
+        pieces_of("{{" + "a or " * 10_000 + "a}}{{" + "a or " * 10_000 + "a}}")

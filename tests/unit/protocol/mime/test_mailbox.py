@@ -1,12 +1,20 @@
 """Address lists."""
 
 import email.utils
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.protocol.mime.mailbox import MAX_OCTETS, AddressList, ListFault, Mailbox, parse_address_list
+from postroad.protocol.mime.mailbox import (
+    MAX_OCTETS,
+    AddressList,
+    ListFault,
+    Mailbox,
+    parse_address_list,
+    without_comments,
+)
 
 
 @pytest.mark.parametrize(
@@ -108,3 +116,37 @@ def test_what_the_standard_library_writes_is_read_back(name: str, local: str, do
 @given(st.binary(max_size=60))
 def test_any_octets_give_a_verdict(value: bytes) -> None:
     assert isinstance(parse_address_list(value), AddressList | ListFault)
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("a (b) c", "a   c"),
+        ("a (b (c) d) e", "a   e"),
+        (r"(a \) b) c", "  c"),
+        (r"(a \\(b)) c", "  c"),
+        (r"(a \( b", r"(a \( b"),
+    ],
+)
+def test_comments_are_taken_out(text: str, bare: str) -> None:
+    assert without_comments(text) == bare
+
+
+@pytest.mark.parametrize("text", ["(\\" * 130_000, "(" * 260_000, "(\\(" * 87_000, "()" * 130_000, "\\" * 260_000])
+def test_comments_that_are_not_closed_cost_no_more_than_their_length(text: str) -> None:
+    begun = time.process_time()
+    without_comments(text)
+
+    assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b" " * 398 + b"a,", b"a" + b" " * 398 + b"\x01", b"a " * 199 + b"\x01", b'"a"' + b" " * 390 + b"b", b"\t" * 399],
+)
+def test_blanks_in_an_address_cost_no_more_than_their_length(value: bytes) -> None:
+    begun = time.process_time()
+    for _ in range(100):
+        parse_address_list(value)
+
+    assert time.process_time() - begun < 0.5

@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import tracemalloc
 
 import pytest
 
@@ -105,3 +106,16 @@ def test_a_fault_in_the_header_of_a_part_is_the_fault_of_the_whole() -> None:
 @pytest.mark.parametrize(("subtype", "is_signed"), [("signed", True), ("mixed", False)])
 def test_what_its_author_signed_is_known(subtype: str, is_signed: bool) -> None:
     assert _parsed(f"Content-Type: multipart/{subtype}\r\n\r\n".encode()).is_signed is is_signed
+
+
+def test_a_large_part_within_many_others_is_not_kept_for_each() -> None:
+    delimiters = [b"b%d" % number for number in range(MAX_DEPTH)]
+    header = b"".join(b"Content-Type: multipart/mixed; boundary=%b\r\n\r\n--%b\r\n" % (one, one) for one in delimiters)
+    content = header + b"\r\n" + b"x" * 10_000_000
+    tracemalloc.start()
+    root = parse(content)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert isinstance(root, Part)
+    assert peak < 10_000_000

@@ -2,6 +2,7 @@
 
 import base64
 import quopri
+import time
 
 import pytest
 from hypothesis import given
@@ -48,3 +49,15 @@ def test_characters_outside_the_alphabet_are_passed_over_and_wrong_padding_is_no
     assert transfer_encoding.decode_base64(b"AA*A\r\nA=\x00") == b"\0\0\0"
     with pytest.raises(ValueError, match="padding"):
         transfer_encoding.decode_base64(b"AAA")
+
+
+@pytest.mark.parametrize("line", [b"x" * 75 + b"=\r\n", b"=  \r\n", b"\t= \r\n"])
+def test_a_text_on_one_line_is_cut_in_no_more_time_than_its_length_takes(line: bytes) -> None:
+    begun = time.process_time()
+    assert transfer_encoding.logical_lines(line * 40_000 + b"x\r\ny") == [line * 40_000 + b"x\r\n", b"y"]
+
+    assert time.process_time() - begun < 0.3
+
+
+def test_a_blank_line_behind_a_soft_break_ends_the_text_line() -> None:
+    assert transfer_encoding.logical_lines(b"a=\r\n \r\nb= \r\n\r\nc") == [b"a=\r\n \r\n", b"b= \r\n\r\n", b"c"]
