@@ -251,7 +251,7 @@ async def test_a_scheduled_message_tells_when_it_is_due_and_can_be_cancelled(wor
     [
         ("X-OV-testmode: perhaps", "X-OV-testmode must be yes or no"),
         ('X-OV-Variables: {"a": }', "X-OV-Variables is not JSON"),
-        ('X-OV-Recipient-Variables: {"a@b.c": {"x": "1\\n2"}}', "holds a line end"),
+        ('X-OV-Recipient-Variables: {"a@b.c": {"x": "1\\u0000"}}', "holds a NUL"),
         ('X-OV-Recipient-Variables: {"ada": {}}', 'as its keys, not "ada"'),
         ("X-OV-Expires: Fri, 27 Nov 2020 08:30:00 +0000", "X-OV-Expires is over before the message could be sent"),
         ("X-OV-Expires: 9999999999", "X-OV-Expires is more than 30 days after the message is to be sent"),

@@ -29,6 +29,7 @@ _WIDE = {"utf-16": ("utf-16-be", "utf-16-le"), "utf-32": ("utf-32-be", "utf-32-l
 _ORDERED = frozenset(order for orders in _WIDE.values() for order in orders)
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _SOFT_BREAK = b"=\r\n"
+_LINE_END = re.compile(r"\r\n|\r|\n")
 # RFC 9580 §6.2.1, §7: a text that is signed or encrypted within itself.
 ARMOUR = re.compile(rb"^(?:\xef\xbb\xbf)?-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
 _BODY = re.compile(r"<body\b|</head\b", re.IGNORECASE)
@@ -84,7 +85,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         if self.is_html and self.codec != "utf-8":
             text = _declared_utf8(text)
         # What was not of the character set it was said to be of stays as it was.
-        return transfer_encoding.quoted_printable(text.encode("utf-8", "surrogateescape"))
+        encoded = transfer_encoding.quoted_printable(text.encode("utf-8", "surrogateescape"))
+        return transfer_encoding.without_boundaries(encoded)
 
     def _decoded(self, values: Values) -> Iterator[bytes | str]:
         for piece in self.pieces:
@@ -105,11 +107,14 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         )
         match self.encoding:
             case "quoted-printable":
-                return _quoted(octets, is_cut=run.is_cut)
+                return transfer_encoding.without_boundaries(_quoted(octets, is_cut=run.is_cut))
             case "base64":
                 encoded = transfer_encoding.base64(octets)
                 return encoded.removesuffix(b"\r\n") if run.is_open else encoded
         if (self.encoding == "7bit" and not octets.isascii()) or _longest_line(octets) > LONGEST_LINE:
+            raise UnfitError
+        # No value may end its part and begin one of its own: whoever has had such a letter knows its boundaries.
+        if transfer_encoding.BOUNDARY_LIKE.search(octets):
             raise UnfitError
         return octets
 
@@ -122,7 +127,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     def _value(self, run: Run, at: int, values: Values) -> str:
         name = run.segments[at]
         assert isinstance(name, str)
-        value = values.text(name, is_html=self.is_html)
+        value = "\r\n".join(_LINE_END.split(values.text(name, is_html=self.is_html)))
         return _flowed(value, run, at, self.codec) if self.is_flowed else value
 
 
@@ -369,6 +374,10 @@ def _flowed(value: str, run: Run, at: int, codec: str) -> str:
         before, after = (one.decode(codec).removeprefix(_BYTE_ORDER_MARK).encode() for one in (before, after))
     is_first = (at == 1 and not before and run.begins_line) or before.endswith(b"\n")
     is_last = after.startswith(b"\r\n") or (not after and at + 2 == len(run.segments) and not run.is_cut)
-    if is_first and value.startswith((" ", ">", "From ")):
-        value = f" {value}"
-    return value.rstrip(" ") if is_last else value
+    lines = value.split("\r\n")
+    for number, line in enumerate(lines):
+        is_begun, is_ended = is_first or number > 0, is_last or number < len(lines) - 1
+        stuffed = f" {line}" if is_begun and line.startswith((" ", ">", "From ")) else line
+        # RFC 3676 §4.3: a signature's line keeps its space.
+        lines[number] = stuffed.rstrip(" ") if is_ended and line != "-- " else stuffed
+    return "\r\n".join(lines)

@@ -23,6 +23,8 @@ _WEB_ADDRESSES = (b"list-",)
 _ANGLED = (*_WEB_ADDRESSES, b"references", b"in-reply-to")
 """Fields of what stands in angle brackets; these alone are no value."""
 _URL = re.compile(r"<([^<>]*)>")
+_LINE_END = re.compile("\r\n|[\n-\r\x1c-\x1e\x85\u2028\u2029]")
+"""All that some reader takes for one: a value has none of them in a header."""
 _VARIABLES = b"x-ov-variables"
 _LONGEST_IN_PLACE = 900
 """Octets of a line whose folding is kept: with its name it stays within RFC 5322 §2.1.1."""
@@ -116,7 +118,7 @@ def _is_name(text: str) -> bool:
 
 def _one_line(text: str) -> str:
     """Return a value on one line, without blanks at its ends: these could come to stand on a line of their own."""
-    return " ".join(text.splitlines()).strip()
+    return _LINE_END.sub(" ", text).strip()
 
 
 def _in_place(value: bytes, values: Values, *, is_web_address: bool) -> bytes | None:
@@ -129,7 +131,7 @@ def _in_place(value: bytes, values: Values, *, is_web_address: bool) -> bytes | 
         if isinstance(segment, bytes):
             octets = segment
         else:
-            text = values.text(segment)
+            text = _LINE_END.sub(" ", values.text(segment))
             if is_web_address:
                 text = _with_urls(text, is_in_url=is_in_url)
             if not text.isascii() or not text.isprintable() or "=?" in text:

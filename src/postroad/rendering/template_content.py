@@ -46,7 +46,7 @@ def with_template(content: bytes, texts: Texts, message_id: int) -> bytes:
         )
     kept = _Kept([], [], [], set())
     _sort(content, root, kept, within="mixed", is_root=True)
-    header, body = _put_together(texts, kept, _boundary(content, message_id))
+    header, body = _put_together(texts, kept, _boundary(content, texts, message_id))
     return _header(content, root.block, texts.subject, header) + b"\r\n" + body
 
 
@@ -126,10 +126,10 @@ def _multipart(subtype: str, parts: Sequence[tuple[bytes, bytes]], boundary: str
     return header if body.isascii() else header + b"Content-Transfer-Encoding: 8bit\r\n", body
 
 
-def _boundary(content: bytes, message_id: int) -> str:
+def _boundary(content: bytes, texts: Texts, message_id: int) -> str:
     """Return a boundary that the same message has at each attempt, and that stands nowhere in it."""
     boundary = f"postroad-{text_of(message_id).lower()}"
-    while boundary.encode() in content:
+    while boundary.encode() in content or boundary in texts.text or boundary in texts.html:
         boundary += "x"
     return boundary
 

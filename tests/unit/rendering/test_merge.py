@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.model.options import OnMissing
+from postroad.protocol.mime.header import HeaderBlock, split
 from postroad.rendering.merge import Merged, plan
 from postroad.rendering.merge_values import MOST_OCTETS, Filling, TooMuchError
 from postroad.rendering.placeholder import Addressee
@@ -390,11 +391,72 @@ def test_a_line_that_would_be_too_long_is_encoded() -> None:
         ("Dear %recipient.x%\r\n", ">fine", "Dear >fine\r\n"),
         ("Dear %recipient.x%\r\nnext\r\n", "Ada  ", "Dear Ada\r\nnext\r\n"),
         ("Dear %recipient.x% \r\nnext\r\n", "Ada", "Dear Ada \r\nnext\r\n"),
+        ("%recipient.x%\r\n", ">a  \n>b \n From\nFrom c ", " >a\r\n >b\r\n  From\r\n From c\r\n"),
+        ("Dear %recipient.x%, hi\r\n", ">a\n>b ", "Dear >a\r\n >b , hi\r\n"),
+        ("%recipient.x%\r\n", "-- \nAda", "-- \r\nAda\r\n"),
     ],
 )
 def test_format_flowed_keeps_its_lines(text: str, value: str, expected: str) -> None:
     content = header("Content-Type: text/plain; charset=utf-8; format=flowed") + text.encode()
     assert body(fill(content, {"x": value}).content).decode() == expected
+
+
+LINE_ENDS = ["\r", "\n", "\r\n"]
+BREAKS = [*LINE_ENDS, "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+"""What some reader or other takes for the end of a line."""
+
+
+def in_encoding(text: str, encoding: str) -> bytes:
+    match encoding:
+        case "base64":
+            return base64_lines(text.encode())
+        case "quoted-printable":
+            return quopri.encodestring(text.replace("\r\n", "\n").encode()).replace(b"\n", b"\r\n")
+    return text.encode()
+
+
+@pytest.mark.parametrize("encoding", ["7bit", "8bit", "quoted-printable", "base64"])
+@pytest.mark.parametrize("line_end", LINE_ENDS)
+def test_line_ends_of_a_value_are_those_of_a_message_in_every_encoding(line_end: str, encoding: str) -> None:
+    content = header("Content-Type: text/plain; charset=utf-8", f"Content-Transfer-Encoding: {encoding}")
+    found = fill(
+        content + in_encoding("%recipient.x%!\r\n", encoding), {"x": f"1 Road{line_end}{line_end}Town"}
+    ).content
+    decoded = email.message_from_bytes(found).get_payload(decode=True)
+    assert decoded == b"1 Road\r\n\r\nTown!\r\n"
+    assert found.replace(b"\r\n", b"").isascii()
+    assert b"\r" not in found.replace(b"\r\n", b"")
+    assert b"\n" not in found.replace(b"\r\n", b"")
+
+
+@pytest.mark.parametrize("encoding", ["7bit", "8bit", "quoted-printable", "base64"])
+@pytest.mark.parametrize(
+    "text", ["%recipient.x%\r\n", "Dear %recipient.x%!\r\n", "--%recipient.x%\r\n", "%recipient.x%"]
+)
+@pytest.mark.parametrize(
+    "value",
+    ["--B--", "B", "B--", "\r\n--B--\r\n", "\n--B\n\nforged", "\r--B-- \rforged", "\n--A--\n", "-\n--B\n" * 40, "\n" + "-" * 300,
+     "\n--B\t\nContent-Type: text/html\n\n<b>", "é\n--B--\n", "x" * 990 + "\n--B--\nx"],
+)  # fmt: skip
+def test_no_value_ends_its_part_or_begins_another(value: str, text: str, encoding: str) -> None:
+    content = header("Content-Type: multipart/mixed; boundary=A") + (
+        b"--A\r\nContent-Type: multipart/alternative; boundary=B\r\n\r\n--B\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Content-Transfer-Encoding: %b\r\n\r\n%b\r\n--B\r\nContent-Type: text/html\r\n\r\nlast\r\n--B--\r\n--A--\r\n"
+    ) % (encoding.encode(), in_encoding(text, encoding))
+    filled = fill(content, {"x": value}).content
+    found = email.message_from_bytes(filled, policy=email.policy.compat32)
+    leaves = [one for one in found.walk() if not one.is_multipart()]
+    assert [one.get_content_type() for one in leaves] == ["text/plain", "text/html"]
+    decoded = leaves[0].get_payload(decode=True)
+    assert isinstance(decoded, bytes)
+    expected = text.replace("%recipient.x%", "\n".join(re.split("\r\n|\r|\n", value)).replace("\n", "\r\n"))
+    assert decoded.decode().rstrip("\r\n") == expected.rstrip("\r\n")
+    if leaves[0]["Content-Transfer-Encoding"] in {"quoted-printable", "base64"}:
+        assert max(map(len, str(leaves[0].get_payload()).split("\n"))) <= 77
+
+
+def test_a_signature_in_a_value_changes_no_encoding() -> None:
+    assert fill(header() + b"%recipient.x%\r\n", {"x": "Bye\n-- \nAda"}).content == header() + b"Bye\r\n-- \r\nAda\r\n"
 
 
 PLACED = b"%recipient.name%\r\n"
@@ -567,7 +629,12 @@ def test_header_lines_stay_within_bounds() -> None:
 
 # -- any message, any value --------------------------------------------------------------------------------------
 
-VALUES = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=120)
+VALUES = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=120),
+    st.lists(st.sampled_from([*BREAKS, "-", "--", " ", "a", "é", "=", "<", ">", ":", '"', ","]), max_size=60).map(
+        "".join
+    ),
+)
 LINES = st.text(st.characters(exclude_characters="\r\n%\0", exclude_categories=["Cs"]), max_size=60)
 
 
@@ -588,7 +655,7 @@ def test_any_value_arrives_as_it_is_in_every_encoding(value: str, lines: list[st
     found = email.message_from_bytes(fill(content, {"x": value}).content, policy=email.policy.compat32)
     decoded = found.get_payload(decode=True)
     assert isinstance(decoded, bytes)
-    assert decoded.decode() == text.replace("%recipient.x%", value)
+    assert decoded.decode() == text.replace("%recipient.x%", re.sub("\r\n|\r|\n", "\r\n", value))
 
 
 @given(value=VALUES, name=st.sampled_from(["Subject", "To", "Reply-To", "X-Any", "List-Help", "X-OV-Variables"]))
@@ -605,6 +672,62 @@ def test_no_value_adds_a_field_an_address_or_a_body(value: str, name: str) -> No
     assert found.get_content() in {"body\r\n", "body\n"}
     if name in {"To", "Reply-To"}:
         assert [one.addr_spec for one in found[name].addresses] == [written.partition("<")[2][:-1]]
+
+
+IN_HEADERS = {
+    "Subject": "a %recipient.x% b",
+    "Comments": "=?utf-8?q?%25recipient.x%25?= b",
+    "X-Any": "a\r\n %recipient.x%\r\n b",
+    "From": "%recipient.x% <a@news.test>",
+    "Sender": '"%recipient.x%" <s@news.test>',
+    "Reply-To": "%recipient.x% <r@news.test>",
+    "To": "%recipient.x%: %recipient%, <b@%recipient.x%>;",
+    "Cc": "%recipient.x%, c@news.test",
+    "List-Unsubscribe": "<https://x.test/?%recipient.x%>",
+    "List-Help": "%recipient.x%",
+    "List-Id": "%recipient.x% <l.news.test>",
+    "References": "<1@news.test> %recipient.x%",
+    "In-Reply-To": "<%recipient.x%@news.test>",
+    "X-OV-Variables": '{"a": "%recipient.x%"}',
+}
+
+
+@pytest.mark.parametrize("name", IN_HEADERS)
+@pytest.mark.parametrize("mark", BREAKS)
+@pytest.mark.parametrize(
+    "value",
+    ["1 Road|Town", "|Bcc: x@evil.test", "|Bcc: x@evil.test|", "x||evil", "|", "a@dest.test|Bcc: x@evil.test", "<https://y.test/|Bcc: 1>",
+     "é|Bcc: x@evil.test", "x|" * 300],
+)  # fmt: skip
+def test_line_ends_of_a_value_are_blanks_in_every_header_field(value: str, mark: str, name: str) -> None:
+    content = f"{name}: {IN_HEADERS[name]}\r\nX-Last: 1\r\n\r\nbody\r\n".encode()
+    filled = fill(content, {"x": value.replace("|", mark)}).content
+    block = split(filled)
+    assert isinstance(block, HeaderBlock)
+    assert [one.name for one in block.fields] in ([name.lower().encode(), b"x-last"], [b"x-last"])
+    assert block.body == b"body\r\n"
+    lines = filled[: block.end].split(b"\r\n")[:-1]
+    assert all(line.strip() and len(line) <= 998 and re.fullmatch(rb"[ -~]+", line) for line in lines)
+    assert all(line.startswith((f"{name}:".encode(), b"X-Last: 1", b" ")) for line in lines)
+
+
+@pytest.mark.parametrize("line_end", LINE_ENDS)
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("Subject", "a 1 Road Town b"), ("X-Any", "a 1 Road Town b"), ("Reply-To", '"1 Road Town" <r@news.test>'),
+     ("List-Unsubscribe", "<https://x.test/?1%20Road%20Town>"), ("List-Id", "1 Road Town <l.news.test>"),
+     ("References", "<1@news.test> 1 Road Town")],
+)  # fmt: skip
+def test_a_line_end_of_a_value_is_one_blank_of_a_header_field(name: str, expected: str, line_end: str) -> None:
+    content = f"{name}: {IN_HEADERS[name]}\r\n\r\nbody\r\n".encode()
+    block = split(fill(content, {"x": f"1 Road{line_end}Town"}).content)
+    assert isinstance(block, HeaderBlock)
+    assert block.text(block.fields[0]).decode() == expected
+
+
+def test_a_line_end_at_the_end_of_a_value_is_a_blank_too() -> None:
+    found = fill(header("Subject: %recipient.x%%recipient.x%"), {"x": "a\n"}).content
+    assert field(found, "Subject").rstrip() == "a a"
 
 
 @pytest.mark.parametrize("value", ['"\\' * 100_000, '"\\"' * 80_000, '"' * 200_000, "%recipient% " * 20_000])

@@ -124,3 +124,13 @@ def test_a_signed_message_takes_no_template() -> None:
     signed = b'From: a@b.c\r\nContent-Type: multipart/signed; boundary="b"\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n'
     with pytest.raises(ImpossibleCopyError, match="signed"):
         with_template(signed, TEXTS, 5)
+
+
+def test_a_boundary_that_stands_in_the_texts_is_not_taken() -> None:
+    message = submitted()
+    message.set_content("x")
+    boundary = read(with_template(message.as_bytes(), TEXTS, 77)).get_boundary()
+    forged = f"Hi\r\n--{boundary}--\r\nlast"
+    content = with_template(message.as_bytes(), Texts(html="<p>Hi", text=forged), 77)
+    assert types(content) == ["multipart/alternative", "text/plain", "text/html"]
+    assert read(content).get_body(("plain",)).get_content().splitlines() == forged.splitlines()  # type: ignore[union-attr]

@@ -165,7 +165,7 @@ def read_recipient_variables(text: str) -> dict[str, dict[str, Any]]:
             )
         if not isinstance(variables, dict):
             raise OptionValueError(f"must hold an object for {shown(key)}, not {kind_of(variables)}")
-        _require_lines(variables, key)
+        _refuse_nul(variables, key)
         found[address], written[address] = variables, key
     return found
 
@@ -325,17 +325,15 @@ def kind_of(value: object) -> str:
     return "an object"
 
 
-def _require_lines(value: object, address: str) -> None:
-    """Refuse CR and LF in values, which would begin a new line of a header, and NUL, which no message may hold."""
+def _refuse_nul(value: object, address: str) -> None:
+    """Refuse NUL in values, which no message may hold; the line ends of one are those of the text it is put into."""
     match value:
-        case str() if "\r" in value or "\n" in value:
-            raise OptionValueError(f"holds a line end in a value for {shown(address)}; variables are single lines")
         case str() if "\0" in value:
             raise OptionValueError(f"holds a NUL in a value for {shown(address)}, which no message may hold")
         case dict():
             for key, inner in value.items():
-                _require_lines(key, address)
-                _require_lines(inner, address)
+                _refuse_nul(key, address)
+                _refuse_nul(inner, address)
         case list():
             for inner in value:
-                _require_lines(inner, address)
+                _refuse_nul(inner, address)

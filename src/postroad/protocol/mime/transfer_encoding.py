@@ -10,6 +10,8 @@ _AT_ONCE = _COLUMNS * 3 // 4 * 20_000
 SOFT_BREAK = re.compile(rb"=[ \t]*\r\n")
 """RFC 2045 §6.7 (5); white space at the end of a line was added on the way (3)."""
 _PADDED = re.compile(rb"=[ \t]+(?=\r?\n)")
+BOUNDARY_LIKE = re.compile(rb"--(?:(?<=[\r\n]--)|(?<=\A--))(?![ \t]*+(?:[\r\n]|\Z))[^\r\n]*+")
+"""A line that could be the boundary between two parts (RFC 2046 §5.1.1): two hyphens alone could not."""
 
 
 def quoted_printable(text: bytes) -> bytes:
@@ -22,6 +24,20 @@ def quoted_printable_line(octets: bytes) -> bytes:
     """Encode one line, its CRLF at the end kept if it has one; line ends within are octets like others."""
     text, end = (octets[:-2], b"\r\n") if octets.endswith(b"\r\n") else (octets, b"")
     return binascii.b2a_qp(text, istext=False).replace(b"=\n", b"=\r\n") + end
+
+
+def without_boundaries(encoded: bytes) -> bytes:
+    """Return quoted-printable text in which no encoded line could be taken for a boundary (RFC 2045 §6.7)."""
+    return BOUNDARY_LIKE.sub(lambda found: _no_boundary(found[0]), encoded)
+
+
+def _no_boundary(line: bytes) -> bytes:
+    if not line.startswith(b"--"):
+        return line
+    if len(line) + 2 <= _COLUMNS:
+        return b"=2D" + line[1:]
+    # There is no room for two octets more: both go on a line of their own.
+    return b"=2D=2D=\r\n" + _no_boundary(line[2:])
 
 
 def logical_lines(encoded: bytes) -> list[bytes]:

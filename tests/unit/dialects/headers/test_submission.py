@@ -70,6 +70,10 @@ VARIABLES = {"bob@dest.test": {"name": "Bob", "n": 1, "deep": {"list": [True, No
         (["X-OV-Require-TLS: Encrypt"], {"tls": TlsDemand.ENCRYPT}),
         (["X-OV-Require-TLS: no"], {"tls": TlsDemand.NOTHING}),
         ([f"X-OV-Recipient-Variables: {json.dumps(VARIABLES)}"], {"recipient_variables": VARIABLES}),
+        (
+            ['X-OV-Recipient-Variables: {"bob@dest.test": {"x": ["1\\n2"]}}'],
+            {"recipient_variables": {"bob@dest.test": {"x": ["1\n2"]}}},
+        ),
         (['X-OV-Recipient-Variables: {"BOB@dest.TEST":{}}'], {"recipient_variables": {"bob@dest.test": {}}}),
         (
             ['X-OV-Recipient-Variables: {"Bob@Bücher.example": {}, " <ada@xn--bcher-kva.example> ": {"n": 1}}'],
@@ -308,9 +312,8 @@ def test_headers_of_one_family_settled_among_themselves_leave_no_note() -> None:
         ('X-OV-Recipient-Variables: {"Ada <ada@b.c>": {}}', ["as its keys", '"Ada <ada@b.c>"']),
         ('X-Mailgun-Recipient-Variables: {"a@b.c": {}, "A@B.c": {}}', ['"a@b.c" and "A@B.c"', "same address"]),
         ('X-OV-Recipient-Variables: {"a@b\u00fccher.test": {}, "a@xn--bcher-kva.test": {}}', ["same address"]),
-        ('X-OV-Recipient-Variables: {"a@b.c": {"x": "1\\r\\nBcc: d"}}', ["line end", '"a@b.c"']),
-        ('X-OV-Recipient-Variables: {"a@b.c": {"x": [{"y\\n": 1}]}}', ["line end"]),
         ('X-OV-Recipient-Variables: {"a@b.c": {"x": "1\\u0000"}}', ["NUL", '"a@b.c"']),
+        ('X-OV-Recipient-Variables: {"a@b.c": {"x": [{"y\\u0000": 1}]}}', ["NUL"]),
         ('X-OV-Variables: {"a": 1,, "b": 2}', ["is not JSON", "at character 9"]),
         ("X-OV-Variables: {a: 1}", ["is not JSON: a name in double quotes is expected at character 2"]),
         ('X-OV-Variables: {"a": tru}', ["at character 7"]),

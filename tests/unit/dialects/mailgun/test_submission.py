@@ -81,6 +81,12 @@ def opened(found: Call | Refusal) -> EmailMessage:
         ("callback_format", "Bloomreach", "callback_format", CallbackFormat.BLOOMREACH),
         ("o:idempotency-key", "order-17", "idempotency_key", "order-17"),
         ("recipient-variables", '{"Ann@X.example": {"a": 1}}', "recipient_variables", {"ann@x.example": {"a": 1}}),
+        (
+            "recipient-variables",
+            '{"ann@x.example": {"a": "1\\r\\n2"}}',
+            "recipient_variables",
+            {"ann@x.example": {"a": "1\r\n2"}},
+        ),
         ("recipient-variables", "{}", "recipient_variables", {}),
         ("recipient-variables", "{}", "on_missing", OnMissing.KEEP),
         ("recipient-variables", "", "recipient_variables", None),
