@@ -85,8 +85,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         if self.is_html and self.codec != "utf-8":
             text = _declared_utf8(text)
         # What was not of the character set it was said to be of stays as it was.
-        encoded = transfer_encoding.quoted_printable(text.encode("utf-8", "surrogateescape"))
-        return transfer_encoding.without_boundaries(encoded)
+        return transfer_encoding.quoted_printable_part(text.encode("utf-8", "surrogateescape"))
 
     def _decoded(self, values: Values) -> Iterator[bytes | str]:
         for piece in self.pieces:

@@ -113,7 +113,7 @@ def _plain(octets: bytes, asked: "_Asked") -> TrackedBody | None:
     pieces = tuple(_replaced(octets, changes))
     if _longest_line(pieces) <= LONGEST_LINE:
         return TrackedBody(pieces)
-    quoted = _quoted(transfer_encoding.quoted_printable(octets), asked)
+    quoted = _quoted(transfer_encoding.quoted_printable_part(octets), asked)
     return None if quoted is None else TrackedBody(quoted.pieces, is_recoded=True)
 
 

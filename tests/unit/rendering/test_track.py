@@ -323,3 +323,14 @@ def test_nothing_is_remembered_of_long_values(beginning: str) -> None:
     finally:
         tracemalloc.stop()
     assert held < 100_000
+
+
+def test_no_text_comes_to_stand_as_a_boundary_behind_a_soft_break() -> None:
+    for before in range(900, 976):
+        text = b'<a href="https://shop.example/">' + b"x" * before + b"--B--"
+        two = b"--B\r\nContent-Type: text/html\r\n\r\n" + text + b"\r\n--B\r\n\r\nlast\r\n--B--\r\n"
+        content = copy(
+            b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n" + two, Wishes(clicks=True)
+        )
+        assert b"quoted-printable" in content
+        assert b"x" * before + b"--B--" in html_of(content)

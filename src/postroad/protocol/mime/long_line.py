@@ -61,7 +61,7 @@ def _recode(content: bytes, part: Part, pieces: list[tuple[int, int, bytes]]) ->
     # What was decoded may hold octets that stand in no text: they are kept exactly, which quoted-printable lines are not.
     is_text = part.content_type.type == "text" and content_faults(octets) in {Fault.NONE, Fault.LONG_LINE}
     name = b"quoted-printable" if is_text else b"base64"
-    encoded = transfer_encoding.quoted_printable(octets) if is_text else transfer_encoding.base64(octets)
+    encoded = transfer_encoding.quoted_printable_part(octets) if is_text else transfer_encoding.base64(octets)
     pieces.append((part.start, part.body_start, _with_encoding(part, name)))
     pieces.append((part.body_start, part.end, encoded))
     return True

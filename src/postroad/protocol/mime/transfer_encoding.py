@@ -40,6 +40,11 @@ def _no_boundary(line: bytes) -> bytes:
     return b"=2D=2D=\r\n" + _no_boundary(line[2:])
 
 
+def quoted_printable_part(text: bytes) -> bytes:
+    """Encode the text of a part that stands among others: no soft line break makes a boundary of what stands behind it."""
+    return without_boundaries(quoted_printable(text))
+
+
 def logical_lines(encoded: bytes) -> list[bytes]:
     """Cut quoted-printable text behind its real line ends, each line with its soft breaks as they stand (§6.7 (5))."""
     lines: list[bytes] = []

@@ -152,3 +152,10 @@ def test_content_types() -> None:
     assert (parsed.type, parsed.subtype) == ("multipart", "mixed")
     assert parsed.parameters == {"boundary": 'a"b c', "charset": "utf-8"}
     assert parse_content_type(b"nonsense").subtype == "plain"
+
+
+def test_no_text_comes_to_stand_as_a_boundary_behind_a_soft_break() -> None:
+    for before in range(1000, 1080):
+        mended = repair(mixed(b"Content-Type: text/plain\r\n\r\n" + b"x" * before + b"--=_b--").replace(b"=_b", b"B"))
+        assert mended is not None
+        assert payload_of(mended, 1).rstrip(b"\r\n") == b"x" * before + b"--B--"
