@@ -9,6 +9,8 @@ from typing import cast
 import msgspec
 
 from postroad.protocol.dkim.verify import FindKey, Verdict, verify
+from postroad.protocol.mime.charset import shown
+from postroad.protocol.mime.encoded_word import decode
 
 
 class Captured(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +37,14 @@ def captured(content: bytes, find_key: FindKey) -> Captured:
     """Take a message apart for the inbox."""
     message = email.message_from_bytes(content, policy=email.policy.default)
     html = _part_text(message, "html")
+    headers = tuple((name, decode(value.encode("utf-8", "surrogateescape"))) for name, value in message.raw_items())
+    named = {name.lower(): value for name, value in reversed(headers)}
     return Captured(
-        subject=str(message.get("Subject", "")),
-        header_from=str(message.get("From", "")),
-        to=str(message.get("To", "")),
-        date=str(message.get("Date", "")),
-        headers=tuple((name, str(value)) for name, value in message.items()),
+        subject=named.get("subject", ""),
+        header_from=named.get("from", ""),
+        to=named.get("to", ""),
+        date=named.get("date", ""),
+        headers=headers,
         text=_part_text(message, "plain"),
         html=None if html is None else _with_inline_images(message, html),
         attachments=tuple(part.get_filename() or part.get_content_type() for part in message.iter_attachments()),
@@ -54,11 +58,7 @@ def _part_text(message: EmailMessage, subtype: str) -> str | None:
     if body is None:
         return None
     content = cast("EmailMessage", body).get_payload(decode=True)
-    charset = body.get_content_charset("utf-8")
-    try:
-        return cast("bytes", content).decode(charset, "replace")
-    except LookupError:
-        return cast("bytes", content).decode("utf-8", "replace")
+    return shown(cast("bytes", content), body.get_content_charset("utf-8"))
 
 
 def _with_inline_images(message: EmailMessage, html: str) -> str:

@@ -2,8 +2,8 @@
 
 A message is looked at once (:func:`plan`): what stays is kept as it was written, and of each text part only what holds
 placeholders is taken apart. Filling a plan for one recipient joins these pieces. A part keeps its character set and
-transfer encoding unless they cannot hold the result; then that part alone becomes UTF-8 in quoted-printable. Attachments,
-parts covered by a signature, texts that PGP signed or encrypted within themselves, encrypted parts and messages within
+transfer encoding unless they cannot hold the result; then that part alone becomes UTF-8 in quoted-printable, or stays as it
+was written where its octets are not of its character set. Attachments, parts covered by a signature, texts that PGP signed or encrypted within themselves, encrypted parts and messages within
 the message are never touched.
 """
 
@@ -43,8 +43,11 @@ class _Node(msgspec.Struct, frozen=True, kw_only=True):
         try:
             body = self.body.filled(values)
         except UnfitError:
-            body = self.body.recoded(values)
-            edits += recoding(self.block, is_html=self.body.is_html, is_root=self.is_root)
+            try:
+                body, is_utf8 = self.body.recoded(values)
+            except UnfitError:
+                return self._header(edits) + self.body.octets
+            edits += recoding(self.block, is_html=self.body.is_html, is_root=self.is_root, is_utf8=is_utf8)
         return self._header(edits) + body
 
     def _header(self, edits: list[Edit]) -> bytes:

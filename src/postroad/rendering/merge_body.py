@@ -2,17 +2,18 @@
 
 What stays is kept as it travels; only the lines that hold placeholders are decoded. Of quoted-printable text that is the
 run of encoded lines that a placeholder touches, as it may go over soft line breaks; of base64 it is everything. UTF-16 and
-UTF-32 are looked at as text, for their octets are no ASCII, and keep their byte order and its mark.
+UTF-32 are looked at as text, for their octets are no ASCII, and keep their byte order and its mark. In ISO-2022-JP it is
+looked for in what is ASCII between the shifts.
 """
 
-import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 
 import msgspec
 
 from postroad.protocol.mime import transfer_encoding
+from postroad.protocol.mime.charset import LATIN, UNKNOWN, UTF8, Charset, charset_of
 from postroad.protocol.mime.structure import Part
 from postroad.rendering.merge_values import Values
 from postroad.rendering.placeholder import PLACEHOLDER, Segments, segments_of
@@ -30,6 +31,10 @@ _ORDERED = frozenset(order for orders in _WIDE.values() for order in orders)
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _SOFT_BREAK = b"=\r\n"
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_SHIFTED = re.compile(rb"\x1b(?!\(B)(?:[^\x1b\n]|\x1b(?!\(B))*+(?:\x1b\(B)?")
+"""What is no ASCII in ISO-2022-JP: up to the shift back, or to the end of the line (RFC 1468)."""
+_ROMAN = b"\x1b(J"
+"""A shift to what is nearly ASCII."""
 # RFC 9580 §6.2.1, §7: a text that is signed or encrypted within itself.
 ARMOUR = re.compile(rb"^(?:\xef\xbb\xbf)?-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
 _BODY = re.compile(r"<body\b|</head\b", re.IGNORECASE)
@@ -41,7 +46,7 @@ _FILE_NAME = re.compile(rb";[ \t]*filename\*?[0-9*]*[ \t]*=", re.IGNORECASE)
 
 
 class UnfitError(Exception):
-    """The part's character set or transfer encoding cannot hold the result."""
+    """The part's character set or transfer encoding cannot hold the result, or what it holds cannot be read."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -58,34 +63,46 @@ class Run(msgspec.Struct, frozen=True):
 class Body(msgspec.Struct, frozen=True, kw_only=True):
     """The body of one text part, taken apart."""
 
-    codec: str
+    charset: Charset
     encoding: str
     is_html: bool
     is_flowed: bool
     pieces: tuple[bytes | Run, ...]
     """As they travel where they stay."""
+    octets: bytes
+    """The whole as it came."""
 
     def filled(self, values: Values) -> bytes:
         """Return the body for one recipient; raises UnfitError."""
         return b"".join([piece if isinstance(piece, bytes) else self._encoded(piece, values) for piece in self.pieces])
 
-    def recoded(self, values: Values) -> bytes:
-        """Return the same as UTF-8 in quoted-printable."""
-        texts: list[str] = []
+    def recoded(self, values: Values) -> tuple[bytes, bool]:
+        """Return the same in quoted-printable, and whether it is UTF-8: what cannot be read keeps its character set.
+
+        Raises:
+            UnfitError: It cannot be read, and its character set cannot hold a value.
+        """
+        pieces = list(self._decoded(values))
+        try:
+            text = "".join(self._texts(pieces))
+        except UnicodeError:
+            octets = [piece if isinstance(piece, bytes) else self._octets(piece) for piece in pieces]
+            return transfer_encoding.quoted_printable_part(b"".join(octets)), False
+        if self.is_html and self.charset != UTF8:
+            text = _declared_utf8(text)
+        return transfer_encoding.quoted_printable_part(text.encode("utf-8", "replace")), True
+
+    def _texts(self, pieces: Iterable[bytes | str]) -> Iterator[str]:
         octets: list[bytes] = []
-        for piece in self._decoded(values):
+        for piece in pieces:
             # Octets are joined before they become text: a character may go over two pieces.
             if isinstance(piece, bytes):
                 octets.append(piece)
             else:
-                texts += (_text_of(b"".join(octets), self.codec), piece)
+                yield self.charset.decode(b"".join(octets))
+                yield piece
                 octets = []
-        texts.append(_text_of(b"".join(octets), self.codec))
-        text = "".join(texts)
-        if self.is_html and self.codec != "utf-8":
-            text = _declared_utf8(text)
-        # What was not of the character set it was said to be of stays as it was.
-        return transfer_encoding.quoted_printable_part(text.encode("utf-8", "surrogateescape"))
+        yield self.charset.decode(b"".join(octets))
 
     def _decoded(self, values: Values) -> Iterator[bytes | str]:
         for piece in self.pieces:
@@ -119,35 +136,36 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
     def _octets(self, value: str) -> bytes:
         try:
-            return value.encode(self.codec)
-        except UnicodeEncodeError as error:
+            return self.charset.encode(value)
+        except UnicodeError as error:
             raise UnfitError from error
 
     def _value(self, run: Run, at: int, values: Values) -> str:
         name = run.segments[at]
         assert isinstance(name, str)
         value = "\r\n".join(_LINE_END.split(values.text(name, is_html=self.is_html)))
-        return _flowed(value, run, at, self.codec) if self.is_flowed else value
+        return _flowed(value, run, at, self.charset.codec) if self.is_flowed else value
 
 
 def body_of(part: Part, octets: bytes) -> Body | None:
     """Take the body of a text part that is no file apart; None where nothing in it may or need change."""
     kind = part.content_type
-    codec = _codec_of(kind.parameters.get("charset", "us-ascii"), octets)
-    if codec in _WIDE or codec in _ORDERED:
+    charset = _charset_of(kind.parameters.get("charset", "us-ascii"), octets)
+    if charset is not None and _is_wide(charset):
         # RFC 2046 §4.1.1: unencoded it could not have the CRLF that ends a line, so it is not what it says.
-        codec = _ordered(codec, octets) if part.transfer_encoding == "base64" else None
-    if codec is None:
+        charset = _ordered(charset, octets) if part.transfer_encoding == "base64" else None
+    if charset is None:
         return None
-    pieces = tuple(_pieces(octets, part.transfer_encoding, codec))
-    if all(isinstance(piece, bytes) for piece in pieces) or _is_armoured(octets, part.transfer_encoding, codec):
+    pieces = tuple(_pieces(octets, part.transfer_encoding, charset))
+    if all(isinstance(piece, bytes) for piece in pieces) or _is_armoured(octets, part.transfer_encoding, charset):
         return None
     return Body(
-        codec=codec,
+        charset=charset,
         encoding=part.transfer_encoding,
         is_html=kind.subtype != "plain",
         is_flowed=kind.subtype == "plain" and kind.parameters.get("format", "").lower() == "flowed",
         pieces=pieces,
+        octets=octets,
     )
 
 
@@ -162,9 +180,10 @@ def is_attachment(part: Part) -> bool:
 
 def ascii_codec_of(charset: str, octets: bytes) -> str | None:
     """Return a codec whose octets below 0x80 are always ASCII; None where the character set is of another kind."""
-    codec = _codec_of(charset, octets)
-    is_other = codec is None or codec in _WIDE or codec in _ORDERED or codec.startswith(_STATEFUL)
-    return None if is_other else codec
+    found = _charset_of(charset, octets)
+    if found == UNKNOWN:
+        return UTF8.codec if _is_utf8(octets) else None
+    return None if found is None or _is_wide(found) or found.codec.startswith(_STATEFUL) else found.codec
 
 
 def is_file(part: Part, read: set[str]) -> bool:
@@ -184,33 +203,35 @@ def is_file(part: Part, read: set[str]) -> bool:
     return False
 
 
-def _is_armoured(octets: bytes, encoding: str, codec: str) -> bool:
+def _is_armoured(octets: bytes, encoding: str, charset: Charset) -> bool:
     """Whether a text holds a PGP message, or one that PGP signed: nothing in it may change."""
     match encoding:
         case "quoted-printable":
             octets = transfer_encoding.decode_quoted_printable(octets)
         case "base64":
             octets = transfer_encoding.decode_base64(octets)
-    if codec in _ORDERED:
-        octets = octets.decode(codec, "replace").encode("utf-8", "replace")
+    if charset.codec in _ORDERED:
+        octets = octets.decode(charset.codec, "replace").encode("utf-8", "replace")
     return bool(ARMOUR.search(octets))
 
 
-def _codec_of(charset: str, octets: bytes) -> str | None:
-    """Return a codec in which ASCII stands for itself, or a wide one; None where the character set is of another kind."""
-    try:
-        codec = codecs.lookup(charset)
-        is_fit = "%a".encode(codec.name) == b"%a" and getattr(codec, "_is_text_encoding", True)
-    except (LookupError, ValueError, TypeError):
-        # Not a name that anybody registered; what is UTF-8 all the same is taken as that.
-        return "utf-8" if _is_utf8(octets) else None
-    if codec.name == "ascii" and not octets.isascii():
-        return "utf-8" if _is_utf8(octets) else "iso8859-1"
-    return codec.name if is_fit or codec.name in _WIDE or codec.name in _ORDERED else None
+def _charset_of(label: str, octets: bytes) -> Charset | None:
+    """Return a character set in which ASCII stands for itself, or a wide one; None where it is of another kind."""
+    charset = charset_of(label)
+    if charset is None:
+        # Not a name that anybody registered.
+        return UNKNOWN
+    if charset.codec == "ascii" and not octets.isascii():
+        return UTF8 if _is_utf8(octets) else LATIN
+    return charset if _is_wide(charset) or "%a".encode(charset.codec) == b"%a" else None
 
 
-def _ordered(codec: str, octets: bytes) -> str | None:
-    """Return a wide codec in the byte order in which placeholders can be read; None where there are none.
+def _is_wide(charset: Charset) -> bool:
+    return charset.codec in _WIDE or charset.codec in _ORDERED
+
+
+def _ordered(charset: Charset, octets: bytes) -> Charset | None:
+    """Return a wide set in the byte order in which placeholders can be read; None where there are none.
 
     A mark at the beginning would say which it is (RFC 2781 §3.2), but programs leave it out and write either order.
     """
@@ -218,18 +239,10 @@ def _ordered(codec: str, octets: bytes) -> str | None:
         decoded = transfer_encoding.decode_base64(octets)
     except ValueError:
         return None
-    for order in _WIDE.get(codec, (codec,)):
+    for order in _WIDE.get(charset.codec, (charset.codec,)):
         if PLACEHOLDER.search(decoded.decode(order, "replace").encode()):
-            return order
+            return Charset(order)
     return None
-
-
-def _text_of(octets: bytes, codec: str) -> str:
-    try:
-        return octets.decode(codec, "surrogateescape")
-    except UnicodeDecodeError:
-        # Octets below 0x80 that a stateful codec has no character for have no surrogate that they could stay as.
-        return octets.decode(codec, "replace")
 
 
 def _declared_utf8(html: str) -> str:
@@ -246,29 +259,29 @@ def _is_utf8(octets: bytes) -> bool:
     return True
 
 
-def _pieces(octets: bytes, encoding: str, codec: str) -> Iterator[bytes | Run]:
+def _pieces(octets: bytes, encoding: str, charset: Charset) -> Iterator[bytes | Run]:
     if encoding in _IDENTITY:
-        return _plain_pieces(octets, codec)
+        return _plain_pieces(octets, charset)
     if encoding == "quoted-printable":
-        return _quoted_pieces(octets, codec)
+        return _quoted_pieces(octets, charset)
     if encoding == "base64":
-        return _base64_pieces(octets, codec)
+        return _base64_pieces(octets, charset)
     return iter((octets,))
 
 
-def _plain_pieces(octets: bytes, codec: str) -> Iterator[bytes | Run]:
+def _plain_pieces(octets: bytes, charset: Charset) -> Iterator[bytes | Run]:
     """Cut out the lines that hold placeholders; what stands between two of them is one piece."""
     position = 0
     while (found := PLACEHOLDER.search(octets, position)) is not None:
         start = octets.rfind(b"\n", position, found.start()) + 1 or position
         end = octets.find(b"\n", found.end()) + 1 or len(octets)
         yield octets[position:start]
-        yield _run(octets[start:end], codec) or octets[start:end]
+        yield _run(octets[start:end], charset) or octets[start:end]
         position = end
     yield octets[position:]
 
 
-def _quoted_pieces(octets: bytes, codec: str) -> Iterator[bytes | Run]:
+def _quoted_pieces(octets: bytes, charset: Charset) -> Iterator[bytes | Run]:
     """Cut out the encoded lines that placeholders touch (RFC 2045 §6.7)."""
     kept: list[bytes] = []
     for line in transfer_encoding.logical_lines(octets):
@@ -276,7 +289,7 @@ def _quoted_pieces(octets: bytes, codec: str) -> Iterator[bytes | Run]:
         if not PLACEHOLDER.search(decoded):
             kept.append(line)
             continue
-        for piece in _runs_of(line, decoded, codec):
+        for piece in _runs_of(line, decoded, charset):
             if isinstance(piece, bytes):
                 kept.append(piece)
             else:
@@ -286,21 +299,21 @@ def _quoted_pieces(octets: bytes, codec: str) -> Iterator[bytes | Run]:
     yield b"".join(kept)
 
 
-def _runs_of(line: bytes, decoded: bytes, codec: str) -> Iterator[bytes | Run]:
+def _runs_of(line: bytes, decoded: bytes, charset: Charset) -> Iterator[bytes | Run]:
     """Cut one line at its soft breaks into what stays and what placeholders touch."""
     cuts = [0, *(found.end() for found in transfer_encoding.SOFT_BREAK.finditer(line)), len(line)]
     encoded = [line[start:end] for start, end in pairwise(cuts)]
     texts = [transfer_encoding.decode_quoted_printable(one) for one in encoded]
     ends = list(accumulate(map(len, texts)))
-    if codec.startswith(_STATEFUL) or b"".join(texts) != decoded:
+    if charset.codec.startswith(_STATEFUL) or b"".join(texts) != decoded:
         # What it is shifted to goes over soft breaks; or it is not well-formed. It is read as a whole, as readers do.
-        yield _run(decoded, codec) or line
+        yield _run(decoded, charset) or line
         return
     position = 0
     for first, last in _touched(decoded, ends):
         yield from encoded[position:first]
         position = last + 1
-        run = _run(b"".join(texts[first:position]), codec)
+        run = _run(b"".join(texts[first:position]), charset)
         if run is None:
             yield from encoded[first:position]
         else:
@@ -324,27 +337,46 @@ def _touched(decoded: bytes, ends: list[int]) -> Iterator[tuple[int, int]]:
     return iter(spans)
 
 
-def _base64_pieces(octets: bytes, codec: str) -> Iterator[bytes | Run]:
+def _base64_pieces(octets: bytes, charset: Charset) -> Iterator[bytes | Run]:
     try:
         decoded = transfer_encoding.decode_base64(octets)
     except ValueError:
         yield octets
         return
-    run = _run(decoded, codec) if codec in _ORDERED or PLACEHOLDER.search(decoded) else None
+    run = _run(decoded, charset) if charset.codec in _ORDERED or PLACEHOLDER.search(decoded) else None
     yield octets if run is None else Run(run.segments, is_open=not octets.endswith(b"\r\n"))
 
 
-def _run(octets: bytes, codec: str) -> Run | None:
+def _run(octets: bytes, charset: Charset) -> Run | None:
     """Return octets cut at their placeholders; None where what looked like one is part of other characters."""
-    if not codec.startswith(_STATEFUL) and codec not in _ORDERED:
+    if not charset.codec.startswith(_STATEFUL) and charset.codec not in _ORDERED:
         return Run(segments_of(octets))
+    if charset.codec.startswith("iso2022_jp") and _ROMAN not in octets:
+        segments = tuple(_segments_between_shifts(octets, charset))
+        return Run(segments) if len(segments) > 1 else None
     try:
         # Each piece is encoded by itself, so that every one begins and ends in ASCII.
-        segments = segments_of(octets.decode(codec).encode())
-        cut = tuple(one if isinstance(one, str) else one.decode().encode(codec) for one in segments)
+        segments = segments_of(octets.decode(charset.codec).encode())
+        cut = tuple(one if isinstance(one, str) else one.decode().encode(charset.codec) for one in segments)
     except UnicodeError:
         return None
     return Run(cut) if len(cut) > 1 else None
+
+
+def _segments_between_shifts(octets: bytes, charset: Charset) -> Iterator[bytes | str]:
+    """Cut octets at placeholders that begin and end in ASCII; what stays need not be of the character set."""
+    position = 0
+    masked = _SHIFTED.sub(lambda shifted: b"\x80" * len(shifted[0]), octets)
+    for found in PLACEHOLDER.finditer(masked):
+        try:
+            name = PLACEHOLDER.fullmatch(charset.decode(octets[found.start() : found.end()]).encode())
+        except UnicodeError:
+            continue
+        if name is not None:
+            yield octets[position : found.start()]
+            yield name[1].decode()
+            position = found.end()
+    yield octets[position:]
 
 
 def _quoted(octets: bytes, *, is_cut: bool) -> bytes:

@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from postroad.protocol.mime.compose import json_field, phrase, unstructured
-from postroad.protocol.mime.encoded_word import decode
+from postroad.protocol.mime.compose import json_field, phrase
+from postroad.protocol.mime.encoded_word import Unread, decode, encode, encode_around, read, unread
 from postroad.protocol.mime.header import Edit, Field, HeaderBlock, fold, insert_at_end, remove, replace
 from postroad.protocol.mime.mailbox import AddressList, ListFault, Mailbox, parse_address_list
 from postroad.rendering.merge_values import Values
@@ -33,6 +33,9 @@ _LONG_WORD = re.compile(rb"[^ \t\r\n]{500}(?=[^ \t\r\n])")
 _KEPT_IN_URLS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '<>"')
 # While an address list is read, a placeholder stands in it as a word, and as an address where an address is wanted.
 _STAND_IN = re.compile(r"(?i)zq(\d+)zq")
+_UNREAD = "=?utf-8?q?zq{}zq?="
+"""What stands for encoded words that cannot be read: such a word, so that the same white space around it counts."""
+_WORD_OR_STAND_IN = re.compile(r"(?i)(=\?utf-8\?q\?)?zq(\d+)zq(?(1)\?=)")
 _NO_ADDRESS = "zq.invalid"
 # A text whose quote is not closed is passed over to its end, and not begun again behind each escaped quote.
 _WHOLE_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*+"?|(?<![^,:<\s])zq(\d+)zq(?=\s*(?:$|[,;>]))', re.DOTALL)
@@ -45,7 +48,8 @@ def may_change(block: HeaderBlock, field: Field) -> bool:
         return False
     if field.name in _KEPT_FIELDS or field.name.startswith(_KEPT_PREFIXES):
         return False
-    return bool(PLACEHOLDER.search(value)) or bool(PLACEHOLDER.search(decode(value).encode("utf-8", "replace")))
+    texts = (piece for piece in read(value) if isinstance(piece, str))
+    return any(PLACEHOLDER.search(text.encode("utf-8", "replace")) for text in texts)
 
 
 def filled_field(block: HeaderBlock, field: Field, values: Values) -> Edit | None:
@@ -73,10 +77,13 @@ def field_edit(block: HeaderBlock, field: Field, values: Values) -> Edit | None:
     raw = _in_place(value, values, is_web_address=field.name.startswith(_WEB_ADDRESSES))
     if raw is not None:
         return replace(field, name.encode() + b":" + raw + b"\r\n")
-    return replace(field, unstructured(name, _one_line(values.replaced(decode(value)))))
+    pieces = [values.replaced(piece) if isinstance(piece, str) else piece for piece in read(value)]
+    return replace(field, fold(name, encode_around(_on_one_line(pieces), encode) or [""]))
 
 
 def _variables_edit(field: Field, name: str, value: bytes, values: Values) -> Edit | None:
+    if any(isinstance(piece, Unread) for piece in read(value)):
+        return None
     try:
         # A TAB that only folds a line (RFC 5322 §2.2.3) stands for a space: JSON has no TAB inside a text.
         document = json.loads(decode(value.replace(b"\r\n\t", b"\r\n ")))
@@ -85,18 +92,18 @@ def _variables_edit(field: Field, name: str, value: bytes, values: Values) -> Ed
     return replace(field, json_field(name, values.replaced_within(document)))
 
 
-def recoding(block: HeaderBlock, *, is_html: bool, is_root: bool) -> list[Edit]:
-    """Return the edits that name UTF-8 and quoted-printable in a part's header."""
+def recoding(block: HeaderBlock, *, is_html: bool, is_root: bool, is_utf8: bool) -> list[Edit]:
+    """Return the edits that name quoted-printable, and UTF-8 where the text is that, in a part's header."""
     subtype = "html" if is_html else "plain"
     declared, coded = block.first(b"content-type"), block.first(b"content-transfer-encoding")
     kind = _with_charset(block.value(declared)) if declared else f" text/{subtype}; charset=utf-8".encode()
     edits: list[Edit] = []
     if is_root and block.first(b"mime-version") is None:
         edits.append(insert_at_end(block, b"MIME-Version: 1.0\r\n"))
-    for field, raw in (
-        (declared, b"Content-Type:" + kind + b"\r\n"),
-        (coded, b"Content-Transfer-Encoding: quoted-printable\r\n"),
-    ):
+    changes = [(coded, b"Content-Transfer-Encoding: quoted-printable\r\n")]
+    if is_utf8:
+        changes.insert(0, (declared, b"Content-Type:" + kind + b"\r\n"))
+    for field, raw in changes:
         edits.append(replace(field, raw) if field else insert_at_end(block, raw))
     return edits
 
@@ -113,12 +120,23 @@ def display_names(block: HeaderBlock) -> dict[str, str]:
 
 
 def _is_name(text: str) -> bool:
-    return bool(text) and not PLACEHOLDER.search(text.encode("utf-8", "replace"))
+    is_readable = "\N{REPLACEMENT CHARACTER}" not in text
+    return bool(text) and is_readable and not PLACEHOLDER.search(text.encode("utf-8", "replace"))
 
 
 def _one_line(text: str) -> str:
     """Return a value on one line, without blanks at its ends: these could come to stand on a line of their own."""
     return _LINE_END.sub(" ", text).strip()
+
+
+def _on_one_line(pieces: Sequence[str | Unread]) -> list[str | Unread]:
+    """Return the same for a text with others between: their blanks are at no end of the value."""
+    joined = [" ".join(f"{one}|".splitlines())[:-1] if isinstance(one, str) else one for one in pieces]
+    if isinstance(joined[0], str):
+        joined[0] = joined[0].lstrip()
+    if isinstance(joined[-1], str):
+        joined[-1] = joined[-1].rstrip()
+    return joined
 
 
 def _in_place(value: bytes, values: Values, *, is_web_address: bool) -> bytes | None:
@@ -192,7 +210,7 @@ def _addresses(found: AddressList, mask: "_Mask") -> Iterator[list[str]]:
     position = 0
     for group in found.groups:
         yield from filled(position, group.begun)
-        title = phrase(_one_line(mask.taken_off(group.name)))
+        title = encode_around(_on_one_line(mask.pieces(group.name)), phrase) or phrase("")
         words = [*title[:-1], f"{title[-1]}:", *_listed(list(filled(group.begun, group.ended)))]
         yield [*words[:-1], f"{words[-1]};"]
         position = group.ended
@@ -206,56 +224,78 @@ def _listed(addresses: list[list[str]]) -> list[str]:
 
 
 class _Mask:
-    """Words that stand for placeholders while a list is read, and the values to put in their place."""
+    """Words that stand for placeholders, and for what cannot be read, while a list is read; and what is put in their place."""
 
     def __init__(self, values: Values) -> None:
         self.values = values
-        self.placeholders: list[str] = []
+        self.stood_for: list[str | Unread] = []
 
     def put_on(self, value: bytes) -> str:
         """Return a value with a word, or an address, for each placeholder; one that has such words already stays."""
-        if _STAND_IN.search(value.decode("utf-8", "replace")):
+        if _STAND_IN.search(value.decode("utf-8", "replace")) or _STAND_IN.search(decode(value)):
             return ""
         masked = "".join(
             one.decode("utf-8", "replace") if isinstance(one, bytes) else self._stand_in(one)
-            for one in segments_of(value)
+            for one in segments_of(self._with_words(value.decode("utf-8", "replace")).encode())
         )
         return _WHOLE_ADDRESS.sub(lambda found: f"{found[0]}@{_NO_ADDRESS}" if found[1] else found[0], masked)
 
     def taken_off(self, text: str) -> str:
         """Return a text with its values."""
+        return "".join(one if isinstance(one, str) else " ".join(one.words) for one in self.pieces(text))
+
+    def pieces(self, text: str) -> list[str | Unread]:
+        """Return a text with its values, and what cannot be read between two texts, which may be empty."""
+        pieces: list[str | Unread] = []
+        texts: list[str] = []
+        position = 0
+        for found in _WORD_OR_STAND_IN.finditer(text):
+            # Encoded words may hold placeholders that were not seen before.
+            texts.append(self.values.replaced(text[position : found.start()]))
+            stood_for = self.stood_for[int(found[2])]
+            if isinstance(stood_for, str):
+                texts.append(self.values.text(stood_for))
+            elif found[1]:
+                # In quotes it is no encoded word (RFC 2047 §5).
+                texts.append(" ".join(stood_for.words))
+            else:
+                pieces += ("".join(texts), stood_for)
+                texts = []
+            position = found.end()
+        return [*pieces, "".join([*texts, self.values.replaced(text[position:])])]
+
+    def _with_words(self, text: str) -> str:
         pieces: list[str] = []
         position = 0
-        for found in _STAND_IN.finditer(text):
-            # Encoded words may hold placeholders that were not seen before.
-            before = self.values.replaced(text[position : found.start()])
-            pieces += (before, self.values.text(self.placeholders[int(found[1])]))
-            position = found.end()
-        return "".join([*pieces, self.values.replaced(text[position:])])
+        for piece, start, end in unread(text):
+            pieces += (text[position:start], _UNREAD.format(len(self.stood_for)))
+            self.stood_for.append(piece)
+            position = end
+        return "".join([*pieces, text[position:]])
 
     def _stand_in(self, placeholder: str) -> str:
-        self.placeholders.append(placeholder)
-        return f"zq{len(self.placeholders) - 1}zq"
+        self.stood_for.append(placeholder)
+        return f"zq{len(self.stood_for) - 1}zq"
 
 
 def _mailbox(mailbox: Mailbox, mask: _Mask) -> tuple[str, ...] | None:
     """Return the words of a mailbox for one recipient; None where its address comes to nothing."""
-    display_name, address = mask.taken_off(mailbox.display_name), mailbox.address
+    names, address = mask.pieces(mailbox.display_name), mailbox.address
     stand_in = _STAND_IN.fullmatch(mailbox.local_part) if mailbox.domain == _NO_ADDRESS else None
     if stand_in is None:
         address = mask.taken_off(address)
-    elif mask.placeholders[int(stand_in[1])] == "recipient":
+    elif mask.stood_for[int(stand_in[1])] == "recipient":
         own_name, address = mask.values.mailbox()
-        display_name = display_name or own_name
+        names = names if any(names) else [own_name]
     else:
         address = mask.taken_off(mailbox.local_part)
     # What is read below is what is written: the reader takes folding for none, and a value has none.
     address = _one_line(address)
-    read = parse_address_list(f"<{address}>".encode("utf-8", "replace"))
-    if isinstance(read, ListFault) or len(read.mailboxes) != 1 or read.mailboxes[0].display_name:
+    found = parse_address_list(f"<{address}>".encode("utf-8", "replace"))
+    if isinstance(found, ListFault) or len(found.mailboxes) != 1 or found.mailboxes[0].display_name:
         return None
-    shown = _one_line(display_name)
-    return (*phrase(shown), f"<{address}>") if shown else (address,)
+    shown = encode_around(_on_one_line(names), phrase)
+    return (*shown, f"<{address}>") if shown else (address,)
 
 
 def _with_charset(value: bytes) -> bytes:

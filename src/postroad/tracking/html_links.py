@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from postroad.protocol.mime.charset import read_as
 from postroad.tracking.token import LONGEST_URL
 
 _SPACE = rb"[\t\n\f\r ]"
@@ -53,8 +54,6 @@ _WINDOWS_1252 = dict(
 )
 """What numbers of control characters mean (HTML §13.2.5.80, numeric character reference end state)."""
 _WEB = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
-_AS_BROWSERS = {"iso8859-1": "cp1252"}
-"""Character sets that are read as another one (Encoding Standard §4.2)."""
 _NOT_ENCODED = re.compile(rb"&#([0-9]+);")
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
 _LONGEST_VALUE = 4 * LONGEST_URL
@@ -82,7 +81,7 @@ class Links(msgspec.Struct, frozen=True):
 
 def links_in(octets: bytes, codec: str = "utf-8") -> Links:
     """Return the links to web pages of an HTML text in a character set in which ASCII stands for itself."""
-    scan = _Scan(octets, _AS_BROWSERS.get(codec, codec))
+    scan = _Scan(octets, read_as(codec))
     links = tuple(scan.run())
     ends = [at for at in (scan.body_end, scan.html_end) if at is not None]
     return Links(links, ends[0] if ends else len(octets))

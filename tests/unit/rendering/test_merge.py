@@ -369,13 +369,6 @@ def test_octets_of_no_character_set_survive_a_change_of_it() -> None:
     assert body(fill(content, {"name": "x"}).content).startswith(b"caf=C3=A9 x")
 
 
-def test_octets_that_a_stateful_character_set_does_not_have_stop_no_message() -> None:
-    content = header("Content-Type: text/plain; charset=iso-2022-jp")
-    found = fill(content + b"\x1b$B\x7f\x7f\x1b(B\r\n%recipient.name%\r\n", {"name": "Łukasz"})
-
-    assert body(found.content).endswith(b"=C5=81ukasz\r\n")
-
-
 def test_a_line_that_would_be_too_long_is_encoded() -> None:
     content = header("Content-Type: text/plain; charset=utf-8") + b"%recipient.x%\r\n"
     found = fill(content, {"x": "y" * 1200})

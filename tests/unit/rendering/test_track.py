@@ -155,6 +155,20 @@ def test_a_link_in_another_character_set_leads_where_it_does() -> None:
         assert html_of(made).rstrip().endswith(b">\xfc</a>")
 
 
+@pytest.mark.parametrize(
+    ("charset", "codec"),
+    [("windows-31j", "cp932"), ("x-sjis", "cp932"), ("windows-874", "cp874"), ("iso-8859-8-i", "iso8859-8"),
+     ("x-gbk", "gbk"), ("nobody-s-set", "utf-8")],
+)  # fmt: skip
+def test_a_character_set_by_a_name_of_its_own_is_tracked(charset: str, codec: str) -> None:
+    letters = {"cp874": "ส", "iso8859-8": "ש"}.get(codec, "山")
+    body = f'<a href="https://a.example/">{letters}</a>'.encode(codec)
+    made = copy(part(body, kind=f"text/html; charset={charset}"), Wishes(clicks=True))
+
+    assert tokens(html_of(made)) == [(Kind.CLICK, b"https://a.example/")]
+    assert html_of(made).rstrip().endswith(f">{letters}</a>".encode(codec))
+
+
 @pytest.mark.parametrize("charset", ["utf-16", "iso-2022-jp", "unknown-8bit-thing"])
 def test_a_character_set_of_another_kind_is_left_alone(charset: str) -> None:
     text = '<a href="https://a.example/">\u3042</a>'

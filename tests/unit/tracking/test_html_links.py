@@ -108,6 +108,8 @@ def test_where_a_form_is_sent_is_told_from_a_link() -> None:
 def test_a_character_set_says_what_its_octets_mean() -> None:
     assert found('<a href="https://a.example/ä">', "iso8859-1") == ["https://a.example/%C3%A4"]
     assert links_in('<a href="https://a.example/ä">'.encode("latin-1"), "utf-8").links == ()
+    korean = links_in('<a href="https://a.example/똠">'.encode("cp949"), "euc_kr").links
+    assert [link.url for link in korean] == ["https://a.example/%EB%98%A0"]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +120,8 @@ def test_a_character_set_says_what_its_octets_mean() -> None:
         ("iso8859-1", "https://a.example/#ä?ä", "https://a.example/#%C3%A4?%C3%A4"),
         ("koi8-r", "https://a.example/?q=ж", "https://a.example/?q=%D6"),
         ("utf-8", "https://a.example/?q=ä", "https://a.example/?q=%C3%A4"),
+        ("shift_jis", "https://a.example/?q=&#9312;", "https://a.example/?q=%87@"),
+        ("gb2312", "https://a.example/?q=&#38229;", "https://a.example/?q=%E9F"),
         ("ascii", "https://a.example/?q=&auml;", "https://a.example/?q=%C3%A4"),
     ],
 )

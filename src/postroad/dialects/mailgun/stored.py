@@ -2,11 +2,14 @@
 
 import email
 import email.policy
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Sequence
 from email.message import EmailMessage, MIMEPart
 from typing import Any
 
 from postroad.model.message import Message
+from postroad.protocol.mime.charset import shown
+from postroad.protocol.mime.encoded_word import decode
 
 _MOST_FIELDS = 1_000
 _MOST_PARTS = 1_000
@@ -21,7 +24,10 @@ def taken_apart(message: Message, recipients: Sequence[str], content: bytes) -> 
     """Return a message with its texts, header fields and the facts of its files."""
     read = email.message_from_bytes(content, policy=email.policy.default)
     assert isinstance(read, EmailMessage)
-    fields = [[name, _text(value)] for name, value in _fields(read)]
+    fields = [
+        [name, decode(value.encode("utf-8", "surrogateescape"))]
+        for name, value in itertools.islice(read.raw_items(), _MOST_FIELDS)
+    ]
     document = _envelope(message, recipients) | {"message-headers": fields}
     named = {name.lower(): value for name, value in reversed(fields)}
     document |= {
@@ -45,16 +51,6 @@ def _envelope(message: Message, recipients: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _fields(read: EmailMessage) -> Iterator[tuple[str, Any]]:
-    for number, (name, value) in enumerate(read.raw_items()):
-        if number == _MOST_FIELDS:
-            return
-        try:
-            yield name, read.policy.header_fetch_parse(name, value)
-        except Exception:  # noqa: BLE001 - the library raises many kinds over malformed fields; they are told as they are
-            yield name, value
-
-
 def _text(value: Any) -> str:
     return str(value).encode("utf-8", "replace").decode("utf-8")
 
@@ -68,11 +64,7 @@ def _content(part: MIMEPart) -> str:
     octets = part.get_payload(decode=True)
     if not isinstance(octets, bytes):
         return ""
-    charset = part.get_content_charset("utf-8")
-    try:
-        return octets.decode(charset, "replace")
-    except (LookupError, ValueError):
-        return octets.decode("utf-8", "replace")
+    return shown(octets, part.get_content_charset("utf-8"))
 
 
 def _files(read: EmailMessage) -> list[dict[str, Any]]:

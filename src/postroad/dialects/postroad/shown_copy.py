@@ -1,13 +1,13 @@
 """One recipient's copy of a message, taken apart to be read: its header, and what its parts say."""
 
-import codecs
 from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from postroad.protocol.mime.encoded_word import decode, known_charset
+from postroad.protocol.mime.charset import shown
+from postroad.protocol.mime.encoded_word import decode
 from postroad.protocol.mime.header import HeaderFault
 from postroad.protocol.mime.structure import Part, parse
 from postroad.protocol.mime.transfer_encoding import decode_base64, decode_quoted_printable
@@ -95,5 +95,4 @@ def _octets(encoded: bytes, encoding: str) -> bytes:
 
 def _text(octets: bytes, charset: str, most: int) -> str:
     # Cut first: a long text takes as long to decode as a codec likes. A character at the cut is left out.
-    decoder = codecs.getincrementaldecoder(known_charset(charset) or "utf-8")("replace")
-    return decoder.decode(octets[:most], final=len(octets) <= most)
+    return shown(octets[:most], charset, is_cut=len(octets) > most)

@@ -2,48 +2,114 @@
 
 import base64
 import binascii
-import codecs
 import re
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from postroad.protocol.mime.charset import charset_of, shown
 
 # RFC 2047 §2; RFC 2231 §5 lets a language follow the character set.
 _WORD = re.compile(r"=\?([A-Za-z0-9!#$%&'+^_`{}~-]+)(?:\*[A-Za-z0-9-]*)?\?([BbQq])\?([!->@-~]*)\?=")
-# RFC 2047 §6.2: white space between two encoded words is there only because they had to be told apart.
-_BETWEEN = re.compile(r"(\?=)[ \t\r\n]+(?==\?)")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
-_SAFE_CODECS = re.compile(r"(?i)\A(?:utf-?8|us-ascii|ascii|iso-?8859-\d{1,2}|windows-\d{3,4}|cp\d{3,4}|koi8-[rtu]|"
-                          r"iso-2022-(?:jp|kr)(?:-\d)?|euc-(?:jp|kr)|shift_jis|big5|gb2312|gbk|gb18030|tis-620)\Z")  # fmt: skip
 # RFC 2047 §2: an encoded word has at most 75 characters; "=?utf-8?b?" and "?=" take 12 of them.
 _OCTETS_PER_WORD = 45
 _LONGEST_WORD = 900
 """A longer one could not stand on a line of its own behind a field's name (RFC 5322 §2.1.1)."""
 
 
+class Unread(msgspec.Struct, frozen=True):
+    """Encoded words that are not of the character set that they name, and stay as they came."""
+
+    words: tuple[str, ...]
+    shown: str
+    """What people may see of them."""
+
+
+class _Run(msgspec.Struct):
+    """Neighbours of one character set: they may share a character, so their octets are joined."""
+
+    start: int
+    end: int
+    charset: str
+    octets: bytes | None
+    """None where the one word is ill-formed."""
+
+
 def decode(value: bytes) -> str:
     """Return a header value for people: unfolded, encoded words decoded, what cannot be read shown as U+FFFD."""
-    text = value.replace(b"\r\n", b"").decode("utf-8", "replace").strip(" \t")
+    text = _unfolded(value)
     if "=?" not in text:
         return text
-    text = _BETWEEN.sub(r"\1", text) if "?=" in text else text
-    return _join(text)
+    return "".join(piece if isinstance(piece, str) else piece.shown for piece, _, _ in _pieces(text))
 
 
-def _join(text: str) -> str:
-    """Decode each encoded word; neighbours of one character set may share a character, so their octets are joined."""
-    pieces: list[str] = []
-    octets, charset, position = b"", "", 0
-    for word in _WORD.finditer(text):
-        decoded = _octets(word[2], word[3])
-        if word.start() != position or word[1].lower() != charset or decoded is None:
-            pieces.append(_text(octets, charset))
-            octets = b""
-        pieces.append(text[position : word.start()])
-        if decoded is None:
-            pieces.append(word[0])
+def read(value: bytes) -> list[str | Unread]:
+    """Return a header value as text, and what of its encoded words cannot be read between two texts, which may be empty."""
+    pieces: list[str | Unread] = []
+    texts: list[str] = []
+    for piece, _, _ in _pieces(_unfolded(value)):
+        if isinstance(piece, str):
+            texts.append(piece)
         else:
-            octets += decoded
-        charset, position = word[1].lower(), word.end()
-    pieces += (_text(octets, charset), text[position:])
-    return "".join(pieces)
+            pieces += ("".join(texts), piece)
+            texts = []
+    return [*pieces, "".join(texts)]
+
+
+def unread(text: str) -> list[tuple[Unread, int, int]]:
+    """Return what of the encoded words in an unfolded text cannot be read, and where it begins and ends."""
+    return [(piece, start, end) for piece, start, end in _pieces(text) if isinstance(piece, Unread)]
+
+
+def _unfolded(value: bytes) -> str:
+    return value.replace(b"\r\n", b"").decode("utf-8", "replace").strip(" \t")
+
+
+def _pieces(text: str) -> Iterator[tuple[str | Unread, int, int]]:
+    """Cut a text at its encoded words and decode these; yield each piece with the span that it comes from."""
+    position = 0
+    for run in _runs(text):
+        between = text[position : run.start]
+        # RFC 2047 §6.2: white space between two encoded words is there only because they had to be told apart.
+        if between and (not position or not _is_blank(between)):
+            yield between, position, run.start
+        yield _read(text, run), run.start, run.end
+        position = run.end
+    yield text[position:], position, len(text)
+
+
+def _runs(text: str) -> Iterator[_Run]:
+    last: _Run | None = None
+    for word in _WORD.finditer(text):
+        octets, charset = _octets(word[2], word[3]), word[1].lower()
+        if last is not None:
+            is_next = last.charset == charset and _is_blank(text[last.end : word.start()])
+            if is_next and octets is not None and last.octets is not None:
+                last.octets += octets
+                last.end = word.end()
+                continue
+            yield last
+        last = _Run(word.start(), word.end(), charset, octets)
+    if last is not None:
+        yield last
+
+
+def _is_blank(text: str) -> bool:
+    return not text.strip(" \t\r\n")
+
+
+def _read(text: str, run: _Run) -> str | Unread:
+    words = text[run.start : run.end]
+    if run.octets is None:
+        return Unread((words,), words)
+    charset = charset_of(run.charset)
+    if charset is None:
+        return Unread(tuple(words.split()), run.octets.decode("ascii", "replace"))
+    try:
+        return charset.decode(run.octets)
+    except UnicodeError:
+        return Unread(tuple(words.split()), shown(run.octets, run.charset))
 
 
 def _octets(encoding: str, text: str) -> bytes | None:
@@ -53,21 +119,6 @@ def _octets(encoding: str, text: str) -> bytes | None:
     try:
         return base64.b64decode(octets + b"=" * (-len(octets) % 4))
     except binascii.Error:
-        return None
-
-
-def _text(octets: bytes, charset: str) -> str:
-    return octets.decode(known_charset(charset) or "ascii", "replace") if octets else ""
-
-
-def known_charset(name: str) -> str | None:
-    """Return a character set by which strangers' text may be decoded; None for what is none, or not known here."""
-    # Only character sets are looked up: Python knows codecs of other kinds by name, some of them costly.
-    if not _SAFE_CODECS.match(name):
-        return None
-    try:
-        return codecs.lookup(name).name
-    except LookupError:
         return None
 
 
@@ -93,6 +144,31 @@ def encoded_words(text: str) -> tuple[str, ...]:
         chunk += octets
     words.append(_word(chunk))
     return tuple(words)
+
+
+def encode_around(pieces: Sequence[str | Unread], encode: Callable[[str], tuple[str, ...]]) -> list[str]:
+    """Return the words that stand for texts, and between two of them encoded words as they came.
+
+    White space between encoded words is none (RFC 2047 §6.2). So a text beside them is encoded with its own spaces, but
+    where a space parts it from them and it needs no encoding.
+
+    Args:
+        pieces: Texts, and what could not be read between two of them.
+        encode: What writes a text that stands alone.
+    """
+    words: list[str] = []
+    for at, piece in enumerate(pieces):
+        if isinstance(piece, Unread):
+            words += piece.words
+            continue
+        is_parted = (at == 0 or piece.startswith(" ")) and (at + 1 == len(pieces) or piece.endswith(" "))
+        bare = piece[at > 0 : len(piece) - (at + 1 < len(pieces))] if is_parted else ""
+        written = encode(bare) if bare.strip(" ") else ()
+        if written and not any(word.startswith("=?") for word in written):
+            words += written
+        elif piece:
+            words += encoded_words(piece)
+    return words
 
 
 def _word(octets: bytes) -> str:

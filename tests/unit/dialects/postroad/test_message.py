@@ -105,3 +105,13 @@ def test_a_long_text_is_cut_before_it_is_decoded_and_only_by_character_sets() ->
         assert time.process_time() - began < 0.5
     cut = shown_copy("a@b.example", "Content-Type: text/plain; charset=utf-8\r\n\r\naüü".encode(), 4)
     assert cut.parts[0].text == "aü"
+
+
+def test_a_copy_is_read_as_recipients_read_it() -> None:
+    subject = b"Subject: =?ks_c_5601-1987?b?jGM=?=\r\n"
+    shown = shown_copy(
+        "a@b.example", subject + b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B-j\x1b(B", 40
+    )
+
+    assert [field.value for field in shown.header if field.name == "Subject"] == ["똠"]
+    assert shown.parts[0].text == "㈱"
