@@ -8,6 +8,7 @@ TITLES = {
     1035: "Domain Names: Implementation and Specification",
     1047: "Duplicate Messages and SMTP",
     1468: "Japanese Character Encoding for Internet Messages",
+    1557: "Korean Character Encoding for Internet Messages",
     1652: "SMTP Service Extension for 8bit-MIMEtransport",
     1847: "Security Multiparts for MIME",
     1123: "Requirements for Internet Hosts: Application and Support",

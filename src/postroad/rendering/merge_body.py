@@ -2,8 +2,8 @@
 
 What stays is kept as it travels; only the lines that hold placeholders are decoded. Of quoted-printable text that is the
 run of encoded lines that a placeholder touches, as it may go over soft line breaks; of base64 it is everything. UTF-16 and
-UTF-32 are looked at as text, for their octets are no ASCII, and keep their byte order and its mark. In ISO-2022-JP it is
-looked for in what is ASCII between the shifts.
+UTF-32 are looked at as text, for their octets are no ASCII, and keep their byte order and its mark. In ISO-2022-JP and
+ISO-2022-KR it is looked for in what is ASCII between the shifts.
 """
 
 import re
@@ -31,8 +31,11 @@ _ORDERED = frozenset(order for orders in _WIDE.values() for order in orders)
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _SOFT_BREAK = b"=\r\n"
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_SHIFTED = re.compile(rb"\x1b(?!\(B)(?:[^\x1b\n]|\x1b(?!\(B))*+(?:\x1b\(B)?")
-"""What is no ASCII in ISO-2022-JP: up to the shift back, or to the end of the line (RFC 1468)."""
+_SHIFTED = {
+    "iso2022_jp": re.compile(rb"\x1b(?!\(B)(?:[^\x1b\n]|\x1b(?!\(B))*+(?:\x1b\(B)?"),
+    "iso2022_kr": re.compile(rb"\x1b\$\)C|\x0e[^\x0f\n]*+\x0f?"),
+}
+"""What is no ASCII: up to the shift back, or to the end of the line (RFC 1468, RFC 1557)."""
 _ROMAN = b"\x1b(J"
 """A shift to what is nearly ASCII."""
 # RFC 9580 §6.2.1, §7: a text that is signed or encrypted within itself.
@@ -351,8 +354,9 @@ def _run(octets: bytes, charset: Charset) -> Run | None:
     """Return octets cut at their placeholders; None where what looked like one is part of other characters."""
     if not charset.codec.startswith(_STATEFUL) and charset.codec not in _ORDERED:
         return Run(segments_of(octets))
-    if charset.codec.startswith("iso2022_jp") and _ROMAN not in octets:
-        segments = tuple(_segments_between_shifts(octets, charset))
+    shifted = _SHIFTED.get(charset.codec[:10])
+    if shifted is not None and _ROMAN not in octets:
+        segments = tuple(_segments_between_shifts(octets, charset, shifted))
         return Run(segments) if len(segments) > 1 else None
     try:
         # Each piece is encoded by itself, so that every one begins and ends in ASCII.
@@ -363,10 +367,10 @@ def _run(octets: bytes, charset: Charset) -> Run | None:
     return Run(cut) if len(cut) > 1 else None
 
 
-def _segments_between_shifts(octets: bytes, charset: Charset) -> Iterator[bytes | str]:
+def _segments_between_shifts(octets: bytes, charset: Charset, shifted: re.Pattern[bytes]) -> Iterator[bytes | str]:
     """Cut octets at placeholders that begin and end in ASCII; what stays need not be of the character set."""
     position = 0
-    masked = _SHIFTED.sub(lambda shifted: b"\x80" * len(shifted[0]), octets)
+    masked = shifted.sub(lambda found: b"\x80" * len(found[0]), octets)
     for found in PLACEHOLDER.finditer(masked):
         try:
             name = PLACEHOLDER.fullmatch(charset.decode(octets[found.start() : found.end()]).encode())

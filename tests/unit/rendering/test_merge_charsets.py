@@ -141,6 +141,9 @@ def test_nothing_but_the_placeholder_changes_whatever_the_value(
         octets = [part.replace("\r", "").replace("\n", "\r\n").encode(codec) for part in parts]
     except UnicodeEncodeError:
         return
+    if charset == "big5" and not {"①", "А", "ж"}.isdisjoint("".join(parts)):
+        # Programs differ over where they are.
+        return
     value = " ".join(value.split())
     content = letter(charset, "8bit", b"%recipient.a%".join(octets) + b"\r\n")
 
@@ -169,6 +172,15 @@ def test_japanese_of_windows_is_kept_in_the_shifts_it_came_in() -> None:
     assert fill(letter("iso-2022-jp", "7bit", b"%recipient.\x1b$B;3\x1b(B%\r\n"), "Ann", "山").endswith(b"\r\nAnn\r\n")
     recoded = fill(letter("iso-2022-jp", "7bit", COMPANY + b" %recipient.a%\r\n"), "Žižek")
     assert octets_of(recoded).decode() == "㈱山田 Žižek\r\n"
+
+
+def test_korean_says_once_what_it_shifts_to() -> None:
+    octets = b"\x1b$)C\r\n\x0eGQ\x0f %recipient.a% \x0eGQ\x0f\r\n"
+    content = letter("iso-2022-kr", "7bit", octets)
+
+    assert fill(content, "Ann") == content.replace(b"%recipient.a%", b"Ann")
+    assert octets_of(fill(content, "국")).decode("iso-2022-kr") == "\r\n한 국 한\r\n"
+    assert octets_of(fill(content, "Žižek")).decode() == "\r\n한 Žižek 한\r\n"
 
 
 def test_what_is_shifted_is_no_placeholder() -> None:

@@ -5,6 +5,7 @@ texts are read as the larger set. What is written is of both, and so means the s
 """
 
 import codecs
+import contextlib
 import functools
 import re
 from encodings.aliases import aliases
@@ -29,14 +30,18 @@ _MORE_LABELS = {
 }  # fmt: skip
 """Names in use that Python does not know."""
 _SUPERSETS = {
-    "big5": ("cp950", "big5hkscs"), "cp950": ("cp950", "big5hkscs"), "euc_kr": ("cp949",), "gb2312": ("gb18030",),
-    "gbk": ("gb18030",), "iso8859-1": ("cp1252",), "iso8859-11": ("cp874",), "iso8859-9": ("cp1254",),
-    "shift_jis": ("cp932",), "tis-620": ("cp874",),
+    "big5": "cp950", "euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030", "iso8859-1": "cp1252", "iso8859-11": "cp874",
+    "iso8859-9": "cp1254", "shift_jis": "cp932", "tis-620": "cp874",
 }  # fmt: skip
-"""What a character set is read as, by the names of codecs: the first in which a text is well-formed."""
+"""What a character set is read as, by the names of codecs."""
 _WINDOWS = re.compile(r"cp125\d|cp874")
 _CONTROLS = {0xDC00 + code: code for code in range(0x80, 0xA0)}
 """Octets that these sets leave undefined are control characters (Encoding Standard §9)."""
+_BIG5 = re.compile(
+    rb"[\x00-\x80]+|(?:[\xa1-\xa3].)+|[\xc6-\xc8\xf9].|(?:[\x81-\xa0\xa4-\xc5\xc9-\xf8\xfa-\xfe].)+|.", re.DOTALL
+)
+_BIG5_SIGNS = b"\xa1\xa2\xa3"
+_BIG5_UNCLEAR = b"\xc6\xc7\xc8\xf9"
 _SHIFTS = re.compile(rb"[\x0e\x0f\x1b]")
 _JIS_STATE = re.compile(rb"(\x1b\([BIJ]|\x1b\$[@B]|\r?\n)")
 _JIS_ROMAN = {0x5C: "\N{YEN SIGN}", 0x7E: "\N{OVERLINE}"}
@@ -56,6 +61,11 @@ class Charset(msgspec.Struct, frozen=True):
         match self.codec:
             case "ascii":
                 return _without_shifts(octets, ("utf-8", "cp1252") if self.is_known else ("utf-8",))
+            case "big5" | "cp950":
+                return "".join(_big5_piece(found[0]) for found in _BIG5.finditer(octets))
+            case "iso2022_kr":
+                # RFC 1557: this stands once, in front of all.
+                return (b"\x1b$)C" + octets).decode(self.codec)
             case "euc_jp":
                 return _from_euc(octets)
             case codec if codec.startswith("iso2022_jp"):
@@ -63,7 +73,7 @@ class Charset(msgspec.Struct, frozen=True):
                     return _from_jis(octets)
                 except UnicodeError:
                     return octets.decode(codec)
-        return _first(octets, _SUPERSETS.get(self.codec, (self.codec,)))
+        return _decoded(octets, read_as(self.codec))
 
     def encode(self, text: str) -> bytes:
         """Return octets that mean a text to everybody; raises UnicodeError where there are none."""
@@ -87,7 +97,7 @@ def charset_of(label: str) -> Charset | None:
 
 def read_as(codec: str) -> str:
     """Return the codec by which browsers read a text that is said to be of a codec's character set."""
-    return _SUPERSETS.get(codec, (codec,))[0]
+    return _SUPERSETS.get(codec, codec)
 
 
 def shown(octets: bytes, label: str, *, is_cut: bool = False) -> str:
@@ -122,15 +132,6 @@ def _charset(name: str) -> Charset:
     return Charset(codecs.lookup(name).name)
 
 
-def _first(octets: bytes, names: tuple[str, ...]) -> str:
-    for name in names[:-1]:
-        try:
-            return _decoded(octets, name)
-        except UnicodeError:
-            continue
-    return _decoded(octets, names[-1])
-
-
 def _decoded(octets: bytes, codec: str) -> str:
     if _WINDOWS.fullmatch(codec):
         text = octets.decode(codec, "surrogateescape").translate(_CONTROLS)
@@ -142,10 +143,13 @@ def _decoded(octets: bytes, codec: str) -> str:
 
 
 def _without_shifts(octets: bytes, names: tuple[str, ...]) -> str:
-    """Return what are other octets than ASCII under its name; with shifts they are of a set that nobody named."""
+    """Return a text in the first codec that has its octets; with shifts they are of a set that nobody named."""
     if _SHIFTS.search(octets):
         raise UnicodeError("it has shifts to another character set")
-    return _first(octets, names)
+    for name in names[:-1]:
+        with contextlib.suppress(UnicodeError):
+            return _decoded(octets, name)
+    return _decoded(octets, names[-1])
 
 
 def _from_jis(octets: bytes) -> str:
@@ -175,6 +179,23 @@ def _in_state(octets: bytes, state: bytes) -> str:
                 raise UnicodeError("these are no katakana")
             return bytes(octet | 0x80 for octet in octets).decode("cp932")
     return _kanji(octets)
+
+
+def _big5_piece(octets: bytes) -> str:
+    """Read Big5 with the characters of Hong Kong, and signs as Windows has them (Encoding Standard §11.1).
+
+    Raises:
+        UnicodeError: They are none, or programs differ over what they are, as over the rows behind the most used letters.
+    """
+    if octets[0] in _BIG5_SIGNS:
+        return octets.decode("cp950")
+    text = other = octets.decode("big5hkscs")
+    if octets[0] in _BIG5_UNCLEAR:
+        with contextlib.suppress(UnicodeError):
+            other = octets.decode("cp950")
+    if other != text:
+        raise UnicodeError("it may be either of two characters")
+    return text
 
 
 def _from_euc(octets: bytes) -> str:
