@@ -29,6 +29,7 @@ _USUAL = re.compile(
 # The parenthesis is not an escaped one, so that none is looked at again within a comment that is not closed.
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*+)\((?:[^()\\]|\\.)*+\)", re.DOTALL)
 _COMMENT_DEPTH = 20
+_QUOTES_ADVICE = "put a display name with special characters in quotes"
 
 
 class Mailbox(msgspec.Struct, frozen=True):
@@ -158,6 +159,10 @@ class _Reader:
             name, _ = self._phrase_before_angle()
             mailboxes.append(self._angle(name) if self._peek() == "<" else self._bare())
             self._skip()
+            if not self._peek():
+                raise _SyntaxFaultError(
+                    f'has a group that does not end with ";", or a colon in a name; {_QUOTES_ADVICE}'
+                )
             if self._peek() != ";":
                 self._expect(",")
                 self._skip()
@@ -199,7 +204,14 @@ class _Reader:
 
     def _bare(self) -> Mailbox:
         self._skip()
-        return self._addr_spec("")
+        start = self._at
+        mailbox = self._addr_spec("")
+        self._skip()
+        if self._peek() == "<":
+            # A name that looks like an address, or begins as one.
+            self._at = start
+            raise self._no_address()
+        return mailbox
 
     def _addr_spec(self, name: str) -> Mailbox:
         local = _QUOTED.match(self._text, self._at) or _DOT_ATOM.match(self._text, self._at)
@@ -207,10 +219,7 @@ class _Reader:
             raise _SyntaxFaultError(f"has no address where one is expected{self._here()}")
         self._at = local.end()
         if self._peek() != "@":
-            raise _SyntaxFaultError(
-                f"has something other than an address{self._here()}; write local@domain without spaces, "
-                "and put a display name with special characters in quotes"
-            )
+            raise self._no_address()
         self._at += 1
         domain = _LITERAL.match(self._text, self._at) or _DOT_ATOM.match(self._text, self._at)
         if domain is None:
@@ -246,6 +255,11 @@ class _Reader:
         if self._peek() != letter:
             raise _SyntaxFaultError(f'lacks "{letter}"{self._here()}')
         self._at += 1
+
+    def _no_address(self) -> _SyntaxFaultError:
+        return _SyntaxFaultError(
+            f"has something other than an address{self._here()}; write local@domain without spaces, and {_QUOTES_ADVICE}"
+        )
 
     def _here(self) -> str:
         rest = self._text[self._at : self._at + 20]

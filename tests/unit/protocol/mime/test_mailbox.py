@@ -72,14 +72,13 @@ def test_groups_are_counted(value: bytes, addresses: list[str]) -> None:
         (b"a@example.com,", "has an empty place in its list"),
         (b"Ada @ Home <ada@example.com>", "has something other than an address"),
         (b"Ada <ada@example.com", 'lacks ">" at its end'),
-        (b"a@b.example <c@d.example>", 'lacks ","'),
         (b"a@b.example c@d.example", 'lacks ","'),
         (b"(not closed", "has a comment that is not closed"),
         (b"(" * 30 + b")" * 30 + b"a@b.example", "has comments nested"),
         (b"a@-b.example", "holds an address with a wrong domain"),
         (b"a..b@example.com", "has something other than an address"),
         (b"\xff@example.com", "has octets that are not UTF-8"),
-        (b"Team: a@example.com", 'lacks ","'),
+        (b"Team: a@example.com b@example.com;", 'lacks ","'),
     ],
 )
 def test_what_cannot_be_read_is_told(value: bytes, text: str) -> None:
@@ -87,6 +86,26 @@ def test_what_cannot_be_read_is_told(value: bytes, text: str) -> None:
 
     assert isinstance(fault, ListFault), fault
     assert fault.text.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"a@b.example <a@b.example>", 'has something other than an address at "a@b.example <a@b.exa"'),
+        (b"Joe@Shop <a@b.example>", 'has something other than an address at "Joe@Shop <a@b.exampl"'),
+        (b"a@b.example, Joe@Shop <a@b.example>", 'has something other than an address at "Joe@Shop <a@b.exampl"'),
+        (b"Team: Joe@Shop <a@b.example>;", 'has something other than an address at "Joe@Shop <a@b.exampl"'),
+        (b"Acme, Inc. <a@b.example>", 'has something other than an address at ", Inc. <a@b.example>"'),
+        (b"Shop: Deals <a@b.example>", 'has a group that does not end with ";", or a colon in a name'),
+        (b"Team: a@example.com", 'has a group that does not end with ";", or a colon in a name'),
+    ],
+)
+def test_a_display_name_without_its_quotes_is_told_as_one(value: bytes, text: str) -> None:
+    fault = parse_address_list(value)
+
+    assert isinstance(fault, ListFault), fault
+    assert fault.text.startswith(text)
+    assert fault.text.endswith("put a display name with special characters in quotes")
 
 
 def test_a_value_has_a_limit() -> None:
