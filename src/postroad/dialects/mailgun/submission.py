@@ -13,7 +13,7 @@ from postroad.dialects.mailgun.addresses import Addressed, read_addresses
 from postroad.dialects.mailgun.errors import Refusal, faulty
 from postroad.dialects.mailgun.options import LONGEST_VARIABLES, options_of, read_options
 from postroad.dialects.mailgun.substitutions import Substituted
-from postroad.dialects.substitution import GrowthError
+from postroad.dialects.substitution import AllowanceError
 from postroad.model.options import NO_OPTIONS, OptionFault, Options
 from postroad.policy.header_rules import is_option
 from postroad.policy.suppression import comparable
@@ -35,7 +35,7 @@ _LONGEST_FIELD = 16 * 1024
 """Characters of one header field."""
 _UNTYPED = frozenset({"", "application/octet-stream"})
 _NO_BODY = "Need at least one of 'text', 'html', 'amp-html' or 'template' parameters specified"
-_TOO_MUCH = "substitutions make too much of the message; use them less often"
+_TOO_MUCH = "substitutions take too much; use fewer or shorter names, and use them less often"
 _NOT_IN_MIME = "ignored substitutions: no template is named, and the message stays as it is"
 
 
@@ -51,7 +51,7 @@ def read_message(form: Form, domain: str, now: int) -> Call | Refusal:
     if options.substitutions:
         try:
             form = _substituted(form, headers, options.substitutions, faults)
-        except GrowthError:
+        except AllowanceError:
             return faulty([*faults, _TOO_MUCH], 413)
     author = _author(form, headers, addressed, domain, faults)
     if not addressed.lists.get("to") and not _is_named(addressed.faults, "to"):
@@ -136,7 +136,7 @@ class _Headers:
         return any(given.lower() == name for given, _ in self.fields)
 
     def substitute(self, texts: Substituted) -> None:
-        """Replace names in the fields of the message; raises GrowthError."""
+        """Replace names in the fields of the message; raises AllowanceError."""
         fields = [(name, texts.line(value).strip()) for name, value in self.fields]
         for name, value in fields:
             if len(value) > _LONGEST_FIELD:
@@ -195,7 +195,7 @@ def _too_long(value: str) -> str:
 
 
 def _substituted(form: Form, headers: _Headers, substitutions: Mapping[str, str], faults: list[str]) -> Form:
-    """Replace names in the fields of ``h:``, and return the form with them replaced; raises GrowthError."""
+    """Replace names in the fields of ``h:``, and return the form with them replaced; raises AllowanceError."""
     texts = Substituted(substitutions)
     told = len(headers.faults)
     headers.substitute(texts)

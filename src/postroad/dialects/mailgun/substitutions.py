@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from postroad.dialects.headers.values import OptionValueError, kind_of, read_json_object, shown
-from postroad.dialects.substitution import Growth, Replacer
+from postroad.dialects.substitution import Allowance, Replacer
 from postroad.protocol.form import Form
 
 MOST = 500
@@ -56,10 +56,10 @@ class Substituted:
         self._texts = texts
         # A value can never begin a new line of the header.
         self._lines = {name: _LINE_ENDS.sub(" ", text) for name, text in texts.items()}
-        self._replacer = Replacer(texts, {}, growth=Growth())
+        self._replacer = Replacer(texts, {}, allowance=Allowance())
 
     def form(self, form: Form) -> Form:
-        """Return a form with its subject and bodies as they are sent. Raises GrowthError."""
+        """Return a form with its subject and bodies as they are sent. Raises AllowanceError."""
         fields = dict(form.fields)
         for name in ("subject", *_IN_BODIES):
             if name in fields:
@@ -71,5 +71,5 @@ class Substituted:
         return msgspec.structs.replace(form, fields=fields)
 
     def line(self, text: str) -> str:
-        """Return the value of a header field as it is sent. Raises GrowthError."""
+        """Return the value of a header field as it is sent. Raises AllowanceError."""
         return self._replacer.replaced(text, self._lines.__getitem__)

@@ -5,7 +5,7 @@ from functools import cached_property
 from postroad.dialects.sendgrid.mail import Mail
 from postroad.dialects.sendgrid.personalization import Personalization
 from postroad.dialects.sendgrid.substitution import Slots, placeholder
-from postroad.dialects.substitution import Growth, Replacer
+from postroad.dialects.substitution import Allowance, Replacer
 from postroad.protocol.mime.compose import address_field, unstructured
 from postroad.protocol.mime.letter import Letter, field
 from postroad.protocol.mime.mailbox import Mailbox
@@ -26,7 +26,7 @@ class Frame:
         has_own_subjects: bool,
         first: Personalization,
         slots: Slots,
-        growth: Growth,
+        allowance: Allowance,
     ) -> None:
         self.mail = mail
         self.author = author
@@ -35,13 +35,13 @@ class Frame:
         self.has_own_subjects = has_own_subjects
         self.first = first
         self.slots = slots
-        self._growth = growth
-        self._sections = Replacer(mail.sections, {}, growth=growth)
+        self._allowance = allowance
+        self._sections = Replacer(mail.sections, {}, allowance=allowance)
 
     @cached_property
     def _replacer(self) -> Replacer:
         links = self.mail.settings.links
-        return Replacer(self.first.substitutions, links, growth=self._growth, finds_ours=self.is_batch)
+        return Replacer(self.first.substitutions, links, allowance=self._allowance, finds_ours=self.is_batch)
 
     def with_sections(self, value: str) -> str:
         """Return the value of a substitution, in which names of sections stand for these."""

@@ -21,7 +21,7 @@ from postroad.dialects.sendgrid.letter import Frame, letter_of
 from postroad.dialects.sendgrid.mail import Mail, read_mail
 from postroad.dialects.sendgrid.personalization import Personalization
 from postroad.dialects.sendgrid.substitution import Slots, bare, placeholder
-from postroad.dialects.substitution import Growth, GrowthError, looks_ours
+from postroad.dialects.substitution import Allowance, AllowanceError, looks_ours
 from postroad.model.options import OnMissing, Options, merged_tags
 from postroad.model.unsubscribe_group import MailGroup, UnsubscribeGroup
 from postroad.policy.header_rules import is_option
@@ -37,9 +37,7 @@ _URL = re.compile(r"<([!#-;=?-~]{1,2000})>")
 
 _MOST_TIMES = 4
 """How many times the largest message all messages of a call may take."""
-_TOO_MUCH = (
-    "What the substitutions of this call make of its texts is too long. Use them less often, or in several calls."
-)
+_TOO_MUCH = "The substitutions of this call take too much. Use fewer or shorter names, use them less often, or in several calls."
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -101,7 +99,7 @@ def read_call(body: bytes, domain: str, *, largest: int) -> Mailing | Refusal:
         return faulty(reading.faults)
     try:
         parts = _parts(mail, groups, domain, reading, largest=largest)
-    except GrowthError:
+    except AllowanceError:
         return refusal(413, _TOO_MUCH)
     if reading.faults:
         return faulty(reading.faults)
@@ -120,9 +118,9 @@ def read_call(body: bytes, domain: str, *, largest: int) -> Mailing | Refusal:
 def _parts(
     mail: Mail, groups: Sequence["_Group"], domain: str, reading: Reading, *, largest: int
 ) -> tuple[Part, ...] | Refusal:
-    """Put the messages together; what is wrong with their options are faults of the reading. Raises GrowthError."""
-    growth = Growth()
-    drafts = [_draft(mail, group, domain, reading, growth) for group in groups]
+    """Put the messages together; what is wrong with their options are faults of the reading. Raises AllowanceError."""
+    allowance = Allowance()
+    drafts = [_draft(mail, group, domain, reading, allowance) for group in groups]
     if reading.faults:
         return ()
     octets = mail.octets * len(groups)
@@ -221,14 +219,14 @@ def _values(name: str, value: str) -> list[str]:
     return _URL.findall(value) if name.lower().startswith(_FILLED_URLS) else [value]
 
 
-def _draft(mail: Mail, group: _Group, domain: str, reading: Reading, growth: Growth) -> _Draft:
+def _draft(mail: Mail, group: _Group, domain: str, reading: Reading, allowance: Allowance) -> _Draft:
     own = Reading()
     asked = options_in(group.headers[0].items(), own)
     reading.faults += own.faults
     slots = Slots()
     is_batch = len(group.members) > 1
     arguments = _arguments(group, slots) if is_batch else dict(group.arguments[0])
-    frame = _frame(mail, group, slots, growth)
+    frame = _frame(mail, group, slots, allowance)
     given: dict[str, Any] = dict(mail.settings.given)
     sources = {**asked.sources, **mail.settings.sources}
     for option, value, source in (
@@ -257,7 +255,7 @@ def _draft(mail: Mail, group: _Group, domain: str, reading: Reading, growth: Gro
     )
 
 
-def _frame(mail: Mail, group: _Group, slots: Slots, growth: Growth) -> Frame:
+def _frame(mail: Mail, group: _Group, slots: Slots, allowance: Allowance) -> Frame:
     first = group.members[0]
     headers: list[tuple[str, str]] = []
     for name, value in group.headers[0].items():
@@ -274,7 +272,7 @@ def _frame(mail: Mail, group: _Group, slots: Slots, growth: Growth) -> Frame:
         has_own_subjects=len(subjects) > 1,
         first=first,
         slots=slots,
-        growth=growth,
+        allowance=allowance,
     )
 
 

@@ -301,7 +301,10 @@ def test_substitutions_that_make_too_much_of_a_message_are_refused(name: str) ->
     found = read_message(form(WHOLE | given), DOMAIN, NOW)
 
     assert isinstance(found, Refusal)
-    assert (found.status, found.text) == (413, "substitutions make too much of the message; use them less often")
+    assert (found.status, found.text) == (
+        413,
+        "substitutions take too much; use fewer or shorter names, and use them less often",
+    )
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=3), st.text(max_size=8)), st.text(max_size=20))

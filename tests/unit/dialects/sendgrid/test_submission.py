@@ -301,9 +301,14 @@ def test_each_fault_is_told_with_its_field(changed: dict[str, Any], fault: tuple
             ],
             "sections": {"a": "x" * 9_900},
         },
+        # Names that a text begins over and over again: looking for them all would take a minute.
+        {
+            "personalizations": [{"to": [ANN], "substitutions": {"-" * dashes + "x": "" for dashes in range(1, 130)}}],
+            "content": "-" * 300_000,
+        },
     ],
 )
-def test_substitutions_that_make_too_much_of_a_call_are_refused(changed: dict[str, Any]) -> None:
+def test_substitutions_that_take_too_much_are_refused(changed: dict[str, Any]) -> None:
     content = [{"type": "text/plain", "value": changed.pop("content", "b")}]
     found = call(content=content, **changed)
     assert isinstance(found, Refusal)
@@ -311,7 +316,7 @@ def test_substitutions_that_make_too_much_of_a_call_are_refused(changed: dict[st
     assert refused(found) == [
         (
             None,
-            "What the substitutions of this call make of its texts is too long. Use them less often, or in several calls.",
+            "The substitutions of this call take too much. Use fewer or shorter names, use them less often, or in several calls.",
         )
     ]
 
