@@ -58,6 +58,7 @@ def test_the_obtained_certificate_is_told_of_once_there_is_an_authority(
 ) -> None:
     assert "tls.acme.directory is empty" in run("certificate", "show", expect=1)
     monkeypatch.setenv("POSTROAD_TLS__ACME__DIRECTORY", "https://authority.example/directory")
+    monkeypatch.setenv("POSTROAD_TLS__ACME__AGREE_TERMS", "true")
 
     assert "No certificate was asked for yet" in run("certificate", "show")
     assert json.loads(run("certificate", "show", "--json"))["wanted_names"] == [
