@@ -42,6 +42,11 @@ _BIG5 = re.compile(
 )
 _BIG5_SIGNS = b"\xa1\xa2\xa3"
 _BIG5_UNCLEAR = b"\xc6\xc7\xc8\xf9"
+_UNMARKED = {
+    "utf-16": ((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-16-le"),
+    "utf-32": ((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-32-le"),
+}
+"""The marks that wide sets begin with, and what they are without."""
 _SHIFTS = re.compile(rb"[\x0e\x0f\x1b]")
 _JIS_STATE = re.compile(rb"(\x1b\([BIJ]|\x1b\$[@B]|\r?\n)")
 _JIS_ROMAN = {0x5C: "\N{YEN SIGN}", 0x7E: "\N{OVERLINE}"}
@@ -106,10 +111,16 @@ def shown(octets: bytes, label: str, *, is_cut: bool = False) -> str:
     try:
         return charset.decode(octets)
     except UnicodeError:
-        codec = "utf-8" if charset.codec == "ascii" else read_as(charset.codec)
+        codec = "utf-8" if charset.codec == "ascii" else read_as(_ordered(charset.codec, octets))
         text = codecs.getincrementaldecoder(codec)("replace").decode(octets, final=not is_cut)
         # UTF-7 has words for half a character.
         return text.encode("utf-8", "replace").decode()
+
+
+def _ordered(codec: str, octets: bytes) -> str:
+    """Return a wide codec in the order that is meant where no mark says it (Encoding Standard §4.2): Python wants one."""
+    marks, order = _UNMARKED.get(codec, ((b"",), ""))
+    return codec if octets.startswith(marks) else order
 
 
 def _normal(label: str) -> str:

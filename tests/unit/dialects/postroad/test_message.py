@@ -1,9 +1,11 @@
 """Whatever JSON somebody sends as a message becomes a call or faults by field, and never an error of ours."""
 
+import base64
 import time
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,6 +96,25 @@ def test_whatever_a_copy_holds_can_be_shown(content: bytes, most: int) -> None:
     assert msgspec.json.encode(shown)
     assert len(shown.content) <= most
     assert sum(len(one.text or "") for one in shown.parts) <= most
+
+
+@pytest.mark.parametrize(
+    ("charset", "octets", "text"),
+    [
+        ("utf-16", b"a\0b\0\0", "ab"),
+        ("utf-16", b"a\0b\0\0\xd8c\0", "ab\ufffdc"),
+        ("utf-16", b"\xfe\xff\0a\xd8\0\0c", "a\ufffdc"),
+        ("utf-32", b"a\0\0\0\0\0\0\xffc\0\0\0", "a\ufffdc"),
+    ],
+)
+def test_a_wide_text_that_is_not_whole_is_shown_as_far_as_it_can_be_read(
+    charset: str, octets: bytes, text: str
+) -> None:
+    content = f"Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
+    [part] = shown_copy("a@b.example", content + base64.b64encode(octets) + b"\r\n", 1000).parts
+
+    assert part.text is not None
+    assert part.text.rstrip("\ufffd") == text
 
 
 def test_a_long_text_is_cut_before_it_is_decoded_and_only_by_character_sets() -> None:
