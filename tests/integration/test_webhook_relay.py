@@ -5,7 +5,7 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from postroad.model.event import Event, EventType
 from postroad.model.ids import IdSource, partition_of
 from postroad.model.message import Accepted
 from postroad.model.options import Callback, CallbackFormat, Options
-from postroad.model.webhook import NO_LOGIN, Call, CallAttempt, CallResult, Login, WaitingCall, Webhook
+from postroad.model.webhook import NO_LOGIN, Call, CallAttempt, CallResult, Health, Login, WaitingCall, Webhook
 from postroad.net.clock import now_ms
 from postroad.net.http_client import HttpClient
 from postroad.policy.webhook_retry import LIFETIME_MS, PAUSED_AFTER_FAILURES
@@ -432,7 +432,7 @@ async def test_while_storage_is_away_it_is_asked_ever_more_rarely_and_the_log_sa
     assert told == ["receivers_not_claimed", "storage_works_again"]
 
 
-async def _are_more(found: list[object], than: int) -> bool:
+async def _are_more(found: Sequence[object], than: int) -> bool:
     return len(found) > than
 
 
@@ -692,6 +692,30 @@ async def test_410_pauses_a_webhook_at_once(rig: Rig) -> None:
     assert rig.admins.subjects == ["Webhook paused", "Webhook works again"]
     assert "410 (Gone)" in rig.admins.told[0][1]
     assert f"postroad webhook remove {hook.id}" in rig.admins.told[0][1]
+
+
+async def test_a_pause_that_could_not_be_noted_is_noted_at_the_next_try(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[dict[int, Health]] = []
+    write = rig.database.write
+
+    async def away_once(fn: Any, *arguments: Any) -> Any:
+        if fn is webhook_calls.note:
+            noted.append(dict(arguments[1]))
+            if len(noted) == 1:
+                raise StorageUnavailable("gone for a moment")
+        return await write(fn, *arguments)
+
+    monkeypatch.setattr(rig.database, "write", away_once)
+    with WebhookReceiver(lambda _: Reply(410)) as receiver:
+        await rig.hook(receiver.url)
+        await rig.accept()
+        rig.start()
+        await until(lambda: _are_more(noted, 1))
+
+    assert noted[0] == noted[1]
+    assert all(health.paused_at is not None for health in noted[0].values())
 
 
 async def test_406_leaves_a_failing_address_as_it_is(rig: Rig) -> None:

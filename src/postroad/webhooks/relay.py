@@ -190,7 +190,11 @@ class Relay:
         """Give back the receivers that have nothing due for now, and note how they and others are doing."""
         if self._noted:
             noted, self._noted = self._noted, {}
-            await self._database.write(webhook_calls.note, self._owner, noted)
+            try:
+                await self._database.write(webhook_calls.note, self._owner, noted)
+            except StorageError:
+                self._noted = noted | self._noted
+                raise
         ended, self._ended = self._ended, {}
         if not ended:
             return
