@@ -218,6 +218,8 @@ async def test_templates_have_a_draft_and_a_published_version(call: Caller, fore
     wanted = {"id": "welcome", "name": "Welcome", "description": "first", "content": content, "options": {}}
     assert (await call("POST", "templates", wanted))["results"] == {"id": "welcome"}
     assert (await call.fault("POST", "templates", wanted, status=409))["message"] == "resource conflict"
+    too_long = {"name": "x" * 501, "content": {"text": "never"}, "published": True}
+    assert "name has at most 500 characters" in str(await call.fault("PUT", "templates/welcome", too_long, status=400))
     changed = {"content": {"html": "<p>{{name}}</p>", "text": None, "headers": None}}
     assert (await call("PUT", "templates/welcome", changed))["results"] == {"id": "welcome"}
     [listed] = (await call("GET", "templates"))["results"]

@@ -8,8 +8,9 @@ import msgspec
 
 _OURS = re.compile(r"%recipient(?:\.[^%\s<>\"'\\]{1,200}|_(?:email|name|fname|lname))?%")
 """What would be taken for one of our placeholders, and is a text like others where there are no placeholders."""
-_FEW = 16
-"""Characters that are looked for one by one faster than all are counted."""
+_FEW = 32
+"""Beginnings of names that are counted in a text one by one."""
+_LONGEST_BEGINNING = 4
 
 
 class AllowanceError(Exception):
@@ -22,7 +23,7 @@ class Allowance(msgspec.Struct):
     growth: int = 32 * 1024 * 1024
     """By how many characters they may make its texts longer."""
     comparisons: int = 1_000_000_000
-    """How many characters of names may be compared with a text: a second of work or two."""
+    """How many characters of names may be compared with a text: a few seconds of work."""
 
     def grow(self, characters: int) -> None:
         """Count what was added; raises AllowanceError."""
@@ -47,15 +48,13 @@ class Replacer:
         self._allowance = allowance
         # Of two that begin alike, the longer one is meant.
         found = sorted({*names, *links}, key=len, reverse=True)
-        self._beginnings: Counter[str] = Counter()
-        """What may have to be compared wherever a character stands: what the names begin with, and those it begins whole."""
-        for name in found:
-            self._beginnings[name[:1]] += len(name)
-        for first in self._beginnings:
-            self._beginnings[first] += len(found)
+        self._count = len(found)
+        self._firsts = frozenset(name[:1] for name in found)
+        self._beginnings = _beginnings(found)
         wanted = [re.escape(one) for one in found]
         if finds_ours:
-            wanted.append(_OURS.pattern)
+            # Its first character alone, so that names within the rest are found.
+            wanted.append(f"%(?={_OURS.pattern[1:]})")
         self._pattern = re.compile("|".join(wanted)) if wanted else None
 
     def replaced(self, text: str, value_of: Callable[[str], str]) -> str:
@@ -73,8 +72,26 @@ class Replacer:
         return self._pattern.sub(of, text)
 
     def _comparisons(self, text: str) -> int:
-        there = Counter(text) if len(self._beginnings) > _FEW else {one: text.count(one) for one in self._beginnings}
-        return sum(characters * there.get(one, 0) for one, characters in self._beginnings.items())
+        """Return how many characters are compared at the most: of each name one where one begins, and all where it may stand."""
+        there = Counter(text) if len(self._firsts) > _FEW else {one: text.count(one) for one in self._firsts}
+        begun = sum(there.get(one, 0) for one in self._firsts) * self._count
+        # Of beginnings that overlap one is counted.
+        return begun + sum(
+            (there.get(one, 0) if len(one) == 1 else text.count(one) * len(one)) * characters
+            for one, characters in self._beginnings.items()
+        )
+
+
+def _beginnings(names: Iterable[str]) -> Counter[str]:
+    """Return how many characters the names have that begin alike, by beginnings that are as long as few of them allow."""
+    found: Counter[str] = Counter()
+    for length in range(_LONGEST_BEGINNING, 0, -1):
+        found = Counter()
+        for name in names:
+            found[name[:length]] += len(name)
+        if len(found) <= _FEW:
+            break
+    return found
 
 
 def looks_ours(text: str) -> bool:

@@ -58,8 +58,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         msgspec.Meta(
             ge=1,
             le=100_000,
-            description="Connections of one client address (IPv6: one /64) to one worker; further ones get status 429. "
-            "Trusted proxies have any number.",
+            description="Connections of one client address (IPv6: one /64) to one worker; further ones get status 429, "
+            "or over HTTPS are closed. Trusted proxies have any number.",
         ),
     ] = 200
     public_url: Annotated[

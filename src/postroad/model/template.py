@@ -5,6 +5,9 @@ import msgspec
 REPLACED = "replaced-"
 """What the tag of a version begins with, before its number, which another one took the place of and which nobody is told."""
 
+LONGEST_DESCRIPTION = 500
+"""Characters of what people are told of a template, or of a version."""
+
 
 class TemplateSource(msgspec.Struct, frozen=True, kw_only=True):
     """What a version is written as; HTML or text is there, often both."""

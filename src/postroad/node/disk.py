@@ -29,10 +29,10 @@ class Room(msgspec.Struct, frozen=True):
 
 
 def folders_of_mail(settings: Settings) -> tuple[Path, ...]:
-    """Return where a node writes: the data folder, and the database's where that is a file elsewhere."""
+    """Return where a node writes mail: the data folder, and the database's, where that is a file; with a server nowhere."""
     data_dir = Path(settings.data_dir)
     place = locate(settings.database.url, data_dir)
-    return tuple(dict.fromkeys((data_dir, place.path.parent) if isinstance(place, SqliteFile) else (data_dir,)))
+    return tuple(dict.fromkeys((data_dir, place.path.parent))) if isinstance(place, SqliteFile) else ()
 
 
 def least_room(folders: Iterable[Path]) -> Room | None:

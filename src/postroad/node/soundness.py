@@ -85,7 +85,7 @@ def _judge_pools(settings: Settings) -> None:
     if wanted not in known:
         raise ConfigError(
             f"submission.default_pool: there is no pool {wanted!r}: name one of {', '.join(known)}, "
-            "or add it to delivery.pools"
+            "or add it to delivery.pools in the file of every node"
         )
 
 

@@ -12,7 +12,7 @@ from postroad.model.audit import AuditEntry, entry_of
 from postroad.model.domain import SendingDomain
 from postroad.model.options import FrozenTemplate, Options
 from postroad.model.refused import MissingError, RefusedError
-from postroad.model.template import StoredTemplate, TemplateSource, TemplateVersion, VersionFacts
+from postroad.model.template import LONGEST_DESCRIPTION, StoredTemplate, TemplateSource, TemplateVersion, VersionFacts
 from postroad.net.clock import Clock
 from postroad.policy.permission import require_change, require_sight
 from postroad.policy.template_name import lookup_keys, name_fault, tag_fault
@@ -27,7 +27,6 @@ from postroad.templating.data import MessageFacts, data_for
 MOST_OCTETS = 512 * 1024
 MOST_VERSIONS = 1_000
 MOST_TEMPLATES = 1_000
-_NOTE_LENGTH = 500
 _REMOVED_AT_ONCE = 500
 _PARTS = (("html", "HTML"), ("text", "text"), ("subject", "subject"))
 
@@ -304,8 +303,8 @@ class Templates:
         tag, note = tag.strip(), note.strip()
         if tag and (fault := tag_fault(tag)):
             raise RefusedError(fault, field="tag")
-        if len(note) > _NOTE_LENGTH:
-            raise RefusedError(f"A note has at most {_NOTE_LENGTH} characters.", field="note")
+        if len(note) > LONGEST_DESCRIPTION:
+            raise RefusedError(f"A note has at most {LONGEST_DESCRIPTION} characters.", field="note")
         check(name, source)
         return TemplateVersion(
             id=0,
@@ -397,8 +396,8 @@ def _diff_of(before: TemplateVersion, after: TemplateVersion, part: str, title: 
 
 
 def _described(description: str) -> str:
-    if len(description.strip()) > _NOTE_LENGTH:
-        raise RefusedError(f"A description has at most {_NOTE_LENGTH} characters.", field="description")
+    if len(description.strip()) > LONGEST_DESCRIPTION:
+        raise RefusedError(f"A description has at most {LONGEST_DESCRIPTION} characters.", field="description")
     return description.strip()
 
 

@@ -162,6 +162,7 @@ class Line:
         except StorageError as error:
             self._parts.reading.failed(error, receiver=self._receiver)
             return
+        self._parts.reading.passed()
         self._cursor = (first[-1].due_at, first[-1].id)
 
     def stop(self) -> None:

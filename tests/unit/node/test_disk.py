@@ -27,10 +27,12 @@ def _with_free(monkeypatch: pytest.MonkeyPatch, free: dict[Path, int], blocks: i
         ("", ["/data"]),
         ("sqlite:///mail.sqlite", ["/data"]),
         ("sqlite:////srv/mail.sqlite", ["/data", "/srv"]),
-        ("postgresql://db/postroad", ["/data"]),
+        ("postgresql://db/postroad", []),
     ],
 )
-def test_mail_is_written_to_the_data_folder_and_to_that_of_the_database(url: str, folders: list[str]) -> None:
+def test_mail_is_written_to_the_data_folder_and_to_that_of_the_database_or_to_a_server(
+    url: str, folders: list[str]
+) -> None:
     settings = load(None, {"POSTROAD_DATA_DIR": "/data", "POSTROAD_DATABASE__URL": url})
     assert list(map(str, folders_of_mail(settings))) == folders
 

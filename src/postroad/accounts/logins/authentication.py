@@ -209,10 +209,11 @@ class Authenticator:
         share_in_s = 0.0
         outage = Outage("logins_not_shared")
         while True:
+            is_to_share = share_in_s <= 0
+            share_in_s = self._settings.poll_s if is_to_share else share_in_s
             try:
                 await self.write()
-                if share_in_s <= 0:
-                    share_in_s = self._settings.poll_s
+                if is_to_share:
                     await self.share()
                     # Where nothing has gathered to be written, storage is asked for nothing else.
                     outage.passed()

@@ -256,7 +256,7 @@ def _settle(read: OptionsRead, base: Read, now: int) -> None:
     substitutions = given.pop("substitutions", None)
     if substitutions is not None:
         _settle_substitutions(substitutions, read, base.options)
-    _settle_template(read)
+    _settle_template(read, base.options)
 
 
 def _settle_substitutions(substitutions: dict[str, Any], read: OptionsRead, base: Options) -> None:
@@ -272,12 +272,13 @@ def _settle_substitutions(substitutions: dict[str, Any], read: OptionsRead, base
         read.faults.append(f"{source} {fault}")
 
 
-def _settle_template(read: OptionsRead) -> None:
+def _settle_template(read: OptionsRead, base: Options) -> None:
     given = read.given
     version = given.pop("template_version", None)
-    if "template" not in given:
+    template = given.get("template", base.template)
+    if template is None:
         for option, name in (("template_version", "t:version"), ("template_variables", "t:variables")):
             if option in read.sources:
                 read.notes.append(f"{name} does nothing: no template is named")
     elif version is not None:
-        given["template"] = msgspec.structs.replace(given["template"], version=version)
+        given["template"] = msgspec.structs.replace(template, version=version)

@@ -174,7 +174,7 @@ def reference_page() -> str:
         "",
         "Personalizations of one recipient each that differ in substitutions, data, custom arguments, subject, `X-` headers or the URLs of `List-` headers",
         "are one message, filled in for each recipient when it leaves. What differs in more is a message of its own. All messages",
-        "of a call are stored together, or none is. Substitutions and sections add 32 MB to the texts of a call at most; many names in long texts may take too much before.",
+        "of a call are stored together, or none is. Substitutions and sections add 32 MB to the texts of a call at most. Where that, or looking for many names in long texts, takes too much, the call is refused with `413`.",
         "",
         "## What has no effect",
         "",

@@ -17,7 +17,7 @@ CALLS = {
     "PUT /api/v1/suppression-list/{address}": "`type`, `description`; writes an entry anew, too",
     "DELETE /api/v1/suppression-list/{address}": "`type` narrows what is removed",
     "GET /api/v1/templates": "the templates without their content",
-    "POST /api/v1/templates": "`id` (or `name`, which else is what people call it), `description`, `content.html`, `content.text`, `content.subject`; the domain of "
+    "POST /api/v1/templates": "`id` (where it is left out, `name` is the id; beside one, `name` is the title, 500 characters at most), `description`, `content.html`, `content.text`, `content.subject`; the domain of "
     "`content.from` is the one that the template is of",
     "GET /api/v1/templates/{template_id}": "`draft`: `true` for the newest version, `false` for the published one; the newest if left out",
     "PUT /api/v1/templates/{template_id}": "adds a version: what is not said stays; `published` or `?update_published=true` publishes it",

@@ -8,7 +8,7 @@ import msgspec
 from postroad.dialects.sparkpost.errors import Fault, Refusal, missing
 from postroad.dialects.sparkpost.values import flag, moment, part, text
 from postroad.model.refused import RefusedError
-from postroad.model.template import StoredTemplate, TemplateSource, TemplateVersion
+from postroad.model.template import LONGEST_DESCRIPTION, StoredTemplate, TemplateSource, TemplateVersion
 
 _TEXTS = ("html", "text", "subject")
 _NOT_KEPT = ("reply_to", "headers", "email_rfc822", "amp_html")
@@ -43,9 +43,12 @@ def read_template(document: Mapping[str, Any]) -> Wanted:
                 field=name,
             )
     texts = {name: text(content, name) for name in _TEXTS if content.get(name) is not None}
+    title = text(document, "name")
+    if len(title.strip()) > LONGEST_DESCRIPTION:
+        raise RefusedError(f"name has at most {LONGEST_DESCRIPTION} characters", field="name")
     return Wanted(
-        name=text(document, "id") or text(document, "name"),
-        title=text(document, "name"),
+        name=text(document, "id") or title,
+        title=title,
         description=None if document.get("description") is None else text(document, "description"),
         is_published=flag(document, "published"),
         texts=texts,

@@ -112,7 +112,7 @@ def shown(octets: bytes, label: str, *, is_cut: bool = False) -> str:
         return charset.decode(octets)
     except UnicodeError:
         codec = "utf-8" if charset.codec == "ascii" else read_as(_ordered(charset.codec, octets))
-        text = codecs.getincrementaldecoder(codec)("replace").decode(octets, final=not is_cut)
+        text = _replaced(octets, codec, is_cut=is_cut)
         # UTF-7 has words for half a character.
         return text.encode("utf-8", "replace").decode()
 
@@ -121,6 +121,14 @@ def _ordered(codec: str, octets: bytes) -> str:
     """Return a wide codec in the order that is meant where no mark says it (Encoding Standard §4.2): Python wants one."""
     marks, order = _UNMARKED.get(codec, ((b"",), ""))
     return codec if octets.startswith(marks) else order
+
+
+def _replaced(octets: bytes, codec: str, *, is_cut: bool) -> str:
+    if is_cut:
+        # Of shifts that lead nowhere Python's decoder keeps more than it has room for.
+        with contextlib.suppress(UnicodeError):
+            return codecs.getincrementaldecoder(codec)("replace").decode(octets)
+    return octets.decode(codec, "replace")
 
 
 def _normal(label: str) -> str:

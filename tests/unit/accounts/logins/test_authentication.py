@@ -630,6 +630,27 @@ async def test_a_log_in_that_cannot_be_shared_is_told_once_though_nothing_is_wri
     assert [line["event"] for line in lines] == ["logins_not_shared"]
 
 
+async def test_what_cannot_be_written_is_not_tried_without_a_pause(
+    database: Database, clock: ManualClock, meter: CountingMeter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authentication, "_GATHER_S", 0.05)
+    settings = AccountsSettings(poll_s=0.1)
+    authenticator = Authenticator(database, clock, settings=settings, meter=meter, process_key=b"k" * 32)
+    tries = []
+
+    async def failing() -> None:
+        tries.append(1)
+        raise StorageUnavailable("gone for a while")
+
+    monkeypatch.setattr(authenticator._guard, "write", failing)
+    running = asyncio.ensure_future(authenticator.run())
+    await asyncio.sleep(0.5)
+    running.cancel()
+    authenticator.close()
+
+    assert 2 <= len(tries) <= 11
+
+
 def _count_hashings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     hashed: list[str] = []
     matches = Turn._matches

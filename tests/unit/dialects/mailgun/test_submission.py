@@ -274,6 +274,7 @@ def test_a_template_named_by_a_header_has_substitutions_as_its_data() -> None:
 
     assert found.options.template_variables == {"Hi": [1]}
     assert found.option_sources["template_variables"] == "substitutions"
+    assert not [note for note in found.option_notes if "does nothing" in note]
     assert opened(found)["Subject"] == "Hi"
 
 

@@ -321,6 +321,22 @@ def test_substitutions_that_take_too_much_are_refused(changed: dict[str, Any]) -
     ]
 
 
+def test_names_that_begin_alike_in_many_large_messages_are_no_fault() -> None:
+    html = "<p style='font-size: 1em'>" + "a line-height, a font-weight and -customer_field_7- -- " * 2_000
+    people = [
+        {
+            "to": [{"email": f"u{number}@x.example"}],
+            "cc": [{"email": f"c{number}@x.example"}],
+            "substitutions": {f"-customer_field_{field}-": f"{number}" for field in range(60)},
+        }
+        for number in range(100)
+    ]
+    found = call(personalizations=people, content=[{"type": "text/html", "value": html}])
+
+    assert isinstance(found, Mailing)
+    assert len(found.parts) == 100
+
+
 @pytest.mark.parametrize("name", sorted(RESERVED))
 def test_reserved_headers_are_refused(name: str) -> None:
     assert refused(call(headers={name.title(): "x"}))[0][0] == f"headers.{name.title()}"
