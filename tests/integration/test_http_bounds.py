@@ -18,10 +18,12 @@ from postroad.net.listen import Endpoint, bind
 END = b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
     body = str(len(scope["raw_path"]) + len(scope["query_string"])).encode()
     if scope["path"] == "/slow":
         await asyncio.sleep(0.6)
+    while scope["path"] == "/body" and (await receive()).get("more_body"):
+        pass
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
     await send({"type": "http.response.body", "body": body})
 
@@ -36,7 +38,7 @@ async def port() -> AsyncIterator[int]:
 
 
 async def answer(port: int, *pieces: bytes) -> bytes:
-    """Return what comes back until the server closes, for a request in pieces."""
+    """Return what comes back until the server closes, for a request in pieces; nothing where the end overtook it."""
     async with asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with contextlib.suppress(ConnectionError):
@@ -44,7 +46,9 @@ async def answer(port: int, *pieces: bytes) -> bytes:
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(0.01)
-        found = await reader.read()
+        found = b""
+        with contextlib.suppress(ConnectionError):
+            found = await reader.read()
         writer.close()
         return found
 
@@ -156,3 +160,79 @@ async def test_one_address_has_only_so_many_connections_over_all_doors(proxies: 
 
     assert third == status
     assert other == 200
+
+
+async def test_trailers_are_passed_over_and_bounded(port: int) -> None:
+    head = (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+    )
+    few = await answer(port, head, b"Checksum: 1\r\n\r\n")
+    many = await answer(port, head, *[b"a:b\r\n" * 1_640] * 8)
+    endless = await answer(port, head, b"a:", *[b"b" * 8_200] * 8)
+
+    assert few.startswith(b"HTTP/1.1 200 ")
+    # Both end before the time is over. Whoever goes on sending may lose what it is told.
+    assert {many[:12], endless[:12]} <= {b"HTTP/1.1 400", b""}
+
+
+async def test_requests_behind_one_another_are_answered_up_to_a_number(port: int) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 1_000
+    some = await answer(port, (request + b"\r\n\r\n") * 90 + request + b"\r\nConnection: close\r\n\r\n")
+    flood = await answer(port, (b"GET /slow" + END) * 5_000)
+
+    assert some.count(b"HTTP/1.1 200 ") == 91
+    assert flood[:12] in {b"HTTP/1.1 400", b""}
+
+
+@pytest.mark.parametrize(
+    ("body", "pause_s", "status"),
+    [
+        ([b"a"], 0.0, b"408"),  # nothing more comes
+        ([b"a"] * 40, 0.05, b"408"),  # each time a little
+        ([b"a" * 100] * 10, 0.05, b"200"),
+    ],
+)
+async def test_a_body_that_does_not_go_on_is_given_up(
+    port: int, monkeypatch: pytest.MonkeyPatch, body: list[bytes], pause_s: float, status: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "LOOK_S", 0.1)
+    monkeypatch.setattr(protocol, "BODY_QUIET_S", 0.5)
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /body HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            for piece in body:
+                writer.write(piece)
+                await asyncio.sleep(pause_s)
+        reply = b""
+        with contextlib.suppress(ConnectionError):
+            reply = await reader.read()
+        writer.close()
+
+    assert reply[:12] == b"HTTP/1.1 " + status or (status == b"408" and not reply)
+
+
+async def test_a_client_that_does_not_read_its_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "LOOK_S", 0.1)
+    monkeypatch.setattr(protocol, "UNREAD_S", 0.5)
+    sent = 0
+
+    async def endless(_scope: Scope, _receive: Receive, send: Send) -> None:
+        nonlocal sent
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+            sent += 1
+            await asyncio.sleep(0)
+
+    ((listening,),) = bind(Endpoint("127.0.0.1", 0))
+    clients = Clients()
+    server = HttpServer(endless, [listening], clients=clients)
+    await server.start()
+    _, writer = await asyncio.open_connection("127.0.0.1", listening.getsockname()[1], limit=1_000)
+    writer.write(b"GET /" + END)
+    async with asyncio.timeout(10):
+        while not sent or clients.open:
+            await asyncio.sleep(0.05)
+    writer.close()
+    await server.stop()

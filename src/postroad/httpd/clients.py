@@ -20,17 +20,18 @@ class Clients:
         self.trusted_proxies = trusted_proxies
         self._proxies = Networks(trusted_proxies)
         self._counts = ClientCounts(max_connections_per_address)
-        self._open = 0
+        self.open = 0
+        """How many connections there are."""
 
     def enter(self, address: str) -> HTTPStatus | None:
         """Count one more connection; returns why it is refused, if it is. ``leave`` undoes it either way."""
-        self._open += 1
+        self.open += 1
         if address not in self._proxies and not self._counts.claim(client_of(address)):
             return HTTPStatus.TOO_MANY_REQUESTS
-        return HTTPStatus.SERVICE_UNAVAILABLE if self._open > MAX_CONNECTIONS else None
+        return HTTPStatus.SERVICE_UNAVAILABLE if self.open > MAX_CONNECTIONS else None
 
     def leave(self, address: str) -> None:
         """Count a connection no longer."""
-        self._open -= 1
+        self.open -= 1
         if address not in self._proxies:
             self._counts.release(client_of(address))

@@ -1,6 +1,11 @@
-"""HTTP/1.1 of the doors with bounds that the library has none for: connections of a client, and heads of requests."""
+"""HTTP/1.1 of the doors with bounds that the library has none for.
+
+How many connections a client has, how long heads are and take, how slowly bodies come and answers are read, and how many
+requests wait in a connection.
+"""
 
 import asyncio
+import logging
 import ssl
 from http import HTTPStatus
 from typing import Any
@@ -15,10 +20,23 @@ LONGEST_TARGET = 16 * 1024
 MOST_HEAD = 64 * 1024
 """Octets of a head that is not over yet."""
 HEAD_WITHIN_S = 30.0
+LOOK_S = 15.0
+"""How often a connection is looked at for what does not go on."""
+BODY_QUIET_S = 60.0
+SLOWEST_BODY = 100
+"""Octets a second of a body that takes longer."""
+UNREAD_S = 300.0
+"""How long a client may read nothing of an answer."""
+MOST_WAITING = 100
+"""Requests of one connection that wait for the answer to the one before."""
+
+_log = logging.getLogger("uvicorn.error.connections")
+# What strangers send that is no request, or asks for another protocol, would else be a line each time.
+_log.setLevel(logging.ERROR)
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Refuses a client's connections beyond its share, and a request whose target or head is too long or too slow.
+    """Refuses a client's connections beyond its share, and requests that are too long, too slow, or too many at a time.
 
     With ``tls_context`` it is HTTPS, by the layer that the SMTP doors have: asyncio's own tells of a connection once the
     handshake is over only, and each costs 50 KB meanwhile, however many there are.
@@ -27,14 +45,24 @@ class BoundedHttp(HttpToolsProtocol):
     _address: str | None = None
     _tls: TlsTransport | None = None
     _head_timer: asyncio.TimerHandle | None = None
+    _watch: asyncio.TimerHandle | None = None
     _is_in_head = False
-    _head_octets = 0
+    _has_come_on = False
+    """A message, its body or its end came with what was read last."""
+    _octets_since = 0
+    """Octets that came since: of a head, of trailers, or of what stands between chunks."""
+    _body_since: float | None = None
+    _body_at = 0.0
+    _body_octets = 0
+    _unread_since: float | None = None
+    _is_ending = False
     _refusal = HTTPStatus.BAD_REQUEST
 
     def __init__(self, *arguments: Any, clients: Clients, tls_context: ssl.SSLContext | None, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._clients = clients
         self._tls_context = tls_context
+        self.logger = _log
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Await the first request, of a client that has not too many connections."""
@@ -43,6 +71,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_made(transport)
         self._address = self.client[0] if self.client else ""
         refusal = self._clients.enter(self._address)
+        self._watch = self.loop.call_later(LOOK_S, self._look)
         if refusal is None:
             self._head_timer = self.loop.call_later(HEAD_WITHIN_S, self._give_up)
         elif self._tls is None:
@@ -54,9 +83,14 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Await nothing more."""
         self._stop_timer()
+        if self._watch is not None:
+            self._watch.cancel()
         if self._address is not None:
             self._clients.leave(self._address)
         super().connection_lost(exc)
+        # They know this connection, and would else be there until the collector's rarest round.
+        self.pipeline.clear()
+        self.cycle = None  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         """Take what came of the connection."""
@@ -70,19 +104,20 @@ class BoundedHttp(HttpToolsProtocol):
             self._tls.close()
 
     def _read(self, data: bytes) -> None:
-        """Feed the parser, and count what came of a head that began before."""
-        was_in_head = self._is_in_head
+        """Feed the parser, and count what came of a head, or of trailers, that began before."""
+        self._has_come_on = False
         super().data_received(data)
-        if not (was_in_head and self._is_in_head) or self.transport.is_closing():
+        if self._has_come_on or self.transport.is_closing():
+            self._octets_since = 0
             return
-        self._head_octets += len(data)
-        if self._head_octets > MOST_HEAD:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self._octets_since += len(data)
+        if self._octets_since > MOST_HEAD:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self._is_in_head else HTTPStatus.BAD_REQUEST)
 
     def on_message_begin(self) -> None:
         """Begin a head."""
         super().on_message_begin()
-        self._is_in_head, self._head_octets = True, 0
+        self._is_in_head = self._has_come_on = True
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_WITHIN_S, self._give_up)
 
@@ -93,11 +128,42 @@ class BoundedHttp(HttpToolsProtocol):
             self._refusal = HTTPStatus.REQUEST_URI_TOO_LONG
             raise ValueError(self._refusal.phrase)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of a head; those behind a body (RFC 9112 §7.1.2) say nothing that anybody asks for."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """End a head."""
-        self._is_in_head = False
+        """End a head; what is raised here ends the parsing."""
+        if len(self.pipeline) >= MOST_WAITING:
+            raise ValueError("too many requests wait for their answers")
+        self._is_in_head, self._has_come_on = False, True
         self._stop_timer()
+        self._body_since = self._body_at = self.loop.time()
+        self._body_octets = 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self._has_come_on = True
+        self._body_at = self.loop.time()
+        self._body_octets += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._has_come_on, self._body_since = True, None
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Note since when the client does not read what it is told."""
+        self._unread_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Go on where the client reads again."""
+        self._unread_since = None
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """Say what is wrong with a request that could not be read, and close."""
@@ -105,6 +171,29 @@ class BoundedHttp(HttpToolsProtocol):
             super().send_400_response(msg)
         else:
             self._refuse(self._refusal)
+
+    def _look(self) -> None:
+        """End a connection whose client neither goes on with a body nor reads what it is told."""
+        self._watch = self.loop.call_later(LOOK_S, self._look)
+        now = self.loop.time()
+        if self._unread_since is not None and now - self._unread_since > UNREAD_S:
+            self.transport.abort()
+        elif self.transport.is_closing():
+            # What is left to be sent has had its time.
+            if self._is_ending and self._unread_since is None:
+                self.transport.abort()
+            self._is_ending = True
+        elif self.flow.read_paused:
+            # It is this end that takes nothing for now.
+            self._body_since, self._body_at, self._body_octets = self._body_since and now, now, 0
+        elif self._body_since is not None and self._is_too_slow(now - self._body_since, now - self._body_at):
+            if self.cycle.response_started:
+                self.transport.abort()
+            else:
+                self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+
+    def _is_too_slow(self, lasted_s: float, quiet_s: float) -> bool:
+        return quiet_s > BODY_QUIET_S or self._body_octets < SLOWEST_BODY * (lasted_s - BODY_QUIET_S)
 
     def _give_up(self) -> None:
         self._head_timer = None

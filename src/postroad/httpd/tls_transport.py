@@ -51,6 +51,10 @@ class TlsTransport(asyncio.Transport):
         """Whether the connection ends."""
         return self._transport.is_closing()
 
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
     def pause_reading(self) -> None:
         """Take nothing more for now."""
         self._transport.pause_reading()

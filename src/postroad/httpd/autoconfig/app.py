@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -181,10 +181,14 @@ def _host_of(request: Request) -> str:
 
 async def _bounded_body(request: Request) -> bytes:
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > outlook.LARGEST_REQUEST:
-            raise HTTPException(413, "The question is too large.")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > outlook.LARGEST_REQUEST:
+                raise HTTPException(413, "The question is too large.")
+    except ClientDisconnect as error:
+        # Nobody is there to be told.
+        raise HTTPException(400, "The question broke off.") from error
     return body
 
 

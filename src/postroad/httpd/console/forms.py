@@ -8,7 +8,7 @@ import msgspec
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from postroad.model.credential import Secret
 from postroad.model.refused import ForbiddenError, MissingError, RefusedError
@@ -180,8 +180,12 @@ async def _read_with_file(request: Request, most_octets: int) -> Form:
 
 async def _bounded(request: Request, most_octets: int) -> AsyncGenerator[bytes, None]:
     octets = 0
-    async for chunk in request.stream():
-        octets += len(chunk)
-        if octets > most_octets:
-            raise HTTPException(413, f"A form has at most {most_octets // 1024:,} KB.")
-        yield chunk
+    try:
+        async for chunk in request.stream():
+            octets += len(chunk)
+            if octets > most_octets:
+                raise HTTPException(413, f"A form has at most {most_octets // 1024:,} KB.")
+            yield chunk
+    except ClientDisconnect as error:
+        # Nobody is there to be told.
+        raise HTTPException(400, "The form broke off.") from error
