@@ -33,10 +33,13 @@ _LONG_WORD = re.compile(rb"[^ \t\r\n]{500}(?=[^ \t\r\n])")
 _KEPT_IN_URLS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '<>"')
 # While an address list is read, a placeholder stands in it as a word, and as an address where an address is wanted.
 _STAND_IN = re.compile(r"(?i)zq(\d+)zq")
+_ANY_STAND_IN = re.compile(r"(?i)(?=zq(\d+)zq)")
+"""Also one that begins within another."""
 _UNREAD = "=?utf-8?q?zq{}zq?="
 """What stands for encoded words that cannot be read: such a word, so that the same white space around it counts."""
 _WORD_OR_STAND_IN = re.compile(r"(?i)(=\?utf-8\?q\?)?zq(\d+)zq(?(1)\?=)")
 _NO_ADDRESS = "zq.invalid"
+_ESCAPE = re.compile(r"\\(.)")
 # A text whose quote is not closed is passed over to its end, and not begun again behind each escaped quote.
 _WHOLE_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*+"?|(?<![^,:<\s])zq(\d+)zq(?=\s*(?:$|[,;>]))', re.DOTALL)
 
@@ -228,7 +231,8 @@ class _Mask:
 
     def __init__(self, values: Values) -> None:
         self.values = values
-        self.stood_for: list[str | Unread] = []
+        self.stood_for: dict[str, str | Unread] = {}
+        """By the number in their word: as text, for a stranger's may be of any length."""
 
     def put_on(self, value: bytes) -> str:
         """Return a value with a word, or an address, for each placeholder; one that has such words already stays."""
@@ -238,6 +242,10 @@ class _Mask:
             one.decode("utf-8", "replace") if isinstance(one, bytes) else self._stand_in(one)
             for one in segments_of(self._with_words(value.decode("utf-8", "replace")).encode())
         )
+        # The reader of lists takes the escapes out of quotes, and only then looks for encoded words.
+        for text in (masked, _ESCAPE.sub(r"\1", masked)):
+            if not (self._has_only_ours(text) and self._has_only_ours(decode(text.encode()))):
+                return ""
         return _WHOLE_ADDRESS.sub(lambda found: f"{found[0]}@{_NO_ADDRESS}" if found[1] else found[0], masked)
 
     def taken_off(self, text: str) -> str:
@@ -250,9 +258,11 @@ class _Mask:
         texts: list[str] = []
         position = 0
         for found in _WORD_OR_STAND_IN.finditer(text):
+            stood_for = self.stood_for.get(found[2])
+            if stood_for is None:
+                continue
             # Encoded words may hold placeholders that were not seen before.
             texts.append(self.values.replaced(text[position : found.start()]))
-            stood_for = self.stood_for[int(found[2])]
             if isinstance(stood_for, str):
                 texts.append(self.values.text(stood_for))
             elif found[1]:
@@ -268,14 +278,22 @@ class _Mask:
         pieces: list[str] = []
         position = 0
         for piece, start, end in unread(text):
-            pieces += (text[position:start], _UNREAD.format(len(self.stood_for)))
-            self.stood_for.append(piece)
+            pieces += (text[position:start], _UNREAD.format(self._number(piece)))
             position = end
         return "".join([*pieces, text[position:]])
 
     def _stand_in(self, placeholder: str) -> str:
-        self.stood_for.append(placeholder)
-        return f"zq{len(self.stood_for) - 1}zq"
+        return f"zq{self._number(placeholder)}zq"
+
+    def _number(self, stood_for: str | Unread) -> str:
+        number = str(len(self.stood_for))
+        self.stood_for[number] = stood_for
+        return number
+
+    def _has_only_ours(self, text: str) -> bool:
+        """Whether nothing looks like a word that was put on but these, each once: ``zq0`` before one would."""
+        found = _ANY_STAND_IN.findall(text)
+        return len(found) == len(set(found)) and self.stood_for.keys() >= set(found)
 
 
 def _mailbox(mailbox: Mailbox, mask: _Mask) -> tuple[str, ...] | None:
@@ -284,7 +302,7 @@ def _mailbox(mailbox: Mailbox, mask: _Mask) -> tuple[str, ...] | None:
     stand_in = _STAND_IN.fullmatch(mailbox.local_part) if mailbox.domain == _NO_ADDRESS else None
     if stand_in is None:
         address = mask.taken_off(address)
-    elif mask.stood_for[int(stand_in[1])] == "recipient":
+    elif mask.stood_for.get(stand_in[1]) == "recipient":
         own_name, address = mask.values.mailbox()
         names = names if any(names) else [own_name]
     else:

@@ -576,6 +576,30 @@ def test_header_fields_take_values_each_in_its_own_way(written: str, expected: s
     assert fill(content, variables).content.decode() == f"From: a@news.test\r\n{expected}\r\n\r\nx\r\n"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        r'"z\q5zq %recipient.name%"',
+        r'"z\q0zq %recipient.name%"',
+        r'"%recipient.name% =?utf-8?q?z\q5zq?="',
+        "zq5%recipient.name%",
+        "zq0%recipient.name%",
+        "=?utf-8?q?zq5?=%recipient.name%",
+        f"zq{'7' * 5000}zq %recipient.name%",
+    ],
+)
+def test_an_address_field_stays_where_its_placeholders_cannot_be_told_from_its_text(name: str) -> None:
+    content = f"From: a@news.test\r\nTo: {name} <b@dest.test>\r\n\r\nx\r\n".encode()
+    assert fill(content, {"name": "Ada"}).content == content
+
+
+@pytest.mark.parametrize("number", ["5", "00", "7" * 5000])
+def test_what_only_looks_like_a_placeholder_once_it_is_read_stays_in_a_name(number: str) -> None:
+    written = f"=?utf-8?q?zq?= (c) =?utf-8?q?{number}zq?= %recipient.name% <b@dest.test>"
+    content = f"From: a@news.test\r\nTo: {written}\r\n\r\nx\r\n".encode()
+    assert plan(fill(content, {"name": "Ada"}).content).display_names == {"b@dest.test": f"zq{number}zq Ada"}
+
+
 @pytest.mark.parametrize("value", [None, "", " ", "Support, Ltd <s@news.test>"])
 @pytest.mark.parametrize("name", ["Reply-To", "Cc"])
 def test_an_address_field_that_names_nobody_is_left_out(name: str, value: str | None) -> None:
