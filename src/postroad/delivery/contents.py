@@ -90,8 +90,8 @@ class Planned(msgspec.Struct, frozen=True):
 
     @property
     def octets(self) -> int:
-        """What keeping it takes: the content, its pieces, and those of what is tracked."""
-        return (3 if self.message.options.is_tracked else 2) * self.size
+        """What keeping it takes: the content, its pieces, the texts among them once read, and those of what is tracked."""
+        return (3 if self.message.options.is_tracked else 2) * self.size + self.plan.text_octets
 
 
 class Origin(msgspec.Struct, frozen=True):

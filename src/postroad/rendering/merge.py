@@ -68,6 +68,12 @@ class MergePlan(msgspec.Struct, frozen=True):
         """Whether it holds no placeholder."""
         return all(isinstance(piece, bytes) for piece in self.pieces)
 
+    @property
+    def text_octets(self) -> int:
+        """How long the texts are that may be read, and are kept then."""
+        nodes = (piece for piece in self.pieces if isinstance(piece, _Node))
+        return sum(len(node.body.octets) for node in nodes if node.body is not None)
+
     def filled(self, filling: Filling) -> Merged:
         """Return one recipient's copy; raises TooMuchError where its values are out of all proportion."""
         values = Values(filling)

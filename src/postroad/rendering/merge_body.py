@@ -8,7 +8,9 @@ ISO-2022-KR it is looked for in what is ASCII between the shifts.
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, pairwise
+from functools import cached_property
+from itertools import accumulate, chain, pairwise
+from typing import AnyStr
 
 import msgspec
 
@@ -63,7 +65,7 @@ class Run(msgspec.Struct, frozen=True):
     """It is base64 without a line end behind its last line."""
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True):
+class Body(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The body of one text part, taken apart."""
 
     charset: Charset
@@ -85,33 +87,54 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             UnfitError: It cannot be read, and its character set cannot hold a value.
         """
-        pieces = list(self._decoded(values))
-        try:
-            text = "".join(self._texts(pieces))
-        except UnicodeError:
-            octets = [piece if isinstance(piece, bytes) else self._octets(piece) for piece in pieces]
+        # All are looked up before any is found unfit, for those that are missing are told.
+        put_in = [self._value(run, at, values) for run, at in self._places]
+        if self._texts is None:
+            octets = _interleaved(self._fixed(), map(self._octets, put_in))
             return transfer_encoding.quoted_printable_part(b"".join(octets)), False
+        text = "".join(_interleaved(self._texts, put_in))
         if self.is_html and self.charset != UTF8:
             text = _declared_utf8(text)
         return transfer_encoding.quoted_printable_part(text.encode("utf-8", "replace")), True
 
-    def _texts(self, pieces: Iterable[bytes | str]) -> Iterator[str]:
-        octets: list[bytes] = []
-        for piece in pieces:
-            # Octets are joined before they become text: a character may go over two pieces.
-            if isinstance(piece, bytes):
-                octets.append(piece)
-            else:
-                yield self.charset.decode(b"".join(octets))
-                yield piece
-                octets = []
-        yield self.charset.decode(b"".join(octets))
+    @cached_property
+    def _places(self) -> list[tuple[Run, int]]:
+        """Where values stand: each by its run and the number of its segment."""
+        return [
+            (run, at)
+            for run in self.pieces
+            if isinstance(run, Run)
+            for at, segment in enumerate(run.segments)
+            if isinstance(segment, str)
+        ]
 
-    def _decoded(self, values: Values) -> Iterator[bytes | str]:
+    def _fixed(self) -> list[bytes]:
+        """Return the decoded octets in front of each value, and those behind the last.
+
+        A character may go over two pieces: their octets are joined before they become text.
+        """
+        fixed: list[bytes] = []
+        octets: list[bytes] = []
+        for segment in self._decoded():
+            if isinstance(segment, bytes):
+                octets.append(segment)
+            else:
+                fixed.append(b"".join(octets))
+                octets = []
+        return [*fixed, b"".join(octets)]
+
+    @cached_property
+    def _texts(self) -> list[str] | None:
+        """The same as text, read once for all recipients, as some character sets take long; None where it is none."""
+        try:
+            return [self.charset.decode(octets) for octets in self._fixed()]
+        except UnicodeError:
+            return None
+
+    def _decoded(self) -> Iterator[bytes | str]:
         for piece in self.pieces:
             if isinstance(piece, Run):
-                for at, segment in enumerate(piece.segments):
-                    yield segment if isinstance(segment, bytes) else self._value(piece, at, values)
+                yield from piece.segments
             elif self.encoding == "quoted-printable":
                 yield transfer_encoding.decode_quoted_printable(piece)
             else:
@@ -148,6 +171,12 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         assert isinstance(name, str)
         value = "\r\n".join(_LINE_END.split(values.text(name, is_html=self.is_html)))
         return _flowed(value, run, at, self.charset.codec) if self.is_flowed else value
+
+
+def _interleaved(fixed: list[AnyStr], values: Iterable[AnyStr]) -> Iterator[AnyStr]:
+    """Yield what stays and, between each two of it, a value."""
+    pairs = zip(fixed[:-1], values, strict=True)
+    return chain(chain.from_iterable(pairs), fixed[-1:])
 
 
 def body_of(part: Part, octets: bytes) -> Body | None:

@@ -219,7 +219,7 @@ async def test_each_recipient_with_variables_gets_a_copy_of_a_message_that_is_re
 
 
 async def test_a_thousand_copies_leave_the_cache_with_one_plan(table: MessageTable) -> None:
-    contents = make_contents(table, cache_bytes=5_000)
+    contents = make_contents(table, cache_bytes=7_500)
     table.contents = {1: PERSONAL + b"x" * 2_000}
     message = personal_message(1, 1_000)
     for start in range(0, 1_000, 20):
@@ -229,6 +229,15 @@ async def test_a_thousand_copies_leave_the_cache_with_one_plan(table: MessageTab
         ]
         assert len(await contents.outgoing(batch, {1: message})) == 20
     assert table.reads == [("read_many", [1])]
+
+
+async def test_texts_that_may_be_read_count_towards_the_cache(table: MessageTable) -> None:
+    contents = make_contents(table, cache_bytes=5_000)
+    table.contents = {1: PERSONAL + b"x" * 2_000}
+    message = personal_message(1, 2)
+    for number in range(2):
+        await contents.outgoing([make_delivery(message, number, DeliveryOptions(variables={"n": "y"}))], {1: message})
+    assert table.reads == [("read_many", [1])] * 2
 
 
 async def test_personal_and_shared_messages_go_in_one_batch(table: MessageTable) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postroad.protocol.mime.charset import Charset
 from postroad.protocol.mime.encoded_word import decode
 from postroad.rendering.merge import plan
 from postroad.rendering.merge_values import Filling
@@ -108,6 +109,49 @@ def test_a_value_that_fits_changes_no_other_octet_of_a_body(charset: str, codec:
 
     assert found.startswith(letter(charset, encoding, b""))
     assert octets_of(found).replace(b"\r\n", b"\n") == (before + b"Ann" + after).replace(b"\r\n", b"\n")
+
+
+@pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64"])
+@pytest.mark.parametrize(("charset", "codec"), [("iso-2022-jp", "iso2022_jp"), ("euc-jp", "euc_jp"), ("big5", "big5")])
+def test_what_stays_of_a_body_is_read_once_for_all_recipients(
+    charset: str, codec: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    octets = (
+        ("山田" * 30 + "\r\n").encode(codec) * 40 + b"%recipient.a%, %recipient.a%\r\n" + "山".encode(codec) + b"\r\n"
+    )
+    travelling = {
+        "8bit": octets,
+        "base64": base64.encodebytes(octets).replace(b"\n", b"\r\n"),
+        "quoted-printable": quopri.encodestring(octets.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n"),
+    }[encoding]
+    content = letter(charset, encoding, travelling)
+    decoded: list[int] = []
+    decode_octets = Charset.decode
+
+    def counted(charset: Charset, octets: bytes) -> str:
+        decoded.append(len(octets))
+        return decode_octets(charset, octets)
+
+    monkeypatch.setattr(Charset, "decode", counted)
+    merge = plan(content)
+    spent: list[int] = []
+
+    for value in ("한국", "Ω≈ç", "한국"):
+        decoded.clear()
+        found = merge.filled(Filling(addressee=Addressee(address="ada@dest.test", variables={"a": value}))).content
+        spent.append(sum(decoded))
+        assert found == fill(content, value)
+        assert octets_of(found).decode() == octets.replace(b"%recipient.a%", b"@").decode(codec).replace("@", value)
+
+    assert spent[0] >= len(octets) - 100
+    assert max(spent[1:]) < 100
+
+
+def test_a_missing_value_is_told_where_another_keeps_the_body_from_being_filled() -> None:
+    content = letter("iso-8859-8", "8bit", b"\xff %recipient.a% %recipient.b%\r\n")
+    found = plan(content).filled(Filling(addressee=Addressee(address="ada@dest.test", variables={"a": "한국"})))
+    assert found.content == content
+    assert found.missing == {"recipient.b"}
 
 
 @pytest.mark.parametrize("encoding", ["8bit", "base64"])

@@ -237,9 +237,12 @@ def _kanji(octets: bytes) -> str:
     """Return pairs of JIS X 0208 with the rows that were added to it, which Shift_JIS has in other places."""
     if not _KANJI.fullmatch(octets):
         raise UnicodeError("these are no pairs of JIS X 0208")
-    moved = bytearray()
-    for first, second in zip(octets[::2], octets[1::2], strict=True):
-        row, cell = first - 0x21, second - 0x21
-        trail = cell + (0x9F if row % 2 else 0x40)
-        moved += bytes((row // 2 + (0x81 if row < 62 else 0xC1), trail + (not row % 2 and trail >= 0x7F)))
+    return "".join(map(_pair, octets[::2], octets[1::2]))
+
+
+@functools.cache
+def _pair(first: int, second: int) -> str:
+    row, cell = first - 0x21, second - 0x21
+    trail = cell + (0x9F if row % 2 else 0x40)
+    moved = bytes((row // 2 + (0x81 if row < 62 else 0xC1), trail + (not row % 2 and trail >= 0x7F)))
     return moved.decode("cp932")

@@ -53,6 +53,23 @@ def test_a_text_is_read_as_the_larger_set(label: str, codec: str, octets: bytes,
     assert charset.decode(octets) == text
 
 
+def test_every_pair_of_jis_is_what_windows_has_in_the_same_place() -> None:
+    charset = charset_of("euc-jp")
+    assert charset is not None
+    rows = [*range(0x81, 0xA0), *range(0xE0, 0xF0)]
+    cells = [trail for trail in range(0x40, 0xFD) if trail != 0x7F]
+    moved = [bytes((row, cell)) for row in rows for cell in cells]
+    pairs = [bytes((first, second)) for first in range(0xA1, 0xFF) for second in range(0xA1, 0xFF)]
+    for pair, place in zip(pairs, moved, strict=True):
+        try:
+            expected = place.decode("cp932")
+        except UnicodeError:
+            with pytest.raises(UnicodeError):
+                charset.decode(pair)
+        else:
+            assert charset.decode(pair) == expected
+
+
 @pytest.mark.parametrize(
     "label",
     ["", "x", "punycode", "unicode_escape", "raw-unicode-escape", "idna", "rot13", "base64", "mbcs", "zlib", "utf-8-sig",
