@@ -350,6 +350,39 @@ async def test_a_pipelined_session_in_one_segment_is_answered_in_order(running: 
     assert [submission.content for submission in rig.store.taken] == [MESSAGE]
 
 
+@pytest.mark.parametrize("half_close", [False, True])
+@on_each_loop
+async def test_a_flood_of_pipelined_commands_is_answered_whole_and_in_order(running: Start, half_close: bool) -> None:
+    async with running() as rig:
+        flood = SEND.replace(b"DATA\r\n", b"RCPT TO:<b@example.net>\r\n" * 30_000)
+        text = LOGIN + flood + b"DATA\r\n" + MESSAGE + b".\r\n" + (b"" if half_close else b"QUIT\r\n")
+        transcript = await rig.talk(text, half_close=half_close)
+
+    codes = [line[:3] for line in transcript.decode().splitlines() if line[3] == " "]
+    assert codes == ["220", "250", "235", *["250"] * 30_002, "354", "250", *([] if half_close else ["221"])]
+
+
+@on_each_loop
+async def test_starttls_behind_a_flood_of_commands_begins_the_handshake(running: Start) -> None:
+    def talk(rig: Rig) -> bytes:
+        with socket.create_connection(("127.0.0.1", rig.port), timeout=10) as client:
+            client.sendall(b"EHLO client\r\n" + b"NOOP\r\n" * 500 + b"STARTTLS\r\n")
+            said = b""
+            while b"220 2.0.0 " not in said or not said.endswith(b"\r\n"):
+                said += client.recv(65_536)
+            with rig.client_context.wrap_socket(client, server_hostname=HOSTNAME) as encrypted:
+                encrypted.sendall(b"EHLO client\r\n" + b"NOOP\r\n" * 500 + b"QUIT\r\n")
+                said = b""
+                while piece := encrypted.recv(65_536):
+                    said += piece
+        return said
+
+    async with running(max_idle_commands=10_000) as rig:
+        said = await asyncio.to_thread(talk, rig)
+
+    assert [line[:3] for line in said.splitlines() if line[3:4] == b" "] == [b"250"] * 501 + [b"221"]
+
+
 @on_each_loop
 async def test_a_client_that_half_closes_still_gets_its_replies(running: Start) -> None:
     async with running() as rig:

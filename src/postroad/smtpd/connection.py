@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 _UNREAD_REPLIES = 65_536
 """Octets of replies that a client may leave unread before it is read from no more."""
+_STEPS_AT_ONCE = 100
+"""Commands that are worked on before other connections have their turn; a usual message has six."""
 _LINGER_S = 5.0
 """Seconds after which a connection that is closed and not yet gone is cut."""
 _RATE_GRACE_S = 60.0
@@ -64,6 +66,7 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._proxy_header: bytearray | None = None
         self._tls: TlsChannel | None = None
         self._is_write_paused = self._is_read_paused = self._is_closing = self._is_gone = False
+        self._has_more = False
         self._charged = self._offered_octets = 0
         self._progress_at = self._octets_at = self._loop.time()
         self._transaction_at: float | None = None
@@ -287,8 +290,9 @@ class Connection(asyncio.Protocol, abc.ABC):
         machine = self._machine
         if machine.has_command and (ended := self.ended_by()) is not None:
             machine.turn_away(ended)
+        until = machine.steps + _STEPS_AT_ONCE
         while not self._is_write_paused and not self._is_closing:
-            event = machine.next_event()
+            event = machine.next_event(until)
             match event:
                 case None:
                     break
@@ -307,7 +311,25 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._flush()
         self._charge(machine.content_octets + self._offered_octets)
         self._note_progress()
+        if machine.steps >= until:
+            self._go_on_later()
         self._balance_reading()
+
+    def _go_on_later(self) -> None:
+        """Let other connections have their turn; no more is read until what has come is worked through."""
+        # Who does not read its replies is gone on with by resume_writing.
+        if not (self._has_more or self._is_closing or self._is_write_paused):
+            self._has_more = True
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._has_more = False
+        if self._is_closing:
+            return
+        if self._awaits_tls:
+            self._balance_reading()
+        else:
+            self._run()
 
     def _settle(self, offer: Offer) -> None:
         if isinstance(offer, MessageOffered):
@@ -395,7 +417,7 @@ class Connection(asyncio.Protocol, abc.ABC):
     def _balance_reading(self) -> None:
         if self._is_closing:
             return
-        wants_pause = self._machine.wants_pause or self._is_write_paused
+        wants_pause = self._machine.wants_pause or self._is_write_paused or self._has_more
         if wants_pause != self._is_read_paused:
             self._is_read_paused = wants_pause
             if wants_pause:

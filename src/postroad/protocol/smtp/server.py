@@ -9,6 +9,7 @@ The states and the commands in order in each are the table of ``order``. A chunk
 in order or not (RFC 3030 §2), by way of CHUNK and back.
 """
 
+import sys
 from collections.abc import Callable
 
 import msgspec
@@ -35,6 +36,8 @@ from postroad.protocol.smtp.server_options import ServerOptions, offered_keyword
 
 _NO_COMMANDS = SILENT | {State.TEXT, State.CHUNK}
 _PART_OF_MESSAGE = (commands.Rcpt, commands.Data, commands.Bdat)
+_BESIDE_RECIPIENTS = 10
+"""Commands that a client may pipeline behind a MAIL besides its recipients: DATA, or the message in a few chunks."""
 _OK = Reply(250, "2.0.0", "Ok")
 _LINE_TOO_LONG = Reply(500, "5.5.2", "The line is too long; shorten the command")
 _LOGIN_TOO_LONG = Reply(500, "5.5.6", "The line is too long for a login")
@@ -71,10 +74,13 @@ class ServerMachine:
         self.is_extended = self.is_tls = self.is_authenticated = False
         self.spoke_early = False
         """Octets came before the greeting, as senders of spam do that do not listen."""
+        self.steps = 0
+        """How many lines, chunks and pieces of text were worked on since the start."""
         self._errors = self._unknown = self._bad_recipients = self._auth_failures = self._idle = 0
         self._sasl: SaslExchange | None = None
         self._mail: Mail | None = None
         self._message_has_failed = False
+        self._followers = 0
         self._recipients: dict[str, Rcpt] = {}
         self._content = Content(0)
         self._reader: DataReader | None = None
@@ -198,8 +204,7 @@ class ServerMachine:
             case RcptOffered():
                 self._fail_recipient(reply)
             case MailOffered():
-                # The commands that the client has pipelined behind fail for no fault of their own.
-                self._message_has_failed = True
+                self._fail_message()
                 self._fail(reply)
             case MessageOffered():
                 self._say(reply)
@@ -213,12 +218,16 @@ class ServerMachine:
         self._out.clear()
         return out
 
-    def next_event(self) -> Event | None:
-        """Return what happened next; None where that takes more octets, or a decision."""
+    def next_event(self, until: int = sys.maxsize) -> Event | None:
+        """Return what happened next; None where that takes more octets, a decision, or more than ``until`` steps."""
         while self._event is None and self._pending is None and self._state not in SILENT:
             if self._is_leaving and self._state not in TRANSACTION:
                 self.turn_away(Reply(421, "4.3.2", f"{self._options.hostname} is going down; try again soon"))
-            elif not self._advance():
+                break
+            if self.steps >= until:
+                break
+            self.steps += 1
+            if not self._advance():
                 if self._input_has_ended:
                     self._close("the client ended the connection")
                 break
@@ -332,7 +341,7 @@ class ServerMachine:
         if isinstance(command, commands.Bdat):
             self._begin_chunk(command, reply)
         elif self._message_has_failed and isinstance(command, _PART_OF_MESSAGE):
-            self._say(reply)
+            self._refuse_follower(reply)
         else:
             self._fail(reply)
 
@@ -350,7 +359,8 @@ class ServerMachine:
         elif verb == "RCPT" and (self._state in IN_ORDER[Rcpt] or self._message_has_failed):
             self._fail_recipient(reply)
         else:
-            self._message_has_failed = self._message_has_failed or verb == "MAIL"
+            if verb == "MAIL":
+                self._fail_message()
             self._fail(reply)
 
     def _answer_idle(self, command: Command) -> None:
@@ -437,7 +447,7 @@ class ServerMachine:
         if refusal is None:
             self._offer(MailOffered(mail))
             return
-        self._message_has_failed = True
+        self._fail_message()
         if refusal.code == 552:
             self._event = TooLarge(mail, (), refusal, mail.size)
         self._fail(refusal)
@@ -478,14 +488,14 @@ class ServerMachine:
         if self._chunk_refusal is not None:
             self._state = self._state_before_chunk
             if self._message_has_failed:
-                self._say(self._chunk_refusal)
+                self._refuse_follower(self._chunk_refusal)
             else:
                 self._fail(self._chunk_refusal)
         elif self._chunk.is_last:
             self._offer_message()
         elif self._content_refusal() is not None:
             self._offer_message()
-            self._message_has_failed = True
+            self._fail_message()
         else:
             self._state = State.CHUNKS
             self._say(Reply(250, "2.0.0", f"{self._chunk.size} octets taken"))
@@ -545,6 +555,18 @@ class ServerMachine:
         self._bad_recipients += 1
         if self._bad_recipients >= self._limits.max_bad_recipients:
             self.turn_away(Reply(421, "4.7.0", "Too many bad recipients; see the replies before this one"))
+
+    def _fail_message(self) -> None:
+        """Take note that the commands which the client has pipelined behind fail for no fault of their own."""
+        self._message_has_failed = True
+        self._followers = 0
+
+    def _refuse_follower(self, reply: Reply) -> None:
+        """Refuse a command behind a message that has failed: no error, up to what a whole message takes (RFC 2920)."""
+        self._say(reply)
+        self._followers += 1
+        if self._followers >= self._limits.max_recipients + _BESIDE_RECIPIENTS:
+            self.turn_away(Reply(421, "4.7.0", "Too many commands behind a message that failed; see the first reply"))
 
     def _count_idle(self) -> None:
         self._idle += 1

@@ -105,6 +105,43 @@ def test_bad_recipients_end_the_session() -> None:
     assert dialogue.statuses[2:] == ["501 5.1.3"] * 4 + ["501 5.1.3", "421 4.7.0"]
 
 
+@pytest.mark.parametrize("mail", [b"MAIL FROM:<a@b.example>\r\n", b"MAIL FROM:<a@b.example> FOO=1\r\n"])
+@pytest.mark.parametrize("command", [b"RCPT TO:<c@d.example>\r\n", b"DATA\r\n", b"BDAT 0\r\n", b"BDAT 1\r\nx"])
+def test_commands_behind_a_refused_mail_without_end_end_the_session(mail: bytes, command: bytes) -> None:
+    dialogue = greeted(max_recipients=100).play([mail + command * 500])
+
+    assert dialogue.statuses[1:] == ["503 5.5.1"] * 110 + ["421 4.7.0"]
+    assert isinstance(dialogue.events[-1], Closed)
+
+
+def test_a_whole_message_behind_a_refused_mail_gets_all_its_replies_each_time() -> None:
+    dialogue = Dialogue(logged_in(max_recipients=100), lambda offer: Reply(550, "5.7.1", "not yours"))
+    recipients = b"".join(b"RCPT TO:<r%d@d.example>\r\n" % number for number in range(100))
+    for mail in (b"MAIL FROM:<a@b.example>\r\n", b"MAIL FROM:<a@b.example> FOO=1\r\n") * 4:
+        dialogue.play([mail + recipients + b"DATA\r\n"])
+
+    assert dialogue.statuses == ["550 5.7.1", *["503 5.5.1"] * 101, "555 5.5.4", *["503 5.5.1"] * 101] * 4
+
+
+def test_chunks_behind_a_message_that_was_too_large_are_not_taken_without_end() -> None:
+    dialogue = Dialogue(logged_in(max_recipients=100, max_message_size=1000))
+    dialogue.play([BEGIN + b"BDAT 2000\r\n" + b"x" * 2000 + b"BDAT 0\r\n" * 500])
+
+    assert dialogue.statuses[2:] == ["552 5.3.4"] + ["503 5.5.1"] * 110 + ["421 4.7.0"]
+
+
+def test_a_driver_may_go_on_later_with_what_has_come() -> None:
+    machine = logged_in()
+    machine.feed(b"NOOP\r\n" * 10)
+    machine.feed_eof()
+    assert machine.next_event(machine.steps + 4) is None
+    assert machine.data_to_send().count(b"250 ") == 4
+    assert machine.next_event(machine.steps) is None
+    assert machine.data_to_send() == b""
+    assert isinstance(machine.next_event(), Closed)
+    assert machine.data_to_send().count(b"250 ") == 6
+
+
 def test_recipients_beyond_the_limit_are_put_off_and_the_message_goes_to_the_others() -> None:
     dialogue = Dialogue(logged_in(max_recipients=3))
     recipients = b"".join(b"RCPT TO:<r%d@d.example>\r\n" % number for number in range(5))
