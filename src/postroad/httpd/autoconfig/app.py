@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from postroad.httpd.autoconfig import apple, outlook, thunderbird
 from postroad.httpd.autoconfig.servers import Servers, servers_of
+from postroad.httpd.bodies import bounded
 from postroad.httpd.hosts import name_of
 from postroad.model.client_access import ClientAccess
 from postroad.model.domain import DomainState, SendingDomain
@@ -78,7 +79,8 @@ class MailClientSetup:
         if request.method != "POST":
             return self._lead_to_https(request)
         try:
-            question = outlook.read_question(await _bounded_body(request))
+            body = bounded(request, outlook.LARGEST_REQUEST, "The question is too large.")
+            question = outlook.read_question(b"".join([chunk async for chunk in body]))
         except outlook.UnreadableError as error:
             raise HTTPException(400, f"The question was not understood: {error}.") from error
         address = _address(question.address)
@@ -177,19 +179,6 @@ def _domain_asked(request: Request, given: str) -> str:
 
 def _host_of(request: Request) -> str:
     return name_of(request.headers.get("host", ""))
-
-
-async def _bounded_body(request: Request) -> bytes:
-    body = b""
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > outlook.LARGEST_REQUEST:
-                raise HTTPException(413, "The question is too large.")
-    except ClientDisconnect as error:
-        # Nobody is there to be told.
-        raise HTTPException(400, "The question broke off.") from error
-    return body
 
 
 def _cacheable(response: Response) -> Response:

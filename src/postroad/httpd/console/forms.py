@@ -8,8 +8,9 @@ import msgspec
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
+from postroad.httpd.bodies import bounded
 from postroad.model.credential import Secret
 from postroad.model.refused import ForbiddenError, MissingError, RefusedError
 
@@ -149,9 +150,7 @@ async def read_form(request: Request, most_octets: int = MOST_OCTETS) -> Form:
     """Read the fields of a form; raises HTTPException where there are too many or too large ones."""
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         return await _read_with_file(request, most_octets)
-    body = bytearray()
-    async for chunk in _bounded(request, most_octets):
-        body += chunk
+    body = b"".join([chunk async for chunk in _pieces(request, most_octets)])
     try:
         pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as error:
@@ -161,7 +160,7 @@ async def read_form(request: Request, most_octets: int = MOST_OCTETS) -> Form:
 
 async def _read_with_file(request: Request, most_octets: int) -> Form:
     parser = MultiPartParser(
-        request.headers, _bounded(request, most_octets), max_files=1, max_fields=_MOST_FIELDS, max_part_size=MOST_OCTETS
+        request.headers, _pieces(request, most_octets), max_files=1, max_fields=_MOST_FIELDS, max_part_size=MOST_OCTETS
     )
     try:
         found = await parser.parse()
@@ -178,14 +177,5 @@ async def _read_with_file(request: Request, most_octets: int) -> Form:
     return form
 
 
-async def _bounded(request: Request, most_octets: int) -> AsyncGenerator[bytes, None]:
-    octets = 0
-    try:
-        async for chunk in request.stream():
-            octets += len(chunk)
-            if octets > most_octets:
-                raise HTTPException(413, f"A form has at most {most_octets // 1024:,} KB.")
-            yield chunk
-    except ClientDisconnect as error:
-        # Nobody is there to be told.
-        raise HTTPException(400, "The form broke off.") from error
+def _pieces(request: Request, most_octets: int) -> AsyncGenerator[bytes, None]:
+    return bounded(request, most_octets, f"A form has at most {most_octets // 1024:,} KB.")
