@@ -1,10 +1,11 @@
 """Suppressions by clicking: an address by hand, a list with its progress, a search, and taking off."""
 
 import itertools
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.pages import FITS, at
 from tests.browser.people import sign_in
@@ -43,6 +44,17 @@ def test_an_address_is_added_found_and_taken_off(dev: Dev, page: Page) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page.get_by_role("status").first).to_contain_text("was removed")
     expect(page.get_by_text("ann@example.net", exact=True)).to_have_count(0)
+
+
+def test_what_is_typed_before_the_page_has_its_scripts_is_searched_for(dev: Dev, page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/static/vendor/htmx-*.js", lambda route: held.append(route))
+    page.goto(at(dev, f"{LIST}?kind=block"), wait_until="commit")
+    page.get_by_label("Beginning of an address").fill("nobody.begins.so")
+    with page.expect_response(lambda answer: "q=nobody.begins.so" in answer.url):
+        held.pop().continue_()
+    expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    expect(page).to_have_url(re.compile("q=nobody.begins.so"))
 
 
 def test_an_address_is_checked_in_the_dialog(dev: Dev, page: Page) -> None:

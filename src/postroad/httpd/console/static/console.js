@@ -177,6 +177,14 @@ document.addEventListener("input", (event) => {
   if (next) next.value = location.pathname + location.search;
 });
 
+// Nobody heard yet what was typed while the page was still loading.
+document.addEventListener("htmx:after:init", (event) => {
+  if (!event.target.matches("form[data-in-url]")) return;
+  for (const sought of event.target.querySelectorAll("input[type=search]")) {
+    if (sought.value !== sought.defaultValue) sought.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+});
+
 // What was fetched into the dialog opens it; the answer to its form replaces its inside.
 document.addEventListener("htmx:after:swap", (event) => {
   showLocalTimes(document);
