@@ -90,6 +90,19 @@ def test_nothing_is_made_where_there_is_no_installation(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_data_folder_that_cannot_be_looked_at_is_told_in_a_sentence(tmp_path: Path) -> None:
+    # As behind a folder that may not be entered, which nothing keeps a test's root from.
+    folder = tmp_path / ("x" * 300)
+    for command in (["account", "list"], ["queue", "list"]):
+        result = CliRunner().invoke(main, [*command, "--data", str(folder)])
+
+        assert result.exit_code == 1
+        assert f"data_dir: {folder} cannot be looked at: File name too long." in result.stderr
+    checked = CliRunner().invoke(main, ["check", "--data", str(folder)])
+    assert (checked.exit_code, checked.exception.__class__) == (1, SystemExit)
+    assert f"data folder: {folder} cannot be looked at: File name too long." in checked.stdout
+
+
 def test_migrate_makes_the_first_account_and_may_be_repeated(document: Document, run: Run) -> None:
     assert document("migrate")["steps"] == []
     assert [one["name"] for one in document("account", "list")] == ["default"]

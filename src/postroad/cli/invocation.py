@@ -133,12 +133,21 @@ def read_settings(config_file: Path | None, data_dir: Path | None) -> Settings:
 
 def run_with_database(invocation: Invocation, body: Callable[[Database], Awaitable[T]]) -> T:
     """Open the database, run ``body`` and close it again; refuses where there is no installation yet."""
-    if not invocation.settings.database.url and not invocation.data_dir.is_dir():
+    if not invocation.settings.database.url:
+        _require_folder(invocation.data_dir)
+    return asyncio.run(opened(invocation, body))
+
+
+def _require_folder(data_dir: Path) -> None:
+    try:
+        is_there = data_dir.is_dir()
+    except OSError as error:
+        refuse(f"data_dir: {data_dir} cannot be looked at: {error.strerror}")
+    if not is_there:
         refuse(
-            f"There is no data folder {invocation.data_dir}: name the installation with --config or --data, "
+            f"There is no data folder {data_dir}: name the installation with --config or --data, "
             "or make one with `postroad migrate`."
         )
-    return asyncio.run(opened(invocation, body))
 
 
 async def opened(invocation: Invocation, body: Callable[[Database], Awaitable[T]]) -> T:
