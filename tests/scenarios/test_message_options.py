@@ -160,7 +160,7 @@ async def test_nothing_leaves_in_test_mode_and_the_result_can_be_looked_at(world
 
 async def test_required_tls_is_never_left_out_and_others_go_on(world: World) -> None:
     async with world.receiver(75) as host:
-        expires = int(time.time()) + 3
+        expires = int(time.time()) + 8
         demanded = submit(world, 75, "X-OV-Require-TLS: encrypt", f"X-OV-Expires: {expires}")
         story = await world.story_when(demanded, lambda story: only_delivery(story).attempts > 0)
         deferred = last_event(story, EventType.DEFERRED).data
@@ -180,7 +180,7 @@ async def test_encryption_is_enough_for_one_and_a_verified_host_is_needed_for_th
 ) -> None:
     async with world.receiver(76, tls_context=tls_context) as host:
         encrypted = await world.finished(submit(world, 76, "X-OV-Require-TLS: encrypt"))
-        verified = submit(world, 76, "X-OV-Require-TLS: yes", f"X-OV-Expires: {int(time.time()) + 3}")
+        verified = submit(world, 76, "X-OV-Require-TLS: yes", f"X-OV-Expires: {int(time.time()) + 8}")
         waiting = await world.story_when(verified, lambda story: only_delivery(story).attempts > 0)
         ended = await world.finished(verified)
         assert [one.is_tls for one in host.messages] == [True]
@@ -199,7 +199,7 @@ async def test_behind_a_smarthost_the_demand_is_about_that_hop(
     relay = world.receiver(68, tls_context=tls_context if offers_tls else None)
     route = ("route", "add", recipient.partition("@")[2], host_of(68), "--port", str(world.port))
     await asyncio.to_thread(world.product.run, *route)
-    fields = f"X-OV-Require-TLS: encrypt\r\nX-OV-Expires: {int(time.time()) + (60 if offers_tls else 4)}\r\n"
+    fields = f"X-OV-Require-TLS: encrypt\r\nX-OV-Expires: {int(time.time()) + (60 if offers_tls else 8)}\r\n"
     async with relay as host:
         story = await world.finished(world.submit(recipient, content=letter(extra=fields)))
     if offers_tls:
@@ -214,20 +214,20 @@ async def test_behind_a_smarthost_the_demand_is_about_that_hop(
 
 @pytest.mark.parametrize("way", ["header", "holdfor", "holduntil", "both"])
 async def test_a_message_is_sent_when_it_was_asked_to_be(world: World, way: str) -> None:
-    at = int(time.time()) + 2
+    at = int(time.time()) + 5
     far = f"X-OV-Deliver-At: {at + 86_400}\r\n"
     fields, parameters = {
         "header": (f"X-OV-Deliver-At: {at}\r\n", []),
-        "holdfor": ("", ["HOLDFOR=2"]),
+        "holdfor": ("", ["HOLDFOR=5"]),
         "holduntil": ("", [f"HOLDUNTIL={time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(at))}"]),
-        "both": (far, ["HOLDFOR=2"]),
+        "both": (far, ["HOLDFOR=5"]),
     }[way]
     async with world.receiver(77) as host:
         before = now_ms()
         message_id = world.submit(f"a@{destination(77)}", content=letter(extra=fields), mail_options=parameters)
         story = await world.story(message_id)
         assert only_delivery(story).state is DeliveryState.SCHEDULED
-        assert before + 500 < only_delivery(story).due_at <= now_ms() + 2_000
+        assert before + 3_500 < only_delivery(story).due_at <= now_ms() + 5_000
         assert host.messages == []
         story = await world.finished(message_id)
         assert len(host.messages) == 1

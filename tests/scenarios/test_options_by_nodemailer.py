@@ -58,7 +58,7 @@ async def test_every_header_is_read_as_it_was_meant(world: World) -> None:
         subject="For %recipient.name%",
         html="<p>Dear %recipient.name% of %recipient.nested.city%</p>",
     )
-    demanding = message(79, {"X-OV-Require-TLS": "encrypt", "X-OV-Expires": str(int(time.time()) + 3)})
+    demanding = message(79, {"X-OV-Require-TLS": "encrypt", "X-OV-Expires": str(int(time.time()) + 12)})
     testing = message(79, {"X-OV-testmode": "on"})
     later = message(
         79, {"X-OV-Deliver-At": time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime(time.time() + 3600))}
