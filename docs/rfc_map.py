@@ -28,6 +28,7 @@ TITLES = {
     2392: "Content-ID and Message-ID Uniform Resource Locators",
     2781: "UTF-16, an encoding of ISO 10646",
     2782: "A DNS RR for Specifying the Location of Services (DNS SRV)",
+    2919: "List-Id: A Structured Field and Namespace for the Identification of Mailing Lists",
     2920: "SMTP Service Extension for Command Pipelining",
     3030: "SMTP Service Extensions for Large and Binary MIME Messages",
     3056: "Connection of IPv6 Domains via IPv4 Clouds",

@@ -36,6 +36,11 @@ _HOST_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.IPv]{1,64}\]")
 # Four fields between colons, the last of 5 to 15 characters naming the sender: the form that feedback loops read.
 _FEEDBACK_ID = re.compile(rb"(?:[^:\x00-\x1f]*:){3}[^:\x00-\x20]{5,15}")
 _FEEDBACK_SENDER = "postroad"
+# RFC 2369 §3, RFC 2919 §3, RFC 8058 §3.1
+_LIST_FIELDS = frozenset(
+    b"list-" + name
+    for name in (b"help", b"subscribe", b"unsubscribe", b"unsubscribe-post", b"post", b"owner", b"archive", b"id")
+)
 
 
 def is_option(name: bytes) -> bool:
@@ -191,6 +196,19 @@ def _mime(edits: HeaderEdits, _: HeaderFacts) -> None:
     # RFC 2045 §4: without MIME-Version readers need not look at Content-* at all.
     if names and version is None:
         edits.add("MIME-Version", "1.0")
+    elif version is not None and "".join(without_comments(_text(edits.block, version)).split()) != "1.0":
+        edits.replace(version, "MIME-Version", "1.0")
+
+
+def _list_fields(edits: HeaderEdits, _: HeaderFacts) -> None:
+    for name in _LIST_FIELDS.intersection(edits.block.by_name):
+        # RFC 2369 §3: there is no more than one of each. What says nothing is in the way of the one that is added.
+        filled = [field for field in edits.block.named(name) if edits.block.text(field)]
+        for field in edits.block.named(name):
+            if field not in filled:
+                edits.remove(field, "empty")
+        for duplicate in filled[1:]:
+            edits.remove(duplicate, "a duplicate")
 
 
 def _keep_first(*names: bytes) -> _Rule:
@@ -299,7 +317,8 @@ HEADER_RULES = (
     ),
     HeaderRule(
         "MIME-Version, Content-*",
-        "kept; of several of a name the first; MIME-Version is added where a Content-* field stands without it",
+        "kept; of several of a name the first; MIME-Version is added where a Content-* field stands without it, and replaced "
+        "where it is not 1.0",
         "readers differ in which of several they follow (RFC 2045 §4 and §5)",
         _mime,
     ),
@@ -327,9 +346,10 @@ HEADER_RULES = (
     HeaderRule("Resent-*", "kept, but for Resent-Bcc", "they tell of an earlier way (RFC 5322 §3.6.6)"),
     HeaderRule(
         "List-*",
-        "kept, and signed; List-Unsubscribe and List-Unsubscribe-Post are added on leaving, where the message or its domain "
-        "offers to unsubscribe and has neither",
-        "readers unsubscribe by them (RFC 2369, RFC 8058 §4)",
+        "kept, and signed; of several of a name the first, and no empty one; List-Unsubscribe and List-Unsubscribe-Post are "
+        "added on leaving, where the message or its domain offers to unsubscribe and has neither",
+        "readers unsubscribe by them (RFC 2369 §3, RFC 8058 §4)",
+        _list_fields,
     ),
     HeaderRule(
         "X-OV-*, X-Mailgun-*, X-MSYS-API, X-SMTPAPI",

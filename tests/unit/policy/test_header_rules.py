@@ -94,6 +94,8 @@ def test_a_malformed_message_id_is_replaced() -> None:
         (b"Reply-To: a@b.example", b"Reply-To: c@d.example", b"reply-to"),
         (b"Sender: a@example.com", b"Sender: b@example.com", b"sender"),
         (b"Feedback-ID: a:b:c:sender", b"Feedback-ID: d:e:f:sender", b"feedback-id"),
+        (b"List-Unsubscribe: <https://a.example>", b"list-unsubscribe: <https://b.example>", b"list-unsubscribe"),
+        (b"List-ID: <a.example.com>", b"List-Id: <b.example.com>", b"list-id"),
     ],
 )
 def test_of_duplicates_the_first_is_kept(first: bytes, second: bytes, name: bytes) -> None:
@@ -121,6 +123,8 @@ def test_of_duplicates_the_first_is_kept(first: bytes, second: bytes, name: byte
         b"X-OV-Tag: spring",
         b"X-OV-Require-TLS: yes",
         b"X-Postroad-ID: forged",
+        b"List-Unsubscribe:",
+        b"List-Unsubscribe-Post:\r\n ",
     ],
 )
 def test_fields_that_are_removed(field: bytes) -> None:
@@ -146,6 +150,8 @@ def test_fields_that_are_removed(field: bytes) -> None:
         b"Received: from a by b; Wed, 18 Nov 2026 10:00:00 +0000",
         b"Content-Type: text/plain\r\nMIME-Version: 1.0",
         b"X-Empty:",
+        b"List-Unsubscribe: \r\n <https://example.com/u>",
+        b"MIME-Version: 1 (one) . (and) 0 (by a program)",
     ],
 )
 def test_fields_that_are_kept_byte_for_byte(field: bytes) -> None:
@@ -158,6 +164,20 @@ def test_fields_that_are_kept_byte_for_byte(field: bytes) -> None:
 def test_mime_version_is_added_beside_content_fields() -> None:
     assert values(admitted(with_field(b"Content-Type: text/html")).content, b"mime-version") == [b"1.0"]
     assert values(admitted(CONTENT).content, b"mime-version") == []
+
+
+def test_an_empty_list_field_does_not_stand_in_the_way_of_a_filled_one() -> None:
+    verdict = admitted(with_field(b"List-Unsubscribe:\r\nList-Unsubscribe: <https://example.com/u>"))
+
+    assert values(verdict.content, b"list-unsubscribe") == [b"<https://example.com/u>"]
+    assert [edit for edit in verdict.edits if "List" in edit] == ["removed List-Unsubscribe (empty)"]
+
+
+def test_another_mime_version_than_the_one_there_is_is_replaced() -> None:
+    verdict = admitted(with_field(b"MIME-Version: 2.0"))
+
+    assert values(verdict.content, b"mime-version") == [b"1.0"]
+    assert "replaced MIME-Version" in verdict.edits
 
 
 def test_feedback_id_is_added_or_put_right() -> None:
