@@ -36,7 +36,7 @@ def named(hostname: str) -> Settings:
 
 PRETENDING = """\
 import json, signal, socket, sys, time
-pair = socket.socket(fileno=int(sys.argv[3]))
+pair = socket.socket(fileno=int(sys.argv[-1]))
 hostname = json.loads(pair.makefile().readline())["settings"]["smtp"]["hostname"]
 if hostname == "broken":
     sys.exit(1)
@@ -111,6 +111,21 @@ async def test_a_process_that_dies_once_its_sockets_go_has_no_successor(
         await asyncio.sleep(0.01)
     worker.start_no_more()
     os.kill(worker.pid, signal.SIGKILL)
+    await asyncio.wait_for(running, 5.0)
+
+
+async def test_a_worker_imports_nothing_from_the_folder_that_the_node_is_started_in(
+    worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "msgspec.py").write_text("open('imported', 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(worker_process, "_FIRST_PAUSE_S", 30.0)
+    running = asyncio.create_task(worker.run())
+    # There is no installation in this folder, so that the worker ends by itself.
+    await until(lambda: worker.pid is not None)
+    await until(lambda: worker.pid is None)
+    assert not (tmp_path / "imported").exists()
+    await worker.stop(5.0)
     await asyncio.wait_for(running, 5.0)
 
 

@@ -108,6 +108,8 @@ class WorkerProcess:
         inherited = [descriptor for door in self._plan.sockets.values() for descriptor in door]
         return await asyncio.create_subprocess_exec(
             sys.executable,
+            # Not from the folder that the node happens to be started in, where a dns.py may lie about.
+            "-P",
             "-m",
             "postroad.node.worker",
             str(pair_end.fileno()),
