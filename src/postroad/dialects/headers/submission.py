@@ -168,6 +168,7 @@ def _apply(block: HeaderBlock, fields: list[Field], known: Mapping[bytes, _Optio
             raise _HeaderError(header, str(fault)) from fault
         if is_taken and option.on_missing is not None:
             reading.given.setdefault("on_missing", option.on_missing)
+    _settle_tags(reading)
     _settle_tracking(reading)
     _settle_template(reading)
     _settle_verification(reading)
@@ -175,6 +176,11 @@ def _apply(block: HeaderBlock, fields: list[Field], known: Mapping[bytes, _Optio
 
 _UNKNOWN = "there is no such option"
 _MEANINGLESS = "it has no meaning here"
+
+
+def _settle_tags(reading: _Reading) -> None:
+    if reading.given.get("tags") == []:
+        raise _HeaderError(reading.sources["tags"], "is empty; write a tag, or leave the header out")
 
 
 def _settle_tracking(reading: _Reading) -> None:

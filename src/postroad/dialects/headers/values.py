@@ -68,18 +68,12 @@ def read_html_switch(text: str) -> bool:
 
 def read_tags(text: str) -> list[str]:
     """Read tags with commas between them."""
-    found = listed_tags(text.split(","))
-    if not found:
-        raise OptionValueError("is empty; write a tag, or leave the header out")
-    return found
+    return listed_tags(text.split(","))
 
 
 def read_one_tag(text: str) -> list[str]:
-    """Read one tag, which may have commas in it."""
-    found = listed_tags([text])
-    if not found:
-        raise OptionValueError("is empty; write a tag, or leave the header out")
-    return found
+    """Read one tag, which may have commas in it; an empty one is none."""
+    return listed_tags([text])
 
 
 def listed_tags(texts: Iterable[str]) -> list[str]:

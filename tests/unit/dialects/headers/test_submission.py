@@ -52,6 +52,8 @@ VARIABLES = {"bob@dest.test": {"name": "Bob", "n": 1, "deep": {"list": [True, No
         (["X-OV-Tag: =?utf-8?q?Gr=C3=BC=C3=9Fe?="], {"tags": ("Grüße",)}),
         (["X-OV-Tag: Grüße"], {"tags": ("Grüße",)}),
         (["X-OV-Tag: a,\r\n b"], {"tags": ("a", "b")}),
+        (["X-OV-Tag:", "X-OV-Tag: news", "X-OV-Tag: ,"], {"tags": ("news",)}),
+        (["X-Mailgun-Tag:", "X-Mailgun-Tag: news"], {"tags": ("news",)}),
         (['X-OV-Variables: {"a": "b\r\n\tc"}'], {"variables": {"a": "b c"}}),
         (['X-MSYS-API: {"metadata": {"a": "b\r\n\tc"}}'], {"variables": {"a": "b c"}}),
         (["X-OV-testmode: yes"], {"is_test": True}),
