@@ -75,5 +75,10 @@ def print_of(submission: Submission) -> bytes:
             if field.name not in _CHANGING:
                 raw = block.raw(field)
                 whole.update(comparable_field(raw) if field.name == b"content-type" else raw)
+    else:
+        # What cannot be read as a header is compared by its lines.
+        for line in submission.content.partition(b"\r\n\r\n")[0].split(b"\r\n"):
+            if line.partition(b":")[0].strip().lower() not in _CHANGING:
+                whole.update(comparable_field(line))
     whole.update(comparable_body(submission.content))
     return whole.digest()

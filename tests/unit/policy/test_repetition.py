@@ -15,7 +15,7 @@ from postroad.policy.repetition import (
     fault_of,
     print_of,
 )
-from postroad.protocol.mime.header import split
+from postroad.protocol.mime.header import HeaderBlock, split
 from tests.unit.policy.submissions import CONTENT, submission
 
 NOW = 1_780_000_000_000
@@ -79,3 +79,12 @@ def test_a_field_that_was_mended_makes_another_message_and_a_new_date_does_not()
 
     assert print_of(offered(CONTENT)) == print_of(offered(again))
     assert print_of(offered(CONTENT)) != print_of(offered(CONTENT.replace(b"To: bob@", b"Cc: bob@")))
+
+
+def test_of_messages_whose_header_cannot_be_read_only_those_with_the_same_header_are_the_same() -> None:
+    broken = CONTENT.replace(b"Subject: ", b"no field\r\nSubject: ")
+    again = broken.replace(b"11:00:00", b"11:00:05").replace(b"<one@", b"<two@")
+    other = broken.replace(b"no field", b"no field either")
+
+    assert not isinstance(offered(broken).block, HeaderBlock)
+    assert print_of(offered(broken)) == print_of(offered(again)) != print_of(offered(other))
