@@ -57,6 +57,19 @@ def test_submission_works_over_starttls_and_implicit_tls(dev: Dev) -> None:
     assert newest_with_subject(dev, "Implicit")["dkim_valid"] is True
 
 
+@pytest.mark.parametrize("demand", ["yes", "encrypt"])
+def test_a_message_that_demands_tls_reaches_the_inbox_though_nobody_vouches_for_it(dev: Dev, demand: str) -> None:
+    smtp = dev.facts["smtp"]
+    content = f"From: {smtp['sender']}\r\nTo: you@example.net\r\nSubject: Demand {demand}\r\n"
+    with smtplib.SMTP(smtp["host"], smtp["port"]) as client:
+        client.login(smtp["username"], smtp["password"])
+        client.sendmail(
+            smtp["sender"], ["you@example.net"], f"{content}X-OV-Require-TLS: {demand}\r\n\r\nOver TLS.\r\n"
+        )
+
+    assert newest_with_subject(dev, f"Demand {demand}")["dkim_valid"] is True
+
+
 def test_the_html_of_strangers_is_served_without_rights(dev: Dev) -> None:
     smtp = dev.facts["smtp"]
     content = (

@@ -89,7 +89,7 @@ async def running_engine(ground: Ground, pool: SessionPool, *, is_dev: bool) -> 
             meter=ground.meter,
             givens=Givens(now_ms, ground.ids.next, chance.random),
             shuffle=chance.shuffle,
-            make_agent=_agent_maker(delivery, pool),
+            make_agent=_agent_maker(delivery, pool, is_dev=is_dev),
             owner=ground.lease.incarnation,
             worker_silence_s=settings.retention.worker_silence_s,
             own_hosts=own_hosts,
@@ -108,12 +108,13 @@ async def running_engine(ground: Ground, pool: SessionPool, *, is_dev: bool) -> 
         await cache.aclose()
 
 
-def _agent_maker(delivery: DeliverySettings, pool: SessionPool) -> MakeAgent:
+def _agent_maker(delivery: DeliverySettings, pool: SessionPool, *, is_dev: bool) -> MakeAgent:
     opportunistic = opportunistic_context()
     contexts = {
         TlsRule.OPPORTUNISTIC: opportunistic,
         TlsRule.ENCRYPT: opportunistic,
-        TlsRule.VERIFY: verifying_context(),
+        # No authority vouches for the inbox of dev, which is this process itself.
+        TlsRule.VERIFY: opportunistic if is_dev else verifying_context(),
     }
     terms = SessionTerms(
         timeouts=delivery.timeouts,
