@@ -113,6 +113,7 @@ def configure(settings: LogSettings, sink: Sink | None = None) -> LineWriter:
         cache_logger_on_first_use=False,
     )
     _route_libraries(writer, level, shared, rendering)
+    sys.unraisablehook = _note_ignored
     atexit.register(writer.close)
     return writer
 
@@ -124,6 +125,18 @@ def configure_for_command() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
+    )
+
+
+def _note_ignored(ignored: "sys.UnraisableHookArgs") -> None:
+    """Log an exception that nobody can catch, as in a destructor."""
+    if isinstance(ignored.exc_value, UnicodeDecodeError) and isinstance(ignored.object, bytes):
+        # The server name of a TLS handshake that is no ASCII, which ``ssl`` has refused: strangers could fill the log.
+        return
+    structlog.get_logger().error(
+        "exception_ignored",
+        where=ignored.err_msg or repr(ignored.object),
+        exc_info=(ignored.exc_type, ignored.exc_value, ignored.exc_traceback),
     )
 
 

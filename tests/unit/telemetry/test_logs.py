@@ -1,14 +1,19 @@
 import io
 import json
 import logging
+import ssl
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 import structlog
 
 from postroad.model.credential import Secret
+from postroad.net.self_signed import ensure_self_signed
+from postroad.net.tls import ServerCertificate, opportunistic_context
 from postroad.telemetry.logs import LineWriter, configure, configure_for_command
 from postroad.telemetry.settings import LogSettings
 
@@ -16,8 +21,9 @@ from postroad.telemetry.settings import LogSettings
 @pytest.fixture(autouse=True)
 def _restore() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, hook = root.handlers[:], root.level, sys.unraisablehook
     yield
+    sys.unraisablehook = hook
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -178,3 +184,38 @@ def test_a_command_keeps_its_answer_free_of_logs(capsys: pytest.CaptureFixture[s
     assert "domain_stopped" in shown.err
     assert "domain_state_changed" not in shown.err
     assert "hunter" not in shown.err
+
+
+def test_a_server_name_that_is_no_ascii_is_no_traceback_of_a_stranger(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream, writer = _logged(LogSettings(format="json"))
+    hello, toward_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = opportunistic_context().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="name.example")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    altered = ssl.MemoryBIO()
+    altered.write(hello.read().replace(b"name.example", b"n\xe4me.example"))
+    certificate = ServerCertificate(*ensure_self_signed(tmp_path, "mail.example", 1_780_000_000_000))
+    server = certificate.context.wrap_bio(altered, toward_client, server_side=True)
+
+    with pytest.raises(ssl.SSLError):
+        server.do_handshake()
+    writer.close()
+
+    assert toward_client.read()[:1] == b"\x15"  # an alert
+    assert (stream.getvalue(), capsys.readouterr().err) == ("", "")
+
+
+def test_an_exception_that_nobody_can_catch_is_a_line_of_the_log() -> None:
+    class Careless:
+        def __del__(self) -> None:
+            raise ValueError("too late")
+
+    stream, writer = _logged(LogSettings(format="json"))
+    Careless()
+    writer.close()
+
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["exception"][0]["exc_value"]) == ("exception_ignored", "too late")
+    assert "Careless.__del__" in line["where"]
