@@ -234,3 +234,23 @@ async def test_a_client_that_does_not_read_its_answer_is_given_up(monkeypatch: p
             await asyncio.sleep(0.05)
     writer.close()
     await server.stop()
+
+
+@pytest.mark.parametrize(("fault", "is_logged"), [(ConnectionAbortedError, False), (KeyError, True)])
+async def test_an_answer_that_is_broken_off_on_purpose_is_no_fault_in_the_log(
+    fault: type[Exception], caplog: pytest.LogCaptureFixture, *, is_logged: bool
+) -> None:
+    async def broken_off(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a part", "more_body": True})
+        raise fault("it ends here")
+
+    ((listening,),) = bind(Endpoint("127.0.0.1", 0))
+    server = HttpServer(broken_off, [listening])
+    await server.start()
+    told = await answer(listening.getsockname()[1], b"GET /" + END)
+    await server.stop()
+
+    assert b"a part" in told
+    assert not told.endswith(b"0\r\n\r\n")
+    assert ("Exception in ASGI application" in caplog.text) is is_logged

@@ -33,6 +33,8 @@ MOST_WAITING = 100
 _log = logging.getLogger("uvicorn.error.connections")
 # What strangers send that is no request, or asks for another protocol, would else be a line each time.
 _log.setLevel(logging.ERROR)
+# How an answer is broken off on purpose, that its client does not take it for whole.
+_log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], ConnectionAbortedError)))
 
 
 class BoundedHttp(HttpToolsProtocol):
