@@ -254,3 +254,50 @@ async def test_an_answer_that_is_broken_off_on_purpose_is_no_fault_in_the_log(
     assert b"a part" in told
     assert not told.endswith(b"0\r\n\r\n")
     assert ("Exception in ASGI application" in caplog.text) is is_logged
+
+
+async def telling(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with what was asked."""
+    body, has_more = b"", True
+    while has_more:
+        part = await receive()
+        body, has_more = body + part.get("body", b""), part.get("more_body", False)
+    told = b"<%b %b %d>" % (scope["method"].encode(), scope["raw_path"], len(body))
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(told))]})
+    await send({"type": "http.response.body", "body": told})
+
+
+HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAA\r\nUpgrade: %b\r\n"
+
+
+@pytest.mark.parametrize("offered", [b"h2c", b"websocket", b"x, y"])
+@pytest.mark.parametrize("cut", [None, 30, -len(HIDDEN), -10])
+async def test_the_body_behind_an_offer_of_another_protocol_is_no_request(offered: bytes, cut: int | None) -> None:
+    ((listening,),) = bind(Endpoint("127.0.0.1", 0))
+    server = HttpServer(telling, [listening])
+    await server.start()
+    # RFC 9110 §7.8: as Java's client and curl offer HTTP/2.
+    length = b"Content-Length: %d\r\n" % len(HIDDEN)
+    chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN)
+    head = b"POST /a HTTP/1.1\r\nHost: localhost\r\n" + OFFER % offered
+    whole = head + length + b"\r\n" + HIDDEN
+    pieces = [whole] if cut is None else [whole[:cut], whole[cut:]]
+    told = await answer(
+        listening.getsockname()[1],
+        *pieces,
+        head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk,
+        b"GET /b HTTP/1.1\r\nHost: localhost\r\n" + OFFER % offered + b"\r\n",
+        b"GET /c HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    )
+    await server.stop()
+
+    found = [part.partition(b">")[0] for part in told.split(b"<")[1:]]
+    assert found == [b"POST /a %d" % len(HIDDEN), b"POST /a %d" % len(HIDDEN), b"GET /b 0", b"GET /c 0"]
+
+
+async def test_nothing_is_tunnelled(port: int) -> None:
+    told = await answer(port, b"CONNECT localhost:25 HTTP/1.1\r\nHost: localhost\r\n\r\n" + HIDDEN)
+
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert told.count(b"HTTP/1.1") == 1

@@ -10,6 +10,7 @@ import ssl
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from postroad.httpd.clients import Clients
@@ -37,6 +38,13 @@ _log.setLevel(logging.ERROR)
 _log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], ConnectionAbortedError)))
 
 
+def _parser_for(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
+    parser = httptools.HttpRequestParser(protocol)
+    # As the library does: who asks for an end after the first of several requests still gets its answer.
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
+
+
 class BoundedHttp(HttpToolsProtocol):
     """Refuses a client's connections beyond its share, and requests that are too long, too slow, or too many at a time.
 
@@ -49,6 +57,8 @@ class BoundedHttp(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _watch: asyncio.TimerHandle | None = None
     _is_in_head = False
+    _has_offer = False
+    """The head that was read offers another protocol: it is read again without that."""
     _has_come_on = False
     """A message, its body or its end came with what was read last."""
     _octets_since = 0
@@ -108,13 +118,35 @@ class BoundedHttp(HttpToolsProtocol):
     def _read(self, data: bytes) -> None:
         """Feed the parser, and count what came of a head, or of trailers, that began before."""
         self._has_come_on = False
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self._has_come_on or self.transport.is_closing():
             self._octets_since = 0
             return
         self._octets_since += len(data)
         if self._octets_since > MOST_HEAD:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self._is_in_head else HTTPStatus.BAD_REQUEST)
+
+    def _parse(self, data: bytes) -> None:
+        """Have requests read, whatever other protocols they offer: RFC 9110 §7.8 lets a server pass that over.
+
+        The library's parser takes what stands behind such a head for the other protocol, and its body for a request.
+        """
+        try:
+            while data:
+                try:
+                    self.parser.feed_data(data)
+                    break
+                except httptools.HttpParserUpgrade as offered:
+                    data = self._head_without_offer() + data[offered.args[0] :]
+                    self.parser, self._has_offer = _parser_for(self), False
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _head_without_offer(self) -> bytes:
+        first = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        fields = [b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade"]
+        return b"".join([first, *fields, b"\r\n"])
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -137,6 +169,11 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """End a head; what is raised here ends the parsing."""
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("nothing is reached through this server")
+            self._has_offer = True
+            return
         if len(self.pipeline) >= MOST_WAITING:
             raise ValueError("too many requests wait for their answers")
         self._is_in_head, self._has_come_on = False, True
@@ -154,6 +191,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request."""
+        if self._has_offer:
+            return
         self._has_come_on, self._body_since = True, None
         super().on_message_complete()
 
