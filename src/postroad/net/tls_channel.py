@@ -5,6 +5,8 @@ import ssl
 
 _READ_SIZE = 65_536
 """More than a record holds (RFC 8446 §5.1): each read returns what one record carries."""
+_MOST_ANSWERED = 65_536
+"""Octets that the layer may answer by itself after the handshake, to renegotiations (which it refuses) and new keys."""
 
 
 class TlsChannel:
@@ -22,6 +24,7 @@ class TlsChannel:
         self.is_ended = False
         """The client has said that it sends nothing more (close_notify, RFC 8446 §6.1)."""
         self._is_over = False
+        self._answered = 0
 
     @property
     def version(self) -> str | None:
@@ -37,14 +40,15 @@ class TlsChannel:
     def receive(self, octets: bytes) -> bytes:
         """Take octets of the connection and return the text that they complete, which may be none.
 
-        Raises ssl.SSLError where they are no TLS, or the handshake fails; ``data_to_send`` then has the alert, and text
-        that came together with what is wrong is not told.
+        Raises ssl.SSLError where they are no TLS, the handshake fails, or the client asks without end for what is refused;
+        ``data_to_send`` then has the alert, and text that came together with what is wrong is not told.
         """
         self._incoming.write(octets)
         try:
-            if not self.is_established:
-                self._tls.do_handshake()
-                self.is_established = True
+            if self.is_established:
+                return self._text()
+            self._tls.do_handshake()
+            self.is_established = True
             return b"".join(self._records())
         except ssl.SSLWantReadError:
             return b""
@@ -70,6 +74,15 @@ class TlsChannel:
     def data_to_send(self) -> bytes:
         """Return the octets that the connection has to carry now."""
         return self._outgoing.read()
+
+    def _text(self) -> bytes:
+        waits = self._outgoing.pending
+        text = b"".join(self._records())
+        self._answered += self._outgoing.pending - waits
+        if self._answered > _MOST_ANSWERED:
+            # A client that reads none of it would have it gather.
+            raise ssl.SSLError("the client asks for too much besides its text")
+        return text
 
     def _records(self) -> list[bytes]:
         texts: list[bytes] = []

@@ -2,10 +2,13 @@
 
 import contextlib
 import functools
+import hmac
 import ssl
+from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from postroad.net.tls_channel import TlsChannel
 
@@ -164,3 +167,47 @@ def test_a_forged_record_is_refused(server: TlsChannel, client: Client) -> None:
     client.take(server)
     with pytest.raises(ssl.SSLError, match="BAD_RECORD_MAC"):
         client.tls.read(1)
+
+
+def expanded(secret: bytes, seed: bytes, octets: int) -> bytes:
+    """Return the output of the pseudorandom function of TLS 1.2 (RFC 5246 §5)."""
+    found, link = b"", seed
+    while len(found) < octets:
+        link = hmac.digest(secret, link, "sha256")
+        found += hmac.digest(secret, link + seed, "sha256")
+    return found[:octets]
+
+
+def test_a_client_that_asks_on_and_on_for_another_handshake_is_ended(
+    context: ssl.SSLContext, client: Client, tmp_path: Path
+) -> None:
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    server = TlsChannel(context)
+    keys = tmp_path / "keys"
+    client.context.keylog_filename = str(keys)
+    client.context.maximum_version = ssl.TLSVersion.TLSv1_2
+    client.context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.tls.do_handshake()
+    hello = client.octets()
+    server.receive(hello)
+    answered = server.data_to_send()
+    client._incoming.write(answered)
+    client.shake_hands(server)
+    secret = bytes.fromhex(keys.read_text().split("CLIENT_RANDOM ")[1].split()[1])
+    # Record and handshake header and version stand before either random (RFC 5246 §7.4.1).
+    block = expanded(secret, b"key expansion" + answered[11:43] + hello[11:43], 40)
+    cipher, salt = AESGCM(block[:16]), block[32:36]
+
+    def record(number: int) -> bytes:
+        """Return an empty ClientHello as a record of its own (RFC 5288 §3)."""
+        count, text = number.to_bytes(8, "big"), b"\x01\0\0\0"
+        sealed = cipher.encrypt(salt + count, text, count + b"\x16\x03\x03\x00\x04")
+        return b"\x16\x03\x03" + (8 + len(sealed)).to_bytes(2, "big") + count + sealed
+
+    sent = 0
+    with pytest.raises(ssl.SSLError, match="asks for too much"):
+        for number in range(1, 5_000):
+            assert server.receive(record(number)) == b""
+            sent += len(server.data_to_send())
+    assert 60_000 < sent < 66_000
