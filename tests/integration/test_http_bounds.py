@@ -262,6 +262,8 @@ async def telling(scope: Scope, receive: Receive, send: Send) -> None:
     while has_more:
         part = await receive()
         body, has_more = body + part.get("body", b""), part.get("more_body", False)
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.1)
     told = b"<%b %b %d>" % (scope["method"].encode(), scope["raw_path"], len(body))
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(told))]})
     await send({"type": "http.response.body", "body": told})
@@ -294,6 +296,33 @@ async def test_the_body_behind_an_offer_of_another_protocol_is_no_request(offere
 
     found = [part.partition(b">")[0] for part in told.split(b"<")[1:]]
     assert found == [b"POST /a %d" % len(HIDDEN), b"POST /a %d" % len(HIDDEN), b"GET /b 0", b"GET /c 0"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (b"GET /slow" + END, b"<GET /slow 0>"),
+        (b"POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", b"<POST /slow 3>"),
+        (b"GET /a" + END + b"GET /slow" + END, b"<GET /slow 0>"),
+        (b"POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nab", b""),
+        (b"GET /slow HTTP/1.1\r\n", b""),
+        (b"", b""),
+    ],
+)
+async def test_who_says_nothing_more_is_answered_where_the_request_is_whole(asked: bytes, found: bytes) -> None:
+    ((listening,),) = bind(Endpoint("127.0.0.1", 0))
+    server = HttpServer(telling, [listening])
+    await server.start()
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", listening.getsockname()[1])
+        writer.write(asked)
+        writer.write_eof()
+        told = await reader.read()
+        writer.close()
+    await server.stop()
+
+    assert told.endswith(found)
+    assert bool(told) is bool(found)
 
 
 async def test_nothing_is_tunnelled(port: int) -> None:

@@ -176,3 +176,42 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0)
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"".join(body)})
+
+
+async def test_a_client_that_says_farewell_behind_its_request_is_answered(tmp_path: Path) -> None:
+    path = tmp_path / "certificate.pem"
+    AUTHORITY.issue_cert("a.example").private_key_and_cert_chain_pem.write_to_path(str(path))
+    ((listening,),) = bind(Endpoint("127.0.0.1", 0))
+    [server] = http_servers(app, [], [listening], ServerCertificate(path, path).context, Clients())
+    context = ssl.create_default_context()
+    AUTHORITY.configure_trust(context)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="a.example")
+    await server.start()
+    try:
+        async with asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            while True:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    tls.do_handshake()
+                    break
+                writer.write(outgoing.read())
+                incoming.write(await reader.read(65_536))
+            tls.write(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+            # RFC 8446 §6.1: a farewell is about what its sender says.
+            with pytest.raises(ssl.SSLWantReadError):
+                tls.unwrap()
+            writer.write(outgoing.read())
+            writer.write_eof()
+            told = await reader.read()
+            writer.close()
+    finally:
+        await server.stop()
+
+    incoming.write(told)
+    text = b""
+    with contextlib.suppress(ssl.SSLZeroReturnError):
+        while part := tls.read(65_536):
+            text += part
+    assert text.startswith(b"HTTP/1.1 200 ")
+    assert text.endswith(b"https\r\n0\r\n\r\n")

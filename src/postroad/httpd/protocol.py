@@ -112,8 +112,22 @@ class BoundedHttp(HttpToolsProtocol):
         text = self._tls.receive(data)
         if text:
             self._read(text)
-        if self._tls.is_ended:
+        if self._tls.is_ended and not self._is_to_be_answered():
             self._tls.close()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Say whether a connection on which the client sends nothing more stays."""
+        return self._is_to_be_answered()
+
+    def _is_to_be_answered(self) -> bool:
+        """Whether the last request is whole and its answer not begun; the connection then ends with that.
+
+        RFC 9112 §9.6 and RFC 8446 §6.1: who ends one direction may still read the other, and would send again.
+        """
+        if self.cycle is None or self.cycle.response_started or self._body_since is not None or self._is_in_head:
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def _read(self, data: bytes) -> None:
         """Feed the parser, and count what came of a head, or of trailers, that began before."""
