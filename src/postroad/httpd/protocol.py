@@ -67,7 +67,7 @@ class BoundedHttp(HttpToolsProtocol):
     _body_at = 0.0
     _body_octets = 0
     _unread_since: float | None = None
-    _is_ending = False
+    _ending_since: float | None = None
     _refusal = HTTPStatus.BAD_REQUEST
 
     def __init__(self, *arguments: Any, clients: Clients, tls_context: ssl.SSLContext | None, **named: Any) -> None:
@@ -234,10 +234,10 @@ class BoundedHttp(HttpToolsProtocol):
         if self._unread_since is not None and now - self._unread_since > UNREAD_S:
             self.transport.abort()
         elif self.transport.is_closing():
-            # What is left to be sent has had its time.
-            if self._is_ending and self._unread_since is None:
+            # What is left to be sent may be less than what a client has to fall behind by to be noted as not reading.
+            self._ending_since = self._ending_since or now
+            if now - self._ending_since > UNREAD_S:
                 self.transport.abort()
-            self._is_ending = True
         elif self.flow.read_paused:
             # It is this end that takes nothing for now.
             self._body_since, self._body_at, self._body_octets = self._body_since and now, now, 0
