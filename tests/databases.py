@@ -60,10 +60,15 @@ def empty_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Where a database may be made; nothing is there yet."""
     if request.param == "sqlite":
         return Place("", tmp_path)
-    server = request.getfixturevalue("postgres_server")
+    return Place(empty_database(request.getfixturevalue("postgres_server")), tmp_path)
+
+
+def empty_database(server: Any, options: str = "") -> str:
+    """Make a database on the server, with what ``CREATE DATABASE`` is told besides; returns its address."""
     name = f"empty_{next(_numbers)}"
-    _administer(server.get_uri(), f"CREATE DATABASE {name}")
-    return Place(server.get_uri(name), tmp_path)
+    _administer(server.get_uri(), f"CREATE DATABASE {name} {options}")
+    address: str = server.get_uri(name)
+    return address
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Backup while mail goes on, and restore into an empty place."""
 
 import asyncio
+import json
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from postroad.storage.message_search import Wanted
 from postroad.storage.search_index import Pass
 from postroad.storage.secrets import MASTER_KEY_FILE, ensure_secret
 from postroad.storage.vault import open_vault
+from tests.databases import empty_database
 from tests.storage.samples import DATA_TABLES, NOW, Place, accepted, claim, column, count_rows
 
 
@@ -30,6 +33,24 @@ async def _open(place: Place) -> Database:
 def elsewhere(empty_place: Place, tmp_path: Path) -> Place:
     """An empty place apart from ``place``."""
     return Place(empty_place.url, tmp_path / "elsewhere")
+
+
+@pytest.fixture
+def elsewhere_in_postgres(postgres_server: Any, tmp_path: Path) -> Place:
+    """An empty database on the server, apart from ``postgres_place``."""
+    return Place(empty_database(postgres_server), tmp_path / "elsewhere")
+
+
+def _rewrite_manifest(archive: Path, **facts: Any) -> None:
+    """Have a backup say other things of itself."""
+    with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+        manifest = Path(folder) / "manifest.json"
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | facts))
+        with tarfile.open(archive, "w") as packed:
+            for member in Path(folder).iterdir():
+                packed.add(member, member.name)
 
 
 same_engine = pytest.mark.parametrize(
@@ -99,6 +120,40 @@ async def test_ids_go_on_after_a_restore(place: Place, elsewhere: Place, tmp_pat
 
     restored = await _open(elsewhere)
     assert (await restored.write(accounts.add, "new", NOW)).id > removed.id
+    await restored.close()
+
+
+async def test_every_sequence_goes_on_after_a_restore(
+    postgres_place: Place, tmp_path: Path, elsewhere_in_postgres: Place
+) -> None:
+    use_all = "SELECT nextval(quote_ident(sequencename)::regclass) FROM pg_sequences, generate_series(1, 7)"
+    stand = "SELECT sequencename::text || last_value FROM pg_sequences ORDER BY 1"
+    database = await _open(postgres_place)
+    await database.write(column, use_all)
+    before = await database.read(column, stand)
+    await asyncio.to_thread(backup, *postgres_place, tmp_path / "saved.tar", now=NOW)
+    await database.close()
+    await asyncio.to_thread(restore, tmp_path / "saved.tar", *elsewhere_in_postgres)
+
+    restored = await _open(elsewhere_in_postgres)
+    assert await restored.read(column, stand) == before
+    assert {"accounts_id_seq7", "inbound_routes_id_seq7", "list_checks_id_seq7"} <= set(before)
+    await restored.close()
+
+
+@same_engine
+async def test_ids_go_on_behind_the_rows_of_a_backup_that_does_not_say_what_was_given_out(
+    place: Place, elsewhere: Place, tmp_path: Path
+) -> None:
+    database = await _open(place)
+    last = await database.write(accounts.add, "last", NOW)
+    await asyncio.to_thread(backup, *place, tmp_path / "saved.tar", now=NOW)
+    await database.close()
+    _rewrite_manifest(tmp_path / "saved.tar", last_numbers={})
+    await asyncio.to_thread(restore, tmp_path / "saved.tar", *elsewhere)
+
+    restored = await _open(elsewhere)
+    assert (await restored.write(accounts.add, "new", NOW)).id > last.id
     await restored.close()
 
 

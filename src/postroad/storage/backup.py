@@ -34,10 +34,6 @@ _SQLITE_MEMBER = "postroad.sqlite"
 _NEVER_MS = 1 << 62
 # Parents before children, so that what refers to a row finds it.
 _TABLES = tuple(table.name for table in metadata.tables.values())
-_NUMBERED = (
-    "accounts", "domains", "dkim_keys", "smtp_users", "users", "invitations", "web_sessions", "passkeys",
-    "audit_entries", "api_keys", "templates", "template_versions", "routes", "captures", "webhooks",
-)  # fmt: skip
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +44,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     schema: str
     made_at: int
     last_numbers: dict[str, int] = {}
-    """The last id that each table of the control plane gave out (PostgreSQL), so that none is given twice."""
+    """The last id that each table which numbers its rows gave out (PostgreSQL), so that none is given twice."""
 
 
 def backup(url: str, data_dir: Path, target: Path, *, now: int) -> Manifest:
@@ -156,7 +152,7 @@ async def _export(place: PostgresServer, folder: Path, target: Path) -> dict[str
                         await connection.copy_from_table(
                             table, output=folder / f"{table}.copy", columns=_columns_of(table), format="binary"
                         )
-                return {table: await connection.fetchval(_LAST_NUMBER, table) for table in _NUMBERED}
+                return {table: number for table, _, number in await connection.fetch(_LAST_NUMBERS)}
         finally:
             await connection.close()
 
@@ -171,14 +167,23 @@ async def _import(place: PostgresServer, folder: Path, last_numbers: dict[str, i
                     await connection.copy_to_table(
                         table, source=folder / f"{table}.copy", columns=_columns_of(table), format="binary"
                     )
-                for table, number in last_numbers.items():
-                    await connection.execute(_SET_LAST_NUMBER, table, number)
+                for table, column, _ in await connection.fetch(_LAST_NUMBERS):
+                    # Backups of the first versions lack some: those begin behind the rows that are there.
+                    highest = f"SELECT coalesce(max({column}), 0) FROM {table}"  # noqa: S608 - our own names
+                    number = max(await connection.fetchval(highest), last_numbers.get(table, 0))
+                    await connection.execute(_SET_LAST_NUMBER, table, column, number)
         finally:
             await connection.close()
 
 
-_LAST_NUMBER = "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence($1, 'id')::regclass), 0)"
-_SET_LAST_NUMBER = "SELECT setval(pg_get_serial_sequence($1, 'id'), greatest($2::bigint, 1), $2::bigint > 0)"
+# The database's own word on which tables number their rows: a list of ours forgets those that later steps make.
+_LAST_NUMBERS = """
+SELECT table_name::text, column_name::text,
+       coalesce(pg_sequence_last_value(pg_get_serial_sequence(table_name, column_name)::regclass), 0)
+FROM information_schema.columns
+WHERE table_schema = current_schema() AND pg_get_serial_sequence(table_name, column_name) IS NOT NULL
+"""
+_SET_LAST_NUMBER = "SELECT setval(pg_get_serial_sequence($1, $2), greatest($3::bigint, 1), $3::bigint > 0)"
 
 
 def _columns_of(table: str) -> list[str]:
