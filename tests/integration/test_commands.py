@@ -19,6 +19,7 @@ from postroad.model.ids import text_of
 from postroad.model.options import DeliveryOptions, Options
 from postroad.net.clock import now_ms
 from postroad.node import installation
+from postroad.node.keys import KEY_VARIABLE
 from postroad.storage import accounts, domains
 from postroad.storage.engine import open_database
 from tests.integration.commands import Run, commands_in
@@ -555,7 +556,7 @@ def test_backup_comes_back_with_everything_in_it(
     message_id, ids = stored
     archive = tmp_path / "backup.tar"
 
-    run("backup", str(archive))
+    wrote = run("backup", str(archive)).stdout
     run("backup", str(archive), expect=1)
     run("restore", str(archive), expect=1)
     elsewhere = ["--data", str(tmp_path / "elsewhere"), "--json"]
@@ -564,7 +565,30 @@ def test_backup_comes_back_with_everything_in_it(
 
     listed = CliRunner().invoke(main, ["queue", "list", "--message", message_id, *elsewhere])
     assert [one["id"] for one in json.loads(listed.stdout)] == ids
+    assert "It holds the master key: keep it secret." in wrote
     assert archive.stat().st_mode & 0o077 == 0
+
+
+def test_a_backup_whose_key_is_given_by_the_environment_says_that_it_lacks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give(*arguments: str) -> str:
+        result = CliRunner().invoke(main, list(arguments))
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    archive = str(tmp_path / "backup.tar")
+    monkeypatch.setenv(KEY_VARIABLE, "ab" * 32)
+    give("migrate", "--data", str(tmp_path / "here"))
+    wrote = give("backup", archive, "--data", str(tmp_path / "here"))
+    with_key = give("restore", archive, "--data", str(tmp_path / "there"))
+    monkeypatch.delenv(KEY_VARIABLE)
+    without_key = give("restore", archive, "--data", str(tmp_path / "elsewhere"))
+
+    assert "It holds the master key" not in wrote
+    assert f"The master key is not in it: keep the one that the nodes get as {KEY_VARIABLE} elsewhere" in wrote
+    assert KEY_VARIABLE not in with_key
+    assert f"before `postroad serve`, set {KEY_VARIABLE}" in without_key
 
 
 def test_what_a_message_asked_for_is_told_with_it_and_its_variables_with_each_event(

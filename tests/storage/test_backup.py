@@ -19,7 +19,7 @@ from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageError
 from postroad.storage.message_search import Wanted
 from postroad.storage.search_index import Pass
-from postroad.storage.secrets import MASTER_KEY_FILE, ensure_secret
+from postroad.storage.secrets import MASTER_KEY_FILE, ensure_secret, is_key_of
 from postroad.storage.vault import open_vault
 from tests.databases import empty_database
 from tests.storage.samples import DATA_TABLES, NOW, Place, accepted, claim, column, count_rows
@@ -155,6 +155,25 @@ async def test_ids_go_on_behind_the_rows_of_a_backup_that_does_not_say_what_was_
     restored = await _open(elsewhere)
     assert (await restored.write(accounts.add, "new", NOW)).id > last.id
     await restored.close()
+
+
+@pytest.mark.parametrize(("given", "is_held"), [("", True), ("ab" * 32, False)])
+async def test_a_backup_says_whether_the_key_of_its_secrets_is_in_it(
+    place: Place, tmp_path: Path, given: str, *, is_held: bool
+) -> None:
+    """A key that was left in the folder, before another one was given by the environment, opens nothing."""
+    (place.data_dir / MASTER_KEY_FILE).write_text("00" * 32)
+    database = await _open(place)
+    await open_vault(database, place.data_dir, given)
+
+    manifest = await asyncio.to_thread(backup, *place, tmp_path / "saved.tar", now=NOW)
+
+    assert manifest.holds_key is is_held
+    assert await database.read(is_key_of, place.data_dir, given)
+    assert not await database.read(is_key_of, place.data_dir, "cd" * 32)
+    assert not await database.read(is_key_of, place.data_dir, "no key")
+    assert not await database.read(is_key_of, tmp_path / "elsewhere")
+    await database.close()
 
 
 async def test_a_place_in_use_is_not_restored_into(place: Place, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Backup while running, and restore into an empty place.
 
-A backup is one tar file: a manifest, the master key, and the database: on SQLite as a file, on PostgreSQL as one COPY
-file per table out of one snapshot. It holds everything that it takes to read the secrets in it, so it is as secret as
-they are. A backup is restored with the engine it was made with.
+A backup is one tar file: a manifest, the master key where it is a file of the data folder, and the database: on SQLite as a
+file, on PostgreSQL as one COPY file per table out of one snapshot. With the key it holds everything that it takes to read the
+secrets in it, so it is as secret as they are. A backup is restored with the engine it was made with.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from postroad.storage.errors import SchemaMismatch, StorageError
 from postroad.storage.location import PostgresServer, SqliteFile, locate
 from postroad.storage.migrate import SchemaState, migrate, run, schema_state
 from postroad.storage.schema import metadata
-from postroad.storage.secrets import MASTER_KEY_FILE
+from postroad.storage.secrets import MASTER_KEY_FILE, is_key_of
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
@@ -45,6 +45,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     made_at: int
     last_numbers: dict[str, int] = {}
     """The last id that each table which numbers its rows gave out (PostgreSQL), so that none is given twice."""
+    holds_key: bool = False
+    """Whether the master key that the secrets in it are encrypted with is in it too."""
 
 
 def backup(url: str, data_dir: Path, target: Path, *, now: int) -> Manifest:
@@ -73,6 +75,7 @@ def backup(url: str, data_dir: Path, target: Path, *, now: int) -> Manifest:
             schema=state.current,
             made_at=now,
             last_numbers=last_numbers,
+            holds_key=key_file.exists() and run(url, data_dir, lambda connection: is_key_of(connection, data_dir)),
         )
         (folder / _MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
         _pack(folder, target)

@@ -115,6 +115,18 @@ def bind_key(connection: Connection, vault: Vault, *, installation_id: str, now:
     return bound
 
 
+def is_key_of(connection: Connection, data_dir: Path, given: str = "") -> bool:
+    """Return whether the given key, else the data folder's, opens the database's secrets; before the first start any does."""
+    bound: str | None = connection.execute(select(installation.c.key_fingerprint)).scalar_one_or_none()
+    if bound is None or not (given or (data_dir / MASTER_KEY_FILE).exists()):
+        return bound is None
+    try:
+        return Vault(master_key(data_dir, given)).fingerprint == bound
+    except StorageError:
+        # What cannot be read is no key of any database.
+        return False
+
+
 def ensure_secret(connection: Connection, vault: Vault, name: str, fresh: bytes) -> bytes:
     """Return one of the installation's own keys (for return paths, say), storing ``fresh`` where there is none."""
     sealed = vault.encrypt(fresh, _place(name))
