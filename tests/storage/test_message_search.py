@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from postroad.model.ids import HIGHEST_ID, lowest_at, text_of
 from postroad.model.message import Accepted
 from postroad.model.options import Options
 from postroad.model.search_words import (
+    MOST_RECIPIENT_OCTETS,
     destination_term,
     message_id_term,
     recipient_term,
@@ -27,6 +28,7 @@ from postroad.storage import message_search, messages, search_index
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.message_search import Found, Page, Wanted
+from postroad.storage.migrate import run
 from postroad.storage.schema import control_plane, data_plane
 from postroad.storage.search_index import Pass
 from tests.storage.samples import DAY, MINUTE, NOW, Place, accepted, claim, column, settled
@@ -445,6 +447,40 @@ def _matches(one: Accepted, wanted: Wanted, standings: dict[int, set[Standing]])
         and all(needle in terms for needle in wanted.needles)
         and (wanted.standing is None or wanted.standing in standings[message.id])
     )
+
+
+_ADDRESSES: dict[str, Callable[[int], str]] = {
+    "short": lambda number: f"{number:x}@a.b",
+    "long": lambda number: f"{number:x}{'a' * 50}@{number:x}.{'b' * 230}.example",
+    "beyond ASCII": lambda number: f"{number:x}{chr(0x20000) * 150}@{number:x}.example",
+}
+
+
+@pytest.mark.parametrize("kind", _ADDRESSES)
+def test_the_terms_of_any_message_fit_into_the_index(postgres_place: Place, kind: str) -> None:
+    addresses = [_ADDRESSES[kind](number) for number in range(100_000)]
+    subject = " ".join(f"{chr(0x20000)}{number}" for number in range(64))
+    tags = [str(number) for number in range(100)]
+    terms = terms_of(HIGHEST_ID, HIGHEST_ID, subject, addresses, message_id_header="<a@b>", tags=tags)
+    assert MOST_RECIPIENT_OCTETS - 2_000 < len(terms.encode()) < MOST_RECIPIENT_OCTETS + 20_000
+
+    def fill_and_find(connection: sqlalchemy.Connection) -> list[int]:
+        row = {"message_id": 1, "partition": 0, "account_id": 1, "domain_id": 1, "terms": terms}
+        connection.execute(data_plane.search_entries.insert().values(row))
+        wanted = Wanted(terms=(recipient_term(addresses[1_000]), tag_term("99")))
+        return list(connection.execute(message_search._by_terms(connection, wanted, 0).query).scalars())
+
+    assert run(*postgres_place, fill_and_find) == [1]
+
+
+async def test_a_message_with_very_many_recipients_does_not_stop_the_index(database: Database) -> None:
+    crowd = [_ADDRESSES["long"](number) for number in range(4_000)]
+    large, small = await _stored(database, accepted(*crowd), accepted("zoe@example.net"))
+    await _index(database)
+
+    assert await _ids(database, terms=(recipient_term("zoe@example.net"),)) == [small]
+    assert await _ids(database, terms=(recipient_term(crowd[0]),)) == [large]
+    assert await _ids(database, terms=(recipient_term(crowd[-1]),)) == []
 
 
 def test_whatever_is_typed_is_searched_for_without_an_error_and_within_the_account(place: Place) -> None:

@@ -9,6 +9,9 @@ from postroad.model.ids import to_base32
 
 MOST_WORDS = 64
 """Words of one text that count: a subject is a line."""
+MOST_RECIPIENT_OCTETS = 900_000
+"""What the terms of one message's recipients may take in UTF-8: a tsvector of PostgreSQL holds 1,048,575 octets of all terms.
+That is some 15,000 usual addresses."""
 _LONGEST_WORD = 40
 _LONGEST_ADDRESS = 320
 _ASCII_WORD = re.compile(r"[0-9a-z]+")
@@ -38,17 +41,22 @@ def terms_of(
 ) -> str:
     """Return what the full-text index holds of a message, each term between spaces.
 
-    Besides the words of its subject: whose it is, each recipient, each destination, its Message-ID, and its tags. Those begin
-    with an underscore, which is in no word: what says whose the message is cannot be typed.
+    Besides the words of its subject: whose it is, its Message-ID, its tags, each recipient and each destination as far as
+    ``MOST_RECIPIENT_OCTETS`` go. Those begin with an underscore, which is in no word: what says whose the message is cannot be
+    typed.
     """
     terms = dict.fromkeys((account_term(account_id), domain_term(domain_id), *words_of(subject)))
-    for recipient in recipients:
-        terms[recipient_term(recipient)] = None
-        terms[destination_term(recipient.rpartition("@")[2])] = None
     if message_id_header:
         terms[message_id_term(message_id_header)] = None
     for tag in tags:
         terms[tag_term(tag)] = None
+    room = MOST_RECIPIENT_OCTETS
+    for recipient in recipients:
+        its_terms = (recipient_term(recipient), destination_term(recipient.rpartition("@")[2]))
+        room -= sum(len(term.encode()) + 1 for term in its_terms if term not in terms)
+        if room < 0:
+            break
+        terms.update(dict.fromkeys(its_terms))
     return f" {' '.join(terms)} "
 
 
