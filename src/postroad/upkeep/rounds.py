@@ -7,7 +7,7 @@ from typing import Protocol
 from postroad.net.clock import Clock
 from postroad.storage import workers
 from postroad.storage.database import Database
-from postroad.storage.errors import StorageError
+from postroad.storage.errors import StorageError, StorageUnavailable
 from postroad.storage.outage import Outage
 from postroad.upkeep.pulse import Pulse
 from postroad.upkeep.settings import RetentionSettings
@@ -48,6 +48,7 @@ class Upkeep:
         self._pulse = pulse
         self._meter = meter
         self._tasks = tasks
+        self._faults = {name: Outage("upkeep_task_failed") for name in tasks}
 
     async def run(self) -> None:
         """Do a round at each interval until cancelled."""
@@ -71,18 +72,34 @@ class Upkeep:
         return next((one.incarnation for one in live if ROLE in one.roles), None) == self._incarnation
 
     async def round(self) -> None:
-        """Do every task until nothing is left of it, or its share of the round is used up."""
+        """Do every task until nothing is left of it, or its share of the round is used up.
+
+        What fails keeps nothing behind it from its turn. Raises StorageUnavailable at the end where storage was away for
+        any task: that is told once, and not of each.
+        """
+        away: StorageUnavailable | None = None
         for name, task in self._tasks.items():
             if task is free_dead_workers and not self._may_judge_silence():
                 # What they hold would be delivered a second time, though they are about to settle it.
                 continue
-            for _ in range(_MOST_SLICES):
-                rows = await task(self._database, self._clock(), self._settings)
-                if rows:
-                    self._meter.upkeep_done(name, rows)
-                if rows < self._settings.slice_rows:
-                    break
-                await asyncio.sleep(_PAUSE_S)
+            try:
+                await self._do(name, task)
+                self._faults[name].passed()
+            except StorageUnavailable as error:
+                away = away or error
+            except StorageError as error:
+                self._faults[name].failed(error, task=name)
+        if away is not None:
+            raise away
+
+    async def _do(self, name: str, task: Task) -> None:
+        for _ in range(_MOST_SLICES):
+            rows = await task(self._database, self._clock(), self._settings)
+            if rows:
+                self._meter.upkeep_done(name, rows)
+            if rows < self._settings.slice_rows:
+                break
+            await asyncio.sleep(_PAUSE_S)
 
     def _may_judge_silence(self) -> bool:
         """Whether whoever is alive could show it all the time: storage was there, as it was for this worker."""

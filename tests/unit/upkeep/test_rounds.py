@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from postroad.model.actor import SYSTEM
 from postroad.model.audit import entry_of
@@ -14,7 +15,7 @@ from postroad.storage.counters import Period
 from postroad.storage.database import Database
 from postroad.storage.deliveries import Selector
 from postroad.storage.engine import open_database
-from postroad.storage.errors import StorageUnavailable
+from postroad.storage.errors import StorageError, StorageUnavailable
 from postroad.storage.one_time_tokens import OneTimeToken
 from postroad.upkeep.pulse import Pulse
 from postroad.upkeep.rounds import Upkeep
@@ -216,6 +217,48 @@ async def test_run_goes_on_after_a_failure_of_storage(
     running.cancel()
 
     assert len(rounds) >= 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (StorageError("string is too long for tsvector"), [("upkeep_task_failed", "first")]),
+        (StorageUnavailable("no answer came in time"), [("upkeep_interrupted", None)]),
+    ],
+)
+async def test_a_task_that_fails_keeps_none_behind_it_from_its_turn_and_is_told_now_and_then(
+    database: Database,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: StorageError,
+    told: list[tuple[str, str | None]],
+) -> None:
+    mine, meter = await _worker(database, clock, "upkeep"), CountingMeter()
+
+    async def failing(*_: object) -> int:
+        raise fault
+
+    async def other(*_: object) -> int:
+        return 1
+
+    sleep = asyncio.sleep
+    monkeypatch.setattr("postroad.upkeep.rounds.asyncio.sleep", lambda _: sleep(0))
+    upkeep = Upkeep(
+        database,
+        clock,
+        incarnation=mine,
+        settings=SETTINGS,
+        pulse=steady(clock),
+        meter=meter,
+        tasks={"first": failing, "second": failing if isinstance(fault, StorageUnavailable) else other, "other": other},
+    )
+    with capture_logs() as logs:
+        running = asyncio.ensure_future(upkeep.run())
+        while meter.rows["other"] < 5:
+            await sleep(0)
+        running.cancel()
+
+    assert [(line["event"], line.get("task")) for line in logs] == told
 
 
 @pytest.mark.parametrize("gap_ms", [0, 61_000])
