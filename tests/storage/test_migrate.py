@@ -7,6 +7,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -14,16 +15,22 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import postroad.storage.migrations
-from postroad.storage import counters, statistics
+from postroad.cli import findings
+from postroad.config import Settings
+from postroad.config.settings import DatabaseSettings
+from postroad.node.installation import ensure_schema
+from postroad.storage import accounts, counters, statistics
+from postroad.storage.backup import backup, restore
 from postroad.storage.counters import Dimension
 from postroad.storage.database import Database
 from postroad.storage.driver import connect
 from postroad.storage.engine import open_database
 from postroad.storage.errors import SchemaMismatch, StorageError, StorageUnavailable
 from postroad.storage.location import PostgresServer, SqliteFile, locate
-from postroad.storage.migrate import known_steps, migrate, run, schema_state
-from postroad.storage.schema import metadata
+from postroad.storage.migrate import _run_steps, known_steps, migrate, run, schema_state
+from postroad.storage.schema import control_plane, metadata
 from postroad.storage.statistics import Hours
+from tests.databases import empty_database
 from tests.storage.samples import NOW, Place
 
 
@@ -69,6 +76,39 @@ async def test_nodes_that_migrate_at_the_same_time_take_turns(empty_place: Place
 async def test_a_database_that_is_not_migrated_is_not_opened(empty_place: Place) -> None:
     with pytest.raises(SchemaMismatch, match="run postroad migrate"):
         await _open(empty_place)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_of_another_encoding_is_refused_and_can_be_moved_to_one_of_utf_8(
+    postgres_server: Any, tmp_path: Path, encoding: str
+) -> None:
+    of_encoding = f"ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"
+    place = Place(empty_database(postgres_server, of_encoding), tmp_path)
+    said = f"keeps its texts in {encoding}.*CREATE DATABASE postroad ENCODING 'UTF8' TEMPLATE template0"
+    settings = Settings(database=DatabaseSettings(url=place.url), data_dir=str(tmp_path))
+
+    def make(connection: sqlalchemy.Connection) -> None:
+        # As versions did that took it.
+        _run_steps(connection, "head")
+        connection.execute(control_plane.accounts.insert().values(name="Zoë", created_at=NOW))
+
+    for is_made in (False, True):
+        if is_made:
+            run(*place, make)
+        with pytest.raises(StorageError, match=f"{said}.*postroad restore" if is_made else f"{said}$"):
+            ensure_schema(settings)
+        with pytest.raises(StorageError, match=said):
+            migrate(*place)
+        finding = findings.database(settings)
+        assert (finding.status, f"keeps its texts in {encoding}" in finding.text) == ("wrong", True)
+        assert finding.remedy.startswith("Make another by CREATE DATABASE")
+    with pytest.raises(StorageError, match=said):
+        asyncio.run(_open(place))
+
+    backup(*place, tmp_path / "saved.tar", now=NOW)
+    moved = Place(empty_database(postgres_server), tmp_path / "moved")
+    restore(tmp_path / "saved.tar", *moved)
+    assert [one.name for one in run(*moved, accounts.list_all)] == ["Zoë"]
 
 
 async def test_a_newer_schema_is_refused_with_what_to_do(place: Place) -> None:

@@ -19,7 +19,7 @@ from postroad.net.clock import now_ms
 from postroad.net.listen import parse_endpoint
 from postroad.node.disk import folders_of_mail, least_room
 from postroad.storage.errors import StorageError
-from postroad.storage.migrate import schema_state
+from postroad.storage.migrate import require_encoding, schema_state
 
 _DAY_S = 86_400
 _PROBE_DOMAINS = ("gmail.com", "outlook.com", "yahoo.com")
@@ -86,6 +86,11 @@ def database(settings: Settings) -> Finding:
         is_server = settings.database.url.startswith("postgres")
         remedy = "Check database.url and that the server runs." if is_server else _OF_A_FILE
         return Finding("database", "wrong", f"{str(error)[:1].upper()}{str(error)[1:]}.", remedy)
+    try:
+        require_encoding(state)
+    except StorageError as error:
+        fault, _, remedy = str(error).partition(": ")
+        return Finding("database", "wrong", f"{fault[:1].upper()}{fault[1:]}.", f"{remedy[:1].upper()}{remedy[1:]}.")
     if state.is_newer:
         text = f"Schema {state.current} was made by a newer version than this one, which knows {state.newest}."
         return Finding("database", "wrong", text, "Install the newer version again.")

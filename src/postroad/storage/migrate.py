@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 # Any fixed number will do: it makes nodes that migrate at the same moment take turns.
 _ADVISORY_LOCK = 0x706F_7374_726F_6164
+_ENCODING = "UTF8"
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -33,6 +34,8 @@ class SchemaState(msgspec.Struct, frozen=True):
     """The last step that this version knows."""
     is_newer: bool
     """The database has been migrated by a later version."""
+    encoding: str = _ENCODING
+    """What texts are kept in, in PostgreSQL's words."""
 
     @property
     def is_current(self) -> bool:
@@ -64,11 +67,29 @@ def state_of(connection: sqlalchemy.Connection) -> SchemaState:
     query = sqlalchemy.text("SELECT version_num FROM alembic_version")
     current = None if is_empty else connection.execute(query).scalar()
     known = known_steps()
-    return SchemaState(current, known[-1], is_newer=current is not None and current not in known)
+    is_newer = current is not None and current not in known
+    encoding = _ENCODING
+    if connection.dialect.name == "postgresql":
+        encoding = connection.execute(sqlalchemy.text("SELECT current_setting('server_encoding')")).scalar_one()
+    return SchemaState(current, known[-1], is_newer=is_newer, encoding=encoding)
+
+
+def require_encoding(state: SchemaState) -> None:
+    """Raise StorageError, with what to do, unless the database can hold every text: mail has them all."""
+    if state.encoding == _ENCODING:
+        return
+    moving = (
+        "" if state.current is None else ", and bring over what is in this one by postroad backup and postroad restore"
+    )
+    raise StorageError(
+        f"the database keeps its texts in {state.encoding}, which not all of mail fits into: make another by "
+        f"CREATE DATABASE postroad ENCODING '{_ENCODING}' TEMPLATE template0{moving}"
+    )
 
 
 def require_current(state: SchemaState) -> None:
-    """Raise SchemaMismatch, with what to do, unless this version can work with the database."""
+    """Raise SchemaMismatch, or StorageError for its encoding, with what to do, unless this version can work with the database."""
+    require_encoding(state)
     if state.is_newer:
         raise SchemaMismatch(
             f"the database is at schema {state.current}, newer than {state.newest} of this version: install the newer "
@@ -84,6 +105,7 @@ def _upgrade(connection: sqlalchemy.Connection, to: str) -> list[str]:
     if connection.dialect.name == "postgresql":
         connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     before = state_of(connection)
+    require_encoding(before)
     if before.is_newer:
         require_current(before)
     _run_steps(connection, to)
