@@ -13,11 +13,14 @@ import sqlalchemy
 from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.search_words import recipient_term
 from postroad.storage import accounts, bodies, domains, message_search, search_index, workers
+from postroad.storage import backup as archive
 from postroad.storage.backup import backup, restore
 from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from postroad.storage.errors import StorageError
 from postroad.storage.message_search import Wanted
+from postroad.storage.migrate import known_steps, migrate, run, schema_state
+from postroad.storage.schema import metadata
 from postroad.storage.search_index import Pass
 from postroad.storage.secrets import MASTER_KEY_FILE, ensure_secret, is_key_of
 from postroad.storage.vault import open_vault
@@ -174,6 +177,62 @@ async def test_a_backup_says_whether_the_key_of_its_secrets_is_in_it(
     assert not await database.read(is_key_of, place.data_dir, "no key")
     assert not await database.read(is_key_of, tmp_path / "elsewhere")
     await database.close()
+
+
+@pytest.mark.parametrize("schema", ["0001", "0008", "0015", known_steps()[-1]])
+@pytest.mark.parametrize("is_first_format", [False, True])
+def test_a_backup_of_an_older_schema_comes_back_as_what_it_was_made_of_is_migrated(
+    empty_place: Place,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    schema: str,
+    *,
+    is_first_format: bool,
+) -> None:
+    saved, elsewhere = empty_place.data_dir / "saved.tar", Place("", empty_place.data_dir / "elsewhere")
+    if empty_place.url:
+        elsewhere = Place(empty_database(request.getfixturevalue("postgres_server")), elsewhere.data_dir)
+    migrate(*empty_place, to=schema)
+    run(*empty_place, _fill_every_table)
+    with monkeypatch.context() as patched:
+        if is_first_format:
+            patched.setattr(archive, "_columns_of", _columns_in_the_first_format)
+        backup(*empty_place, saved, now=NOW)
+    if is_first_format:
+        _rewrite_manifest(saved, format=1, columns={})
+    restore(saved, *elsewhere)
+
+    assert schema_state(*elsewhere).is_current
+    migrate(*empty_place)
+    run(*empty_place, lambda connection: workers.expire(connection, 1 << 62))
+    before = run(*empty_place, _rows)
+    assert run(*elsewhere, _rows) == before
+    assert {"accounts", "domains", "messages", "deliveries", "smtp_users"} <= {
+        name for name, rows in before.items() if rows
+    }
+
+
+async def _columns_in_the_first_format(connection: Any) -> dict[str, list[str]]:
+    """Return them as the version declared them that wrote its backups so."""
+    return archive._columns_as_declared(dict(await connection.fetch(archive._COLUMNS)))
+
+
+def _fill_every_table(connection: sqlalchemy.Connection) -> None:
+    """Put a row into each table that has none, at whichever schema; all that refers refers to the number 1."""
+    there = sqlalchemy.MetaData()
+    there.reflect(connection, resolve_fks=False)
+    values: dict[type, Any] = {str: "{}", int: 1, bool: True, bytes: b"1"}
+    for table in there.sorted_tables:
+        if table.name in metadata.tables and not connection.execute(sqlalchemy.select(table)).first():
+            row = {column.name: values[column.type.python_type] for column in table.columns}
+            connection.execute(table.insert().values(row))
+
+
+def _rows(connection: sqlalchemy.Connection) -> dict[str, list[Any]]:
+    return {
+        name: [tuple(row) for row in connection.execute(sqlalchemy.select(table))]
+        for name, table in metadata.tables.items()
+    }
 
 
 async def test_a_place_in_use_is_not_restored_into(place: Place, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ from postroad.storage.migrate import SchemaState, migrate, run, schema_state
 from postroad.storage.schema import metadata
 from postroad.storage.secrets import MASTER_KEY_FILE, is_key_of
 
-_FORMAT = 1
+_FORMAT = 2
+_FORMATS_READ = range(1, _FORMAT + 1)
+"""The first one did not say which columns are in the files of PostgreSQL."""
 _MANIFEST = "manifest.json"
 _SQLITE_MEMBER = "postroad.sqlite"
 _NEVER_MS = 1 << 62
-# Parents before children, so that what refers to a row finds it.
-_TABLES = tuple(table.name for table in metadata.tables.values())
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +46,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     made_at: int
     last_numbers: dict[str, int] = {}
     """The last id that each table which numbers its rows gave out (PostgreSQL), so that none is given twice."""
+    columns: dict[str, list[str]] = {}
+    """The columns in each table's file, in their order (PostgreSQL)."""
     holds_key: bool = False
     """Whether the master key that the secrets in it are encrypted with is in it too."""
 
@@ -64,17 +67,18 @@ def backup(url: str, data_dir: Path, target: Path, *, now: int) -> Manifest:
         key_file = data_dir / MASTER_KEY_FILE
         if key_file.exists():
             shutil.copyfile(key_file, folder / MASTER_KEY_FILE)
-        last_numbers: dict[str, int] = {}
+        facts = _Facts(state.current, {}, {})
         if isinstance(place, SqliteFile):
             _copy_sqlite(place, folder / _SQLITE_MEMBER, target)
         else:
-            last_numbers = _in_own_loop(_export(place, folder, target))
+            facts = _in_own_loop(_export(place, folder, target))
         manifest = Manifest(
             format=_FORMAT,
             engine=_engine_of(place),
-            schema=state.current,
+            schema=facts.schema,
             made_at=now,
-            last_numbers=last_numbers,
+            columns=facts.columns,
+            last_numbers=facts.last_numbers,
             holds_key=key_file.exists() and run(url, data_dir, lambda connection: is_key_of(connection, data_dir)),
         )
         (folder / _MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
@@ -99,7 +103,7 @@ def restore(source: Path, url: str, data_dir: Path) -> Manifest:
             _move_synced(folder / _SQLITE_MEMBER, place.path)
         else:
             migrate(url, data_dir, to=manifest.schema)
-            _in_own_loop(_import(place, folder, manifest.last_numbers))
+            _in_own_loop(_import(place, folder, manifest))
     migrate(url, data_dir)
     # None of the workers of that time is alive: what they held is free, and may have been delivered since.
     run(url, data_dir, lambda connection: workers.expire(connection, _NEVER_MS))
@@ -145,40 +149,89 @@ def _copy_sqlite(place: SqliteFile, copy: Path, target: Path) -> None:
         raw.execute("VACUUM INTO ?", (str(copy),))
 
 
-async def _export(place: PostgresServer, folder: Path, target: Path) -> dict[str, int]:
+class _Facts(msgspec.Struct, frozen=True):
+    """What a copy is of, out of the snapshot that it was made of."""
+
+    schema: str
+    columns: dict[str, list[str]]
+    last_numbers: dict[str, int]
+
+
+async def _export(place: PostgresServer, folder: Path, target: Path) -> _Facts:
     with as_storage_errors(place):
         connection = await asyncpg.connect(place.url)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                for table in _TABLES:
+                schema = await connection.fetchval("SELECT version_num FROM alembic_version")
+                columns = await _columns_of(connection)
+                for table, its_columns in columns.items():
                     with _writing(target):
                         await connection.copy_from_table(
-                            table, output=folder / f"{table}.copy", columns=_columns_of(table), format="binary"
+                            table, output=folder / f"{table}.copy", columns=its_columns, format="binary"
                         )
-                return {table: number for table, _, number in await connection.fetch(_LAST_NUMBERS)}
+                numbers = {table: number for table, _, number in await connection.fetch(_LAST_NUMBERS)}
+                return _Facts(schema, columns, numbers)
         finally:
             await connection.close()
 
 
-async def _import(place: PostgresServer, folder: Path, last_numbers: dict[str, int]) -> None:
+async def _import(place: PostgresServer, folder: Path, manifest: Manifest) -> None:
     with as_storage_errors(place):
         connection = await asyncpg.connect(place.url)
         try:
             async with connection.transaction():
-                await connection.execute("TRUNCATE revision, installation")
-                for table in _TABLES:
+                there = await _columns_of(connection)
+                columns = manifest.columns or _columns_as_declared(there)
+                # What the steps themselves wrote is in the backup too, as it is by now.
+                await connection.execute(f"TRUNCATE {', '.join(there)}")
+                for table in await _parents_first(connection, there):
                     await connection.copy_to_table(
-                        table, source=folder / f"{table}.copy", columns=_columns_of(table), format="binary"
+                        table, source=folder / f"{table}.copy", columns=columns[table], format="binary"
                     )
                 for table, column, _ in await connection.fetch(_LAST_NUMBERS):
                     # Backups of the first versions lack some: those begin behind the rows that are there.
                     highest = f"SELECT coalesce(max({column}), 0) FROM {table}"  # noqa: S608 - our own names
-                    number = max(await connection.fetchval(highest), last_numbers.get(table, 0))
+                    number = max(await connection.fetchval(highest), manifest.last_numbers.get(table, 0))
                     await connection.execute(_SET_LAST_NUMBER, table, column, number)
         finally:
             await connection.close()
 
 
+async def _columns_of(connection: Any) -> dict[str, list[str]]:
+    """Return the tables that are there and their columns: at an older schema they are others than this version's."""
+    return dict(await connection.fetch(_COLUMNS))
+
+
+async def _parents_first(connection: Any, tables: Iterable[str]) -> list[str]:
+    """Return the tables in an order in which what refers to a row finds it."""
+    order: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(tables, ()))
+    for child, parent in await connection.fetch(_REFERENCES):
+        order.add(child, parent)
+    return list(order.static_order())
+
+
+def _columns_as_declared(there: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return what is in the files of a backup that does not say so: what the version that made it declared, in that order."""
+    return {
+        name: [str(column.name) for column in table.columns if column.name in there[name]]
+        for name, table in metadata.tables.items()
+        if name in there
+    }
+
+
+# Ordinary tables only: extensions bring views, and tables that they fill themselves.
+_COLUMNS = """
+SELECT relname::text, array_agg(attname::text ORDER BY attnum) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relname <> 'alembic_version'
+AND attnum > 0 AND NOT attisdropped
+AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
+GROUP BY relname ORDER BY relname
+"""
+_REFERENCES = """
+SELECT child.relname::text, parent.relname::text FROM pg_constraint
+JOIN pg_class child ON child.oid = conrelid JOIN pg_class parent ON parent.oid = confrelid
+WHERE contype = 'f' AND conrelid <> confrelid AND connamespace = current_schema()::regnamespace
+"""
 # The database's own word on which tables number their rows: a list of ours forgets those that later steps make.
 _LAST_NUMBERS = """
 SELECT table_name::text, column_name::text,
@@ -187,10 +240,6 @@ FROM information_schema.columns
 WHERE table_schema = current_schema() AND pg_get_serial_sequence(table_name, column_name) IS NOT NULL
 """
 _SET_LAST_NUMBER = "SELECT setval(pg_get_serial_sequence($1, $2), greatest($3::bigint, 1), $3::bigint > 0)"
-
-
-def _columns_of(table: str) -> list[str]:
-    return [column.name for column in metadata.tables[table].columns]
 
 
 def _in_own_loop(work: Any) -> Any:
@@ -233,8 +282,8 @@ def _unpack(source: Path, folder: Path) -> Manifest:
         manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
     except (OSError, msgspec.MsgspecError) as error:
         raise StorageError(f"{source} is not a whole backup: it has no {_MANIFEST} that can be read") from error
-    if manifest.format != _FORMAT:
-        raise StorageError(f"{source} has format {manifest.format}, this version reads {_FORMAT}")
+    if manifest.format not in _FORMATS_READ:
+        raise StorageError(f"{source} has format {manifest.format}, this version reads up to {_FORMAT}")
     return manifest
 
 
