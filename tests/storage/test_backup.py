@@ -144,6 +144,21 @@ async def test_every_sequence_goes_on_after_a_restore(
     await restored.close()
 
 
+def test_tables_of_others_in_the_same_schema_stay_as_they_are(
+    postgres_place: Place, tmp_path: Path, elsewhere_in_postgres: Place
+) -> None:
+    def theirs(place: Place, name: str) -> None:
+        run(*place, lambda connection: connection.execute(sqlalchemy.text(f"CREATE TABLE {name} AS SELECT 7 AS kept")))
+
+    theirs(postgres_place, "theirs_before")
+    theirs(elsewhere_in_postgres, "theirs_after")
+    backup(*postgres_place, tmp_path / "saved.tar", now=NOW)
+    restore(tmp_path / "saved.tar", *elsewhere_in_postgres)
+
+    query = sqlalchemy.text("SELECT kept FROM theirs_after")
+    assert run(*elsewhere_in_postgres, lambda connection: connection.execute(query).scalars().all()) == [7]
+
+
 @same_engine
 async def test_ids_go_on_behind_the_rows_of_a_backup_that_does_not_say_what_was_given_out(
     place: Place, elsewhere: Place, tmp_path: Path

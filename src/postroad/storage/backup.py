@@ -182,9 +182,11 @@ async def _import(place: PostgresServer, folder: Path, manifest: Manifest) -> No
             async with connection.transaction():
                 there = await _columns_of(connection)
                 columns = manifest.columns or _columns_as_declared(there)
+                # What is of others in the same schema stays as it is.
+                tables = [table for table in await _parents_first(connection, there) if table in columns]
                 # What the steps themselves wrote is in the backup too, as it is by now.
-                await connection.execute(f"TRUNCATE {', '.join(there)}")
-                for table in await _parents_first(connection, there):
+                await connection.execute(f"TRUNCATE {', '.join(tables)}")
+                for table in tables:
                     await connection.copy_to_table(
                         table, source=folder / f"{table}.copy", columns=columns[table], format="binary"
                     )
