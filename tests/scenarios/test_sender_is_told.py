@@ -135,6 +135,9 @@ async def test_a_report_that_cannot_be_delivered_is_reported_to_nobody(world: Wo
         ended = await world.finished(report)
 
     assert [event.type for event in ended.events] == [EventType.ACCEPTED, EventType.BOUNCED]
+    # What is marked so is counted nowhere and posted to nobody.
+    assert all(event.is_of_report for event in ended.events)
+    assert not any(event.is_of_report for event in story.events)
     assert await reports_of(world, report) == []
     assert story.message.is_report is False
 

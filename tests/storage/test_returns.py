@@ -11,7 +11,7 @@ from postroad.feedback.returns import Returns
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.event import Event, EventType
 from postroad.model.message import Accepted
-from postroad.model.options import REPORT_DELIVERY, DeliveryOptions
+from postroad.model.options import FORWARD_DELIVERY, DeliveryOptions
 from postroad.model.returned import ReturnResult
 from postroad.storage import counters, deliveries, events, suppressions
 from postroad.storage.counters import Period
@@ -128,7 +128,7 @@ async def test_a_report_that_names_our_recipient_as_delivered_is_about_others(
 
 
 async def test_what_was_passed_on_is_settled_and_puts_nobody_on_a_list(database: Database, service: Returns) -> None:
-    delivery = await stored(database, options=REPORT_DELIVERY)
+    delivery = await stored(database, options=FORWARD_DELIVERY)
 
     assert await service.receive(delivery.id, report("exim"), "") is ReturnResult.BOUNCED
     assert await ways(database) == []

@@ -12,7 +12,7 @@ from postroad.model.domain import DomainState, SendingDomain
 from postroad.model.event import EventType
 from postroad.model.ids import partition_of
 from postroad.model.message import Accepted
-from postroad.model.options import Callback, CallbackFormat, DeliveryOptions, Options
+from postroad.model.options import REPORT_DELIVERY, Callback, CallbackFormat, DeliveryOptions, Options
 from postroad.model.suppression import Suppression, SuppressionKind
 from postroad.model.tracking import Hit, HitKind
 from postroad.model.webhook import (
@@ -29,8 +29,10 @@ from postroad.model.webhook import (
 from postroad.storage import (
     accounts,
     bodies,
+    counters,
     deliveries,
     domains,
+    events,
     messages,
     outbox,
     responses,
@@ -40,14 +42,16 @@ from postroad.storage import (
     webhooks,
     workers,
 )
+from postroad.storage.counters import Period
 from postroad.storage.database import Database
 from postroad.storage.deliveries import Selector, Steering
 from postroad.storage.errors import Conflict
 from postroad.storage.outbox import Outbox
+from postroad.storage.rows import HOUR_MS
 from postroad.storage.secrets import Vault
 from postroad.storage.webhook_calls import Outcome, Retry
 from postroad.storage.webhook_log import LogSelector
-from tests.storage.samples import DAY, MINUTE, NOW, OWNER, accepted, claim, column, new_id, rejected, settled
+from tests.storage.samples import DAY, MINUTE, NOW, OWNER, accepted, claim, column, event_of, new_id, rejected, settled
 
 VAULT = Vault(bytes(range(32)))
 ALL = tuple(EventType)
@@ -188,6 +192,33 @@ async def test_accepting_and_settling_write_the_calls_of_their_events(database: 
     assert [call.receiver for call in ends] == [hook.id, bounces.id]
     assert {partition_of(call.id) for call in accepts + ends} == {partition_of(sent.message.id)}
     assert all(call.message_id == sent.message.id for call in accepts + ends)
+
+
+async def test_a_report_of_ours_is_counted_nowhere_and_told_to_nobody(database: Database) -> None:
+    one = await domain(database)
+    await webhook(database, one)
+    await with_outbox(database)
+    await database.accept(message(one, callback=CALLBACK))
+    (bounced,) = await database.claim(claim())
+    report = message(one, "app@news.example.com", is_report=True)
+    (carrier,) = report.deliveries
+    report = msgspec.structs.replace(
+        report,
+        deliveries=(msgspec.structs.replace(carrier, options=REPORT_DELIVERY),),
+        events=(event_of(carrier, EventType.ACCEPTED, is_report=True),),
+    )
+    await database.settle([settled(bounced, DeliveryState.BOUNCED)], {bounced.id: report})
+    (carrier,) = await database.claim(claim())
+
+    steering = Steering(new_id=new_id, now=NOW, by="test")
+    await database.release(OWNER, [carrier.id], NOW)
+    await database.write(deliveries.cancel, Selector(message_id=report.message.id), steering, 10)
+    found = await database.read(counters.read_of, Period.HOUR, 0, NOW // HOUR_MS + 1, [one.id])
+
+    assert {(count.type, count.count) for count in found} == {("accepted", 1), ("bounced", 1)}
+    assert {call.message_id for call in await waiting(database)} == {bounced.message_id}
+    told = await database.read(events.of_message, report.message.id)
+    assert [event.type for event in told] == [EventType.ACCEPTED, EventType.CANCELLED]
 
 
 async def test_a_settlement_without_its_lease_makes_no_call(database: Database) -> None:

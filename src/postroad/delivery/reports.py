@@ -98,7 +98,7 @@ class Reporter:
             message_id=carrier.message_id,
             delivery_id=carrier.id,
             recipient=carrier.recipient,
-            data={"channel": REPORT_CHANNEL, "report_on": text_of(delivery.id)},
+            data={"channel": REPORT_CHANNEL, "report_on": text_of(delivery.id)} | carrier.event_marks,
         )
 
     def _is_ours(self, origin: Origin) -> bool:

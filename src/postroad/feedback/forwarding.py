@@ -12,7 +12,7 @@ from postroad.model.envelope import destination_of
 from postroad.model.event import Event, EventType
 from postroad.model.ids import PARTITIONS, IdSource, partition_of, text_of
 from postroad.model.message import Accepted, Message
-from postroad.model.options import REPORT_DELIVERY
+from postroad.model.options import FORWARD_DELIVERY
 from postroad.model.submission import ClientFacts
 from postroad.policy.records import InstallationNames, return_path_domain
 from postroad.protocol.mime.date import format_date
@@ -97,7 +97,7 @@ class Forwarder:
             due_at=now,
             expires_at=now + self._terms.expires_after_s * 1000,
             accepted_at=now,
-            options=REPORT_DELIVERY,
+            options=FORWARD_DELIVERY,
         )
 
     def _event(self, delivery: Delivery, client: ClientFacts, reverse_path: str, recipients: Sequence[str]) -> Event:

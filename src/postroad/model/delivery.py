@@ -98,6 +98,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     def event_marks(self) -> dict[str, Any]:
         """What every event of the delivery carries, so that it is counted and shown as what it is."""
         marks: dict[str, Any] = {"tags": self.options.tags} if self.options.tags else {}
+        if self.options.is_report:
+            marks["is_report"] = True
         return marks | {"is_test": True} if self.options.is_test else marks
 
 

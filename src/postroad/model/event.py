@@ -46,3 +46,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of this type, by the names of the event reference; stored as JSON."""
     callback: Callback | None = None
     """Where it is posted, instead of to the webhooks of its domain; what writes it makes a call of that, and forgets it."""
+
+    @property
+    def is_of_report(self) -> bool:
+        """Whether it is about a report of our own: no mail of the domain's, so it is counted nowhere and posted to nobody."""
+        return "is_report" in self.data

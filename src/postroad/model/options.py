@@ -141,17 +141,24 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     is_transactional: bool = False
     """The domain was one for transactional mail, which goes out whether or not somebody unsubscribed."""
     is_report: bool = False
-    """It carries a report of our own to the sender, or mail that the domain received and passes on: the lists of the domain's
-    recipients are not about who gets it."""
+    """It carries a report of our own to the sender: its events are counted nowhere, and posted to nobody."""
+    is_forward: bool = False
+    """It carries mail that the domain received and passes on."""
     callback: Callback | None = None
     """Where its events are posted, instead of to the webhooks of its domain."""
     group_id: int | None = None
     """The group whose list stops it, whatever the domain is for."""
 
+    @property
+    def is_beside_lists(self) -> bool:
+        """Whether the lists of the domain's recipients are not about who gets it."""
+        return self.is_report or self.is_forward
+
 
 PLAIN_DELIVERY = DeliveryOptions()
 TRANSACTIONAL_DELIVERY = DeliveryOptions(is_transactional=True)
 REPORT_DELIVERY = DeliveryOptions(is_report=True)
+FORWARD_DELIVERY = DeliveryOptions(is_forward=True)
 
 
 class OptionFault(msgspec.Struct, frozen=True):

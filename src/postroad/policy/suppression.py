@@ -115,8 +115,8 @@ def barrier(delivery: Delivery, found: Found) -> Suppression | None:
 
 
 def verdict(entries: Iterable[Suppression], options: DeliveryOptions) -> Suppression | None:
-    """Return which of the entries about a recipient stops a delivery with these options; nothing stops a report."""
-    if options.is_report:
+    """Return which of the entries about a recipient stops a delivery with these options; nothing stops what is beside the lists."""
+    if options.is_beside_lists:
         return None
     entries = list(entries)
     is_allowed = any(one.kind is SuppressionKind.ALLOW for one in entries)
@@ -224,7 +224,7 @@ def _is_about_mailbox(enhanced_status: str | None, text: str) -> bool:
 
 def of_bounce(delivery: Delivery, outcome: Bounced, reply: str, now: int) -> tuple[Suppression, ...]:
     """Return what a bounce adds to the lists of its sending domain."""
-    if delivery.options.is_test or delivery.options.is_report or not is_hard(outcome):
+    if delivery.options.is_test or delivery.options.is_beside_lists or not is_hard(outcome):
         return ()
     return (_of_recipient(delivery, SuppressionKind.BOUNCE, Way.DELIVERY, reply, now),)
 
@@ -241,7 +241,7 @@ def of_late_bounce(
 ) -> tuple[Suppression, ...]:
     """Return what a bounce that came back by mail, with ``text`` for a reason, adds to the lists of its sending domain."""
     options = delivery.options
-    if options.is_test or options.is_report or not is_hard_late(bounce_class, code, enhanced_status, text):
+    if options.is_test or options.is_beside_lists or not is_hard_late(bounce_class, code, enhanced_status, text):
         return ()
     return (_of_recipient(delivery, SuppressionKind.BOUNCE, Way.RETURNED, reply, now),)
 

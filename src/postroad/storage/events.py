@@ -42,9 +42,9 @@ def append(connection: Connection, appended: Sequence[Event], new_id: NewId) -> 
         return
     event_rows = [dict(zip(rows.EVENT_COLUMNS, rows.event_row(event), strict=True)) for event in appended]
     connection.execute(events.insert(), event_rows)
-    deltas = rows.counter_delta_rows(appended)
-    delta_rows = [dict(zip(rows.COUNTER_DELTA_COLUMNS, delta, strict=True)) for delta in deltas]
-    connection.execute(counter_deltas.insert(), delta_rows)
+    if deltas := rows.counter_delta_rows(appended):
+        delta_rows = [dict(zip(rows.COUNTER_DELTA_COLUMNS, delta, strict=True)) for delta in deltas]
+        connection.execute(counter_deltas.insert(), delta_rows)
     wanted = outbox.subscriptions(connection, {event.domain_id for event in appended})
     if calls := outbox.calls_of(appended, wanted, new_id):
         call_rows = [dict(zip(outbox.CALL_COLUMNS, call, strict=True)) for call in calls]

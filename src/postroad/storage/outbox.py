@@ -42,9 +42,14 @@ class Outbox:
 
 
 def calls_of(events: Iterable[Event], subscriptions: Subscriptions, new_id: NewId) -> list[Row]:
-    """Return the rows of the calls that events lead to: to the address that the message names, else to the webhooks."""
+    """Return the rows of the calls that events lead to: to the address that the message names, else to the webhooks.
+
+    Those about reports of our own lead to none: the sender hears of the mail that a report is on by its own events.
+    """
     rows: list[Row] = []
     for event in events:
+        if event.is_of_report:
+            continue
         if event.callback is not None:
             receiver = callback_receiver(event.domain_id, event.callback)
             rows.append(call_row(event, receiver, new_id, event.at, event.callback))

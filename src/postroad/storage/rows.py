@@ -261,9 +261,12 @@ def counter_delta_rows(events: Iterable[Event]) -> list[Row]:
     """Return one row per distinct thing that a transaction's events are counted by: all of them, and each tag.
 
     All of them are told apart by destination, bounce class and whether they expired, in the one row that counts them.
+    Reports of our own are none of the domain's mail: one on each bounce would halve its bounce rate.
     """
     counts: dict[_Counted, list[int]] = {}
     for event in events:
+        if event.is_of_report:
+            continue
         hour, kind, data = event.at // HOUR_MS, _counted_as(event), event.data
         destination = "" if event.recipient is None else destination_of(event.recipient)
         bounce_class, is_expired = data.get("bounce_class", ""), "is_expired" in data

@@ -13,6 +13,7 @@ from postroad.model.domain import DomainSettings, DomainState, SendingDomain
 from postroad.model.envelope import Notify
 from postroad.model.ids import IdSource, partition_of
 from postroad.model.message import Accepted
+from postroad.model.options import FORWARD_DELIVERY
 from postroad.model.outcome import AttemptFacts, BounceClass, Bounced, Deferred, Outcome, Phase, ReportKind, Scope
 from postroad.policy.retry import DEFAULT_SCHEDULE
 from postroad.policy.settlement import SettlingFacts, settle
@@ -69,6 +70,14 @@ def test_a_report_goes_to_the_reverse_path_with_a_null_one_of_its_own() -> None:
     assert (carrier.pool, carrier.due_at, carrier.expires_at - carrier.due_at) == (delivery.pool, NOW, 3_600_000)
     assert {partition_of(one) for one in (report.message.id, carrier.id, report.events[0].id)} == {77}
     assert report.message.size == len(report.content)
+
+
+def test_events_of_a_report_say_that_they_are_none_of_the_mail_of_its_domain() -> None:
+    _, report = make_report(make_origin())
+    (carrier,) = report.deliveries
+    assert report.events[0].is_of_report
+    assert carrier.event_marks == {"is_report": True}
+    assert msgspec.structs.replace(carrier, options=FORWARD_DELIVERY).event_marks == {}
 
 
 def test_a_report_is_one_of_rfc_3464_from_the_sending_domain() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from postroad.model.delivery import Delivery, DeliveryState, Lease
 from postroad.model.event import EventType
-from postroad.model.options import REPORT_DELIVERY, TRANSACTIONAL_DELIVERY, DeliveryOptions
+from postroad.model.options import FORWARD_DELIVERY, REPORT_DELIVERY, TRANSACTIONAL_DELIVERY, DeliveryOptions
 from postroad.model.outcome import AttemptFacts, BounceClass, Bounced, Phase, Scope
 from postroad.model.suppression import Suppression, SuppressionKind, Way
 from postroad.policy.suppression import (
@@ -306,10 +306,11 @@ def test_a_hard_bounce_adds_its_address_with_the_reply() -> None:
     assert added.message_id is not None
 
 
-def test_the_lists_are_not_about_who_gets_our_reports() -> None:
-    report = delivery(options=REPORT_DELIVERY)
-    assert barrier(report, found(entry("a@r.example", KIND.BLOCK))) is None
-    assert of_bounce(report, bounced(), "", NOW) == ()
+@pytest.mark.parametrize("options", [REPORT_DELIVERY, FORWARD_DELIVERY])
+def test_the_lists_are_not_about_who_gets_our_reports_and_what_is_passed_on(options: DeliveryOptions) -> None:
+    one = delivery(options=options)
+    assert barrier(one, found(entry("a@r.example", KIND.BLOCK))) is None
+    assert of_bounce(one, bounced(), "", NOW) == ()
 
 
 def test_in_test_mode_nothing_is_added() -> None:
