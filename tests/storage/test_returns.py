@@ -13,12 +13,14 @@ from postroad.model.event import Event, EventType
 from postroad.model.message import Accepted
 from postroad.model.options import FORWARD_DELIVERY, DeliveryOptions
 from postroad.model.returned import ReturnResult
-from postroad.storage import counters, deliveries, events, suppressions
-from postroad.storage.counters import Period
+from postroad.policy.pause import Tally
+from postroad.storage import counters, deliveries, domain_pauses, events, statistics, suppressions
+from postroad.storage.counters import Dimension, Period
 from postroad.storage.database import Database
 from postroad.storage.rows import HOUR_MS
+from postroad.storage.statistics import Hours
 from tests.feedback_reports import feedback_report
-from tests.storage.samples import DATA_TABLES, NOW, accepted, count_rows, new_id
+from tests.storage.samples import DATA_TABLES, NOW, accepted, count_rows, event_of, new_id
 
 CORPUS = Path(__file__).parents[1] / "conformance" / "bounce_corpus"
 ANN = "ann@receiver.example"
@@ -36,9 +38,12 @@ def report(name: str) -> bytes:
 
 
 async def stored(
-    database: Database, state: DeliveryState = DeliveryState.DELIVERED, options: DeliveryOptions | None = None
+    database: Database,
+    state: DeliveryState = DeliveryState.DELIVERED,
+    options: DeliveryOptions | None = None,
+    due_at: int = NOW,
 ) -> Delivery:
-    message: Accepted = accepted(ANN)
+    message: Accepted = accepted(ANN, due_at=due_at)
     [delivery] = message.deliveries
     delivery = msgspec.structs.replace(delivery, state=state, options=options or DeliveryOptions(tags=("sale",)))
     await database.accept(msgspec.structs.replace(message, deliveries=(delivery,)))
@@ -81,6 +86,29 @@ async def test_a_failure_after_delivery_is_told_counted_and_suppressed_once(
     assert reply == "store.receiver.example: 550 5.1.1 <ann@receiver.example>... User unknown"
     assert await counted(database) == 1
     assert await ways(database) == ["returned"]
+
+
+async def test_what_bounced_later_is_counted_where_it_was_delivered_and_ended_once(
+    database: Database, service: Returns
+) -> None:
+    earlier = NOW - 3 * HOUR_MS
+    gone, stays = [await stored(database, due_at=earlier) for _ in range(2)]
+    await database.append_events([event_of(one, EventType.DELIVERED, earlier, tags=["sale"]) for one in (gone, stays)])
+    await service.receive(gone.id, report("exim"), "")
+
+    tallies = {HOUR: Tally(0, 1), HOUR - 3: Tally(1, 0)}
+    by_host = {"receiver.example": {"accepted": 2, "delivered": 2, "returned": 1, "bounced": 1}}
+    for _ in range(2):
+        assert await database.read(domain_pauses.tallies, [1], HOUR - 9, HOUR + 1) == {1: tallies}
+        hours = Hours(HOUR - 9, HOUR + 1)
+        assert await database.read(statistics.read_keys, Dimension.DESTINATION, hours, [1], 9) == by_host
+        told = await database.read(statistics.read_keys, Dimension.TAG, hours, [1], 9)
+        assert told == {"sale": {"delivered": 2, "returned": 1, "bounced": 1}}
+        assert await database.read(statistics.read_keys, Dimension.BOUNCE_CLASS, hours, [1], 9) == {
+            "bad-mailbox": {"bounced": 1}
+        }
+        while await database.write(counters.fold, 100):
+            pass
 
 
 async def test_two_at_a_time_are_one(database: Database, service: Returns) -> None:

@@ -26,6 +26,7 @@ from postroad.storage import (
 from postroad.storage.counters import Period
 from postroad.storage.database import Database
 from postroad.storage.deliveries import Queue
+from postroad.storage.rows import RETURNED
 
 HOURS = 24
 _HOUR_MS = 3_600_000
@@ -82,7 +83,7 @@ class Overviews:
             now=now,
             domains=tuple(mine),
             has_accepted=await self._has_accepted(mine),
-            delivered=totals["delivered"],
+            delivered=max(0, totals["delivered"] - totals.get(RETURNED, 0)),
             bounced=totals["bounced"],
             complained=totals["complained"],
             oldest_waiting_at=queue.oldest_at,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from postroad.model.event import EventType
-from postroad.storage.rows import unique
+from postroad.storage.rows import RETURNED, unique
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -16,10 +16,15 @@ class Rate(msgspec.Struct, frozen=True):
     whole: tuple[str, ...]
     of: str
     """The whole in words."""
+    twice: str | None = None
+    """Those of the whole that are counted as the part too."""
 
     def whole_of(self, counts: Mapping[str, int]) -> int:
         """Return how many there could have been."""
-        return sum(counts.get(name, 0) for name in self.whole)
+        rest = sum(counts.get(name, 0) for name in self.whole if name != self.part)
+        if self.twice is not None:
+            rest = max(0, rest - counts.get(self.twice, 0))
+        return rest + (counts.get(self.part, 0) if self.part in self.whole else 0)
 
     def percent(self, counts: Mapping[str, int]) -> float | None:
         """Return the rate; None where there could have been none.
@@ -33,7 +38,7 @@ class Rate(msgspec.Struct, frozen=True):
 _DELIVERED = EventType.DELIVERED.value
 _OF_DELIVERED = "delivered"
 RATES = (
-    Rate("bounce", EventType.BOUNCED.value, (_DELIVERED, EventType.BOUNCED.value), "delivered or bounced"),
+    Rate("bounce", EventType.BOUNCED.value, (_DELIVERED, EventType.BOUNCED.value), "delivered or bounced", RETURNED),
     Rate("open", unique(EventType.OPENED), (_DELIVERED,), _OF_DELIVERED),
     Rate("click", unique(EventType.CLICKED), (_DELIVERED,), _OF_DELIVERED),
     Rate("unsubscribe", EventType.UNSUBSCRIBED.value, (_DELIVERED,), _OF_DELIVERED),

@@ -16,13 +16,14 @@ from postroad.policy.permission import require_sight
 from postroad.storage import counters, domains, statistics
 from postroad.storage.counters import EXPIRED, Dimension, Period
 from postroad.storage.database import Database
-from postroad.storage.rows import counted_as, unique
+from postroad.storage.rows import RETURNED, counted_as, unique
 from postroad.storage.statistics import Sum
 
 MOST_KEYS = 50
 """Tags and destinations that a page shows."""
 MOST_KEYS_EXPORTED = 10_000
 _WITH = {
+    EventType.DELIVERED: (RETURNED,),
     EventType.BOUNCED: (EXPIRED,),
     EventType.OPENED: (
         unique(EventType.OPENED),
@@ -32,8 +33,8 @@ _WITH = {
     EventType.CLICKED: (unique(EventType.CLICKED), counted_as(EventType.CLICKED, "machine")),
 }
 KINDS = tuple(name for kind in EventType for name in (kind.value, *_WITH.get(kind, ())))
-"""What is counted over time, in order: every type of event, of the bounces those whose time was over, and apart what
-machines and proxies opened and clicked; of what humans did, once more the first of each delivery."""
+"""What is counted over time, in order: every type of event, of the deliveries those that came back, of the bounces those whose
+time was over, and apart what machines and proxies opened and clicked; of what humans did, once more the first of each delivery."""
 RESPONSES = frozenset(
     name
     for kind in (EventType.OPENED, EventType.CLICKED, EventType.UNSUBSCRIBED)

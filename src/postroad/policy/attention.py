@@ -82,6 +82,7 @@ class AttentionFacts(msgspec.Struct, frozen=True, kw_only=True):
     repeating: tuple[str, ...] = ()
     """SMTP users whose clients repeat what was refused."""
     delivered: int = 0
+    """And did not bounce later."""
     bounced: int = 0
     complained: int = 0
     """All of the last 24 hours."""

@@ -37,6 +37,8 @@ def late_bounce(delivery: Delivery, returned: Returned, event_id: int, now: int)
     reply = _reply(failed)
     data: dict[str, Any] = {
         "is_late": True,
+        # A delivery that has ended was due for the last time when it did.
+        "delivered_at": delivery.due_at,
         "reply": reply,
         "scope": "recipient",
         "bounce_class": bounce_class.value,

@@ -16,6 +16,7 @@ class Tally(msgspec.Struct, frozen=True):
     """What became of deliveries in some time."""
 
     delivered: int = 0
+    """And did not bounce later: no delivery ends twice."""
     bounced: int = 0
     complained: int = 0
     """Complaints of that time, whenever the mail was delivered: providers count them so too."""

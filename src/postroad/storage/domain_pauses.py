@@ -9,7 +9,7 @@ from postroad.model.event import EventType
 from postroad.policy.pause import Tally
 from postroad.storage import audit, counters, revision
 from postroad.storage.counters import Period
-from postroad.storage.rows import HOUR_MS
+from postroad.storage.rows import HOUR_MS, RETURNED
 from postroad.storage.schema.control_plane import domains
 
 _TALLIED = (EventType.DELIVERED, EventType.BOUNCED, EventType.COMPLAINED)
@@ -45,8 +45,9 @@ def tallies(connection: Connection, domain_ids: Collection[int], since: int, unt
             counts.setdefault((one.domain_id, one.period), {})[one.type] = one.count
     found: dict[int, dict[int, Tally]] = {}
     for (domain_id, hour), by_type in counts.items():
-        numbers = (by_type.get(kind.value, 0) for kind in _TALLIED)
-        found.setdefault(domain_id, {})[hour] = Tally(*numbers)
+        delivered, bounced, complained = (by_type.get(kind.value, 0) for kind in _TALLIED)
+        stayed = max(0, delivered - by_type.get(RETURNED, 0))
+        found.setdefault(domain_id, {})[hour] = Tally(stayed, bounced, complained)
     return found
 
 

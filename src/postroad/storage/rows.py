@@ -250,6 +250,10 @@ def unique(kind: EventType) -> str:
     return f"{kind.value}-unique"
 
 
+RETURNED = "returned"
+"""What those of the delivered are counted as once more that bounced later, in the hour in which they were delivered."""
+
+
 def _counted_as(event: Event) -> str:
     return counted_as(event.type, event.data["verdict"]) if "verdict" in event.data else event.type.value
 
@@ -275,13 +279,17 @@ def counter_delta_rows(events: Iterable[Event]) -> list[Row]:
             for tag in data["tags"]:
                 _count(counts, (event.domain_id, hour, "tag", tag.casefold(), kind, "", "", False), event.id)
         if "is_first" in data:
-            _count_first(counts, event, hour, destination)
+            _count_again(counts, event, (unique(event.type), hour), destination)
+        if "delivered_at" in data:
+            _count_again(counts, event, (RETURNED, data["delivered_at"] // HOUR_MS), destination)
     return [(first_id, partition_of(abs(first_id)), *key, count) for key, (first_id, count) in counts.items()]
 
 
-def _count_first(counts: dict[_Counted, list[int]], event: Event, hour: int, destination: str) -> None:
+def _count_again(
+    counts: dict[_Counted, list[int]], event: Event, kind_and_hour: tuple[str, int], destination: str
+) -> None:
     # The event's own id names the row that counts it among all of its type.
-    kind, at = unique(event.type), -event.id
+    (kind, hour), at = kind_and_hour, -event.id
     _count(counts, (event.domain_id, hour, "all", "", kind, destination, "", False), at)
     for tag in event.data.get("tags", ()):
         _count(counts, (event.domain_id, hour, "tag", tag.casefold(), kind, "", "", False), at)
