@@ -94,7 +94,8 @@ async def frozen(
     admitted = Admitted(
         content=content, header_from=f"shop@{NAME}", subject="As sent", message_id_header="<1@x>", options=asked
     )
-    return await library.freeze(domain, admitted, recipients, NOW)
+    found = await library.freeze(domain, admitted, recipients, NOW)
+    return found.options if isinstance(found, Admitted) else found
 
 
 async def held(
@@ -632,6 +633,46 @@ async def test_css_is_inlined_when_the_version_says_so(
 
     assert '<p style="color: red;">Hi</p>' in (await rendered(library, await held(library, domain, "welcome"))).html
     assert (await rendered(library, await held(library, domain, "plain"))).html.endswith("<p>Hi</p>")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("Order {{number}}", "", "Order 7"),
+        ("Order {{number}}", "Mine", "Mine"),
+        ("For {{who}}", "", ""),
+        ("{{#if who}}Order{{/if}} %recipient.same%", "", "Order x"),
+        ("x" * 300, "", "x" * 255),
+    ],
+)
+async def test_a_message_without_a_subject_is_shown_with_the_one_that_its_template_gives_to_all_copies(
+    domain: SendingDomain, service: Templates, library: TemplateLibrary, case: tuple[str, str, str]
+) -> None:
+    written, own, shown = case
+    await add(service, "welcome", "<p>{{subject}}|</p>", subject=written)
+    admitted = Admitted(
+        content=CONTENT.replace(b"Subject:", b"Subject: " + own.encode()),
+        header_from=f"shop@{NAME}",
+        subject=own,
+        message_id_header="<1@x>",
+        options=Options(
+            template=TemplateName("welcome"),
+            template_variables={"number": 7},
+            recipient_variables={f"{who}@example.net": {"who": who, "same": "x"} for who in ("ann", "bob")},
+        ),
+    )
+    await library.refresh()
+    found = await library.freeze(domain, admitted, ["ann@example.net", "bob@example.net"], NOW)
+
+    assert isinstance(found, Admitted)
+    assert found.subject == shown
+    # Each attempt makes the same of the message's own subject.
+    message, delivery = message_of(found.options)
+    message = msgspec.structs.replace(message, subject=found.subject)
+    delivery = msgspec.structs.replace(delivery, options=DeliveryOptions(variables={"who": "bob", "same": "x"}))
+    addressee = Addressee(address="bob@example.net", display_name="", variables={"who": "bob", "same": "x"}, links={})
+    made = await library.content_of(message, delivery, admitted.content, addressee)
+    assert f"<p>{own}|</p>".encode() in made.content
 
 
 async def test_the_subject_that_a_template_writes_is_that_of_the_copy_and_not_the_one_that_people_are_shown(

@@ -26,7 +26,8 @@ from postroad.protocol.mime.mailbox import ListFault, Mailbox, parse_address_lis
 from postroad.protocol.mime.structure import Part, parse
 from postroad.protocol.smtp.data import LONGEST_LINE, ContentScanner, Fault
 
-_LONGEST_SUBJECT = 255
+LONGEST_SUBJECT = 255
+"""Characters of a subject that are kept for people."""
 _SUBJECT_OCTETS = 8192
 """More than 255 characters take in encoded words; what follows is not looked at."""
 _MAX_NOTES = 40
@@ -382,13 +383,13 @@ def _admitted(
 
 def shown_subject(submission: Submission, block: HeaderBlock) -> str:
     """Return the subject as people are shown it: as the client wrote it, where the header has something else."""
-    return subject_of(block) if submission.subject is None else submission.subject[:_LONGEST_SUBJECT]
+    return subject_of(block) if submission.subject is None else submission.subject[:LONGEST_SUBJECT]
 
 
 def subject_of(block: HeaderBlock) -> str:
     """Return the subject, decoded, as much of it as is kept; empty where there is none."""
     subject = block.first(b"subject")
-    return decode(block.value(subject)[:_SUBJECT_OCTETS])[:_LONGEST_SUBJECT] if subject else ""
+    return decode(block.value(subject)[:_SUBJECT_OCTETS])[:LONGEST_SUBJECT] if subject else ""
 
 
 def _needs_utf8(envelope: Envelope, content: bytes) -> bool:

@@ -80,8 +80,8 @@ class Templates(Protocol):
 
     async def freeze(
         self, domain: SendingDomain, admitted: Admitted, recipients: Sequence[str], now: int, *, most_faults: int = 1
-    ) -> Options | Rejected:
-        """Return the options of a message that names a template, with what it will be rendered from, or why it cannot be."""
+    ) -> Admitted | Rejected:
+        """Return a message that names a template, with what it will be rendered from, or why it cannot be."""
 
 
 class Meter(Protocol):
@@ -299,9 +299,10 @@ class Submissions:
         if isinstance(frozen, Rejected):
             named_by = submission.option_sources.get("template", "X-OV-Template")
             return msgspec.structs.replace(frozen, text=f"{named_by}: {frozen.text}")
-        assert frozen.template is not None
-        made = f"made of template {frozen.template.name}, version {frozen.template.version}"
-        return msgspec.structs.replace(admitted, options=frozen, edits=(*admitted.edits, made))
+        template = frozen.options.template
+        assert template is not None
+        made = f"made of template {template.name}, version {template.version}"
+        return msgspec.structs.replace(frozen, edits=(*frozen.edits, made))
 
     async def _store_where_allowed(
         self, principal: Principal, batch: Sequence[Accepted], domain: SendingDomain

@@ -20,7 +20,7 @@ from postroad.model.message import Message
 from postroad.model.options import FrozenTemplate, Options, TemplateName
 from postroad.model.submission import Admitted, Rejected
 from postroad.model.template import ActiveTemplate
-from postroad.policy.admission import RULES, subject_of
+from postroad.policy.admission import LONGEST_SUBJECT, RULES, subject_of
 from postroad.policy.suppression import comparable
 from postroad.policy.template_name import key_of, lookup_keys
 from postroad.protocol.mime.header import HeaderFault, split
@@ -70,8 +70,10 @@ class TemplateLibrary:
 
     async def freeze(
         self, domain: SendingDomain, admitted: Admitted, recipients: Sequence[str], now: int, *, most_faults: int = 1
-    ) -> Options | Rejected:
-        """Return a message's options with the versions that it will be rendered from, once every recipient's copy can be.
+    ) -> Admitted | Rejected:
+        """Return a message with the versions that it will be rendered from, once every recipient's copy can be.
+
+        One without a subject of its own is shown with the template's, where that is the same in all copies.
 
         Args:
             domain: The sending domain, whose templates they are.
@@ -101,19 +103,27 @@ class TemplateLibrary:
         facts = MessageFacts(
             header_from=admitted.header_from, subject=admitted.subject, accepted_at=now, domain_name=domain.name
         )
+        subjects: set[str] = set()
         is_short = len(recipients) <= _INLINE_RECIPIENTS and len(admitted.content) <= _LARGE
 
         def tried(limits: Limits) -> list[str]:
-            faults = self._faults(rendering, facts, held, admitted.content, recipients, limits=limits)
+            subjects.clear()
+            faults = self._faults(
+                rendering, facts, held, admitted.content, recipients, subjects=subjects, limits=limits
+            )
             return list(islice(faults, most_faults))
+
+        def shown() -> Admitted:
+            subject = admitted.subject or (subjects.pop() if len(subjects) == 1 else "")
+            return msgspec.structs.replace(admitted, options=held, subject=subject[:LONGEST_SUBJECT])
 
         is_light = is_short and not rendering.is_heavy
         if is_light and not tried(LIGHT):
-            return held
+            return shown()
         # What was too much for the loop may be right all the same.
         faults = await asyncio.to_thread(tried, DEFAULT_LIMITS)
         rendering.was_heavy |= is_light and not faults
-        return _failed(*dict.fromkeys(faults)) if faults else held
+        return _failed(*dict.fromkeys(faults)) if faults else shown()
 
     def _faults(
         self,
@@ -123,9 +133,10 @@ class TemplateLibrary:
         content: bytes,
         recipients: Sequence[str],
         *,
+        subjects: set[str],
         limits: Limits,
     ) -> Iterator[str]:
-        """Yield why copies cannot be made, for each that cannot be."""
+        """Yield why copies cannot be made, for each that cannot be; ``subjects`` gets the template's of the others."""
         variables = options.recipient_variables
         until = self._monotonic_s() + _TRIED_WITHIN_S
         for number, recipient in enumerate(recipients):
@@ -133,6 +144,7 @@ class TemplateLibrary:
             try:
                 addressee = Addressee(address=recipient, variables=own or {})
                 texts, _ = _texts(rendering, facts, options, addressee, own, limits=limits)
+                subjects.add(texts.subject)
                 if number == 0:
                     with_template(content, texts, 0)
             except PartError as error:
@@ -140,6 +152,8 @@ class TemplateLibrary:
             except ValueError as error:
                 yield f"Template {rendering.root.name} cannot be used: {error}."
             if self._monotonic_s() > until:
+                # Nobody knows those of the others.
+                subjects.add("")
                 break
 
     # -- when it leaves ------------------------------------------------------------------------------------------------
@@ -163,8 +177,8 @@ class TemplateLibrary:
             raise LookupError("what the message's template was is not known any more")
         facts = MessageFacts(
             header_from=message.header_from,
-            # The recipient's own: what is stored is for people, and may name what is filled in.
-            subject=_subject_in(content) or message.subject,
+            # The recipient's own: what is stored is for people, and may name what is filled in, or be the template's.
+            subject=_subject_in(content),
             accepted_at=message.accepted_at,
             domain_name=domain.name,
         )
