@@ -199,7 +199,7 @@ def test_urls_name_files_and_servers() -> None:
     assert locate("sqlite:////srv/mail.sqlite", folder) == SqliteFile(Path("/srv/mail.sqlite"))
     server = locate("postgres://u:p@db/postroad?sslmode=require", folder)
     assert isinstance(server, PostgresServer)
-    assert server.sqlalchemy_url == "postgresql+asyncpg://u:p@db/postroad?sslmode=require"
+    assert server.parameters == {"sslmode": "require"}
     for wrong in ("mysql://db/x", "sqlite://mail", "mail.sqlite"):
         with pytest.raises(StorageError, match=r"database\.url"):
             locate(wrong, folder)

@@ -35,6 +35,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         str,
         msgspec.Meta(
             description="`postgresql://user@host/name`, or empty for the embedded SQLite file in the data folder."
+            " Parameters are those of libpq: `?sslmode=verify-full&sslrootcert=/path` demands TLS and verifies the server."
         ),
     ] = ""
 

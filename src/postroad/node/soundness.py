@@ -27,7 +27,7 @@ from postroad.policy.rbl import parse_zone
 from postroad.policy.retry import parse_schedule
 from postroad.policy.spf_mechanism import parse_mechanism
 from postroad.protocol.smtp.address import AddressError, normal_domain, parse_path
-from postroad.storage.errors import StorageError
+from postroad.storage.errors import BadParameter, StorageError
 from postroad.storage.location import locate
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -235,6 +235,8 @@ def _read_database_url(text: str) -> None:
     # It may hold a password, which the sentence leaves out.
     try:
         locate(text, Path())
+    except BadParameter as error:
+        raise ValueError(error.what) from None
     except (StorageError, ValueError):
         raise ValueError("it is not where a database can be: write postgresql://user@host/name") from None
 

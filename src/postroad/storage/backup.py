@@ -17,7 +17,6 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import msgspec
 
 from postroad.storage import workers
@@ -28,6 +27,7 @@ from postroad.storage.location import PostgresServer, SqliteFile, locate
 from postroad.storage.migrate import SchemaState, migrate, run, schema_state
 from postroad.storage.schema import metadata
 from postroad.storage.secrets import MASTER_KEY_FILE, is_key_of
+from postroad.storage.server import connect as open_connection
 
 _FORMAT = 2
 _FORMATS_READ = range(1, _FORMAT + 1)
@@ -159,7 +159,7 @@ class _Facts(msgspec.Struct, frozen=True):
 
 async def _export(place: PostgresServer, folder: Path, target: Path) -> _Facts:
     with as_storage_errors(place):
-        connection = await asyncpg.connect(place.url)
+        connection = await open_connection(place)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 schema = await connection.fetchval("SELECT version_num FROM alembic_version")
@@ -177,7 +177,7 @@ async def _export(place: PostgresServer, folder: Path, target: Path) -> _Facts:
 
 async def _import(place: PostgresServer, folder: Path, manifest: Manifest) -> None:
     with as_storage_errors(place):
-        connection = await asyncpg.connect(place.url)
+        connection = await open_connection(place)
         try:
             async with connection.transaction():
                 there = await _columns_of(connection)
@@ -191,6 +191,8 @@ async def _import(place: PostgresServer, folder: Path, manifest: Manifest) -> No
                         table, source=folder / f"{table}.copy", columns=columns[table], format="binary"
                     )
                 for table, column, _ in await connection.fetch(_LAST_NUMBERS):
+                    if table not in tables:
+                        continue
                     # Backups of the first versions lack some: those begin behind the rows that are there.
                     highest = f"SELECT coalesce(max({column}), 0) FROM {table}"  # noqa: S608 - our own names
                     number = max(await connection.fetchval(highest), manifest.last_numbers.get(table, 0))

@@ -7,6 +7,14 @@ class StorageError(Exception):
     """Storage could not do what was asked."""
 
 
+class BadParameter(StorageError):  # noqa: N818 - reads as what happened
+    """A parameter of ``database.url`` is not known or has no sense; the words hold no secret."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"database.url: {what}")
+        self.what = what
+
+
 class StorageUnavailable(StorageError):  # noqa: N818 - reads as what happened
     """The database cannot be reached or written at the moment; a later try may work."""
 

@@ -14,8 +14,9 @@ from sqlalchemy.pool import NullPool
 
 from postroad.storage.driver import connect, engine_over
 from postroad.storage.driver_errors import as_storage_errors
-from postroad.storage.errors import SchemaMismatch, StorageError
+from postroad.storage.errors import SchemaMismatch
 from postroad.storage.location import PostgresServer, SqliteFile, locate
+from postroad.storage.server import connect as open_connection
 
 T = TypeVar("T")
 
@@ -158,11 +159,9 @@ async def _run_postgres(place: PostgresServer, work: Callable[[sqlalchemy.Connec
     # What only PostgreSQL needs is imported only with it; see storage.engine.
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
-    try:
-        engine = create_async_engine(place.sqlalchemy_url, poolclass=NullPool)
-    except (sqlalchemy.exc.ArgumentError, ValueError):
-        # What it says may be a piece of the password.
-        raise StorageError(f"database.url is no address of a database: {place}") from None
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=partial(open_connection, place), poolclass=NullPool
+    )
     try:
         async with engine.begin() as connection:
             return await connection.run_sync(work)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Concatenate
 
 import asyncpg
@@ -33,6 +34,7 @@ from postroad.storage.gathering import Gathering
 from postroad.storage.lanes import LaneRounds
 from postroad.storage.location import PostgresServer
 from postroad.storage.outage import Outage
+from postroad.storage.server import arguments_for, connect
 
 log = structlog.get_logger()
 
@@ -51,7 +53,7 @@ _CUT_OFF = (
 _HOT_CONNECTIONS = 7
 # A queue table swings between empty and large faster than its statistics follow: the plans that use its indexes are
 # the right ones at every size.
-_SERVER_SETTINGS = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off", "application_name": "postroad"}
+_SERVER_SETTINGS = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
 
 
 async def open_postgres(
@@ -61,25 +63,24 @@ async def open_postgres(
     with as_storage_errors(place):
         durability = {"synchronous_commit": await _synced_commit(place)}
         pool = await asyncpg.create_pool(
-            place.url,
+            **arguments_for(place, _SERVER_SETTINGS | durability),
             min_size=1,
             max_size=_HOT_CONNECTIONS,
             command_timeout=_COMMAND_TIMEOUT_S,
-            server_settings=_SERVER_SETTINGS | durability,
         )
     engine = create_async_engine(
-        place.sqlalchemy_url,
+        "postgresql+asyncpg://",
+        async_creator=partial(connect, place, durability),
         pool_size=read_connections,
         max_overflow=1,
         pool_pre_ping=True,
-        connect_args={"server_settings": durability},
     )
     return PostgresDatabase(place, clock, meter, pool, engine)
 
 
 async def _synced_commit(place: PostgresServer) -> str:
     """Return how commits are to be synced: as the operator has it, but never not at all."""
-    connection = await asyncpg.connect(place.url, command_timeout=_COMMAND_TIMEOUT_S)
+    connection = await connect(place, command_timeout=_COMMAND_TIMEOUT_S)
     try:
         if await connection.fetchval("SELECT current_setting('fsync')") == "off":
             log.warning("database_not_synced", reason="fsync is off: a crash of its server loses accepted mail")
@@ -275,7 +276,7 @@ class PostgresDatabase(Database):
             self._notifier = None
 
     async def _listen_once(self, callback: DueListener) -> None:
-        connection = await asyncpg.connect(self._place.url, command_timeout=_COMMAND_TIMEOUT_S)
+        connection = await connect(self._place, command_timeout=_COMMAND_TIMEOUT_S)
         ended = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _connection: ended.set())

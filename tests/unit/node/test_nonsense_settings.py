@@ -178,6 +178,31 @@ def test_a_password_in_the_database_url_is_not_said_again(started: Any) -> None:
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("ssl=require", "its parameter ssl is not known"),
+        ("sslmode=on", "its parameter sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"),
+        ("connect_timeout=soon", "its parameter connect_timeout is a whole number of seconds"),
+        ("channel_binding=require", "its parameter channel_binding can only be prefer or disable"),
+        ("nonsense", "it is not where a database can be"),
+    ],
+)
+def test_a_parameter_of_the_database_url_is_refused_by_its_name(started: Any, query: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as refused:
+        started(f'[database]\nurl = "postgresql://me:secret@db/postroad?{query}"')
+
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("password", ["geheim?geheim=1", "geheim?geheim", "x?geheim=1&sslmode=require"])
+def test_a_password_with_a_question_mark_is_not_said_as_a_parameter(started: Any, password: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        started(f'[database]\nurl = "postgresql://me:{password}@db/postroad"')
+
+    assert "heim" not in str(refused.value)
+
+
 def test_a_user_that_the_machine_does_not_have_keeps_root_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = msgspec.convert({"user": "nobody-of-this-name"}, Settings)
 
