@@ -177,6 +177,8 @@ async def test_a_route_without_a_domain_is_of_the_only_one(
         ({"action": [f"forward('a{n}@b.example')" for n in range(11)]}, "action may be given 10 times at most"),
         ({"priority": "first"}, "priority must be a whole number"),
         ({"description": "x" * 501}, "description has 501 characters"),
+        ({"description": "a\0b"}, "description holds a NUL"),
+        ({"expression": "match_recipient('a\0b@news.example.com')"}, "expression holds a NUL"),
     ],
 )
 async def test_what_a_route_cannot_be_is_said(

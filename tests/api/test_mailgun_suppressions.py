@@ -209,6 +209,8 @@ async def test_a_csv_is_taken(client: httpx2.AsyncClient, check: ApiKeyCheck) ->
         ("bounces", [{"address": "a@b.example"}, {"address": "x"}], "1: "),
         ("unsubscribes", {"address": "a@b.example", "tags": [1]}, "tags must be a list of texts"),
         ("unsubscribes", {"address": "a@b.example", "tags": ["x" * 200]}, "A tag has at most"),
+        ("unsubscribes", {"address": "a@b.example", "tags": ["a\0b"]}, "A tag has no control characters"),
+        ("unsubscribes", {"address": "a@b.example", "tag": "a\0b"}, "A tag has no control characters"),
         ("whitelists", {"reason": "x"}, "Give either address or domain"),
         ("whitelists", {"address": "b.example"}, "a domain is given as domain"),
     ],

@@ -235,6 +235,8 @@ async def test_all_entries_that_cannot_be_so_are_named_and_none_is_added(own: Ca
         {"address": "c@x.example", "reason": LONG},
         {"address": "d@x.example", "created_at": "2030-01-01T00:00:00Z"},
     ]
+    unsubscribed = body | {"kind": "unsubscribe", "entries": [{"address": "e@x.example", "tag": "a\0b"}]}
+    assert await own.refused(422, "POST", "/suppressions", unsubscribed) == ["entries.0.tag"]
     refused = await own.refused(422, "POST", "/suppressions", body | {"entries": entries})
     assert refused == ["entries.1.address", "entries.2.tag", "entries.3.reason", "entries.4.created_at"]
     assert (await own.ok("GET", "/suppressions"))["suppressions"] == []

@@ -11,6 +11,7 @@ from postroad.storage.database import Database
 from postroad.storage.engine import open_database
 from tests.storage.samples import Place
 
+from .own_api import Caller
 from .services import NOW
 from .test_postroad import auth, client
 from .test_postroad import test_a_message_is_stored_with_its_options as stores
@@ -29,6 +30,13 @@ async def database(postgres_place: Place) -> AsyncIterator[Database]:
     )
     yield opened
     await opened.close()
+
+
+async def test_a_nul_is_refused_and_not_taken_for_storage_that_is_away(own: Caller, domain: SendingDomain) -> None:
+    assert await own.refused(422, "POST", "/domains", {"name": "a\0b.example"}) == ["name"]
+    entries = [{"address": "e@x.example", "tag": "a\0b", "reason": "a\0b"}]
+    body = {"domain": domain.name, "kind": "unsubscribe", "entries": entries}
+    assert await own.refused(422, "POST", "/suppressions", body) == ["entries.0.tag"]
 
 
 async def test_it_sends_takes_back_repeats_and_looks(

@@ -216,7 +216,7 @@ class Registration:
 
     async def find(self, actor: Actor, name: str) -> SendingDomain:
         """Return a domain by its name; raises MissingError where the actor sees none of it."""
-        domain = await self._database.read(domains.by_name, _spelt(name))
+        domain = await self._database.read(domains.by_name, spelt(name))
         if domain is None:
             raise MissingError(f"There is no sending domain {name}.")
         require_sight(actor, domain.account_id, f"sending domain {name}")
@@ -303,7 +303,7 @@ class Registration:
         )
 
     def _read_name(self, name: str) -> str:
-        normal = _spelt(name)
+        normal = spelt(name)
         if normal.startswith("["):
             raise RefusedError(f"{name} is an address: a sending domain has a name.", field="name")
         if self._organisational_domain_of(normal) is None:
@@ -326,7 +326,7 @@ class Registration:
         return DomainState.UNVERIFIED if self._settings.verification == "on" else DomainState.ACTIVE
 
 
-def _spelt(name: str) -> str:
+def spelt(name: str) -> str:
     """Return the one spelling of a domain's name; raises RefusedError for what can be none."""
     try:
         return normal_domain(name.strip().rstrip("."))

@@ -25,6 +25,7 @@ _AT = ("created_at", "created", "createdat", "date")
 _MOST_FIELD = 10_000
 _SEPARATORS = ",;\t"
 _FORMULA = frozenset("=+-\t\r")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DIGITS = re.compile(r"\d{9,13}")
 
 
@@ -175,6 +176,9 @@ def tag_of(text: str, kind: SuppressionKind) -> str:
         raise ListError("Only an unsubscribe can be about one tag")
     if len(text) > MAX_TAG_LENGTH:
         raise ListError(f"A tag has at most {MAX_TAG_LENGTH} characters")
+    # No message has such a tag, and PostgreSQL can hold no NUL.
+    if _CONTROL.search(text):
+        raise ListError("A tag has no control characters")
     return text.casefold()
 
 

@@ -91,6 +91,12 @@ def test_bad_lines_are_told_with_their_number_and_the_others_are_taken() -> None
     assert sentences[7] == "'soon' is no time: write 2026-11-21T14:00:00Z."
 
 
+def test_a_tag_with_a_control_character_is_a_fault_of_its_line_alone() -> None:
+    text = "address,kind,tag\na@r.example,unsubscribe,t\0g\nb@r.example,unsubscribe,spring\n"
+    assert told(entries(text)) == [("b@r.example", "unsubscribe", "spring")]
+    assert faults(text) == [(2, "A tag has no control characters.")]
+
+
 def test_lines_read_are_counted_to_the_end() -> None:
     assert [number for number, _ in read(b"address\na@r.example\n\nb@r.example", FACTS)] == [1, 2, 3, 4]
 

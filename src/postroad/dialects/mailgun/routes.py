@@ -41,6 +41,8 @@ def read_expression(text: str) -> Condition:
     """Return what an expression says; raises RefusedError where it could not be kept."""
     if len(text) > LONGEST_EXPRESSION:
         raise _wrong(f"has {len(text)} characters; {LONGEST_EXPRESSION} are allowed")
+    if "\0" in text:
+        raise _wrong("holds a NUL, which no text here may hold")
     given: dict[str, str] = {}
     domain = ""
     for name, arguments in _calls(text):
@@ -95,6 +97,8 @@ def read_description(text: str) -> str:
         raise RefusedError(
             f"description has {len(text)} characters; {_LONGEST_DESCRIPTION} are allowed", field="description"
         )
+    if "\0" in text:
+        raise RefusedError("description holds a NUL, which no text here may hold", field="description")
     return text
 
 

@@ -19,7 +19,7 @@ from postroad.dialects.postroad.operation import PREFIX
 from postroad.dialects.postroad.paging import cursor_text, read_cursor
 from postroad.dialects.postroad.problem import Fault, Refusal, faulty
 from postroad.dialects.postroad.reading import read_body
-from postroad.domains.registration import DISABLED_FROM, pause_reason
+from postroad.domains.registration import DISABLED_FROM, pause_reason, spelt
 from postroad.httpd.api.postroad.calls import Call, Created, served
 from postroad.model.domain import DomainQuery as Wanted
 from postroad.model.domain import DomainSettings, DomainState, SendingDomain
@@ -51,7 +51,7 @@ async def list_domains(call: Call[DomainsQuery, None]) -> DomainPage:
 async def add(call: Call[None, NewDomain]) -> Created:
     """Add a domain with keys that are made here."""
     registration, managing = call.management.registration, call.managing
-    name = call.body.name.strip().rstrip(".").lower()
+    name = spelt(call.body.name)
     mine, _ = await registration.page(managing.actor, managing.account_id, Wanted(name=name, limit=1))
     if mine:
         raise RefusedError(f"{name} is a sending domain of this account already.")
