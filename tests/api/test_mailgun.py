@@ -218,7 +218,10 @@ async def test_a_lost_database_asks_for_another_try(
     reply = await client.post(PATH, data=WHOLE, auth=auth)
 
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
-    assert reply.json() == {"message": "The database cannot be used at the moment; nothing was stored: try again soon."}
+    assert reply.json() == {
+        "message": "The database cannot be used at the moment. The call may or may not have been stored:"
+        " try again soon, with the same idempotency key where it has one."
+    }
 
 
 async def test_what_nobody_foresaw_is_an_error_in_json(

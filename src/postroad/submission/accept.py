@@ -136,7 +136,7 @@ class Submissions:
         Returns only after the message, its body, deliveries and events are committed and synced.
 
         Raises:
-            StorageError: nothing was stored; the client may try again.
+            StorageError: it may or may not have been stored; the client may try again.
         """
         return await self._watched(submission, await self._decide(submission))
 
@@ -153,7 +153,7 @@ class Submissions:
             A receipt for each, or what is said of each that is refused; none where nothing is to be kept.
 
         Raises:
-            StorageError: nothing was stored; the client may try again.
+            StorageError: it may or may not have been stored; the client may try again.
         """
         call = submissions[0].call
         if call is None:

@@ -25,7 +25,10 @@ _ALWAYS = {
     429: Problem("Too Many Requests", 429, "This key makes too many calls."),
     500: Problem("Internal Server Error", 500, "Something went wrong here; it was noted."),
     503: Problem(
-        "Service Unavailable", 503, "The database cannot be used at the moment; nothing was stored: try again soon."
+        "Service Unavailable",
+        503,
+        "The database cannot be used at the moment. The call may or may not have been stored:"
+        " try again soon, with the same idempotency key where it has one.",
     ),
 }
 _CHANGING = {

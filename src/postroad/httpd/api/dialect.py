@@ -23,7 +23,11 @@ from postroad.storage.errors import StorageError
 
 log = structlog.get_logger()
 
-_AWAY = "The database cannot be used at the moment; nothing was stored: try again soon."
+# A connection that breaks while a commit is on its way leaves open whether it came through.
+_AWAY = (
+    "The database cannot be used at the moment. The call may or may not have been stored:"
+    " try again soon, with the same idempotency key where it has one."
+)
 _RETRY_AFTER_S = 5
 
 
