@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from postroad.storage.driver import connect, engine_over
 from postroad.storage.driver_errors import as_storage_errors
-from postroad.storage.errors import SchemaMismatch
+from postroad.storage.errors import SchemaMismatch, StorageError
 from postroad.storage.location import PostgresServer, SqliteFile, locate
 from postroad.storage.server import connect as open_connection
 
