@@ -1,6 +1,7 @@
 """Messages, events and counts by our own API: what is found, page by page, and by whom."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -246,7 +247,11 @@ async def test_events_are_followed_without_a_gap_or_a_repeat(
     late = await add_event(database, message, EventType.DEFERRED, "ada@x.example", now)
     fourth = await own.ok("GET", "/events", order="oldest", type="deferred", cursor=third["next"])
     assert fourth["events"] == []
-    monkeypatch.setattr("postroad.events.events.watermark", lambda now: lowest_at(now + 1_000))
+
+    async def nothing_is_waited_for(_database: Database, clock: Callable[[], int]) -> int:
+        return lowest_at(clock() + 1_000)
+
+    monkeypatch.setattr("postroad.events.events.watermark", nothing_is_waited_for)
     fifth = await own.ok("GET", "/events", order="oldest", type="deferred", cursor=fourth["next"])
     assert [one["id"] for one in fifth["events"]] == [late]
 

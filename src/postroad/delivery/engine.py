@@ -79,7 +79,7 @@ class DeliveryEngine:
     def __init__(self, settings: DeliverySettings, terms: DeliveryTerms, around: Surroundings) -> None:
         database, givens = around.database, around.givens
         ledger = LeaseLedger(database, givens.clock, around.owner, settings.queue.lease_s)
-        writer = SettlementWriter(database, ledger, givens)
+        writer = SettlementWriter(database, ledger)
         reporter = Reporter(around.own_hosts, givens.make_id)
         self._parts = Parts(
             settings=settings,

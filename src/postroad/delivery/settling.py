@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-import msgspec
 import structlog
 
 from postroad.delivery.contents import Origin
@@ -12,8 +11,7 @@ from postroad.delivery.givens import Givens
 from postroad.delivery.leases import LeaseLedger
 from postroad.delivery.reports import Reporter
 from postroad.model.delivery import Delivery, DeliveryState
-from postroad.model.event import Event
-from postroad.model.ids import lowest_at, partition_of
+from postroad.model.ids import partition_of
 from postroad.model.message import Accepted
 from postroad.model.outcome import BounceClass, Bounced, Deferred, Delivered, Outcome, Settlement
 from postroad.model.suppression import Suppression
@@ -24,15 +22,10 @@ from postroad.storage.outage import Outage
 
 log = structlog.get_logger()
 
-_Waiting = tuple[Settlement, Accepted | None]
-"""A settlement, and the report that it brings about."""
-
 _LARGEST_BATCH = 500
 _GATHER_S = 0.01
 """How long a settlement waits for others: nobody waits for it, and a sync costs more than settling twenty."""
 _BEHIND = 5_000
-_LATE_MS = 1_000
-"""How old the ids of events may be when they are written: who follows events passes two seconds by (``events.tail``)."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 
@@ -59,11 +52,10 @@ class SettlementWriter:
     A batch that fails is tried again in smaller parts, so that one bad row holds up nobody but itself for long.
     """
 
-    def __init__(self, database: Database, ledger: LeaseLedger, givens: Givens) -> None:
+    def __init__(self, database: Database, ledger: LeaseLedger) -> None:
         self._database = database
         self._ledger = ledger
-        self._givens = givens
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[tuple[Settlement, Accepted | None]] = deque()
         self._something_waits = asyncio.Event()
         self._batch_size = _LARGEST_BATCH
         self._pause_s = 0.0
@@ -107,8 +99,7 @@ class SettlementWriter:
         batch = [self._waiting.popleft() for _ in range(min(self._batch_size, len(self._waiting)))]
         if not batch:
             return True
-        # Whether an earlier try was written after all is told by the lease, not by the ids of events.
-        batch = self._dated(batch)
+        # Whether an earlier try was written after all is told by the lease: storage gives late events new ids.
         settlements = [settlement for settlement, _ in batch]
         reports = {settlement.delivery_id: report for settlement, report in batch if report is not None}
         try:
@@ -129,29 +120,6 @@ class SettlementWriter:
             log.warning("settlements_void", settlements=len(batch) - len(settled))
         self._ledger.drop_settled(settlements)
         return True
-
-    def _dated(self, batch: list[_Waiting]) -> list[_Waiting]:
-        """Return a batch in which ids tell when events are written; ``at`` stays the instant at which they happened."""
-        now = self._givens.clock()
-        oldest = lowest_at(now - _LATE_MS)
-
-        def dated(events: tuple[Event, ...]) -> tuple[Event, ...]:
-            return tuple(
-                one
-                if one.id >= oldest
-                else msgspec.structs.replace(one, id=self._givens.make_id(now, partition_of(one.id)))
-                for one in events
-            )
-
-        return [
-            (settlement, report)
-            if all(one.id >= oldest for one in settlement.events)
-            else (
-                msgspec.structs.replace(settlement, events=dated(settlement.events)),
-                report and msgspec.structs.replace(report, events=dated(report.events)),
-            )
-            for settlement, report in batch
-        ]
 
 
 class Settler:

@@ -43,13 +43,14 @@ class Events:
             event_search.search, mine, limit, cursor=cursor, is_newest_first=is_newest_first, below=below
         )
 
-    def position(self) -> int:
+    async def position(self) -> int:
         """Return where somebody begins to follow who has seen all up to now."""
-        return watermark(self._clock()) - 1
+        return await watermark(self._database, self._clock) - 1
 
     async def live(self, actor: Actor, selector: EventSelector, *, position: int | None = None) -> Live:
         """Return what follows events as they happen, from a position on, or from now."""
-        return Live(self._database, await self._within(actor, selector), self._clock, position)
+        mine = await self._within(actor, selector)
+        return Live(self._database, mine, self._clock, await self.position() if position is None else position)
 
     async def begin_export(self, actor: Actor, selector: EventSelector, form: Format) -> Export:
         """Write into the audit log who exports what, and return what ``parts`` are given for."""

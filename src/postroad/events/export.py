@@ -67,6 +67,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 async def begin(database: Database, actor: Actor, selector: EventSelector, form: Format, clock: Clock) -> Export:
     """Write into the audit log who exports what, and return what ``parts`` needs; ``selector`` is the actor's own."""
     now = clock()
+    below = await watermark(database, clock)
     names = {one.id: one.name for one in await database.read(domains.list_all, selector.account_id)}
     oldest = await database.read(event_search.oldest_id)
     first = now if oldest is None else made_at(oldest)
@@ -85,7 +86,7 @@ async def begin(database: Database, actor: Actor, selector: EventSelector, form:
         form=form,
         since=max(first, selector.since or 0),
         until=min(now, selector.until or now),
-        below=watermark(now),
+        below=below,
         names=names,
     )
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from postroad.events.tail import watermark
+from postroad.events.tail import WATERMARK_MS, watermark
 from postroad.model.event import Event
 from postroad.model.ids import lowest_at
 from postroad.net.clock import Clock
@@ -31,19 +31,20 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 class Live:
     """What one onlooker sees; ``position`` is an id that all up to is told of."""
 
-    def __init__(self, database: Database, selector: EventSelector, clock: Clock, position: int | None = None) -> None:
+    def __init__(self, database: Database, selector: EventSelector, clock: Clock, position: int) -> None:
         self._database = database
         self._selector = selector
         self._clock = clock
         now = clock()
         earliest = lowest_at(now - _LONGEST_AGO_MS)
-        newest = watermark(now) - 1
-        self.position = newest if position is None else min(max(position, earliest), newest)
-        self._is_late = position is not None and position < earliest
+        # Not further back, where something takes long to be written now: what was told before that is not told again.
+        newest = lowest_at(now - WATERMARK_MS) - 1
+        self.position = min(max(position, earliest), newest)
+        self._is_late = position < earliest
 
     async def look(self) -> Look:
         """Return what there is now, up to the watermark that no transaction can commit behind."""
-        below = watermark(self._clock())
+        below = await watermark(self._database, self._clock)
         found = await self._database.read(events.search, self._selector, _MOST_READ, self.position, below=below)
         is_more = self._is_late or len(found) == _MOST_READ
         self._is_late = False

@@ -12,12 +12,16 @@ from postroad.storage.events import EventSelector
 
 PAGE = 500
 WATERMARK_MS = 2_000
-"""An event's id is made before its transaction commits: what is younger than this may still be joined by older ones."""
+"""An event's id is made up to a second before it is written: what is younger than this may still be joined by older ones."""
 
 
-def watermark(now: int) -> int:
-    """Return the id that no event below will join any more."""
-    return lowest_at(now - WATERMARK_MS)
+async def watermark(database: Database, clock: Clock) -> int:
+    """Return the id that no event below will join any more: two seconds before all that is being written was begun.
+
+    To be asked before what is read up to there: what ends in between would be in neither.
+    """
+    now = clock()
+    return lowest_at(now - WATERMARK_MS - await database.read(events.oldest_write_ms))
 
 
 async def tail(
@@ -25,11 +29,12 @@ async def tail(
 ) -> AsyncGenerator[Event, None]:
     """Give events from ``selector.since`` (or now) on, in the order of their ids, for as long as the caller listens.
 
-    Events come two seconds late: up to there every transaction has ended, so none is passed over.
+    Events come two seconds late, and later while a transaction takes long: up to there every one has ended, so none is
+    passed over.
     """
     after = lowest_at(clock() if selector.since is None else selector.since) - 1
     while True:
-        below = watermark(clock())
+        below = await watermark(database, clock)
         page = await database.read(events.search, selector, PAGE, after, below=below)
         for event in page:
             yield event

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, text
 
 from postroad.model.event import Event, EventType
 from postroad.model.ids import lowest_at, partition_of
@@ -11,6 +11,9 @@ from postroad.policy.suppression import comparable
 from postroad.storage import outbox, rows
 from postroad.storage.outbox import NewId
 from postroad.storage.schema.data_plane import counter_deltas, events, messages, webhook_calls
+
+_LONGEST_WRITE_S = 120
+"""How long a transaction is waited for: twice what its statement may take, so that a forgotten one stops nobody for good."""
 
 COLUMNS = [events.c[name] for name in rows.EVENT_COLUMNS]
 
@@ -49,6 +52,25 @@ def append(connection: Connection, appended: Sequence[Event], new_id: NewId) -> 
     if calls := outbox.calls_of(appended, wanted, new_id):
         call_rows = [dict(zip(outbox.CALL_COLUMNS, call, strict=True)) for call in calls]
         connection.execute(webhook_calls.insert(), call_rows)
+
+
+_OLDEST_WRITE = text("""
+SELECT CAST(least(coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0), :longest_s) * 1000 AS bigint)
+FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+  AND (backend_xid IS NOT NULL OR wait_event_type = 'Lock')
+""")
+
+
+def oldest_write_ms(connection: Connection) -> int:
+    """Return for how long the oldest transaction that writes, or waits for a lock, has been under way, up to two minutes.
+
+    It is the database's clock that tells. SQLite has one transaction at a time, and no way to ask: zero.
+    """
+    if connection.dialect.name != "postgresql":
+        return 0
+    age: int = connection.execute(_OLDEST_WRITE, {"longest_s": _LONGEST_WRITE_S}).scalar_one()
+    return max(0, age)
 
 
 def of_message(connection: Connection, message_id: int) -> list[Event]:

@@ -164,6 +164,8 @@ async def _sort_out(raw: Raw, batch: Sequence[Accepted]) -> list[Repeats | None]
 
 async def append_events(raw: Raw, events: Sequence[Event], outbox: Outbox | None) -> None:
     """Write events, one counter delta per distinct thing they count, and the calls that post them."""
+    if outbox is not None:
+        events = outbox.dated(events)
     await _EVENTS.insert(raw, [rows.event_row(event) for event in events])
     await _COUNTER_DELTAS.insert(raw, rows.counter_delta_rows(events))
     if outbox is not None:

@@ -22,6 +22,9 @@ NewId = Callable[[int], int]
 Subscriptions = Mapping[int, Mapping[EventType, Sequence[int]]]
 """The webhooks of domains, by domain and type of event."""
 
+_LATE = 1_000 << 23
+"""What ids that are a second older lie below: who follows events passes two seconds by (``events.tail``)."""
+
 _decode_types = msgspec.json.Decoder(list[EventType]).decode
 
 
@@ -33,6 +36,20 @@ class Outbox:
         self.calls_made = 0
         """Calls of this worker's batches, also of those that could not be written."""
         self._new_id = new_id
+
+    def dated(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return events with ids of now where one's is a second old: ids tell when events are written, ``at`` when they happened.
+
+        Asked within the transaction that writes them: they may have waited for another one, for a lock, or for storage.
+        """
+        if not events:
+            return events
+        inorder = sorted(events, key=lambda one: one.id)
+        first = inorder[0]
+        if first.id >= self._new_id(partition_of(first.id)) - _LATE:
+            return events
+        # All of them, so that they stay in their order.
+        return [msgspec.structs.replace(one, id=self._new_id(partition_of(one.id))) for one in inorder]
 
     def calls_of(self, events: Iterable[Event]) -> list[Row]:
         """Return the rows of the calls that events lead to."""

@@ -2,17 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
-import msgspec
 import pytest
 
-from postroad.delivery.givens import Givens
 from postroad.delivery.leases import LeaseLedger
 from postroad.delivery.settling import SettlementWriter
 from postroad.model.delivery import DeliveryState
-from postroad.model.event import Event, EventType
-from postroad.model.ids import IdSource, made_at, partition_of
 from postroad.model.message import Accepted
 from postroad.model.outcome import Settlement
 from postroad.storage.database import Database
@@ -27,7 +23,6 @@ class SettlementTable:
         self.bad: set[int] = set()
         self.batches: list[list[int]] = []
         self.written: set[int] = set()
-        self.events: list[Event] = []
 
     async def settle(self, settlements: Sequence[Settlement], reports: Mapping[int, Accepted]) -> frozenset[int]:
         ids = [settlement.delivery_id for settlement in settlements]
@@ -36,8 +31,6 @@ class SettlementTable:
         if self.bad.intersection(ids):
             raise StorageUnavailable("no")
         self.written.update(ids)
-        for events in (*(one.events for one in settlements), *(one.events for one in reports.values())):
-            self.events += events
         return frozenset(ids)
 
 
@@ -61,29 +54,14 @@ def table() -> SettlementTable:
     return SettlementTable()
 
 
-class Clock:
-    """Tells what it was set to."""
-
-    def __init__(self) -> None:
-        self.now = 1_780_000_000_000
-
-    def __call__(self) -> int:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def ledger(table: SettlementTable) -> LeaseLedger:
     return LeaseLedger(cast("Database", table), lambda: 0, owner=1, lease_s=100)
 
 
 @pytest.fixture
-def writer(table: SettlementTable, ledger: LeaseLedger, clock: Clock) -> SettlementWriter:
-    return SettlementWriter(cast("Database", table), ledger, Givens(clock, IdSource(1).next, lambda: 0.5))
+def writer(table: SettlementTable, ledger: LeaseLedger) -> SettlementWriter:
+    return SettlementWriter(cast("Database", table), ledger)
 
 
 def fill(writer: SettlementWriter, ledger: LeaseLedger, count: int) -> None:
@@ -153,34 +131,3 @@ async def test_much_that_waits_is_a_reason_to_begin_nothing_new(writer: Settleme
     assert not writer.is_behind
     writer.add(make_settlement(5_000))
     assert writer.is_behind
-
-
-@pytest.mark.parametrize(("waited_ms", "is_late"), [(900, False), (8_000, True)])
-async def test_events_that_waited_for_storage_have_ids_of_when_they_are_written(
-    writer: SettlementWriter,
-    ledger: LeaseLedger,
-    table: SettlementTable,
-    clock: Clock,
-    *,
-    waited_ms: int,
-    is_late: bool,
-) -> None:
-    began, ids = clock.now, IdSource(2)
-
-    def event(kind: EventType) -> Event:
-        return Event(id=ids.next(began, 7), type=kind, at=began, account_id=1, domain_id=1)
-
-    given = [event(EventType.BOUNCED), event(EventType.ACCEPTED)]
-    report = Accepted(message=cast("Any", None), content=b"", deliveries=(), events=(given[1],))
-    ledger.take([make_delivery(3)])
-    writer.add(msgspec.structs.replace(make_settlement(3), events=(given[0],)), report)
-    table.bad = {3}
-    assert not await writer.write_batch()
-    table.bad = set()
-    clock.now += waited_ms
-    await writer.flush()
-
-    assert [(one.type, one.at) for one in table.events] == [(one.type, began) for one in given]
-    assert (table.events != given) is is_late
-    # A follower at that time has passed by what is two seconds older.
-    assert all(clock.now - made_at(one.id) <= 1_000 and partition_of(one.id) == 7 for one in table.events)

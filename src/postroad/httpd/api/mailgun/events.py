@@ -45,7 +45,7 @@ async def search(managing: Managing, request: Request) -> Response:
             query.limit,
             cursor=query.cursor,
             is_newest_first=is_newest_first,
-            below=events.position() + 1 if query.is_ascending else None,
+            below=await events.position() + 1 if query.is_ascending else None,
         )
     items = page.told[::-1] if query.is_back else page.told
     links = {

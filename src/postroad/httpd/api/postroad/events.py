@@ -52,7 +52,7 @@ async def _page(call: Call[EventsQuery, None] | Call[MessageEventsQuery, None], 
     follows = query.order is EventOrder.OLDEST
     cursor = None if query.cursor is None else read_cursor(query.cursor, tuple[RowId])[0]
     # What is younger may still be joined by an older one, whose transaction is under way.
-    position = events.position() if follows else None
+    position = await events.position() if follows else None
     page = await events.search(
         call.managing.actor,
         selector,

@@ -64,7 +64,7 @@ async def list_events(view: View) -> Response:
     """Show the events that match, newest first."""
     form = Form(view.request.query_params.multi_items())
     before = form.text("before")
-    position = view.console.events.position()
+    position = await view.console.events.position()
     try:
         found = await view.console.events.search(
             view.actor, _selector(view, form), PAGE_SIZE, cursor=_cursor(before) if before else None
