@@ -44,12 +44,12 @@ class Outbox:
         """
         if not events:
             return events
-        inorder = sorted(events, key=lambda one: one.id)
-        first = inorder[0]
-        if first.id >= self._new_id(partition_of(first.id)) - _LATE:
+        first = min(one.id for one in events)
+        if first >= self._new_id(partition_of(first)) - _LATE:
             return events
         # All of them, so that they stay in their order.
-        return [msgspec.structs.replace(one, id=self._new_id(partition_of(one.id))) for one in inorder]
+        in_order = sorted(events, key=lambda one: one.id)
+        return [msgspec.structs.replace(one, id=self._new_id(partition_of(one.id))) for one in in_order]
 
     def calls_of(self, events: Iterable[Event]) -> list[Row]:
         """Return the rows of the calls that events lead to."""
