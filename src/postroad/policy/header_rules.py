@@ -196,8 +196,13 @@ def _mime(edits: HeaderEdits, _: HeaderFacts) -> None:
     # RFC 2045 §4: without MIME-Version readers need not look at Content-* at all.
     if names and version is None:
         edits.add("MIME-Version", "1.0")
-    elif version is not None and "".join(without_comments(_text(edits.block, version)).split()) != "1.0":
+    elif version is not None and edits.block.text(version) != b"1.0" and not _is_first_version(edits.block, version):
         edits.replace(version, "MIME-Version", "1.0")
+
+
+def _is_first_version(block: HeaderBlock, field: Field) -> bool:
+    # RFC 2045 §4: comments may stand anywhere in it.
+    return "".join(without_comments(_text(block, field)).split()) == "1.0"
 
 
 def _list_fields(edits: HeaderEdits, _: HeaderFacts) -> None:
