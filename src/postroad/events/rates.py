@@ -21,10 +21,10 @@ class Rate(msgspec.Struct, frozen=True):
 
     def whole_of(self, counts: Mapping[str, int]) -> int:
         """Return how many there could have been."""
-        rest = sum(counts.get(name, 0) for name in self.whole if name != self.part)
-        if self.twice is not None:
-            rest = max(0, rest - counts.get(self.twice, 0))
-        return rest + (counts.get(self.part, 0) if self.part in self.whole else 0)
+        whole = sum(counts.get(name, 0) for name in self.whole)
+        if self.twice is None:
+            return whole
+        return max(counts.get(self.part, 0), whole - counts.get(self.twice, 0))
 
     def percent(self, counts: Mapping[str, int]) -> float | None:
         """Return the rate; None where there could have been none.
