@@ -206,14 +206,17 @@ def _is_first_version(block: HeaderBlock, field: Field) -> bool:
 
 
 def _list_fields(edits: HeaderEdits, _: HeaderFacts) -> None:
-    for name in _LIST_FIELDS.intersection(edits.block.by_name):
+    kept: set[bytes] = set()
+    for field in edits.block.fields:
+        if field.name not in _LIST_FIELDS:
+            continue
         # RFC 2369 §3: there is no more than one of each. What says nothing is in the way of the one that is added.
-        filled = [field for field in edits.block.named(name) if edits.block.text(field)]
-        for field in edits.block.named(name):
-            if field not in filled:
-                edits.remove(field, "empty")
-        for duplicate in filled[1:]:
-            edits.remove(duplicate, "a duplicate")
+        if not edits.block.text(field):
+            edits.remove(field, "empty")
+        elif field.name in kept:
+            edits.remove(field, "a duplicate")
+        else:
+            kept.add(field.name)
 
 
 def _keep_first(*names: bytes) -> _Rule:
